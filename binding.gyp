@@ -1,0 +1,53 @@
+{
+  # "address", "undefined" or "thread": npm run test:sanitize
+  "variables": { "sanitize%": "" },
+  "targets": [
+    {
+      "target_name": "holdfast",
+      "sources": [
+        "src-native/addon.cc",
+        "src-native/table.cc",
+        "src-native/file-posix.cc",
+        "src-native/wait-linux.cc"
+      ],
+      "include_dirs": ["<!(node -p \"require('node-api-headers').include_dir\")", "<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
+      # 64-bit already; the redirected names need a newer or another C library.
+      "defines!": ["_FILE_OFFSET_BITS=64", "_LARGEFILE_SOURCE"],
+      "cflags_cc!": ["-fno-omit-frame-pointer", "-std=gnu++17", "-std=gnu++20"],
+      "cflags_cc": [
+        "-std=c++17",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-fno-exceptions",
+        "-fno-rtti",
+        "-fno-threadsafe-statics",
+        "-fvisibility=hidden",
+        # A cancelled thread is unwound through frames of ours.
+        "-fasynchronous-unwind-tables",
+        "-ffile-prefix-map=<(module_root_dir)=."
+      ],
+      "conditions": [
+        ["sanitize==''", {
+          "sources": ["src-native/runtime.cc"],
+          # No C++ library and no version of the C library named: one file for
+          # glibc and musl. All symbols are bound at loading, since nothing may
+          # be looked up inside a cancellable wait, and the file stays in memory
+          # when a worker ends, since its threads may still be in it.
+          "ldflags": [
+            "-nostdlib",
+            "-Wl,-z,now",
+            "-Wl,-z,nodelete",
+            "-Wl,--version-script=<(module_root_dir)/src-native/exports.map",
+            "-Wl,--build-id=none"
+          ],
+          "libraries": ["-lgcc"]
+        }, {
+          "cflags_cc": ["-fsanitize=<(sanitize)", "-g", "-fno-omit-frame-pointer"],
+          "ldflags": ["-fsanitize=<(sanitize)", "-Wl,-z,now", "-Wl,-z,nodelete"]
+        }]
+      ]
+    }
+  ]
+}

@@ -1,0 +1,472 @@
+// The Node-API face: converts arguments, keeps one table and one mailbox per
+// environment, and turns every outcome into a number. What the numbers mean
+// stands in src/binding.ts, which is the only caller.
+#include <errno.h>
+#include <napi.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "file.h"
+#include "memory.h"
+#include "table.h"
+#include "wait.h"
+
+namespace holdfast {
+namespace {
+
+constexpr int kCloseMilliseconds = 1000;
+
+// Carries the ids of settled waits to JavaScript.
+class EventLoop : public Mailbox {
+ public:
+  void Post(uint64_t id) override {
+    // The function belongs to the environment and goes with it; `open_` says
+    // whether it is still there.
+    MutexGuard guard(&mutex_);
+    if (!open_) return;
+    napi_call_threadsafe_function(
+        function_, reinterpret_cast<void*>(static_cast<uintptr_t>(id)),
+        napi_tsfn_nonblocking);
+  }
+
+  bool IsOpen() const { return open_; }
+
+  bool Open(napi_env env, napi_value on_settled) {
+    napi_value name;
+    if (napi_create_string_latin1(env, "holdfast", NAPI_AUTO_LENGTH, &name) !=
+            napi_ok ||
+        napi_create_threadsafe_function(env, on_settled, nullptr, name, 0, 1,
+                                        nullptr, nullptr, nullptr, Deliver,
+                                        &function_) != napi_ok) {
+      return false;
+    }
+    // Alive only while a wait is pending.
+    napi_unref_threadsafe_function(env, function_);
+    MutexGuard guard(&mutex_);
+    open_ = true;
+    return true;
+  }
+
+  void Close() {
+    MutexGuard guard(&mutex_);
+    open_ = false;
+  }
+
+  void CountPending(napi_env env, int change) {
+    const int before = pending_;
+    pending_ += change;
+    if (before == 0) napi_ref_threadsafe_function(env, function_);
+    if (pending_ == 0) napi_unref_threadsafe_function(env, function_);
+  }
+
+ private:
+  static void Deliver(napi_env env, napi_value callback, void*, void* data) {
+    // Without an environment the queue is only being emptied.
+    if (env == nullptr || callback == nullptr) return;
+    napi_value receiver;
+    napi_value id;
+    const double number =
+        static_cast<double>(reinterpret_cast<uintptr_t>(data));
+    if (napi_get_undefined(env, &receiver) != napi_ok ||
+        napi_create_double(env, number, &id) != napi_ok) {
+      return;
+    }
+    napi_call_function(env, receiver, callback, 1, &id, nullptr);
+  }
+
+  Mutex mutex_;
+  bool open_ = false;
+  napi_threadsafe_function function_ = nullptr;
+  int pending_ = 0;
+};
+
+struct Environment {
+  napi_env env = nullptr;
+  Table table;
+  EventLoop* loop = new EventLoop;
+  // The last file system looked at: locks in one folder share the answer.
+  uint64_t known_device = 0;
+  bool known_remote = false;
+  bool device_known = false;
+
+  // Descriptors that wait, that were granted without JavaScript having heard
+  // of it, or that are held: none outlives the environment.
+  static void End(void* argument) {
+    Environment* self = static_cast<Environment*>(argument);
+    self->loop->Close();
+    self->table.Abandon();
+    self->loop->AwaitClosed(kCloseMilliseconds);
+    self->loop->Unreference();
+    delete self;
+  }
+
+  bool Remote(int fd, const FileState& state) {
+    if (!device_known || known_device != state.device) {
+      known_remote = IsRemote(fd);
+      known_device = state.device;
+      device_known = true;
+    }
+    return known_remote;
+  }
+};
+
+Environment* Self(const Napi::CallbackInfo& info) {
+  return static_cast<Environment*>(info.Data());
+}
+
+Napi::Value Number(const Napi::CallbackInfo& info, double value) {
+  return Napi::Number::New(info.Env(), value);
+}
+
+uint64_t IdAt(const Napi::CallbackInfo& info, size_t index) {
+  return static_cast<uint64_t>(
+      info[index].As<Napi::Number>().Int64Value());
+}
+
+int IntAt(const Napi::CallbackInfo& info, size_t index) {
+  return info[index].As<Napi::Number>().Int32Value();
+}
+
+Entry* EntryAt(const Napi::CallbackInfo& info) {
+  return Self(info)->table.Find(IdAt(info, 0));
+}
+
+bool TextAt(const Napi::CallbackInfo& info, size_t index, Buffer* text) {
+  // Most are short: one call then both measures and copies.
+  constexpr size_t kGuess = 512;
+  size_t length;
+  if (!text->Allocate(kGuess) ||
+      napi_get_value_string_utf8(info.Env(), info[index], text->data(),
+                                 kGuess + 1, &length) != napi_ok) {
+    return false;
+  }
+  if (length + 4 > kGuess) {
+    if (napi_get_value_string_utf8(info.Env(), info[index], nullptr, 0,
+                                   &length) != napi_ok ||
+        !text->Allocate(length) ||
+        napi_get_value_string_utf8(info.Env(), info[index], text->data(),
+                                   length + 1, &length) != napi_ok) {
+      return false;
+    }
+  }
+  text->Truncate(length);
+  return true;
+}
+
+Napi::Value Add(const Napi::CallbackInfo& info, Entry* entry) {
+  Environment* self = Self(info);
+  entry->remote = self->Remote(entry->fd, entry->file);
+  if (self->table.Add(entry) == 0) {
+    CloseDescriptor(entry->fd);
+    delete entry;
+    return Number(info, -ENFILE);
+  }
+  return Number(info, static_cast<double>(entry->id));
+}
+
+Napi::Value Open(const Napi::CallbackInfo& info) {
+  Entry* entry = new Entry;
+  OpenedFile opened;
+  int error = EINVAL;
+  if (TextAt(info, 0, &entry->path)) {
+    error = OpenLockFile(entry->path.data(), IntAt(info, 1), &opened);
+  }
+  if (error != 0) {
+    delete entry;
+    return Number(info, -error);
+  }
+  entry->fd = opened.fd;
+  entry->read_only = opened.read_only;
+  entry->file = opened.state;
+  return Add(info, entry);
+}
+
+// Takes a descriptor that already holds a lock into the table.
+Napi::Value Adopt(const Napi::CallbackInfo& info) {
+  Entry* entry = new Entry;
+  entry->fd = IntAt(info, 0);
+  entry->held = static_cast<Held>(IntAt(info, 2));
+  int error = TextAt(info, 1, &entry->path) ? 0 : EINVAL;
+  bool writable = false;
+  if (error == 0) error = IsWritable(entry->fd, &writable);
+  if (error == 0) error = StateOfDescriptor(entry->fd, &entry->file);
+  if (error == 0 && entry->file.kind == Kind::kOther) error = ENXIO;
+  if (error == 0) error = SetCloseOnExec(entry->fd, true);
+  if (error != 0) {
+    delete entry;
+    return Number(info, -error);
+  }
+  entry->read_only = !writable;
+  return Add(info, entry);
+}
+
+Napi::Value Owns(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), Self(info)->table.Owns(IntAt(info, 0)));
+}
+
+Napi::Value Traits(const Napi::CallbackInfo& info) {
+  const Entry* entry = EntryAt(info);
+  if (entry == nullptr) return Number(info, 0);
+  return Number(info, (entry->file.kind == Kind::kDirectory ? 1 : 0) |
+                          (entry->read_only ? 2 : 0) |
+                          (entry->remote ? 4 : 0));
+}
+
+Napi::Value Descriptor(const Napi::CallbackInfo& info) {
+  const Entry* entry = EntryAt(info);
+  return Number(info, entry == nullptr ? -1 : entry->fd);
+}
+
+int TryLockEntry(Entry* entry, Held mode) {
+  const int operation = mode == Held::kExclusive ? LOCK_EX : LOCK_SH;
+  const int error = Flock(entry->fd, operation | LOCK_NB);
+  // A refused conversion loses the lock that was held: flock(2).
+  entry->held = error == 0 ? mode : Held::kNot;
+  return error;
+}
+
+Napi::Value TryLock(const Napi::CallbackInfo& info) {
+  Entry* entry = EntryAt(info);
+  if (entry == nullptr) return Number(info, EBADF);
+  return Number(info, TryLockEntry(entry, static_cast<Held>(IntAt(info, 1))));
+}
+
+Napi::Value Compare(const Napi::CallbackInfo& info) {
+  Entry* entry = EntryAt(info);
+  if (entry == nullptr) return Number(info, -EBADF);
+  FileState at_path;
+  const int error = StateOfPath(entry->path.data(), &at_path);
+  if (error == ENOENT || error == ENOTDIR) return Number(info, -ESTALE);
+  if (error != 0) return Number(info, -error);
+  if (!at_path.SameFile(entry->file)) return Number(info, -ESTALE);
+  entry->file.size = at_path.size;
+  return Number(info, static_cast<double>(at_path.size));
+}
+
+Napi::Value SameFile(const Napi::CallbackInfo& info) {
+  const Entry* left = EntryAt(info);
+  const Entry* right = Self(info)->table.Find(IdAt(info, 1));
+  return Napi::Boolean::New(info.Env(), left != nullptr && right != nullptr &&
+                                            left->file.SameFile(right->file));
+}
+
+Napi::Value Read(const Napi::CallbackInfo& info) {
+  const Entry* entry = EntryAt(info);
+  if (entry == nullptr) return Number(info, -EBADF);
+  Buffer content;
+  size_t length;
+  const size_t size = static_cast<size_t>(
+      entry->file.size < kRecordLimit ? entry->file.size : kRecordLimit);
+  if (!content.Allocate(size + 1)) return Number(info, -ENOMEM);
+  const int error = ReadContent(entry->fd, content.data(), size + 1, &length);
+  if (error != 0) return Number(info, -error);
+  napi_value text;
+  if (napi_create_string_utf8(info.Env(), content.data(), length, &text) !=
+      napi_ok) {
+    return Number(info, -ENOMEM);
+  }
+  return Napi::Value(info.Env(), text);
+}
+
+Napi::Value Write(const Napi::CallbackInfo& info) {
+  Entry* entry = EntryAt(info);
+  Buffer text;
+  Buffer left;
+  if (entry == nullptr) return Number(info, EBADF);
+  if (!TextAt(info, 1, &text) || !TextAt(info, 2, &left)) {
+    return Number(info, EINVAL);
+  }
+  return Number(info, Self(info)->table.WriteRecord(
+                          entry, text.data(), text.size(), left.data(),
+                          left.size(), info[3].As<Napi::Boolean>().Value()));
+}
+
+Napi::Value Clear(const Napi::CallbackInfo& info) {
+  Entry* entry = EntryAt(info);
+  if (entry == nullptr) return Number(info, EBADF);
+  return Number(info, Self(info)->table.ClearRecord(entry));
+}
+
+Napi::Value RemoveAtEnd(const Napi::CallbackInfo& info) {
+  Entry* entry = EntryAt(info);
+  if (entry != nullptr) entry->remove_at_end = true;
+  return info.Env().Undefined();
+}
+
+Napi::Value Release(const Napi::CallbackInfo& info) {
+  Entry* entry = EntryAt(info);
+  if (entry == nullptr) return Number(info, 0);
+  const Failure failure = Self(info)->table.Release(entry);
+  return Number(info, failure.step * 4096 + failure.error);
+}
+
+Napi::Value Forget(const Napi::CallbackInfo& info) {
+  Entry* entry = EntryAt(info);
+  if (entry != nullptr) Self(info)->table.Drop(entry);
+  return info.Env().Undefined();
+}
+
+Napi::Value Detach(const Napi::CallbackInfo& info) {
+  Entry* entry = EntryAt(info);
+  if (entry != nullptr) Self(info)->table.Detach(entry);
+  return info.Env().Undefined();
+}
+
+Napi::Value BlockedByItself(const Napi::CallbackInfo& info) {
+  const Entry* entry = EntryAt(info);
+  const bool exclusive = static_cast<Held>(IntAt(info, 1)) == Held::kExclusive;
+  return Napi::Boolean::New(
+      info.Env(), entry != nullptr &&
+                      Self(info)->table.BlockedByItself(*entry, exclusive));
+}
+
+int StartWait(Environment* self, Entry* entry, Held mode, bool single_attempt,
+              bool post) {
+  int operation = mode == Held::kExclusive ? LOCK_EX : LOCK_SH;
+  if (single_attempt) operation |= LOCK_NB;
+  return Wait::Start(entry->fd, operation, entry->id, post, self->loop,
+                     &entry->wait);
+}
+
+// Ends the bookkeeping of a settled wait and returns its result.
+int Collect(Entry* entry, Held mode) {
+  const int result = entry->wait->result();
+  entry->wait->Unreference();
+  entry->wait = nullptr;
+  entry->held = result == 0 ? mode : Held::kNot;
+  return result;
+}
+
+Napi::Value OnSettled(const Napi::CallbackInfo& info) {
+  Environment* self = Self(info);
+  const bool opened = self->loop->IsOpen() ||
+                      self->loop->Open(info.Env(), info[0]);
+  // Hooks run last in, first out: ours has to come before that of the
+  // thread-safe function, so it is registered again behind it.
+  napi_remove_env_cleanup_hook(info.Env(), Environment::End, self);
+  napi_add_env_cleanup_hook(info.Env(), Environment::End, self);
+  return Napi::Boolean::New(info.Env(), opened);
+}
+
+Napi::Value StartWaiting(const Napi::CallbackInfo& info) {
+  Environment* self = Self(info);
+  Entry* entry = EntryAt(info);
+  if (entry == nullptr || entry->wait != nullptr) return Number(info, EBADF);
+  if (!self->loop->IsOpen()) return Number(info, ENOSYS);
+  const int error = StartWait(self, entry, static_cast<Held>(IntAt(info, 1)),
+                              info[2].As<Napi::Boolean>().Value(), true);
+  if (error == 0) self->loop->CountPending(info.Env(), 1);
+  return Number(info, error);
+}
+
+// Called by JavaScript when it has heard that the wait settled.
+Napi::Value FinishWaiting(const Napi::CallbackInfo& info) {
+  Entry* entry = EntryAt(info);
+  if (entry == nullptr || entry->wait == nullptr) return Number(info, EBADF);
+  Self(info)->loop->CountPending(info.Env(), -1);
+  return Number(info, Collect(entry, static_cast<Held>(IntAt(info, 1))));
+}
+
+// -1: not settled within the time; to be called again.
+Napi::Value WaitHere(const Napi::CallbackInfo& info) {
+  Environment* self = Self(info);
+  Entry* entry = EntryAt(info);
+  if (entry == nullptr) return Number(info, EBADF);
+  const Held mode = static_cast<Held>(IntAt(info, 1));
+  if (entry->wait == nullptr) {
+    const int error = StartWait(self, entry, mode,
+                                info[2].As<Napi::Boolean>().Value(), false);
+    if (error != 0) return Number(info, error);
+  }
+  if (!entry->wait->AwaitSettled(IntAt(info, 3))) return Number(info, -1);
+  return Number(info, Collect(entry, mode));
+}
+
+// Ends a wait that JavaScript has not heard the end of, and the entry.
+Napi::Value CancelWaiting(const Napi::CallbackInfo& info) {
+  Environment* self = Self(info);
+  Entry* entry = EntryAt(info);
+  if (entry == nullptr) return info.Env().Undefined();
+  if (entry->wait != nullptr && entry->wait->posts()) {
+    self->loop->CountPending(info.Env(), -1);
+  }
+  self->table.CancelWait(entry);
+  return info.Env().Undefined();
+}
+
+Napi::Value Remote(const Napi::CallbackInfo& info) {
+  Buffer path;
+  bool remote = false;
+  if (!TextAt(info, 0, &path)) return Number(info, -EINVAL);
+  const int error = IsRemotePath(path.data(), &remote);
+  return Number(info, error != 0 ? -error : remote ? 1 : 0);
+}
+
+Napi::Value Execute(const Napi::CallbackInfo& info) {
+  const Napi::Array words = info[1].As<Napi::Array>();
+  const uint32_t count = words.Length();
+  Buffer file;
+  Buffer* texts = new Buffer[count];
+  char** argv = static_cast<char**>(calloc(count + 1, sizeof(char*)));
+  int error = argv != nullptr && TextAt(info, 0, &file) ? 0 : EINVAL;
+  for (uint32_t index = 0; error == 0 && index < count; index++) {
+    const napi_value word = words.Get(index);
+    size_t length;
+    if (napi_get_value_string_utf8(info.Env(), word, nullptr, 0, &length) !=
+            napi_ok ||
+        !texts[index].Allocate(length) ||
+        napi_get_value_string_utf8(info.Env(), word, texts[index].data(),
+                                   length + 1, &length) != napi_ok) {
+      error = EINVAL;
+    }
+    argv[index] = texts[index].data();
+  }
+  if (error == 0) error = ExecuteInPlace(file.data(), argv, IntAt(info, 2));
+  free(argv);
+  delete[] texts;
+  return Number(info, error);
+}
+
+template <Napi::Value (*call)(const Napi::CallbackInfo&)>
+void Export(Napi::Object exports, const char* name, Environment* self) {
+  exports.Set(name, Napi::Function::New<call>(exports.Env(), name, self));
+}
+
+Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
+  Environment* self = new Environment;
+  self->env = env;
+  napi_add_env_cleanup_hook(env, Environment::End, self);
+  Export<Open>(exports, "open", self);
+  Export<Adopt>(exports, "adopt", self);
+  Export<Owns>(exports, "owns", self);
+  Export<Traits>(exports, "traits", self);
+  Export<Descriptor>(exports, "descriptor", self);
+  Export<TryLock>(exports, "tryLock", self);
+  Export<Compare>(exports, "compare", self);
+  Export<SameFile>(exports, "sameFile", self);
+  Export<Read>(exports, "read", self);
+  Export<Write>(exports, "write", self);
+  Export<Clear>(exports, "clear", self);
+  Export<RemoveAtEnd>(exports, "removeAtEnd", self);
+  Export<Release>(exports, "release", self);
+  Export<Forget>(exports, "forget", self);
+  Export<Detach>(exports, "detach", self);
+  Export<BlockedByItself>(exports, "blockedByItself", self);
+  Export<OnSettled>(exports, "onSettled", self);
+  Export<StartWaiting>(exports, "startWaiting", self);
+  Export<FinishWaiting>(exports, "finishWaiting", self);
+  Export<WaitHere>(exports, "waitHere", self);
+  Export<CancelWaiting>(exports, "cancelWaiting", self);
+  Export<Remote>(exports, "remote", self);
+  Export<Execute>(exports, "execute", self);
+  return exports;
+}
+
+}  // namespace
+}  // namespace holdfast
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  return holdfast::Initialize(env, exports);
+}
+NODE_API_MODULE(holdfast, Init)

@@ -1,0 +1,289 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/stat.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "memory.h"
+
+namespace holdfast {
+namespace {
+
+constexpr int kOpenFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+
+template <typename Call>
+auto RetryInterrupted(Call call) {
+  decltype(call()) result;
+  do {
+    result = call();
+  } while (result == -1 && errno == EINTR);
+  return result;
+}
+
+// The statx system call itself: `struct statx` is the same on every
+// architecture, and glibc before 2.33 exports no stat that a prebuilt file
+// could link against.
+int Statx(int fd, const char* path, int flags, FileState* state) {
+  struct statx buffer;
+  const unsigned wanted = STATX_TYPE | STATX_INO | STATX_SIZE;
+  if (RetryInterrupted([&] {
+        return syscall(SYS_statx, fd, path, flags, wanted, &buffer);
+      }) == -1) {
+    return errno;
+  }
+  state->device = static_cast<uint64_t>(buffer.stx_dev_major) << 32 |
+                  buffer.stx_dev_minor;
+  state->inode = buffer.stx_ino;
+  state->size = buffer.stx_size;
+  switch (buffer.stx_mode & 0170000) {
+    case 0100000:
+      state->kind = Kind::kRegular;
+      break;
+    case 0040000:
+      state->kind = Kind::kDirectory;
+      break;
+    default:
+      state->kind = Kind::kOther;
+  }
+  return 0;
+}
+
+int Open(const char* path, int flags, int permissions) {
+  return static_cast<int>(
+      RetryInterrupted([&] { return open(path, flags, permissions); }));
+}
+
+void SleepMilliseconds(int milliseconds) {
+  struct timespec pause = {milliseconds / 1000,
+                           milliseconds % 1000 * 1000000L};
+  nanosleep(&pause, nullptr);
+}
+
+bool IsRemoteType(uint64_t type) {
+  switch (type & 0xffffffff) {
+    case 0x6969:      // NFS
+    case 0x517b:      // SMB
+    case 0xff534d42:  // CIFS
+    case 0xfe534d42:  // SMB2
+    case 0x65735546:  // FUSE, virtiofs
+    case 0x01021997:  // 9p
+    case 0x00c36400:  // Ceph
+    case 0x5346414f:  // AFS (OpenAFS)
+    case 0x6b414653:  // AFS (kernel)
+    case 0x73757245:  // Coda
+    case 0x01161970:  // GFS2
+    case 0x7461636f:  // OCFS2
+    case 0x0bd00bd0:  // Lustre
+    case 0x47504653:  // GPFS
+    case 0x564c:      // NCP
+    case 0x20030528:  // OrangeFS
+    case 0xaad7aaea:  // PanFS
+    case 0x786f4256:  // VirtualBox shared folders
+    case 0xbacbacbc:  // VMware shared folders
+    case 0x7c7c6673:  // Parallels shared folders
+    case 0x53464846:  // WSL1
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+int OpenLockFile(const char* path, int permissions, OpenedFile* opened) {
+  opened->read_only = false;
+  const int create = permissions < 0 ? 0 : O_CREAT;
+  int fd = Open(path, kOpenFlags | O_RDWR | create, permissions);
+  int error = fd == -1 ? errno : 0;
+  if (error == EACCES) {
+    // A sticky folder with fs.protected_regular refuses O_CREAT on a file of
+    // another user even where the file itself may be written: proc_sys_fs(5).
+    fd = Open(path, kOpenFlags | O_RDWR, 0);
+  }
+  if (fd == -1 && (error == EACCES || error == EROFS || error == EISDIR ||
+                   error == ETXTBSY || error == EPERM)) {
+    // Not to be written by us, a read-only file system, a directory, a
+    // running program, an immutable file. flock(2) works on a descriptor of
+    // any access mode (but for NFS); where this fails too, the first refusal
+    // tells more.
+    fd = Open(path, kOpenFlags | O_RDONLY, 0);
+    opened->read_only = true;
+  }
+  if (fd == -1) return error;
+  error = StateOfDescriptor(fd, &opened->state);
+  if (error == 0 && opened->state.kind == Kind::kOther) error = ENXIO;
+  if (error != 0) {
+    CloseDescriptor(fd);
+    return error;
+  }
+  opened->fd = fd;
+  return 0;
+}
+
+int StateOfDescriptor(int fd, FileState* state) {
+  return Statx(fd, "", AT_EMPTY_PATH, state);
+}
+
+int StateOfPath(const char* path, FileState* state) {
+  return Statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, state);
+}
+
+int Flock(int fd, int operation) {
+  return RetryInterrupted([&] { return flock(fd, operation); }) == -1 ? errno
+                                                                      : 0;
+}
+
+bool IsRemote(int fd) {
+  struct statfs buffer;
+  return fstatfs(fd, &buffer) == 0 &&
+         IsRemoteType(static_cast<uint64_t>(buffer.f_type));
+}
+
+int IsRemotePath(const char* path, bool* remote) {
+  struct statfs buffer;
+  if (statfs(path, &buffer) == -1) return errno;
+  *remote = IsRemoteType(static_cast<uint64_t>(buffer.f_type));
+  return 0;
+}
+
+int ReadContent(int fd, char* buffer, size_t capacity, size_t* length) {
+  *length = 0;
+  while (*length < capacity) {
+    const ssize_t got = RetryInterrupted([&] {
+      return pread(fd, buffer + *length, capacity - *length,
+                   static_cast<off_t>(*length));
+    });
+    if (got == -1) return errno;
+    if (got == 0) break;
+    *length += static_cast<size_t>(got);
+  }
+  return 0;
+}
+
+int ReplaceContent(int fd, const char* text, size_t length,
+                   uint64_t old_size) {
+  const char* bytes = text;
+  size_t total = length;
+  Buffer padded;
+  if (old_size > length && old_size <= kRecordLimit) {
+    total = static_cast<size_t>(old_size);
+    if (!padded.Allocate(total)) return ENOMEM;
+    memcpy(padded.data(), text, length);
+    memset(padded.data() + length, '\n', total - length);
+    bytes = padded.data();
+  }
+  size_t written = 0;
+  while (written < total) {
+    const ssize_t put = RetryInterrupted([&] {
+      return pwrite(fd, bytes + written, total - written,
+                    static_cast<off_t>(written));
+    });
+    if (put == -1) return errno;
+    if (put == 0) return EIO;
+    written += static_cast<size_t>(put);
+  }
+  if (old_size <= length) return 0;
+  return RetryInterrupted([&] {
+           return ftruncate(fd, static_cast<off_t>(length));
+         }) == -1
+             ? errno
+             : 0;
+}
+
+int TruncateContent(int fd) {
+  return RetryInterrupted([&] { return ftruncate(fd, 0); }) == -1 ? errno : 0;
+}
+
+int CloseDescriptor(int fd) {
+  // Never again after EINTR: on Linux the descriptor is gone by then, and its
+  // number may already be somebody else's (close(2)).
+  return close(fd) == -1 && errno != EINTR ? errno : 0;
+}
+
+int IsWritable(int fd, bool* writable) {
+  const int flags = fcntl(fd, F_GETFL);
+  if (flags == -1) return errno;
+  *writable = (flags & O_ACCMODE) == O_RDWR;
+  return 0;
+}
+
+int SetCloseOnExec(int fd, bool on) {
+  return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) == -1 ? errno : 0;
+}
+
+PathGuard::PathGuard(const char* path, int patience_ms) {
+  for (int waited = 0;; waited++) {
+    fd_ = Open(path, kOpenFlags | O_RDWR, 0);
+    if (fd_ == -1) {
+      error_ = errno;
+      return;
+    }
+    struct flock whole = {};
+    whole.l_type = F_WRLCK;
+    whole.l_whence = SEEK_SET;
+    error_ = fcntl(fd_, F_OFD_SETLK, &whole) == -1 ? errno : 0;
+    if (error_ == EACCES) error_ = EAGAIN;  // fcntl(2): either may mean held
+    if (error_ == 0) {
+      // Locked after the path had been given another file: that file is the
+      // one to guard.
+      FileState at_path;
+      error_ = StateOfDescriptor(fd_, &state_);
+      if (error_ == 0) error_ = StateOfPath(path, &at_path);
+      if (error_ == 0 && at_path.SameFile(state_)) return;
+      if (error_ == 0) error_ = EAGAIN;
+    }
+    CloseDescriptor(fd_);
+    fd_ = -1;
+    if (error_ != EAGAIN || waited >= patience_ms) return;
+    SleepMilliseconds(1);
+  }
+}
+
+PathGuard::~PathGuard() {
+  if (fd_ != -1) CloseDescriptor(fd_);
+}
+
+int RemoveIfSame(const char* path, const FileState& file, int patience_ms) {
+  PathGuard guard(path, patience_ms);
+  if (guard.error() == ENOENT) return 0;
+  if (guard.error() != 0) return guard.error();
+  if (!guard.state().SameFile(file)) return 0;
+  return unlink(path) == -1 ? errno : 0;
+}
+
+int ExecuteInPlace(const char* file, char* const argv[], int inherited_fd) {
+  // Node ignores SIGPIPE, has handlers of its own and may block signals; the
+  // new program expects what a shell would give it. Handlers fall to the
+  // default by themselves on exec, ignored signals and the mask do not.
+  constexpr int kSignals = 65;
+  struct sigaction saved[kSignals];
+  bool changed[kSignals] = {};
+  struct sigaction fallback = {};
+  fallback.sa_handler = SIG_DFL;
+  for (int number = 1; number < kSignals; number++) {
+    changed[number] = sigaction(number, &fallback, &saved[number]) == 0;
+  }
+  sigset_t none;
+  sigset_t mask;
+  sigemptyset(&none);
+  pthread_sigmask(SIG_SETMASK, &none, &mask);
+  if (inherited_fd != -1) SetCloseOnExec(inherited_fd, false);
+
+  execvp(file, argv);
+
+  const int error = errno;
+  if (inherited_fd != -1) SetCloseOnExec(inherited_fd, true);
+  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+  for (int number = 1; number < kSignals; number++) {
+    if (changed[number]) sigaction(number, &saved[number], nullptr);
+  }
+  return error;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,106 @@
+// What Holdfast asks of the operating system about files. One implementation
+// per platform (file-posix.cc), chosen by binding.gyp. Every function returns
+// 0 or an errno value; none of them throws, logs or keeps state.
+#ifndef HOLDFAST_FILE_H_
+#define HOLDFAST_FILE_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace holdfast {
+
+// Longest content that is ever read or written as a record.
+constexpr size_t kRecordLimit = 64 * 1024;
+
+enum class Kind : uint8_t { kRegular, kDirectory, kOther };
+
+struct FileState {
+  uint64_t device;
+  uint64_t inode;
+  uint64_t size;
+  Kind kind;
+
+  bool SameFile(const FileState& other) const {
+    return device == other.device && inode == other.inode;
+  }
+};
+
+struct OpenedFile {
+  int fd;
+  bool read_only;
+  FileState state;
+};
+
+// Opens what is to be locked, creating a missing regular file, without
+// following a symlink, blocking on a FIFO or gaining a controlling terminal.
+// Negative `permissions`: nothing is created.
+// ENXIO: there is something that cannot be a lock file.
+int OpenLockFile(const char* path, int permissions, OpenedFile* opened);
+
+int StateOfDescriptor(int fd, FileState* state);
+// Of the path itself: a symlink is not followed.
+int StateOfPath(const char* path, FileState* state);
+
+// flock(2), tried again after EINTR. `operation` is LOCK_*.
+int Flock(int fd, int operation);
+
+// True for network and FUSE file systems, where a lock call may hang and the
+// kernel's lock tables do not show every holder.
+bool IsRemote(int fd);
+int IsRemotePath(const char* path, bool* remote);
+
+// Reads up to `capacity` bytes from the start of the file.
+int ReadContent(int fd, char* buffer, size_t capacity, size_t* length);
+
+// Makes `text` the whole content. `old_size` is the present size. At no
+// moment, a kill between the system calls included, does a reader see `text`
+// with a remainder of longer old content behind it: the old content is
+// overwritten with newlines by the same pwrite, then cut off.
+int ReplaceContent(int fd, const char* text, size_t length, uint64_t old_size);
+
+int TruncateContent(int fd);
+
+int CloseDescriptor(int fd);
+int IsWritable(int fd, bool* writable);
+int SetCloseOnExec(int fd, bool on);
+
+// Serialises whoever removes or replaces a lock path, or hands over the
+// record in it: an open-file-description lock (fcntl_locking(2)) on the file
+// that is at the path, through a description of its own. It does not meet
+// flock, leaves nothing behind and ends with the process.
+//
+// Without it, of two processes that each compare path and descriptor and then
+// act:
+//   1. A, who holds the lock, compares: the path is A's file.
+//   2. B, who steals, renames a new locked file onto the path.
+//   3. A unlinks the path, and with it B's file.
+//   4. C creates a third file and locks it: B and C both hold.
+class PathGuard {
+ public:
+  // Tries for `patience_ms`. Look at error() before relying on it.
+  PathGuard(const char* path, int patience_ms);
+  ~PathGuard();
+  PathGuard(const PathGuard&) = delete;
+  PathGuard& operator=(const PathGuard&) = delete;
+
+  int error() const { return error_; }
+  int fd() const { return fd_; }
+  const FileState& state() const { return state_; }
+
+ private:
+  int fd_ = -1;
+  int error_ = 0;
+  FileState state_{};
+};
+
+// Unlinks `path` if it still leads to `file`; the caller holds its lock. With
+// anything else there it does nothing. EAGAIN: the guard was not to be had.
+int RemoveIfSame(const char* path, const FileState& file, int patience_ms);
+
+// Replaces this process's program. Returns only on failure.
+// `inherited_fd`: stays open in the new program; -1 for none.
+int ExecuteInPlace(const char* file, char* const argv[], int inherited_fd);
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_FILE_H_

@@ -1,0 +1,69 @@
+// The little that the addon needs of a standard library. It links against
+// none, so that one file loads beside glibc and musl alike (runtime.cc).
+#ifndef HOLDFAST_MEMORY_H_
+#define HOLDFAST_MEMORY_H_
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+namespace holdfast {
+
+// Bytes on the heap with one owner, always followed by a NUL.
+class Buffer {
+ public:
+  Buffer() = default;
+  ~Buffer() { free(data_); }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  bool Allocate(size_t size) {
+    char* grown = static_cast<char*>(realloc(data_, size + 1));
+    if (grown == nullptr) return false;
+    data_ = grown;
+    size_ = size;
+    data_[size] = '\0';
+    return true;
+  }
+  void Truncate(size_t size) {
+    size_ = size;
+    data_[size] = '\0';
+  }
+  bool Equals(const char* bytes, size_t size) const {
+    return size == size_ && (size == 0 || memcmp(data_, bytes, size) == 0);
+  }
+
+  char* data() { return data_; }
+  const char* data() const { return data_; }
+  size_t size() const { return size_; }
+
+ private:
+  char* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+class Mutex {
+ public:
+  void Lock() { pthread_mutex_lock(&mutex_); }
+  bool TryLock() { return pthread_mutex_trylock(&mutex_) == 0; }
+  void Unlock() { pthread_mutex_unlock(&mutex_); }
+
+ private:
+  pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
+};
+
+class MutexGuard {
+ public:
+  explicit MutexGuard(Mutex* mutex) : mutex_(mutex) { mutex_->Lock(); }
+  ~MutexGuard() { mutex_->Unlock(); }
+  MutexGuard(const MutexGuard&) = delete;
+  MutexGuard& operator=(const MutexGuard&) = delete;
+
+ private:
+  Mutex* mutex_;
+};
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_MEMORY_H_

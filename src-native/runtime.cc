@@ -1,0 +1,18 @@
+// What the compiler expects of a C++ standard library. The addon links
+// against none (binding.gyp): libstdc++ would tie the prebuilt file to one C
+// library and to a recent version of it.
+#include <stddef.h>
+#include <stdlib.h>
+
+void* operator new(size_t size) {
+  void* memory = malloc(size == 0 ? 1 : size);
+  if (memory == nullptr) abort();
+  return memory;
+}
+void* operator new[](size_t size) { return operator new(size); }
+void operator delete(void* memory) noexcept { free(memory); }
+void operator delete[](void* memory) noexcept { free(memory); }
+void operator delete(void* memory, size_t) noexcept { free(memory); }
+void operator delete[](void* memory, size_t) noexcept { free(memory); }
+
+extern "C" void __cxa_pure_virtual() { abort(); }

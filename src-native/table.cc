@@ -1,0 +1,251 @@
+#include "table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+namespace holdfast {
+namespace {
+
+// An id is the generation of its slot and the slot's number, small enough to
+// be exact as a JavaScript number.
+constexpr uint32_t kSlotBits = 20;
+constexpr uint32_t kMostSlots = 1u << kSlotBits;
+constexpr int kRemovePatienceMs = 100;
+
+Mutex tables_mutex;
+Table* tables = nullptr;
+
+// Whether the file's content is still what this lock wrote. A process that
+// was handed the lock writes its own.
+bool RecordIsOurs(int fd, const Buffer& record) {
+  Buffer content;
+  size_t length;
+  if (!content.Allocate(record.size() + 1)) return false;
+  if (ReadContent(fd, content.data(), record.size() + 1, &length) != 0) {
+    return false;
+  }
+  return record.Equals(content.data(), length);
+}
+
+int LeaveBehind(int fd, Entry* entry) {
+  return ReplaceContent(fd, entry->left.data(), entry->left.size(),
+                        entry->record.size());
+}
+
+}  // namespace
+
+Table::Table() : process_(getpid()) {
+  MutexGuard guard(&tables_mutex);
+  next_ = tables;
+  tables = this;
+}
+
+Table::~Table() {
+  {
+    MutexGuard guard(&tables_mutex);
+    for (Table** link = &tables; *link != nullptr; link = &(*link)->next_) {
+      if (*link != this) continue;
+      *link = next_;
+      break;
+    }
+  }
+  free(slots_);
+  free(vacant_);
+}
+
+uint64_t Table::Add(Entry* entry) {
+  MutexGuard guard(&mutex_);
+  uint32_t slot;
+  if (vacant_count_ > 0) {
+    slot = vacant_[--vacant_count_];
+  } else {
+    if (used_ == kMostSlots) return 0;
+    if (used_ == capacity_) {
+      const uint32_t grown = capacity_ == 0 ? 16 : capacity_ * 2;
+      void* slots = realloc(slots_, grown * sizeof(Slot));
+      if (slots == nullptr) return 0;
+      slots_ = static_cast<Slot*>(slots);
+      void* vacant = realloc(vacant_, grown * sizeof(uint32_t));
+      if (vacant == nullptr) return 0;
+      vacant_ = static_cast<uint32_t*>(vacant);
+      capacity_ = grown;
+    }
+    slot = used_++;
+    slots_[slot].generation = 0;
+  }
+  slots_[slot].entry = entry;
+  slots_[slot].generation++;
+  entry->id = static_cast<uint64_t>(slots_[slot].generation) << kSlotBits |
+              slot;
+  return entry->id;
+}
+
+Entry* Table::Find(uint64_t id) {
+  const uint64_t slot = id & (kMostSlots - 1);
+  if (slot >= used_ || slots_[slot].generation != id >> kSlotBits) {
+    return nullptr;
+  }
+  return slots_[slot].entry;
+}
+
+bool Table::Owns(int fd) const {
+  for (uint32_t slot = 0; slot < used_; slot++) {
+    if (slots_[slot].entry != nullptr && slots_[slot].entry->fd == fd) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void Table::Drop(Entry* entry) {
+  {
+    MutexGuard guard(&mutex_);
+    const uint32_t slot =
+        static_cast<uint32_t>(entry->id & (kMostSlots - 1));
+    slots_[slot].entry = nullptr;
+    vacant_[vacant_count_++] = slot;
+  }
+  if (entry->wait != nullptr) entry->wait->Unreference();
+  delete entry;
+}
+
+int Table::WriteRecord(Entry* entry, const char* text, size_t length,
+                       const char* left, size_t left_length, bool guarded) {
+  int error;
+  if (guarded) {
+    PathGuard guard(entry->path.data(), kRemovePatienceMs);
+    if (guard.error() != 0) return guard.error();
+    if (!guard.state().SameFile(entry->file)) return ESTALE;
+    error = ReplaceContent(guard.fd(), text, length, guard.state().size);
+  } else {
+    error = ReplaceContent(entry->fd, text, length, entry->file.size);
+  }
+  if (error != 0) {
+    // A disk that is full: half a record would be taken for somebody's data.
+    if (!guarded && error != EBADF) TruncateContent(entry->fd);
+    return error;
+  }
+  entry->file.size = length;
+  MutexGuard guard(&mutex_);
+  if (!entry->record.Allocate(length) || !entry->left.Allocate(left_length)) {
+    return ENOMEM;
+  }
+  memcpy(entry->record.data(), text, length);
+  memcpy(entry->left.data(), left, left_length);
+  return 0;
+}
+
+int Table::ClearRecord(Entry* entry) {
+  if (entry->record.size() == 0) return 0;
+  const int error = LeaveBehind(entry->fd, entry);
+  entry->file.size = entry->left.size();
+  MutexGuard guard(&mutex_);
+  entry->record.Truncate(0);
+  return error;
+}
+
+Failure Table::Release(Entry* entry) {
+  Failure failure;
+  if (entry->held != Held::kNot) {
+    failure.Note(Failure::kWrite, ClearRecord(entry));
+    // A shared holder that removed the file would leave the others on a file
+    // that no newcomer meets, so it has to be alone.
+    if (entry->remove_at_end &&
+        (entry->held == Held::kExclusive ||
+         Flock(entry->fd, LOCK_EX | LOCK_NB) == 0)) {
+      const int error = RemoveIfSame(entry->path.data(), entry->file,
+                                     kRemovePatienceMs);
+      if (error != EAGAIN) failure.Note(Failure::kUnlink, error);
+    }
+    // Before the close: between fork and exec a child has a copy of the
+    // descriptor, which would keep the lock for that while.
+    failure.Note(Failure::kUnlock, Flock(entry->fd, LOCK_UN));
+  }
+  failure.Note(Failure::kClose, CloseDescriptor(entry->fd));
+  Drop(entry);
+  return failure;
+}
+
+void Table::Detach(Entry* entry) {
+  if (entry->record.size() != 0) {
+    PathGuard guard(entry->path.data(), kRemovePatienceMs);
+    if (guard.error() == 0 && guard.state().SameFile(entry->file) &&
+        RecordIsOurs(guard.fd(), entry->record)) {
+      LeaveBehind(guard.fd(), entry);
+    }
+  }
+  CloseDescriptor(entry->fd);
+  Drop(entry);
+}
+
+void Table::CancelWait(Entry* entry) {
+  if (entry->wait == nullptr || !entry->wait->Cancel()) {
+    // No wait, or it has settled: whatever came of it is given back here.
+    Flock(entry->fd, LOCK_UN);
+    CloseDescriptor(entry->fd);
+  }
+  Drop(entry);
+}
+
+void Table::AbandonEntry(Entry* entry) {
+  if (entry->held == Held::kNot || process_ != getpid()) return;
+  const bool recorded = entry->record.size() != 0;
+  if (recorded && !RecordIsOurs(entry->fd, entry->record)) return;
+  if (recorded) LeaveBehind(entry->fd, entry);
+  if (entry->remove_at_end && entry->held == Held::kExclusive) {
+    RemoveIfSame(entry->path.data(), entry->file, 0);
+  }
+}
+
+void Table::Abandon() {
+  for (uint32_t slot = 0; slot < used_; slot++) {
+    Entry* entry = slots_[slot].entry;
+    if (entry == nullptr) continue;
+    if (entry->wait != nullptr && entry->held == Held::kNot) {
+      CancelWait(entry);
+      continue;
+    }
+    AbandonEntry(entry);
+    CloseDescriptor(entry->fd);
+    Drop(entry);
+  }
+}
+
+bool Table::BlockedByItself(const Entry& entry, bool exclusive) {
+  for (uint32_t slot = 0; slot < used_; slot++) {
+    const Entry* other = slots_[slot].entry;
+    if (other == nullptr || other == &entry ||
+        !other->file.SameFile(entry.file)) {
+      continue;
+    }
+    if (other->held == Held::kNot ? other->wait != nullptr
+                                  : exclusive ||
+                                        other->held == Held::kExclusive) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// `process.exit()` and an uncaught error run no hook of Node-API on the main
+// thread, but they run the destructors of shared libraries; a fatal signal
+// runs neither. Nothing here waits: exit() may have been called from anywhere.
+void Table::AbandonAll() {
+  if (!tables_mutex.TryLock()) return;
+  for (Table* table = tables; table != nullptr; table = table->next_) {
+    if (!table->mutex_.TryLock()) continue;
+    for (uint32_t slot = 0; slot < table->used_; slot++) {
+      Entry* entry = table->slots_[slot].entry;
+      if (entry != nullptr) table->AbandonEntry(entry);
+    }
+    table->mutex_.Unlock();
+  }
+  tables_mutex.Unlock();
+}
+
+__attribute__((destructor)) static void AtExit() { Table::AbandonAll(); }
+
+}  // namespace holdfast

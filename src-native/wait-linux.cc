@@ -1,0 +1,306 @@
+// A thread blocked in flock(2) is woken by the kernel the moment the lock is
+// free. It is ended by pthread_cancel with asynchronous cancellation, enabled
+// around the bare system call alone. Nobody joins a thread: each is detached
+// and reports its own end.
+//
+// A cancel that meets a grant:
+//   1. The waiting thread returns from flock with the lock, or is still in it
+//      and the kernel has already granted it.
+//   2. The starter cancels. Only one of the two compare-and-swaps on
+//      `state_` succeeds.
+//   3. The thread's: it has settled. Cancel() says so, and the starter gives
+//      the lock back.
+//   4. The starter's: the thread, however it ends, runs Waiter::End, which
+//      unlocks and closes whatever flock may have returned. "Cancelled" says
+//      nothing about whether the kernel had granted the lock (in 3 % of such
+//      races it had).
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "memory.h"
+#include "wait.h"
+
+namespace holdfast {
+namespace {
+
+// A thread that has delivered a grant waits this long for the next job: a
+// handoff to a thread that exists takes half the time of one that has to be
+// made first. Few, because this saves time only where waits come in turn.
+constexpr int kIdleMilliseconds = 5000;
+constexpr int kIdleThreads = 4;
+constexpr size_t kStackSize = 64 * 1024;
+
+void FutexWait(std::atomic<uint32_t>* word, uint32_t expected,
+               const struct timespec* timeout) {
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, timeout, nullptr, 0);
+}
+
+void FutexWake(std::atomic<uint32_t>* word) {
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+}
+
+int64_t NowMilliseconds() {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * int64_t{1000} + now.tv_nsec / 1000000;
+}
+
+// Sleeps until `done()` or until `milliseconds` have passed; `word` is what
+// changes when it may have become true.
+template <typename Done>
+bool SleepUntil(std::atomic<uint32_t>* word, int milliseconds, Done done) {
+  const int64_t deadline = NowMilliseconds() + milliseconds;
+  for (;;) {
+    const uint32_t seen = word->load(std::memory_order_acquire);
+    if (done(seen)) return true;
+    const int64_t left = deadline - NowMilliseconds();
+    if (left <= 0) return false;
+    const struct timespec timeout = {
+        static_cast<time_t>(left / 1000),
+        static_cast<long>(left % 1000 * 1000000)};
+    FutexWait(word, seen, &timeout);
+  }
+}
+
+Mutex pool_mutex;
+struct Waiter* idle = nullptr;
+int idle_count = 0;
+
+pthread_key_t end_key;
+pthread_once_t prepare_once = PTHREAD_ONCE_INIT;
+int prepare_error = 0;
+
+}  // namespace
+
+// The thread's side of a wait.
+struct Waiter {
+  pthread_t thread;
+  std::atomic<uint32_t> wake{0};
+  Wait* job = nullptr;
+  Waiter* next = nullptr;
+
+  static void Prepare();
+  static int Create(Wait* job);
+  static bool Reuse(Wait* job);
+  static void* Main(void* argument);
+  static void End(void* argument);
+
+  bool Serve();
+  bool AwaitJob();
+};
+
+void Waiter::Prepare() {
+  // glibc loads the unwinder at the first cancel and aborts the process where
+  // that fails (no such file, no descriptor left), so load it while failing
+  // is still harmless. musl needs none.
+  const bool glibc = dlsym(RTLD_DEFAULT, "gnu_get_libc_version") != nullptr;
+  if (glibc && dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_LOCAL) == nullptr) {
+    prepare_error = ENOSYS;
+    return;
+  }
+  prepare_error = pthread_key_create(&end_key, End);
+}
+
+int Waiter::Create(Wait* job) {
+  Waiter* waiter = new Waiter;
+  waiter->job = job;
+  job->waiter_ = waiter;
+
+  const long minimum = sysconf(_SC_THREAD_STACK_MIN);
+  size_t stack = kStackSize;
+  if (minimum > 0 && static_cast<size_t>(minimum) > stack) {
+    stack = static_cast<size_t>(minimum);
+  }
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&attributes, stack);
+  // No handler of the host may ever run on this thread, so it starts with
+  // every signal blocked.
+  sigset_t all;
+  sigset_t mask;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &mask);
+  const int error =
+      pthread_create(&waiter->thread, &attributes, Main, waiter);
+  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+  pthread_attr_destroy(&attributes);
+  if (error != 0) delete waiter;
+  return error;
+}
+
+bool Waiter::Reuse(Wait* job) {
+  pool_mutex.Lock();
+  Waiter* waiter = idle;
+  if (waiter != nullptr) {
+    idle = waiter->next;
+    idle_count--;
+  }
+  pool_mutex.Unlock();
+  if (waiter == nullptr) return false;
+  job->waiter_ = waiter;
+  waiter->job = job;
+  waiter->wake.store(1, std::memory_order_release);
+  FutexWake(&waiter->wake);
+  return true;
+}
+
+// Not noexcept: a cancelled thread leaves it by unwinding.
+void* Waiter::Main(void* argument) {
+  Waiter* self = static_cast<Waiter*>(argument);
+  int unused;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &unused);
+  pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &unused);
+  pthread_setspecific(end_key, self);
+  while (self->Serve() && self->AwaitJob()) {
+  }
+  return nullptr;
+}
+
+// False: the thread is doomed, because its wait was cancelled.
+bool Waiter::Serve() {
+  Wait* wait = job;
+  const int fd = wait->fd_;
+  const int operation = wait->operation_;
+  int unused;
+  int result;
+  // Between these two lines the thread can vanish at any instruction: it owns
+  // nothing here, no object, no mutex, no allocation.
+  pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &unused);
+  pthread_testcancel();
+  do {
+    result = flock(fd, operation) == -1 ? errno : 0;
+  } while (result == EINTR);
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &unused);
+
+  if (!wait->Settle(result)) return false;
+  job = nullptr;
+  if (wait->post_) wait->mailbox_->Post(wait->id_);
+  wait->Unreference();
+  return true;
+}
+
+// False: no job came, the thread may go.
+bool Waiter::AwaitJob() {
+  wake.store(0, std::memory_order_relaxed);
+  {
+    MutexGuard guard(&pool_mutex);
+    if (idle_count >= kIdleThreads) return false;
+    next = idle;
+    idle = this;
+    idle_count++;
+  }
+  const auto woken = [](uint32_t word) { return word == 1; };
+  if (SleepUntil(&wake, kIdleMilliseconds, woken)) return true;
+  {
+    MutexGuard guard(&pool_mutex);
+    for (Waiter** link = &idle; *link != nullptr; link = &(*link)->next) {
+      if (*link != this) continue;
+      *link = next;
+      idle_count--;
+      return false;
+    }
+  }
+  // Taken out of the list by Reuse at the last moment: the job is coming.
+  while (!SleepUntil(&wake, kIdleMilliseconds, woken)) {
+  }
+  return true;
+}
+
+// Runs when the thread ends, in whatever way: it is the destructor of a
+// thread-specific value.
+void Waiter::End(void* argument) {
+  Waiter* self = static_cast<Waiter*>(argument);
+  Wait* wait = self->job;
+  if (wait != nullptr) {
+    // The starter may still be inside pthread_cancel with this thread's id,
+    // which is good only as long as the thread has not ended.
+    while (wait->state_.load(std::memory_order_acquire) ==
+           Wait::kCancelling) {
+      FutexWait(&wait->state_, Wait::kCancelling, nullptr);
+    }
+    Flock(wait->fd_, LOCK_UN);
+    CloseDescriptor(wait->fd_);
+    wait->mailbox_->EndClosing();
+    wait->Unreference();
+  }
+  delete self;
+}
+
+int Wait::Start(int fd, int operation, uint64_t id, bool post,
+                Mailbox* mailbox, Wait** started) {
+  pthread_once(&prepare_once, Waiter::Prepare);
+  if (prepare_error != 0) return prepare_error;
+  Wait* wait = new Wait;
+  wait->fd_ = fd;
+  wait->operation_ = operation;
+  wait->id_ = id;
+  wait->post_ = post;
+  wait->mailbox_ = mailbox;
+  mailbox->Reference();
+  if (!Waiter::Reuse(wait)) {
+    const int error = Waiter::Create(wait);
+    if (error != 0) {
+      wait->Unreference();
+      wait->Unreference();
+      return error;
+    }
+  }
+  *started = wait;
+  return 0;
+}
+
+bool Wait::AwaitSettled(int milliseconds) {
+  return SleepUntil(&state_, milliseconds,
+                    [](uint32_t state) { return state == kSettled; });
+}
+
+bool Wait::Settle(int result) {
+  result_ = result;
+  uint32_t expected = kWaiting;
+  if (!state_.compare_exchange_strong(expected, kSettled,
+                                      std::memory_order_acq_rel)) {
+    return false;
+  }
+  if (!post_) FutexWake(&state_);
+  return true;
+}
+
+bool Wait::Cancel() {
+  uint32_t expected = kWaiting;
+  if (!state_.compare_exchange_strong(expected, kCancelling,
+                                      std::memory_order_acq_rel)) {
+    return false;
+  }
+  mailbox_->BeginClosing();
+  pthread_cancel(waiter_->thread);
+  state_.store(kCancelled, std::memory_order_release);
+  FutexWake(&state_);
+  return true;
+}
+
+void Wait::Unreference() {
+  if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  mailbox_->Unreference();
+  delete this;
+}
+
+void Mailbox::EndClosing() {
+  closing_.fetch_sub(1, std::memory_order_release);
+  FutexWake(&closing_);
+}
+
+void Mailbox::AwaitClosed(int milliseconds) {
+  SleepUntil(&closing_, milliseconds, [](uint32_t left) { return left == 0; });
+}
+
+}  // namespace holdfast

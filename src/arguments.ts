@@ -1,0 +1,108 @@
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+type ArgumentCode = 'ERR_INVALID_ARG_TYPE' | 'ERR_INVALID_ARG_VALUE' | 'ERR_OUT_OF_RANGE';
+
+function describe(value: unknown): string {
+  if (typeof value === 'string') return `'${value.length > 60 ? `${value.slice(0, 60)}…` : value}'`;
+  if (typeof value === 'function') return 'a function';
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'object' && value !== null) {
+    return `an instance of ${value.constructor?.name ?? 'Object'}`;
+  }
+  return String(value);
+}
+
+/** An error for a wrong argument, with the code that `node:` modules use. */
+export function argumentError(
+  code: ArgumentCode,
+  name: string,
+  expected: string,
+  value: unknown,
+): TypeError | RangeError {
+  const message = `"${name}" must be ${expected}; it is ${describe(value)}`;
+  const error = code === 'ERR_OUT_OF_RANGE' ? new RangeError(message) : new TypeError(message);
+  return Object.assign(error, { code });
+}
+
+/** Absolute, so that a later chdir changes nothing. */
+export function checkPath(path: unknown, name = 'path'): string {
+  const text =
+    path instanceof URL && path.protocol === 'file:' ? fileURLToPath(path) : (path as string);
+  if (typeof text !== 'string') {
+    throw argumentError('ERR_INVALID_ARG_TYPE', name, 'a string or a file: URL', path);
+  }
+  if (text === '') throw argumentError('ERR_INVALID_ARG_VALUE', name, 'not empty', text);
+  if (text.includes('\0')) {
+    throw argumentError(
+      'ERR_INVALID_ARG_VALUE',
+      name,
+      'without NUL characters',
+      'a string with NUL',
+    );
+  }
+  return resolve(text);
+}
+
+export function checkOptions<T extends object>(options: T | undefined): T {
+  if (options === undefined) return {} as T;
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw argumentError('ERR_INVALID_ARG_TYPE', 'options', 'an object', options);
+  }
+  return options;
+}
+
+/** Milliseconds from 0 to Infinity. */
+export function checkMilliseconds(value: unknown, name: string, fallback: number): number {
+  if (value === undefined) return fallback;
+  if (typeof value !== 'number') {
+    throw argumentError('ERR_INVALID_ARG_TYPE', name, 'a number of milliseconds', value);
+  }
+  if (!(value >= 0)) {
+    throw argumentError('ERR_OUT_OF_RANGE', name, 'from 0 to Infinity, in milliseconds', value);
+  }
+  return value;
+}
+
+export function checkInteger(value: unknown, name: string, least: number, most: number): number {
+  if (typeof value !== 'number') {
+    throw argumentError('ERR_INVALID_ARG_TYPE', name, 'an integer', value);
+  }
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw argumentError('ERR_OUT_OF_RANGE', name, `an integer from ${least} to ${most}`, value);
+  }
+  return value;
+}
+
+export function checkOneOf<V>(value: unknown, name: string, values: readonly V[], fallback: V): V {
+  if (value === undefined) return fallback;
+  if (!values.includes(value as V)) {
+    const list = values.map((each) => describe(each)).join(', ');
+    throw argumentError('ERR_INVALID_ARG_VALUE', name, `one of ${list}`, value);
+  }
+  return value as V;
+}
+
+export function checkBoolean(value: unknown, name: string, fallback: boolean): boolean {
+  if (value === undefined) return fallback;
+  if (typeof value !== 'boolean') {
+    throw argumentError('ERR_INVALID_ARG_TYPE', name, 'a boolean', value);
+  }
+  return value;
+}
+
+export function checkFunction<F>(value: F | undefined, name: string): F | undefined {
+  if (value !== undefined && typeof value !== 'function') {
+    throw argumentError('ERR_INVALID_ARG_TYPE', name, 'a function', value);
+  }
+  return value;
+}
+
+export function checkSignal(value: unknown): AbortSignal | undefined {
+  if (value === undefined) return undefined;
+  // Not instanceof: signals of other realms and of polyfills serve as well.
+  if (typeof value !== 'object' || value === null || !('aborted' in value)) {
+    throw argumentError('ERR_INVALID_ARG_TYPE', 'options.signal', 'an AbortSignal', value);
+  }
+  return value as AbortSignal;
+}

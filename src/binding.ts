@@ -1,0 +1,107 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { LockUnsupportedError } from './errors.js';
+
+/** How the addon writes a mode. */
+export const SHARED = 1;
+export const EXCLUSIVE = 2;
+export type NativeMode = typeof SHARED | typeof EXCLUSIVE;
+
+/** Bits of {@link NativeBinding.traits}. */
+export const IS_DIRECTORY = 1;
+export const IS_READ_ONLY = 2;
+export const IS_REMOTE = 4;
+
+/** Which step of a release failed: the result is `step * 4096 + errno`. */
+export const RELEASE_STEPS = [undefined, 'write', 'unlink', 'flock', 'close'] as const;
+
+/**
+ * The whole surface of the addon. An `id` names a descriptor in the table of
+ * this JavaScript thread and is never used again; a dead one is `EBADF`, or
+ * nothing happens. Errnos are positive; a result that can also be something
+ * else has them negative. None of these calls throws.
+ */
+export interface NativeBinding {
+  /**
+   * The id, or `-errno`; `ENXIO`: neither a regular file nor a directory.
+   * Negative permissions: a missing file is not created.
+   */
+  open(path: string, permissions: number): number;
+  /** Takes over a descriptor that holds a lock already. The id, or `-errno`. */
+  adopt(fd: number, path: string, mode: NativeMode): number;
+  /** Whether the table of this thread has the descriptor. */
+  owns(fd: number): boolean;
+  traits(id: number): number;
+  descriptor(id: number): number;
+  /** An errno. Refused, a lock that was held in another mode is gone. */
+  tryLock(id: number, mode: NativeMode): number;
+  /** The file's size if the path leads to it, `-ESTALE` if not, or `-errno`. */
+  compare(id: number): number;
+  sameFile(id: number, other: number): boolean;
+  /** The content as UTF-8, cut off above 64 KiB, or `-errno`. */
+  read(id: number): string | number;
+  /** Makes `text` the content; `left` is what a release leaves. An errno. */
+  write(id: number, text: string, left: string, guarded: boolean): number;
+  /** Writes now what a release would leave. An errno. */
+  clear(id: number): number;
+  /** The file goes with the lock. */
+  removeAtEnd(id: number): void;
+  /** 0, or see {@link RELEASE_STEPS}. The id is dead afterwards. */
+  release(id: number): number;
+  /** Leaves the descriptor to the caller. The id is dead afterwards. */
+  forget(id: number): void;
+  /** Closes without unlocking. The id is dead afterwards. */
+  detach(id: number): void;
+  /** Whether this thread holds the file in a conflicting mode or waits for it. */
+  blockedByItself(id: number, mode: NativeMode): boolean;
+  /** Once, before the first wait: what to call when a wait has settled. */
+  onSettled(callback: (id: number) => void): boolean;
+  /** Waits on a thread of its own. Not 0: not possible, poll. */
+  startWaiting(id: number, mode: NativeMode, singleAttempt: boolean): number;
+  /** The errno of a settled wait; 0: the lock is held. */
+  finishWaiting(id: number, mode: NativeMode): number;
+  /** The same, blocking this thread; -1: not settled, call again. */
+  waitHere(id: number, mode: NativeMode, singleAttempt: boolean, milliseconds: number): number;
+  /** Gives back whatever came of the wait. The id is dead afterwards. */
+  cancelWaiting(id: number): void;
+  /** 1 for a network or FUSE file system, else 0, or `-errno`. */
+  remote(path: string): number;
+  /** Replaces the program; returns the errno of the failure. */
+  execute(file: string, argv: string[], inheritedFd: number): number;
+}
+
+let binding: NativeBinding | undefined;
+
+/**
+ * The addon, loaded at the first call: importing the package never fails.
+ * Throws `LockUnsupportedError` where there is none for this platform.
+ */
+export function loadBinding(): NativeBinding {
+  if (binding !== undefined) return binding;
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  const require = createRequire(import.meta.url);
+  try {
+    binding = require('node-gyp-build')(root) as NativeBinding;
+  } catch (error) {
+    throw new LockUnsupportedError(root, explainFailure(root, error), error);
+  }
+  return binding;
+}
+
+function explainFailure(root: string, error: unknown): string {
+  const other = process.env['HOLDFAST_PREBUILD'];
+  const tried =
+    other === undefined || other === ''
+      ? [`${root}build/Release`, `${root}prebuilds/${process.platform}-${process.arch}`]
+      : [`${other} (from HOLDFAST_PREBUILD)`];
+  const reason = error instanceof Error ? error.message.trim() : String(error);
+  return [
+    `Holdfast's native addon could not be loaded on ${process.platform}-${process.arch}, and without it there is no lock`,
+    `  tried: ${tried.join(', ')}`,
+    `  reason: ${reason.replaceAll('\n', ' ')}`,
+    '  what to do:',
+    '    - if the package was bundled or copied: keep its prebuilds folder beside its dist folder, or leave it out of the bundle',
+    '    - if there is no prebuild for this platform: run "npm ci && npm run build:native" in a clone of Holdfast (python3, make and a C++ compiler are needed)',
+    '    - if you have built it elsewhere: set HOLDFAST_PREBUILD to the folder that holds its prebuilds folder',
+  ].join('\n');
+}

@@ -1,0 +1,179 @@
+import { getSystemErrorMap } from 'node:util';
+import { describeHolder, formatDuration, type Holder } from './holder.js';
+
+export type LockErrorCode =
+  | 'ERR_LOCK_HELD'
+  | 'ERR_LOCK_TIMEOUT'
+  | 'ERR_LOCK_UNSUPPORTED'
+  | 'ERR_LOCK_LOST'
+  | 'ERR_LOCK_STATE'
+  | 'ERR_LOCK_FORCE';
+
+// Found on the instance, so that an error made by another copy of the package
+// is known as well: instanceof would not do.
+const BRAND = Symbol.for('holdfast.LockError');
+
+function setName(constructor: { prototype: Error }, name: string): void {
+  Object.defineProperty(constructor.prototype, 'name', {
+    value: name,
+    configurable: true,
+    writable: true,
+  });
+}
+
+/** The base of every error that is about a lock and not about a system call. */
+export class LockError extends Error {
+  readonly code: LockErrorCode;
+  /** The lock file, absolute. */
+  readonly path: string;
+
+  constructor(code: LockErrorCode, path: string, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.path = path;
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+}
+setName(LockError, 'LockError');
+
+/**
+ * Refused at once: somebody else holds the lock.
+ * `cause` is the kernel's answer, with code `EWOULDBLOCK` and syscall `flock`.
+ */
+export class LockHeldError<T extends object = Record<never, never>> extends LockError {
+  /** Who holds it, where that can be told. */
+  readonly holder: Holder<T> | null;
+
+  constructor(path: string, holder: Holder<T> | null, message?: string) {
+    super(
+      'ERR_LOCK_HELD',
+      path,
+      message ?? `${path} is held by ${describeHolder(holder)}`,
+      systemError(errnoOf('EWOULDBLOCK'), 'flock', path),
+    );
+    this.holder = holder;
+  }
+}
+setName(LockHeldError, 'LockHeldError');
+
+/** The deadline passed while somebody else held the lock. */
+export class LockTimeoutError<T extends object = Record<never, never>> extends LockError {
+  /** Who held it at that moment, where that can be told. */
+  readonly holder: Holder<T> | null;
+  /** The timeout that was asked for, in milliseconds. */
+  readonly timeout: number;
+
+  constructor(path: string, holder: Holder<T> | null, timeout: number) {
+    super(
+      'ERR_LOCK_TIMEOUT',
+      path,
+      `gave up waiting for ${path} after ${formatTimeout(timeout)}: held by ${describeHolder(holder)}`,
+    );
+    this.holder = holder;
+    this.timeout = timeout;
+  }
+}
+setName(LockTimeoutError, 'LockTimeoutError');
+
+/** No lock is possible here: the file system, the kind of file, or no addon. */
+export class LockUnsupportedError extends LockError {
+  constructor(path: string, message: string, cause?: unknown) {
+    super('ERR_LOCK_UNSUPPORTED', path, message, cause);
+  }
+}
+setName(LockUnsupportedError, 'LockUnsupportedError');
+
+/** The file at the path is no longer the one that is locked. */
+export class LockLostError extends LockError {
+  constructor(path: string, message: string, cause?: unknown) {
+    super('ERR_LOCK_LOST', path, message, cause);
+  }
+}
+setName(LockLostError, 'LockLostError');
+
+/** The call does not fit the state of the lock: a mistake in the program. */
+export class LockStateError extends LockError {
+  constructor(path: string, message: string, cause?: unknown) {
+    super('ERR_LOCK_STATE', path, message, cause);
+  }
+}
+setName(LockStateError, 'LockStateError');
+
+/** The holder could not be made to give way. */
+export class LockForceError<T extends object = Record<never, never>> extends LockError {
+  readonly holder: Holder<T> | null;
+
+  constructor(path: string, holder: Holder<T> | null, message: string, cause?: unknown) {
+    super('ERR_LOCK_FORCE', path, message, cause);
+    this.holder = holder;
+  }
+}
+setName(LockForceError, 'LockForceError');
+
+/**
+ * Whether `error` is one of Holdfast's own, with `code` if one is given.
+ * Works across copies of the package, where `instanceof` does not.
+ */
+export function isLockError(error: unknown, code?: LockErrorCode): error is LockError {
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    (error as Record<symbol, unknown>)[BRAND] === true &&
+    (code === undefined || (error as LockError).code === code)
+  );
+}
+
+/** A failed system call, in the shape of `node:fs` errors. */
+export interface SystemError extends Error {
+  code: string;
+  /** Negative, as in `node:fs`. */
+  errno: number;
+  syscall: string;
+  path: string;
+}
+
+/** `errno` as the kernel gives it: positive. */
+export function systemError(errno: number, syscall: string, path: string): SystemError {
+  // EWOULDBLOCK and EAGAIN are one number on Linux; of a lock, the first name
+  // is what people look for.
+  const [known, text] = getSystemErrorMap().get(-errno) ?? ['UNKNOWN', `error ${errno}`];
+  const code = known === 'EAGAIN' && syscall === 'flock' ? 'EWOULDBLOCK' : known;
+  const error = new Error(`${code}: ${text}, ${syscall} '${path}'`);
+  return Object.assign(error, { code, errno: -errno, syscall, path });
+}
+
+let numbers: Map<string, number> | undefined;
+
+/** The platform's number of an errno name, positive; 0 where it has none. */
+export function errnoOf(name: string): number {
+  if (numbers === undefined) {
+    numbers = new Map();
+    for (const [number, [code]] of getSystemErrorMap()) numbers.set(code, -number);
+  }
+  return numbers.get(name === 'EWOULDBLOCK' ? 'EAGAIN' : name) ?? 0;
+}
+
+const UNSUPPORTED = ['ENOSYS', 'ENOLCK', 'ENOTSUP', 'EOPNOTSUPP'];
+
+/**
+ * What a failed flock means. A file system that cannot lock is never taken for
+ * one that is merely held, nor for one that has locked.
+ */
+export function flockError(errno: number, path: string): Error {
+  const cause = systemError(errno, 'flock', path);
+  if (!UNSUPPORTED.includes(cause.code)) return cause;
+  const message = `${path} cannot be locked: its file system has no flock (${cause.code})`;
+  return new LockUnsupportedError(path, message, cause);
+}
+
+/** What a failed open means. */
+export function openError(errno: number, path: string): Error {
+  const cause = systemError(errno, 'open', path);
+  if (cause.code !== 'ENXIO' && cause.code !== 'ENODEV') return cause;
+  const message = `${path} cannot be a lock file: it is neither a regular file nor a directory`;
+  return new LockUnsupportedError(path, message, cause);
+}
+
+function formatTimeout(timeout: number): string {
+  return timeout < 10_000 ? `${Math.round(timeout)} ms` : formatDuration(timeout);
+}

@@ -1,0 +1,44 @@
+/** Who holds a lock. For people and for messages: it never decides anything. */
+export interface Holder<T extends object = Record<never, never>> {
+  /** `null` where it cannot be told. */
+  pid: number | null;
+  /** The holder is this very process. */
+  self: boolean;
+  /** From the kernel's lock tables, or only from the record in the file. */
+  source: 'kernel' | 'record';
+  /** The process's own descriptors were seen to have the lock. */
+  verified: boolean;
+  /** When it acquired, where the record belongs to this hold. */
+  since: Date | null;
+  /** Its command line, the program's name without its folder. */
+  command: string | null;
+  hostname: string | null;
+  /** The user's own fields of the record. */
+  data: Partial<T> | null;
+}
+
+/** `4m 12s`: the two largest units of a duration in milliseconds. */
+export function formatDuration(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  const days = Math.floor(hours / 24);
+  if (days > 0) return `${days}d ${hours % 24}h`;
+  if (hours > 0) return `${hours}h ${minutes % 60}m`;
+  if (minutes > 0) return `${minutes}m ${seconds % 60}s`;
+  return `${seconds}s`;
+}
+
+/** `pid 12345 (node deploy.js), for 4m 12s`. */
+export function describeHolder(holder: Holder | null, now: number = Date.now()): string {
+  if (holder === null) return 'another process';
+  const who = holder.pid === null ? 'an unknown process' : `pid ${holder.pid}`;
+  const command = holder.command === null ? '' : ` (${holder.command})`;
+  const place =
+    holder.source === 'kernel' || holder.hostname === null ? '' : ` on ${holder.hostname}`;
+  const self = holder.self ? ', this very process' : '';
+  const age = holder.since === null ? '' : `, for ${formatDuration(now - holder.since.getTime())}`;
+  const doubt =
+    holder.source === 'record' ? ', as its record says' : holder.verified ? '' : ', not verified';
+  return `${who}${command}${place}${self}${age}${doubt}`;
+}

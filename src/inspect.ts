@@ -1,0 +1,201 @@
+import { lstat, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { checkBoolean, checkOptions, checkPath, checkSignal } from './arguments.js';
+import { EXCLUSIVE, loadBinding, SHARED } from './binding.js';
+import { errnoOf, LockUnsupportedError, systemError } from './errors.js';
+import type { Holder } from './holder.js';
+import { allLockedFiles, walkAsync } from './lock-tables.js';
+import { type OwnerRecord, toOwnerRecord } from './owner-record.js';
+import {
+  holderFromRecord,
+  locate,
+  readContent,
+  seesEveryHolder,
+  type ViewOptions,
+  viewKernel,
+} from './who-holds.js';
+
+export type LockState = 'missing' | 'free' | 'stale' | 'held' | 'unknown';
+
+export interface LockStatus<T extends object = Record<never, never>> {
+  path: string;
+  /**
+   * `stale`: free, and a record was left by a holder that did not release.
+   * `unknown`: no holder is seen, where not every holder would be.
+   */
+  state: LockState;
+  /** `null` unless held, or where it cannot be told. */
+  mode: 'exclusive' | 'shared' | null;
+  /** One per process; of several, the first is the one to name. */
+  holders: Holder<T>[];
+  /** Pids, in the kernel's order. */
+  waiters: number[];
+  record: OwnerRecord<T> | null;
+}
+
+export interface InspectOptions {
+  /**
+   * Default `false`: no lock is taken. With `true` the lock is tried for a few
+   * microseconds, shared and then exclusive, which tells `held` from `free`
+   * everywhere. Meanwhile it may refuse a program that tries exactly once
+   * without waiting; Holdfast's own attempts try again and do not notice.
+   */
+  probe?: boolean;
+}
+
+/**
+ * Who holds the lock at `path`, who waits, and what the file says. A moment
+ * later it may be different: never decide by it whether to enter.
+ *
+ * Rejects with `ELOOP` for a symlink, `ERR_LOCK_UNSUPPORTED` for what cannot
+ * be a lock file, and with the system's error where the path cannot be looked
+ * at. A missing file is a state and not an error.
+ */
+export async function inspect<T extends object = Record<never, never>>(
+  path: string | URL,
+  options?: InspectOptions,
+): Promise<LockStatus<T>> {
+  const { probe } = checkOptions(options);
+  const file = checkPath(path);
+  const probing = checkBoolean(probe, 'options.probe', false);
+  return look<T>(file, probing, { everyHolder: true });
+}
+
+async function look<T extends object>(
+  path: string,
+  probing: boolean,
+  view: ViewOptions,
+): Promise<LockStatus<T>> {
+  const missing: LockStatus<T> = {
+    path,
+    state: 'missing',
+    mode: null,
+    holders: [],
+    waiters: [],
+    record: null,
+  };
+  let directory: boolean;
+  try {
+    const stats = await lstat(path);
+    if (stats.isSymbolicLink()) throw systemError(errnoOf('ELOOP'), 'open', path);
+    directory = stats.isDirectory();
+    if (!directory && !stats.isFile()) {
+      throw new LockUnsupportedError(path, `${path} is neither a regular file nor a directory`);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return missing;
+    throw error;
+  }
+  const file = locate(path);
+  const content = directory ? null : readContent(path);
+  const kernel = file === null ? null : await walkAsync(viewKernel(file, content, view));
+  const record = content === null ? null : toOwnerRecord<T>(content);
+  const status: LockStatus<T> = {
+    path,
+    state: 'held',
+    mode: kernel?.mode ?? null,
+    holders: (kernel?.holders ?? []) as Holder<T>[],
+    waiters: kernel?.waiters ?? [],
+    record,
+  };
+  if (status.holders.length > 0) return status;
+  const named = holderFromRecord(content) as Holder<T> | null;
+  const released = record === null ? 'free' : 'stale';
+  if (probing) {
+    status.mode = tryLock(path);
+    if (status.mode === null) status.state = released;
+    else if (named !== null) status.holders = [named];
+  } else if (kernel !== null && seesEveryHolder(loadBinding().remote(path) === 1)) {
+    status.state = released;
+  } else {
+    status.state = 'unknown';
+    if (named !== null) status.holders = [named];
+  }
+  return status;
+}
+
+/** The mode in which somebody holds the file, found out by trying. */
+function tryLock(path: string): 'exclusive' | 'shared' | null {
+  const native = loadBinding();
+  const id = native.open(path, -1);
+  if (id < 0) {
+    if (-id === errnoOf('ENOENT')) return null;
+    throw systemError(-id, 'open', path);
+  }
+  try {
+    for (const [attempt, held] of [
+      [SHARED, 'exclusive'],
+      [EXCLUSIVE, 'shared'],
+    ] as const) {
+      const errno = native.tryLock(id, attempt);
+      if (errno === errnoOf('EWOULDBLOCK')) return held;
+      if (errno !== 0) throw systemError(errno, 'flock', path);
+    }
+    return null;
+  } finally {
+    native.release(id);
+  }
+}
+
+const LOCK_LIKE = /\.(lock|lck|pid)$/;
+
+/**
+ * The lock files directly inside a folder, by name: those that are locked,
+ * those with a record of Holdfast's, and those named `*.lock`, `*.lck` or
+ * `*.pid`. Other files, folders and symlinks are passed over.
+ */
+export async function* inspectFolder<T extends object = Record<never, never>>(
+  directory: string | URL,
+): AsyncGenerator<LockStatus<T>, void, undefined> {
+  const folder = checkPath(directory, 'directory');
+  const entries = await readdir(folder, { withFileTypes: true });
+  const names = entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+  names.sort();
+  // One walk through all processes serves every file.
+  const lockedFiles =
+    process.platform === 'linux' ? await walkAsync(allLockedFiles()) : new Map<string, number[]>();
+  for (const name of names) {
+    const path = join(folder, name);
+    if (!LOCK_LIKE.test(name)) {
+      const file = locate(path);
+      const locked = file !== null && lockedFiles.has(file);
+      if (!locked && (readContent(path)?.token ?? 0) === 0) continue;
+    }
+    const status = await look<T>(path, false, { everyHolder: true, lockedFiles });
+    if (status.state !== 'missing') yield status;
+  }
+}
+
+// Well below the second that is promised.
+const WATCH_MILLISECONDS = 250;
+
+/**
+ * The status at once, and again within a second of each change. It looks
+ * every quarter of a second; a change that is undone in between is not seen.
+ * Ends with `signal.reason` as its error when `signal` is aborted.
+ */
+export async function* watchLock<T extends object = Record<never, never>>(
+  path: string | URL,
+  options?: { signal?: AbortSignal },
+): AsyncGenerator<LockStatus<T>, void, undefined> {
+  const { signal } = checkOptions(options);
+  checkSignal(signal);
+  const file = checkPath(path);
+  let last = '';
+  for (;;) {
+    signal?.throwIfAborted();
+    const status = await look<T>(file, false, { everyHolder: true });
+    const text = JSON.stringify(status);
+    if (text !== last) {
+      last = text;
+      yield status;
+    }
+    try {
+      await delay(WATCH_MILLISECONDS, undefined, signal === undefined ? {} : { signal });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
+    }
+  }
+}

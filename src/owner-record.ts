@@ -1,0 +1,191 @@
+import { argumentError } from './arguments.js';
+import { isRunning, ownIdentity, type ProcessIdentity } from './process-identity.js';
+
+/** What a lock file said about a holder. It is for people, and may be wrong. */
+export interface OwnerRecord<T extends object = Record<never, never>> {
+  pid: number;
+  since: Date | null;
+  hostname: string | null;
+  /** 0 where the record has none. */
+  token: number;
+  /** The user's own fields. */
+  data: Partial<T>;
+  /** By pid and start time; `null` where it cannot be told. */
+  running: boolean | null;
+}
+
+/** `'json'`, or the decimal pid and a newline, so that `kill $(cat file)` works. */
+export type RecordFormat = 'json' | 'pid';
+
+/** A whole lock file, understood. */
+export interface Content {
+  /** Nothing but what Holdfast writes, or a bare pid: it may be overwritten. */
+  ours: boolean;
+  /** The last fencing token; 0: none. */
+  token: number;
+  /** The holder that did not release, if the file names one. */
+  owner: (ProcessIdentity & { since: Date | null; data: object }) | null;
+}
+
+/** Longest record, in bytes; whatever is longer is not one. */
+export const RECORD_LIMIT = 64 * 1024;
+const RESERVED = ['pid', 'startedAt', 'holdfast'];
+const HIGHEST_PID = 2 ** 31 - 1;
+// Room for all that is not the user's: names, a date, identity, token.
+const OWN_FIELDS = 1024;
+
+/** Somebody's data. */
+export const FOREIGN: Content = { ours: false, token: 0, owner: null };
+
+/** What a clean release leaves: the token, so that the next one is larger. */
+export function releasedContent(format: RecordFormat, token: number): string {
+  return format === 'pid' ? '' : `{"holdfast":{"token":${token}}}\n`;
+}
+
+/** The record of this process; `data` is from {@link checkData}. */
+export function heldContent(
+  format: RecordFormat,
+  since: Date,
+  token: number,
+  data: string,
+): string {
+  const { pid, hostname, start, boot } = ownIdentity();
+  if (format === 'pid') return `${pid}\n`;
+  const own = `{"hostname":${JSON.stringify(hostname)},"start":"${start}","boot":"${boot}","token":${token}}`;
+  return `{"pid":${pid},"startedAt":"${since.toISOString()}",${data}"holdfast":${own}}\n`;
+}
+
+/**
+ * The user's fields as members of a JSON object, each with a comma behind it.
+ * Refuses what JSON would drop or change in silence, reserved names, and what
+ * would not fit into a record.
+ */
+export function checkData(data: unknown, name = 'options.data'): string {
+  if (data === undefined) return '';
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) {
+    throw argumentError('ERR_INVALID_ARG_TYPE', name, 'an object', data);
+  }
+  for (const key of RESERVED) {
+    if (Object.hasOwn(data, key)) {
+      throw argumentError(
+        'ERR_INVALID_ARG_VALUE',
+        name,
+        `without the reserved name '${key}'`,
+        data,
+      );
+    }
+  }
+  let text: string;
+  try {
+    text = JSON.stringify(data, refuseWhatJsonDrops);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw argumentError('ERR_INVALID_ARG_VALUE', name, `JSON (${reason})`, data);
+  }
+  if (text[0] !== '{') throw argumentError('ERR_INVALID_ARG_TYPE', name, 'an object', data);
+  if (Buffer.byteLength(text) > RECORD_LIMIT - OWN_FIELDS) {
+    throw argumentError(
+      'ERR_OUT_OF_RANGE',
+      name,
+      `at most ${RECORD_LIMIT - OWN_FIELDS} bytes as JSON`,
+      data,
+    );
+  }
+  return text === '{}' ? '' : `${text.slice(1, -1)},`;
+}
+
+function refuseWhatJsonDrops(key: string, value: unknown): unknown {
+  const bad =
+    typeof value === 'function' ||
+    typeof value === 'symbol' ||
+    (typeof value === 'number' && !Number.isFinite(value));
+  if (bad) throw new TypeError(`'${key}' is ${String(value)}`);
+  return value;
+}
+
+const TOKEN_ALONE = /^\{"holdfast":\{"token":(\d{1,16})\}\}\s*$/;
+const BARE_PID = /^\s*(\d{1,10})\s*$/;
+
+/** Understands the content of a lock file. Never throws, never trusts. */
+export function parseContent(text: string): Content {
+  const alone = TOKEN_ALONE.exec(text);
+  if (alone !== null) return { ours: true, token: checkToken(Number(alone[1])), owner: null };
+  if (/^\n*$/.test(text)) return { ours: true, token: 0, owner: null };
+  const bare = BARE_PID.exec(text);
+  if (bare !== null) return barePid(Number(bare[1]));
+  if (text.length > RECORD_LIMIT || !text.startsWith('{')) return FOREIGN;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return FOREIGN;
+  }
+  return fromJson(value as Record<string, unknown>);
+}
+
+function barePid(pid: number): Content {
+  if (pid < 1 || pid > HIGHEST_PID) return FOREIGN;
+  const nowhere = { hostname: '', start: '', boot: '' };
+  return { ours: true, token: 0, owner: { pid, ...nowhere, since: null, data: {} } };
+}
+
+function fromJson(value: Record<string, unknown>): Content {
+  const { pid, startedAt, holdfast, ...data } = value;
+  if (typeof holdfast !== 'object' || holdfast === null) return FOREIGN;
+  const { hostname, start, boot, token } = holdfast as Record<string, unknown>;
+  if (typeof token !== 'number' || !Number.isInteger(token) || token < 0) return FOREIGN;
+  if (pid === undefined && startedAt === undefined && Object.keys(data).length === 0) {
+    return { ours: true, token: checkToken(token), owner: null };
+  }
+  if (typeof pid !== 'number' || !Number.isInteger(pid) || pid < 1 || pid > HIGHEST_PID) {
+    return FOREIGN;
+  }
+  if (typeof hostname !== 'string' || typeof start !== 'string' || typeof boot !== 'string') {
+    return FOREIGN;
+  }
+  if (typeof startedAt !== 'string') return FOREIGN;
+  const since = new Date(startedAt);
+  if (Number.isNaN(since.getTime())) return FOREIGN;
+  return {
+    ours: true,
+    token: checkToken(token),
+    owner: { pid, hostname, start, boot, since, data },
+  };
+}
+
+// One that cannot be raised any more, exactly, is no token.
+function checkToken(token: number): number {
+  return token < Number.MAX_SAFE_INTEGER ? token : 0;
+}
+
+/** The record as users see it; `null` where the file names no holder. */
+export function toOwnerRecord<T extends object>(content: Content): OwnerRecord<T> | null {
+  const { owner, token } = content;
+  if (owner === null) return null;
+  return {
+    pid: owner.pid,
+    since: owner.since,
+    hostname: owner.hostname === '' ? null : owner.hostname,
+    token,
+    data: owner.data as Partial<T>,
+    running: isRunning(owner),
+  };
+}
+
+let clockOrigin = performance.timeOrigin;
+
+/** The wall clock in microseconds, following it when it is set. */
+function wallClock(): number {
+  const now = Date.now();
+  const fine = clockOrigin + performance.now();
+  if (Math.abs(fine - now) > 2) {
+    clockOrigin += now - fine;
+    return now * 1000;
+  }
+  return Math.floor(fine * 1000);
+}
+
+/** Above every token of the file; with none, as good as the clock. */
+export function nextToken(stored: number): number {
+  return Math.max(stored + 1, wallClock());
+}

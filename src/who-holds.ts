@@ -1,0 +1,220 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { basename } from 'node:path';
+import type { Holder } from './holder.js';
+import {
+  allLockedFiles,
+  commandLine,
+  fileOfDescriptor,
+  filesLockedBy,
+  parseTable,
+  type TableLock,
+  text,
+  type Walk,
+  walkSync,
+} from './lock-tables.js';
+import { type Content, parseContent, RECORD_LIMIT } from './owner-record.js';
+import { inInitialPidNamespace, ownIdentity, startInStat } from './process-identity.js';
+
+/** What the kernel's tables say of one file. */
+export interface KernelView {
+  mode: 'exclusive' | 'shared' | null;
+  holders: Holder<object>[];
+  waiters: number[];
+}
+
+/** /proc/self/fdinfo knows an O_PATH descriptor, which needs no permission. */
+const O_PATH = 0o10000000;
+
+// A read of /proc/locks comes in pieces of 4 KiB and can miss a lock that is
+// held all along while others come and go, so nothing is free at first sight.
+const LOOKS = 3;
+
+const COMMAND_LENGTH = 200;
+
+/** How the kernel names the file at `path`; `null` where it cannot be told. */
+export function locate(path: string): string | null {
+  if (process.platform !== 'linux') return null;
+  try {
+    const fd = openSync(path, O_PATH | constants.O_NOFOLLOW);
+    try {
+      return walkSync(fileOfDescriptor(fd));
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return null;
+  }
+}
+
+/** Whether every holder would be seen in the kernel's tables. */
+export function seesEveryHolder(remote: boolean): boolean {
+  return process.platform === 'linux' && !remote && inInitialPidNamespace();
+}
+
+/** The record in a lock file; `null` where it cannot be read. */
+export function readContent(path: string): Content | null {
+  try {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      const { size } = fstatSync(fd);
+      if (size > RECORD_LIMIT) return null;
+      const bytes = Buffer.alloc(size);
+      return parseContent(bytes.toString('utf8', 0, readSync(fd, bytes, 0, size, 0)));
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return null;
+  }
+}
+
+export interface ViewOptions {
+  /** Look for every process that has the lock, not only for the one to name. */
+  everyHolder: boolean;
+  /** A walk through all processes that serves for several files. */
+  lockedFiles?: Map<string, number[]>;
+}
+
+/** Who holds and who waits, as the kernel tells it. */
+export function* viewKernel(
+  file: string,
+  content: Content | null,
+  options: ViewOptions,
+): Walk<KernelView | null> {
+  const locks = yield* lookForLocks(file);
+  if (locks === null) return null;
+  const waiters = locks.filter((lock) => lock.waiting).map((lock) => lock.pid);
+  const held = locks.filter((lock) => !lock.waiting);
+  const [first] = held;
+  if (first === undefined) return { mode: null, holders: [], waiters };
+  const lockers = [...new Set(held.map((lock) => lock.pid))];
+  const holders: Holder<object>[] = [];
+  const wrappers: Holder<object>[] = [];
+  for (const { pid, verified } of yield* findProcesses(file, lockers, options)) {
+    const words = pid === null ? null : yield* commandLine(pid);
+    const holder: Holder<object> = {
+      pid,
+      self: pid === process.pid,
+      source: 'kernel',
+      verified,
+      since: null,
+      command: words === null ? null : printable(words),
+      hostname: ownIdentity().hostname,
+      data: null,
+    };
+    (words !== null && runsHoldfast(words) ? wrappers : holders).push(holder);
+  }
+  // Of a command and the `holdfast run` around it, people know the command.
+  holders.push(...wrappers);
+  yield* addRecord(holders, content, first.mode);
+  return { mode: first.mode, holders, waiters };
+}
+
+function* lookForLocks(file: string): Walk<TableLock[] | null> {
+  let locks: TableLock[] = [];
+  for (let look = 0; look < LOOKS; look++) {
+    const table = yield* text('/proc/locks');
+    if (table === null) return null;
+    locks = parseTable(table).filter((lock) => lock.file === file);
+    if (locks.some((lock) => !lock.waiting)) break;
+  }
+  return locks;
+}
+
+interface Found {
+  pid: number | null;
+  verified: boolean;
+}
+
+/**
+ * The processes that have the lock's description. The locker that the table
+ * names may have died and left the lock to a child, and its pid may by now be
+ * an innocent program's, so a pid counts only with its own descriptors seen.
+ */
+function* findProcesses(file: string, lockers: number[], options: ViewOptions): Walk<Found[]> {
+  const found: Found[] = [];
+  let search = options.everyHolder;
+  for (const pid of lockers) {
+    const files = yield* filesLockedBy(pid);
+    if (files === null) {
+      // Not to be looked into: another user's, or no such process.
+      const stat = yield* text(`/proc/${pid}/stat`);
+      if (stat === null || startInStat(stat) === null) search = true;
+      else found.push({ pid, verified: false });
+    } else if (files.includes(file)) {
+      found.push({ pid, verified: true });
+      search ||= runsHoldfast((yield* commandLine(pid)) ?? []);
+    } else {
+      search = true;
+    }
+  }
+  if (search) {
+    const all = options.lockedFiles ?? (yield* allLockedFiles());
+    for (const pid of all.get(file) ?? []) {
+      if (!found.some((each) => each.pid === pid)) found.push({ pid, verified: true });
+    }
+  }
+  if (found.length === 0) found.push({ pid: null, verified: false });
+  return found;
+}
+
+/**
+ * The record belongs to this hold when the process that wrote it is among the
+ * holders: then it tells since when, also of those that share its description.
+ */
+function* addRecord(
+  holders: Holder<object>[],
+  content: Content | null,
+  mode: 'exclusive' | 'shared',
+): Walk<void> {
+  const owner = content?.owner;
+  if (owner === null || owner === undefined || mode === 'shared') return;
+  if (owner.boot !== ownIdentity().boot || !holders.some(({ pid }) => pid === owner.pid)) return;
+  const stat = yield* text(`/proc/${owner.pid}/stat`);
+  if (stat === null || startInStat(stat) !== owner.start) return;
+  for (const holder of holders) {
+    holder.since = owner.since;
+    holder.data = owner.data;
+  }
+}
+
+/** The holder that only a record tells of. */
+export function holderFromRecord(content: Content | null): Holder<object> | null {
+  const owner = content?.owner;
+  if (owner === null || owner === undefined) return null;
+  const own = ownIdentity();
+  return {
+    pid: owner.pid,
+    self: owner.pid === own.pid && owner.start === own.start && owner.boot === own.boot,
+    source: 'record',
+    verified: false,
+    since: owner.since,
+    command: null,
+    hostname: owner.hostname === '' ? null : owner.hostname,
+    data: owner.data,
+  };
+}
+
+/** The one holder to name in an error. Looked up at once, on this thread. */
+export function holderOf<T extends object>(path: string): Holder<T> | null {
+  const file = locate(path);
+  const content = readContent(path);
+  const view = file === null ? null : walkSync(viewKernel(file, content, { everyHolder: false }));
+  const holder = view?.holders[0] ?? null;
+  if (holder !== null && holder.pid !== null) return holder as Holder<T>;
+  // Everybody who holds is in the tables, so the record is an old one.
+  if (view !== null && holder === null && inInitialPidNamespace()) return null;
+  return (holderFromRecord(content) ?? holder) as Holder<T> | null;
+}
+
+function runsHoldfast(words: string[]): boolean {
+  const at = words.findIndex((word) => basename(word, '.js') === 'holdfast');
+  return at >= 0 && at < 3 && words[at + 1] === 'run';
+}
+
+/** In one line, safe to print: somebody else chose these characters. */
+function printable(words: string[]): string {
+  const [program = '', ...rest] = words;
+  const line = [basename(program), ...rest].join(' ').replace(/[\p{Cc}\p{Cf}]+/gu, ' ');
+  return line.length > COMMAND_LENGTH ? `${line.slice(0, COMMAND_LENGTH - 1)}…` : line;
+}

@@ -1,0 +1,20 @@
+import { afterEach } from 'vitest';
+
+// A warning that no test expects is a mistake, as an error is.
+const warnings: Error[] = [];
+const expected = new Set<string>();
+
+process.on('warning', (warning) => {
+  if (warning.name === 'ExperimentalWarning' || warning.name === 'DeprecationWarning') return;
+  if (!expected.has((warning as { code?: string }).code ?? '')) warnings.push(warning);
+});
+
+/** For the rest of the file. */
+export function expectWarning(code: string): void {
+  expected.add(code);
+}
+
+afterEach(() => {
+  const seen = warnings.splice(0);
+  if (seen.length > 0) throw new AggregateError(seen, 'unexpected process warnings');
+});
