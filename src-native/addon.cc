@@ -16,18 +16,21 @@ namespace holdfast {
 namespace {
 
 constexpr int kCloseMilliseconds = 1000;
+constexpr int kCancelMilliseconds = 20;
 
-// Carries the ids of settled waits to JavaScript.
+// Tells JavaScript which waits have ended.
 class EventLoop : public Mailbox {
  public:
-  void Post(uint64_t id) override {
+  void Post(Wait* wait) override {
     // The function belongs to the environment and goes with it; `open_` says
     // whether it is still there.
-    MutexGuard guard(&mutex_);
-    if (!open_) return;
-    napi_call_threadsafe_function(
-        function_, reinterpret_cast<void*>(static_cast<uintptr_t>(id)),
-        napi_tsfn_nonblocking);
+    bool posted = false;
+    {
+      MutexGuard guard(&mutex_);
+      posted = open_ && napi_call_threadsafe_function(
+                            function_, wait, napi_tsfn_nonblocking) == napi_ok;
+    }
+    if (!posted) wait->Unreference();
   }
 
   bool IsOpen() const { return open_; }
@@ -37,7 +40,7 @@ class EventLoop : public Mailbox {
     if (napi_create_string_latin1(env, "holdfast", NAPI_AUTO_LENGTH, &name) !=
             napi_ok ||
         napi_create_threadsafe_function(env, on_settled, nullptr, name, 0, 1,
-                                        nullptr, nullptr, nullptr, Deliver,
+                                        nullptr, nullptr, this, Deliver,
                                         &function_) != napi_ok) {
       return false;
     }
@@ -61,13 +64,17 @@ class EventLoop : public Mailbox {
   }
 
  private:
-  static void Deliver(napi_env env, napi_value callback, void*, void* data) {
+  static void Deliver(napi_env env, napi_value callback, void* context,
+                      void* data) {
+    Wait* wait = static_cast<Wait*>(data);
+    const double number = static_cast<double>(wait->id());
+    const bool cancelled = wait->cancelled();
+    wait->Unreference();
     // Without an environment the queue is only being emptied.
     if (env == nullptr || callback == nullptr) return;
+    if (cancelled) static_cast<EventLoop*>(context)->CountPending(env, -1);
     napi_value receiver;
     napi_value id;
-    const double number =
-        static_cast<double>(reinterpret_cast<uintptr_t>(data));
     if (napi_get_undefined(env, &receiver) != napi_ok ||
         napi_create_double(env, number, &id) != napi_ok) {
       return;
@@ -219,7 +226,9 @@ Napi::Value Descriptor(const Napi::CallbackInfo& info) {
 }
 
 int TryLockEntry(Entry* entry, Held mode) {
-  const int operation = mode == Held::kExclusive ? LOCK_EX : LOCK_SH;
+  const int operation = mode == Held::kExclusive ? LOCK_EX
+                        : mode == Held::kShared  ? LOCK_SH
+                                                 : LOCK_UN;
   const int error = Flock(entry->fd, operation | LOCK_NB);
   // A refused conversion loses the lock that was held: flock(2).
   entry->held = error == 0 ? mode : Held::kNot;
@@ -383,16 +392,17 @@ Napi::Value WaitHere(const Napi::CallbackInfo& info) {
   return Number(info, Collect(entry, mode));
 }
 
-// Ends a wait that JavaScript has not heard the end of, and the entry.
+// Ends a wait that JavaScript has not heard the end of, and the entry. True:
+// JavaScript will hear once the descriptor is closed.
 Napi::Value CancelWaiting(const Napi::CallbackInfo& info) {
   Environment* self = Self(info);
   Entry* entry = EntryAt(info);
-  if (entry == nullptr) return info.Env().Undefined();
-  if (entry->wait != nullptr && entry->wait->posts()) {
-    self->loop->CountPending(info.Env(), -1);
-  }
-  self->table.CancelWait(entry);
-  return info.Env().Undefined();
+  if (entry == nullptr) return Napi::Boolean::New(info.Env(), false);
+  const bool posts = entry->wait != nullptr && entry->wait->posts();
+  const bool ending = self->table.CancelWait(entry);
+  if (ending && !posts) self->loop->AwaitClosed(kCancelMilliseconds);
+  if (posts && !ending) self->loop->CountPending(info.Env(), -1);
+  return Napi::Boolean::New(info.Env(), ending && posts);
 }
 
 Napi::Value Remote(const Napi::CallbackInfo& info) {

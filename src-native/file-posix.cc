@@ -273,6 +273,8 @@ int ExecuteInPlace(const char* file, char* const argv[], int inherited_fd) {
   sigset_t mask;
   sigemptyset(&none);
   pthread_sigmask(SIG_SETMASK, &none, &mask);
+  // libuv marks every descriptor that a program inherits, these as well.
+  for (int stream = 0; stream <= 2; stream++) SetCloseOnExec(stream, false);
   if (inherited_fd != -1) SetCloseOnExec(inherited_fd, false);
 
   execvp(file, argv);

@@ -181,13 +181,15 @@ void Table::Detach(Entry* entry) {
   Drop(entry);
 }
 
-void Table::CancelWait(Entry* entry) {
-  if (entry->wait == nullptr || !entry->wait->Cancel()) {
+bool Table::CancelWait(Entry* entry) {
+  const bool ending = entry->wait != nullptr && entry->wait->Cancel();
+  if (!ending) {
     // No wait, or it has settled: whatever came of it is given back here.
     Flock(entry->fd, LOCK_UN);
     CloseDescriptor(entry->fd);
   }
   Drop(entry);
+  return ending;
 }
 
 void Table::AbandonEntry(Entry* entry) {

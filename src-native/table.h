@@ -69,7 +69,8 @@ class Table {
   // Each ends the entry.
   Failure Release(Entry* entry);
   void Detach(Entry* entry);
-  void CancelWait(Entry* entry);
+  // True: a waiting thread still has to give the descriptor back.
+  bool CancelWait(Entry* entry);
 
   // The end of the environment, or of the process: an orderly release as far
   // as one is possible, without unlocking. The kernel does that, and spares a

@@ -10,13 +10,16 @@
 
 namespace holdfast {
 
-// Where settled waits of one environment are reported. Reference-counted,
+class Wait;
+
+// Where the ends of one environment's waits are reported. Reference-counted,
 // because a waiting thread can outlive the environment by a moment.
 class Mailbox {
  public:
   virtual ~Mailbox() = default;
-  // On the waiting thread: wait `id` has settled.
-  virtual void Post(uint64_t id) = 0;
+  // On the waiting thread: `wait` has settled, or it was cancelled and its
+  // descriptor is closed. Takes over the thread's reference.
+  virtual void Post(Wait* wait) = 0;
 
   void Reference() { references_.fetch_add(1, std::memory_order_relaxed); }
   void Unreference() {
@@ -40,7 +43,7 @@ class Wait {
  public:
   // `operation` is LOCK_SH or LOCK_EX, with LOCK_NB for a single attempt that
   // must not block the caller on a file system that may hang. `mailbox`
-  // hears of the end where `post` is true. Not 0: no thread is to be had, or
+  // hears of its end where `post` is true. Not 0: no thread is to be had, or
   // it could not be cancelled; the caller polls instead.
   static int Start(int fd, int operation, uint64_t id, bool post,
                    Mailbox* mailbox, Wait** started);
@@ -49,14 +52,19 @@ class Wait {
   bool AwaitSettled(int milliseconds);
   // Of a settled wait: 0 when the lock is held, else an errno.
   int result() const { return result_; }
+  uint64_t id() const { return id_; }
   bool posts() const { return post_; }
+  bool cancelled() const {
+    return state_.load(std::memory_order_acquire) == kCancelled;
+  }
 
   // True: ended before it settled. Its thread gives back what the kernel may
-  // have granted at the same moment and closes the descriptor. False: it has
-  // settled, and the descriptor is the caller's.
+  // have granted at the same moment and closes the descriptor, which takes a
+  // tenth of a millisecond. False: it has settled, and the descriptor is the
+  // caller's.
   bool Cancel();
 
-  // The starter's reference.
+  // One reference is the starter's, one the thread's.
   void Unreference();
 
  private:
@@ -64,6 +72,8 @@ class Wait {
   Wait() = default;
   ~Wait() = default;
   bool Settle(int result);
+  // The thread's last word.
+  void Report();
 
   // waiting -> settled (by its thread), or waiting -> cancelling -> cancelled
   // (by its starter). The word is also what AwaitSettled sleeps on.

@@ -5,6 +5,8 @@ import { LockUnsupportedError } from './errors.js';
 /** How the addon writes a mode. */
 export const SHARED = 1;
 export const EXCLUSIVE = 2;
+/** For `tryLock` alone. */
+export const UNLOCKED = 0;
 export type NativeMode = typeof SHARED | typeof EXCLUSIVE;
 
 /** Bits of {@link NativeBinding.traits}. */
@@ -34,7 +36,7 @@ export interface NativeBinding {
   traits(id: number): number;
   descriptor(id: number): number;
   /** An errno. Refused, a lock that was held in another mode is gone. */
-  tryLock(id: number, mode: NativeMode): number;
+  tryLock(id: number, mode: NativeMode | typeof UNLOCKED): number;
   /** The file's size if the path leads to it, `-ESTALE` if not, or `-errno`. */
   compare(id: number): number;
   sameFile(id: number, other: number): boolean;
@@ -54,7 +56,7 @@ export interface NativeBinding {
   detach(id: number): void;
   /** Whether this thread holds the file in a conflicting mode or waits for it. */
   blockedByItself(id: number, mode: NativeMode): boolean;
-  /** Once, before the first wait: what to call when a wait has settled. */
+  /** Once, before the first wait: what to call when a wait has settled or ended. */
   onSettled(callback: (id: number) => void): boolean;
   /** Waits on a thread of its own. Not 0: not possible, poll. */
   startWaiting(id: number, mode: NativeMode, singleAttempt: boolean): number;
@@ -62,8 +64,12 @@ export interface NativeBinding {
   finishWaiting(id: number, mode: NativeMode): number;
   /** The same, blocking this thread; -1: not settled, call again. */
   waitHere(id: number, mode: NativeMode, singleAttempt: boolean, milliseconds: number): number;
-  /** Gives back whatever came of the wait. The id is dead afterwards. */
-  cancelWaiting(id: number): void;
+  /**
+   * Gives back whatever came of the wait; the id is dead afterwards. True: the
+   * descriptor is being closed on the waiting thread, and the callback of
+   * `onSettled` tells when that has been done.
+   */
+  cancelWaiting(id: number): boolean;
   /** 1 for a network or FUSE file system, else 0, or `-errno`. */
   remote(path: string): number;
   /** Replaces the program; returns the errno of the failure. */

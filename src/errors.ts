@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 import { describeHolder, formatDuration, type Holder } from './holder.js';
 
@@ -13,8 +14,8 @@ export type LockErrorCode =
 // is known as well: instanceof would not do.
 const BRAND = Symbol.for('holdfast.LockError');
 
-function setName(constructor: { prototype: Error }, name: string): void {
-  Object.defineProperty(constructor.prototype, 'name', {
+function setName(errorClass: { prototype: Error }, name: string): void {
+  Object.defineProperty(errorClass.prototype, 'name', {
     value: name,
     configurable: true,
     writable: true,
@@ -134,23 +135,31 @@ export interface SystemError extends Error {
 
 /** `errno` as the kernel gives it: positive. */
 export function systemError(errno: number, syscall: string, path: string): SystemError {
-  // EWOULDBLOCK and EAGAIN are one number on Linux; of a lock, the first name
-  // is what people look for.
-  const [known, text] = getSystemErrorMap().get(-errno) ?? ['UNKNOWN', `error ${errno}`];
-  const code = known === 'EAGAIN' && syscall === 'flock' ? 'EWOULDBLOCK' : known;
+  const code = nameOf(errno, syscall);
+  // libuv's texts, where it knows the error: ENOLCK and ESTALE it does not.
+  const text = getSystemErrorMap().get(-errno)?.[1] ?? `error ${errno}`;
   const error = new Error(`${code}: ${text}, ${syscall} '${path}'`);
   return Object.assign(error, { code, errno: -errno, syscall, path });
 }
 
-let numbers: Map<string, number> | undefined;
+let names: Map<number, string> | undefined;
 
-/** The platform's number of an errno name, positive; 0 where it has none. */
-export function errnoOf(name: string): number {
-  if (numbers === undefined) {
-    numbers = new Map();
-    for (const [number, [code]] of getSystemErrorMap()) numbers.set(code, -number);
+function nameOf(errno: number, syscall: string): string {
+  // The same number on Linux; of a lock, this is the name that people look for.
+  if (syscall === 'flock' && errno === constants.errno.EWOULDBLOCK) return 'EWOULDBLOCK';
+  if (names === undefined) {
+    names = new Map();
+    for (const [name, number] of Object.entries(constants.errno)) {
+      // Of several names, the first is the usual one: EAGAIN, ENOTSUP.
+      if (!names.has(number)) names.set(number, name);
+    }
   }
-  return numbers.get(name === 'EWOULDBLOCK' ? 'EAGAIN' : name) ?? 0;
+  return names.get(errno) ?? 'UNKNOWN';
+}
+
+/** The platform's number of an errno name, positive. */
+export function errnoOf(name: keyof typeof constants.errno): number {
+  return constants.errno[name];
 }
 
 const UNSUPPORTED = ['ENOSYS', 'ENOLCK', 'ENOTSUP', 'EOPNOTSUPP'];

@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs';
 import {
   type AcquireOptions,
   acquire,
@@ -18,20 +19,27 @@ import {
   EXCLUSIVE,
   IS_DIRECTORY,
   IS_READ_ONLY,
+  IS_REMOTE,
+  loadBinding,
   type NativeBinding,
   RELEASE_STEPS,
   SHARED,
+  UNLOCKED,
 } from './binding.js';
 import {
   errnoOf,
   flockError,
+  LockHeldError,
   LockLostError,
   LockStateError,
+  LockTimeoutError,
   openError,
   systemError,
 } from './errors.js';
 import { modeOfDescriptor, walkSync } from './lock-tables.js';
 import { checkData, nextToken, type OwnerRecord } from './owner-record.js';
+import { attempt, Deadline, waitForLock } from './waiting.js';
+import { holderOf } from './who-holds.js';
 
 /** A lock as those need it who only want something held and let go. */
 export interface HeldLock extends AsyncDisposable {
@@ -58,6 +66,9 @@ const collected = new FinalizationRegistry<string>((path) => {
   );
 });
 
+// For functions of this file that are not the users'.
+let internalsOf: (lock: FileLock) => { native: NativeBinding; id: number };
+
 /**
  * A lock on a file: flock(2). It exists only as long as it is held, like a
  * `FileHandle`. The kernel releases it when the process ends, however it ends.
@@ -71,6 +82,10 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
   readonly path: string;
   /** Left by a holder that did not release; `null` if the last one did. */
   readonly previous: OwnerRecord<T> | null;
+
+  static {
+    internalsOf = (lock) => ({ native: lock.#native, id: lock.#id });
+  }
 
   readonly #native: NativeBinding;
   readonly #id: number;
@@ -376,6 +391,63 @@ function adoptRecord(request: Request, id: number, fd: number): Held {
   // The parent may detach at this moment and take its own record out.
   writeRecord(request, held, request.dataText, true);
   return held;
+}
+
+/**
+ * Turns this process into `command`, which then holds the lock: exec(3). The
+ * record goes first, for nobody could take it out any more. Throws where the
+ * command cannot be run.
+ */
+export function executeInPlace(lock: FileLock, command: string[]): never {
+  const { native, id } = internalsOf(lock);
+  native.clear(id);
+  const [file = ''] = command;
+  throw systemError(native.execute(file, command, lock.fd), 'execve', file);
+}
+
+/**
+ * Locks, or unlocks, a descriptor that stays the caller's: the lock belongs to
+ * whoever shares its description, and outlives this process with them.
+ */
+export async function lockDescriptor(
+  fd: number,
+  mode: LockMode | 'unlocked',
+  timeout: number,
+): Promise<void> {
+  const native = loadBinding();
+  const link = `/proc/self/fd/${fd}`;
+  const id = native.adopt(fd, link, SHARED);
+  if (id < 0) throw systemError(-id, 'flock', link);
+  const path = readlinkSync(link);
+  const deadline = new Deadline(timeout);
+  const remote = (native.traits(id) & IS_REMOTE) !== 0;
+  if (mode === 'unlocked') {
+    const errno = native.tryLock(id, UNLOCKED);
+    native.forget(id);
+    if (errno !== 0) throw flockError(errno, path);
+    return;
+  }
+  const wait = {
+    native,
+    id,
+    mode: nativeMode(mode),
+    path,
+    remote,
+    anyFile: true,
+    deadline,
+    signal: undefined,
+    pollInterval: undefined,
+  };
+  let outcome = await attempt(wait);
+  if (outcome === 'refused' && timeout > 0) outcome = await waitForLock(wait);
+  if (outcome === 'granted') {
+    native.forget(id);
+    return;
+  }
+  const holder = holderOf(path);
+  throw timeout === 0
+    ? new LockHeldError(path, holder)
+    : new LockTimeoutError(path, holder, timeout);
 }
 
 /**

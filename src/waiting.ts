@@ -25,6 +25,8 @@ export interface Wait {
   signal: AbortSignal | undefined;
   /** On a file system where even an attempt may hang. */
   remote: boolean;
+  /** What is at the path does not matter: the descriptor is what is meant. */
+  anyFile?: boolean;
   /** Poll at most this often (ms) instead of waiting in the kernel. */
   pollInterval: number | undefined;
 }
@@ -39,6 +41,9 @@ export type Outcome = 'granted' | 'replaced' | 'timeout';
 
 // A timer holds at most a signed 32-bit number of milliseconds.
 const LONGEST_TIMER = 2 ** 31 - 1;
+// A cancelled thread takes a tenth of a millisecond to give back what it may
+// have been granted; one that hangs in a network file system is not waited for.
+const CANCEL_MILLISECONDS = 20;
 const PATH_CHECK_MILLISECONDS = 1000;
 const FALLBACK_POLL_MILLISECONDS = 50;
 // How long a thread may be blocked before JavaScript gets a say again, which
@@ -119,24 +124,27 @@ function waitInKernel<R extends string>(wait: Wait, refused?: R): Promise<Outcom
       signal?.removeEventListener('abort', onAbort);
       leaveGroup(native, path, id);
     };
-    // The order of every ending: first the wait is no longer ours to end
-    // twice, then the descriptor is given back, then the caller hears.
-    const end = (): void => {
+    // The order of every ending: the wait cannot end a second time, what the
+    // kernel may have granted is given back, then the caller hears.
+    const end = (tell: () => void): void => {
       stop();
-      native.cancelWaiting(id);
+      if (!native.cancelWaiting(id)) {
+        tell();
+        return;
+      }
+      const told = (): void => {
+        pending.delete(id);
+        clearTimeout(timer);
+        tell();
+      };
+      pending.set(id, told);
+      timer = setTimeout(told, CANCEL_MILLISECONDS);
     };
-    const onAbort = (): void => {
-      end();
-      reject(signal?.reason);
-    };
+    const onAbort = (): void => end(() => reject(signal?.reason));
     const onTimer = (): void => {
       // Timers may fire early by a fraction, and are cut at 2^31-1.
-      if (deadline.remaining > 0) {
-        setTimer();
-      } else {
-        end();
-        resolve('timeout');
-      }
+      if (deadline.remaining > 0) setTimer();
+      else end(() => resolve('timeout'));
     };
     const setTimer = (): void => {
       const { remaining } = deadline;
@@ -154,11 +162,8 @@ function waitInKernel<R extends string>(wait: Wait, refused?: R): Promise<Outcom
     });
     signal?.addEventListener('abort', onAbort, { once: true });
     setTimer();
-    if (!singleAttempt) {
-      joinGroup(native, path, id, () => {
-        end();
-        resolve('replaced');
-      });
+    if (!singleAttempt && wait.anyFile !== true) {
+      joinGroup(native, path, id, () => end(() => resolve('replaced')));
     }
   });
 }
@@ -240,6 +245,10 @@ function checkPaths(): void {
   }
 }
 
+function isReplaced({ native, id, anyFile }: Wait): boolean {
+  return anyFile !== true && native.compare(id) === -STALE;
+}
+
 /** The pause before each poll: doubling up to the longest, jittered. */
 function pauseOf({ pollInterval, deadline }: Wait, poll: number): number {
   const longest = pollInterval ?? FALLBACK_POLL_MILLISECONDS;
@@ -258,7 +267,7 @@ async function poll(wait: Wait): Promise<Outcome> {
     }
     const outcome = await attempt(wait);
     if (outcome !== 'refused') return outcome;
-    const ended = deadline.remaining === 0 ? 'timeout' : native.compare(id) === -STALE;
+    const ended = deadline.remaining === 0 ? 'timeout' : isReplaced(wait);
     if (ended !== false) {
       native.release(id);
       return ended === true ? 'replaced' : ended;
@@ -293,7 +302,7 @@ export function waitForLockSync(wait: Wait): Outcome {
     if (errno === 0) return 'granted';
     if (errno > 0) return pollSync(wait);
     const now = performance.now();
-    const replaced = now >= nextCheck && native.compare(id) === -STALE;
+    const replaced = now >= nextCheck && isReplaced(wait);
     if (now >= nextCheck) nextCheck = now + PATH_CHECK_MILLISECONDS;
     if (deadline.remaining === 0 || replaced) {
       native.cancelWaiting(id);
@@ -309,7 +318,7 @@ function pollSync(wait: Wait): Outcome {
     const outcome = attemptSync(wait);
     if (outcome !== 'refused') return outcome;
     const timedOut = deadline.remaining === 0;
-    if (timedOut || native.compare(id) === -STALE) {
+    if (timedOut || isReplaced(wait)) {
       native.release(id);
       return timedOut ? 'timeout' : 'replaced';
     }

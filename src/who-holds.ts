@@ -75,50 +75,49 @@ export interface ViewOptions {
   lockedFiles?: Map<string, number[]>;
 }
 
-/** Who holds and who waits, as the kernel tells it. */
+/** Who holds and who waits, as the kernel tells it; `null`: it does not tell. */
 export function* viewKernel(
   file: string,
   content: Content | null,
   options: ViewOptions,
 ): Walk<KernelView | null> {
-  const locks = yield* lookForLocks(file);
-  if (locks === null) return null;
-  const waiters = locks.filter((lock) => lock.waiting).map((lock) => lock.pid);
-  const held = locks.filter((lock) => !lock.waiting);
-  const [first] = held;
-  if (first === undefined) return { mode: null, holders: [], waiters };
-  const lockers = [...new Set(held.map((lock) => lock.pid))];
-  const holders: Holder<object>[] = [];
-  const wrappers: Holder<object>[] = [];
-  for (const { pid, verified } of yield* findProcesses(file, lockers, options)) {
-    const words = pid === null ? null : yield* commandLine(pid);
-    const holder: Holder<object> = {
-      pid,
-      self: pid === process.pid,
-      source: 'kernel',
-      verified,
-      since: null,
-      command: words === null ? null : printable(words),
-      hostname: ownIdentity().hostname,
-      data: null,
-    };
-    (words !== null && runsHoldfast(words) ? wrappers : holders).push(holder);
-  }
-  // Of a command and the `holdfast run` around it, people know the command.
-  holders.push(...wrappers);
-  yield* addRecord(holders, content, first.mode);
-  return { mode: first.mode, holders, waiters };
-}
-
-function* lookForLocks(file: string): Walk<TableLock[] | null> {
-  let locks: TableLock[] = [];
+  let view: KernelView = { mode: null, holders: [], waiters: [] };
   for (let look = 0; look < LOOKS; look++) {
     const table = yield* text('/proc/locks');
     if (table === null) return null;
-    locks = parseTable(table).filter((lock) => lock.file === file);
-    if (locks.some((lock) => !lock.waiting)) break;
+    const locks = parseTable(table).filter((lock) => lock.file === file);
+    const held = locks.filter((lock) => !lock.waiting);
+    const waiters = locks.filter((lock) => lock.waiting).map((lock) => lock.pid);
+    const [first] = held;
+    const found =
+      first === undefined ? [] : yield* findProcesses(file, new Set(held.map(pidOf)), options);
+    view = { mode: first?.mode ?? null, holders: yield* describeAll(found), waiters };
+    // A lock that no process has is one that was let go of between two looks,
+    // or the holder is out of sight.
+    if (found.some(({ pid }) => pid !== null)) break;
   }
-  return locks;
+  if (view.mode === 'exclusive') yield* addRecord(view.holders, content);
+  return view;
+}
+
+function pidOf(lock: TableLock): number {
+  return lock.pid;
+}
+
+function* describeAll(found: Found[]): Walk<Holder<object>[]> {
+  const ranked: { rank: number; holder: Holder<object> }[] = [];
+  for (const { pid, verified } of found) {
+    const words = pid === null ? null : yield* commandLine(pid);
+    const self = pid === process.pid;
+    // Of a command and the `holdfast run` around it, people know the command.
+    const rank = words !== null && runsHoldfast(words) ? 2 : self ? 1 : 0;
+    const command = words === null ? null : printable(words);
+    const { hostname } = ownIdentity();
+    const holder = { pid, self, verified, since: null, command, hostname, data: null };
+    ranked.push({ rank, holder: { ...holder, source: 'kernel' } });
+  }
+  ranked.sort((one, other) => one.rank - other.rank);
+  return ranked.map(({ holder }) => holder);
 }
 
 interface Found {
@@ -131,7 +130,11 @@ interface Found {
  * names may have died and left the lock to a child, and its pid may by now be
  * an innocent program's, so a pid counts only with its own descriptors seen.
  */
-function* findProcesses(file: string, lockers: number[], options: ViewOptions): Walk<Found[]> {
+function* findProcesses(
+  file: string,
+  lockers: Iterable<number>,
+  options: ViewOptions,
+): Walk<Found[]> {
   const found: Found[] = [];
   let search = options.everyHolder;
   for (const pid of lockers) {
@@ -162,13 +165,9 @@ function* findProcesses(file: string, lockers: number[], options: ViewOptions): 
  * The record belongs to this hold when the process that wrote it is among the
  * holders: then it tells since when, also of those that share its description.
  */
-function* addRecord(
-  holders: Holder<object>[],
-  content: Content | null,
-  mode: 'exclusive' | 'shared',
-): Walk<void> {
+function* addRecord(holders: Holder<object>[], content: Content | null): Walk<void> {
   const owner = content?.owner;
-  if (owner === null || owner === undefined || mode === 'shared') return;
+  if (owner === null || owner === undefined) return;
   if (owner.boot !== ownIdentity().boot || !holders.some(({ pid }) => pid === owner.pid)) return;
   const stat = yield* text(`/proc/${owner.pid}/stat`);
   if (stat === null || startInStat(stat) !== owner.start) return;

@@ -1,0 +1,46 @@
+// The process that waits: `handoff-waiter.mjs SYSTEM FILE`. `limit waiter` is
+// the same in C. At a byte on stdin it starts to wait for the lock, says
+// "waiting", and once its JavaScript runs with the lock notes the time
+// (CLOCK_MONOTONIC, nanoseconds), releases, and answers that time.
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { peerPath } from '../prepare.mjs';
+
+const [system, file] = process.argv.slice(2);
+const require = createRequire(import.meta.url);
+
+async function holdfast(options) {
+  const { FileLock } = await import('holdfast');
+  return async () => {
+    const pending = FileLock.acquire(file, options);
+    writeSync(1, 'waiting\n');
+    const lock = await pending;
+    const acquired = process.hrtime.bigint();
+    lock.releaseSync();
+    writeSync(1, `${acquired}\n`);
+  };
+}
+
+const systems = {
+  plain: () => holdfast({ record: false }),
+  json: () => holdfast({}),
+  'fs-ext'() {
+    const { flock, flockSync } = require(peerPath('fs-ext'));
+    return () => {
+      const fd = openSync(file, 'a+', 0o600);
+      flock(fd, 'ex', (error) => {
+        const acquired = process.hrtime.bigint();
+        if (error) throw error;
+        flockSync(fd, 'un');
+        closeSync(fd);
+        writeSync(1, `${acquired}\n`);
+      });
+      writeSync(1, 'waiting\n');
+    };
+  },
+};
+
+const waitOnce = await systems[system]();
+process.stdin.on('data', () => void waitOnce());
+// process.exit would wait for a pool thread that is blocked in flock.
+process.stdin.on('end', () => process.kill(process.pid, 'SIGKILL'));

@@ -1,0 +1,189 @@
+// The limit: what the system calls of Holdfast cost without JavaScript. Each
+// command here makes exactly the calls that the library makes (run.mjs has
+// strace compare the two, where it is installed), and nothing else.
+//
+//   limit cycle FILE             counts on stdin, nanoseconds on stdout
+//   limit record FILE LENGTH LEFT    the same, writing a record
+//   limit holder FILE            see children/handoff-holder.mjs
+//   limit waiter FILE            see children/handoff-waiter.mjs
+//   limit hold PREFIX COUNT      holds PREFIX0, PREFIX1, … until stdin ends
+//   limit trace FILE [LENGTH LEFT]   one cycle between two marks, for strace
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/stat.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { kLongestSeconds = 600, kMostBytes = 64 * 1024 };
+
+static const char* path;
+static size_t record_length;
+static size_t left_length;
+static char text[kMostBytes];
+static char content[kMostBytes];
+
+static void Check(int good, const char* what) {
+  if (good) return;
+  perror(what);
+  _exit(1);
+}
+
+static int64_t Now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static uint64_t Statx(int fd, const char* at, int flags) {
+  struct statx buffer;
+  const unsigned wanted = STATX_TYPE | STATX_INO | STATX_SIZE;
+  Check(syscall(SYS_statx, fd, at, flags, wanted, &buffer) == 0, "statx");
+  return buffer.stx_size;
+}
+
+static int Open(void) {
+  const int flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+  const int fd = open(path, flags | O_RDWR | O_CREAT, 0600);
+  Check(fd != -1, "open");
+  Statx(fd, "", AT_EMPTY_PATH);
+  return fd;
+}
+
+static uint64_t ComparePath(void) {
+  return Statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
+}
+
+static void Release(int fd) {
+  Check(flock(fd, LOCK_UN) == 0, "unlock");
+  close(fd);
+}
+
+static void Cycle(void) {
+  const int fd = Open();
+  Check(flock(fd, LOCK_EX | LOCK_NB) == 0, "flock");
+  const size_t size = (size_t)ComparePath();
+  if (record_length > 0) {
+    size_t length = 0;
+    while (length < size + 1) {
+      const ssize_t got =
+          pread(fd, content + length, size + 1 - length, (off_t)length);
+      Check(got != -1, "pread");
+      if (got == 0) break;
+      length += (size_t)got;
+    }
+    const ssize_t put = (ssize_t)record_length;
+    Check(pwrite(fd, text, record_length, 0) == put, "pwrite");
+    ComparePath();
+    Check(pwrite(fd, text, record_length, 0) == put, "pwrite");
+    Check(ftruncate(fd, (off_t)left_length) == 0, "ftruncate");
+  }
+  Release(fd);
+}
+
+static void Measure(void) {
+  char line[32];
+  while (fgets(line, sizeof line, stdin) != NULL) {
+    const long count = atol(line);
+    const int64_t start = Now();
+    for (long done = 0; done < count; done++) Cycle();
+    printf("%lld\n", (long long)(Now() - start));
+  }
+}
+
+static void Trace(void) {
+  Cycle();
+  Check(access("/bench-mark-begin", F_OK) == -1, "access");
+  Cycle();
+  Check(access("/bench-mark-end", F_OK) == -1, "access");
+}
+
+static void Holder(void) {
+  char command;
+  int fd = -1;
+  int64_t released = 0;
+  while (read(STDIN_FILENO, &command, 1) == 1) {
+    if (command == 'h') {
+      fd = Open();
+      Check(flock(fd, LOCK_EX | LOCK_NB) == 0, "flock");
+      ComparePath();
+      printf("held\n");
+    } else if (command == 'r') {
+      released = Now();
+      Release(fd);
+    } else if (command == 't') {
+      printf("%lld\n", (long long)released);
+    }
+  }
+}
+
+static void Waiter(void) {
+  char command;
+  while (read(STDIN_FILENO, &command, 1) == 1) {
+    if (command != 'w') continue;
+    const int fd = Open();
+    printf("waiting\n");
+    Check(flock(fd, LOCK_EX) == 0, "flock");
+    ComparePath();
+    const int64_t acquired = Now();
+    Release(fd);
+    printf("%lld\n", (long long)acquired);
+  }
+}
+
+static void Hold(const char* prefix, int count) {
+  struct rlimit limit;
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  char name[4096];
+  path = name;
+  for (int number = 0; number < count; number++) {
+    snprintf(name, sizeof name, "%s%d", prefix, number);
+    Check(flock(Open(), LOCK_EX | LOCK_NB) == 0, "flock");
+  }
+  printf("held\n");
+  char command;
+  while (read(STDIN_FILENO, &command, 1) == 1) {
+  }
+}
+
+int main(int argc, char** argv) {
+  // Whatever becomes of the bench, this process does not stay.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  alarm(kLongestSeconds);
+  if (argc < 3) return 64;
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  memset(text, 'x', sizeof text);
+  path = argv[2];
+  const int records = argc > 4;
+  if (records) {
+    record_length = (size_t)atol(argv[3]);
+    left_length = (size_t)atol(argv[4]);
+    if (record_length > kMostBytes || left_length >= record_length) return 64;
+  }
+  const char* command = argv[1];
+  if (strcmp(command, "cycle") == 0 || strcmp(command, "record") == 0) {
+    Measure();
+  } else if (strcmp(command, "trace") == 0) {
+    Trace();
+  } else if (strcmp(command, "holder") == 0) {
+    Holder();
+  } else if (strcmp(command, "waiter") == 0) {
+    Waiter();
+  } else if (strcmp(command, "hold") == 0 && argc > 3) {
+    Hold(argv[2], atoi(argv[3]));
+  } else {
+    return 64;
+  }
+  return 0;
+}

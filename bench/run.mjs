@@ -1,0 +1,56 @@
+// node bench/run.mjs [--quick] [--only NAME]…
+//
+// Measures Holdfast against its budgets (docs/performance.md) and prints a
+// table; a whole run also writes it to bench/results.md. Exits 1 when a
+// budget is missed. Needs `npm ci && npm run build`, a C compiler and Linux.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { measureHandoff } from './handoff.mjs';
+import { measurePending } from './pending.mjs';
+import { compileLimit, installPeers } from './prepare.mjs';
+import { formatReport } from './report.mjs';
+import { measureStartUp } from './start-up.mjs';
+import { measureUncontended } from './uncontended.mjs';
+
+const groups = {
+  uncontended: measureUncontended,
+  handoff: measureHandoff,
+  pending: measurePending,
+  'start-up': measureStartUp,
+};
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true, default: Object.keys(groups) },
+  },
+});
+const unknown = values.only.find((name) => !(name in groups));
+if (unknown !== undefined) {
+  console.error(`no group '${unknown}'; there are: ${Object.keys(groups).join(', ')}`);
+  process.exit(64);
+}
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
+compileLimit();
+const peers = installPeers();
+const folder = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+
+const rows = [];
+const notes = [];
+for (const [name, measure] of Object.entries(groups)) {
+  if (!values.only.includes(name)) continue;
+  console.error(`${name} …`);
+  const result = await measure({ folder, peers, quick: values.quick });
+  rows.push(...result.rows);
+  notes.push(...(result.notes ?? []));
+}
+const report = formatReport({ rows, notes, peers, quick: values.quick });
+console.log(report);
+const whole = !values.quick && values.only.length === Object.keys(groups).length;
+if (whole) writeFileSync(new URL('results.md', import.meta.url), report);
+process.exit(rows.some(({ budget, median }) => median > budget) ? 1 : 0);

@@ -1,0 +1,60 @@
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { EXIT, Exit } from './exit-codes.js';
+
+const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
+
+/**
+ * Runs a command with the standard streams of this process and, behind them,
+ * `fd`. Resolves to what a shell would make of its end: its exit status, or
+ * 128+N. Signals are passed on; in the foreground of a terminal, those of the
+ * keyboard have reached the command already.
+ */
+export function runCommand(command: string[], fd: number | null): Promise<number> {
+  const [file = '', ...args] = command;
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, {
+      stdio: ['inherit', 'inherit', 'inherit', ...(fd === null ? [] : [fd])],
+    });
+    const forward = (signal: NodeJS.Signals): void => {
+      const fromKeyboard = signal === 'SIGINT' || signal === 'SIGQUIT';
+      if (!(fromKeyboard && inForeground())) child.kill(signal);
+    };
+    for (const signal of FORWARDED) process.on(signal, forward);
+    const stop = (): void => {
+      for (const signal of FORWARDED) process.removeListener(signal, forward);
+    };
+    child.once('error', (error) => {
+      stop();
+      reject(cannotRun(file, error));
+    });
+    child.once('exit', (code, signal) => {
+      stop();
+      resolve(signal === null ? (code ?? EXIT.software) : 128 + constants.signals[signal]);
+    });
+  });
+}
+
+/** The command to run cannot be run. */
+export function cannotRun(file: string, error: unknown): Exit {
+  const { code } = error as NodeJS.ErrnoException;
+  const reasons: Record<string, string> = {
+    ENOENT: 'there is no such command',
+    EACCES: 'it may not be executed',
+    E2BIG: 'its arguments are too long',
+  };
+  const reason = reasons[code ?? ''] ?? (error as Error).message;
+  return new Exit(EXIT.unavailable, `cannot run ${file}: ${reason}`);
+}
+
+/** Whether the keyboard's signals go to this process group: proc_pid_stat(5). */
+function inForeground(): boolean {
+  try {
+    const stat = readFileSync('/proc/self/stat', 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[2] === fields[5];
+  } catch {
+    return false;
+  }
+}

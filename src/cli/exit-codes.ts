@@ -1,0 +1,41 @@
+/** sysexits(3), as far as the command uses them. */
+export const EXIT = {
+  ok: 0,
+  usage: 64,
+  /** A lock error that is neither a refusal nor about opening the file. */
+  data: 65,
+  /** The command to run cannot be run. */
+  unavailable: 69,
+  /** A fault of Holdfast's own. */
+  software: 70,
+  /** The lock file cannot be made or opened. */
+  cantCreate: 73,
+  /** Refused, or the time is up. flock(1) says 1, which a command may as well. */
+  refused: 75,
+} as const;
+
+/** Ends the command with a message and a code. */
+export class Exit extends Error {
+  readonly code: number;
+
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Wrong words on the command line. */
+export function usageError(message: string, command: string): Exit {
+  return new Exit(EXIT.usage, `${message}; see: holdfast ${command} --help`);
+}
+
+/** What a failed acquisition means for the caller of the command. */
+export function exitCodeOf(error: unknown): number {
+  if (typeof error !== 'object' || error === null) return EXIT.software;
+  const { code, syscall } = error as { code?: unknown; syscall?: unknown };
+  if (syscall === 'open' || syscall === 'mkdir') return EXIT.cantCreate;
+  if (syscall !== undefined) return EXIT.data;
+  if (typeof code !== 'string') return EXIT.software;
+  if (code === 'ERR_LOCK_HELD' || code === 'ERR_LOCK_TIMEOUT') return EXIT.refused;
+  return code.startsWith('ERR_LOCK_') ? EXIT.data : EXIT.usage;
+}

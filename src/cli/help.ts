@@ -1,0 +1,63 @@
+export const MAIN_HELP = `Usage: holdfast COMMAND …
+
+File locks that the kernel releases when the program dies: flock(2).
+
+Commands:
+  run [options] FILE [--] COMMAND…   run COMMAND while holding the lock on FILE
+  status PATH…                       who holds a lock, who waits, since when
+
+  holdfast COMMAND --help            more about one of them
+  holdfast --version
+`;
+
+export const RUN_HELP = `Usage: holdfast run [options] FILE [--] COMMAND [ARGUMENT…]
+       holdfast run [options] FILE -c 'SHELL COMMAND'
+       holdfast run [options] NUMBER
+
+Runs COMMAND while holding the lock on FILE, a file (made if it is missing,
+missing folders too) or a folder. The last form locks the inherited descriptor
+NUMBER, as in: (holdfast run -n 9 || exit; …) 9>FILE
+
+  -x, -e, --exclusive           one holder (the default)
+  -s, --shared                  any number of shared holders
+  -n, --nonblock                do not wait: if it is held, exit with 75
+  -w, --timeout TIME            wait at most TIME, then exit with 75
+                                (30 or 1.5 are seconds; 500ms, 10m, 1h); 0 is -n
+  -E, --conflict-exit-code N    exit with N (0 to 255) instead of 75
+  -o, --close                   COMMAND does not inherit the lock
+  -F, --no-fork                 become COMMAND, which holds the lock itself
+  -c, --command CMD             after FILE: run CMD with $SHELL, or /bin/sh
+  -u, --unlock                  let go of the lock (of an inherited descriptor)
+      --verbose                 tell how long it took
+  -h, --help
+
+COMMAND inherits the lock: if holdfast is killed, the lock stays until COMMAND
+has ended. SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on
+to it.
+
+Exit status: that of COMMAND; 128+N if signal N ended it; 75 held, or the time
+is up; 64 wrong usage; 65 the lock failed; 69 COMMAND cannot be run; 70 a fault
+of holdfast; 73 FILE cannot be made or opened.
+
+It stands in for flock(1) and differs on purpose: 75 instead of 1 and 73
+instead of 66; it names the holder and passes signals on; it makes missing
+folders; it writes who holds into a FILE that is empty or its own (a file with
+other content is left alone); it refuses a FILE that is a symlink; messages go
+to stderr. COMMAND gets the standard streams and the lock, no other descriptor.
+`;
+
+export const STATUS_HELP = `Usage: holdfast status [options] PATH…
+
+Who holds the lock on PATH, who waits, since when. A folder shows every lock
+file in it.
+
+  --json     an array of statuses, with --watch one array a line
+  --watch    again at every change, until interrupted
+  --probe    where the system does not tell, try the lock for a moment
+  -h, --help
+
+States: held, held (shared); free; free, not released (the last holder died);
+missing; unknown (the holder may be out of sight: see --probe).
+
+Exit status: 0 whatever the state; 64 wrong usage; 65 a PATH cannot be looked at.
+`;

@@ -1,0 +1,41 @@
+import { EXIT, Exit } from './exit-codes.js';
+import { MAIN_HELP } from './help.js';
+import { type Streams, say } from './streams.js';
+
+type Command = (argv: string[], streams: Streams) => Promise<number>;
+
+// Each is loaded when it is called: a command that starts in a script counts
+// every millisecond.
+const COMMANDS: Record<string, () => Promise<Command>> = {
+  run: async () => (await import('./run.js')).run,
+  status: async () => (await import('./status.js')).status,
+};
+
+/** The whole command. Resolves to the exit status; never rejects. */
+export async function main(argv: string[], streams: Streams): Promise<number> {
+  try {
+    const [name = '', ...rest] = argv;
+    const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+    if (load !== undefined) return await (await load())(rest, streams);
+    if (name === '--version' || name === '-V') {
+      const { createRequire } = await import('node:module');
+      const { version } = createRequire(import.meta.url)('../../package.json');
+      streams.stdout.write(`holdfast ${version}\n`);
+      return EXIT.ok;
+    }
+    if (name === '--help' || name === '-h' || name === 'help') {
+      streams.stdout.write(MAIN_HELP);
+      return EXIT.ok;
+    }
+    const problem = name === '' ? 'a command is needed' : `there is no command '${name}'`;
+    throw new Exit(EXIT.usage, `${problem}; see: holdfast --help`);
+  } catch (error) {
+    if (error instanceof Exit) {
+      say(streams, error.message);
+      return error.code;
+    }
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    say(streams, `a fault of holdfast's own: ${detail}`);
+    return EXIT.software;
+  }
+}

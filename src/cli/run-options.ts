@@ -1,0 +1,118 @@
+import { parseArgs } from 'node:util';
+import { usageError } from './exit-codes.js';
+import { parseTime } from './time.js';
+
+/** What the words after `holdfast run` ask for. */
+export interface RunOptions {
+  mode: 'exclusive' | 'shared';
+  unlock: boolean;
+  /** Milliseconds; 0: do not wait. */
+  timeout: number;
+  conflictCode: number;
+  /** The command does not inherit the lock. */
+  close: boolean;
+  inPlace: boolean;
+  verbose: boolean;
+  /** A path as typed, or the number of an inherited descriptor. */
+  target: string | number;
+  /** Empty in the descriptor form. */
+  command: string[];
+}
+
+const flag = { type: 'boolean' } as const;
+const value = { type: 'string' } as const;
+const OPTIONS = {
+  exclusive: { ...flag, short: 'x' },
+  // parseArgs knows one short name an option.
+  e: { ...flag, short: 'e' },
+  shared: { ...flag, short: 's' },
+  unlock: { ...flag, short: 'u' },
+  nonblock: { ...flag, short: 'n' },
+  nonblocking: flag,
+  nb: flag,
+  timeout: { ...value, short: 'w' },
+  wait: value,
+  'conflict-exit-code': { ...value, short: 'E' },
+  close: { ...flag, short: 'o' },
+  'no-fork': { ...flag, short: 'F' },
+  verbose: flag,
+  help: { ...flag, short: 'h' },
+} as const;
+
+function fail(message: string): never {
+  throw usageError(message, 'run');
+}
+
+/** `null`: help is asked for. Throws usage errors. */
+export function parseRun(argv: string[], shell: string): RunOptions | null {
+  // parseArgs goes on behind the first positional, where the command's own
+  // options begin: its tokens tell where that is.
+  const all = parseArgs({ args: argv, options: OPTIONS, strict: false, tokens: true });
+  const first = all.tokens.find((token) => token.kind !== 'option');
+  const file = first?.kind === 'option-terminator' ? first.index + 1 : first?.index;
+  const seen = new Map<string, string | undefined>();
+  for (const token of all.tokens) {
+    if (token.kind !== 'option' || (first !== undefined && token.index >= first.index)) continue;
+    const known = OPTIONS[token.name as keyof typeof OPTIONS];
+    if (known === undefined) {
+      const hint = token.name === 'c' || token.name === 'command' ? ' before FILE' : '';
+      fail(`unknown option ${token.rawName}${hint}`);
+    }
+    if (known.type === 'boolean' && token.value !== undefined)
+      fail(`${token.rawName} takes no value`);
+    if (known.type === 'string' && token.value === undefined)
+      fail(`${token.rawName} needs a value`);
+    // Of contradicting modes the last one counts, as with flock(1).
+    if (token.name === 'shared') seen.delete('exclusive');
+    if (token.name === 'e' || token.name === 'exclusive') seen.delete('shared');
+    seen.set(token.name, token.value);
+  }
+  if (seen.has('help')) return null;
+  const target = file === undefined ? undefined : argv[file];
+  if (file === undefined || target === undefined) {
+    fail('a file, a folder or the number of a descriptor is needed');
+  }
+  const command = commandOf(argv.slice(file + 1), shell);
+  const isNumber = command.length === 0;
+  if (isNumber && !/^\d+$/.test(target)) fail(`a command is needed after ${target}`);
+  const options: RunOptions = {
+    mode: seen.has('shared') ? 'shared' : 'exclusive',
+    unlock: seen.has('unlock'),
+    timeout: timeoutOf(seen),
+    conflictCode: conflictCodeOf(seen.get('conflict-exit-code')),
+    close: seen.has('close'),
+    inPlace: seen.has('no-fork'),
+    verbose: seen.has('verbose'),
+    target: isNumber ? Number(target) : target,
+    command,
+  };
+  if (options.close && options.inPlace) fail('--no-fork and --close do not go together');
+  return options;
+}
+
+function timeoutOf(seen: Map<string, string | undefined>): number {
+  if (seen.has('nonblock') || seen.has('nonblocking') || seen.has('nb')) return 0;
+  const text = seen.get('timeout') ?? seen.get('wait');
+  return text === undefined ? Number.POSITIVE_INFINITY : parseTime(text, '--timeout', 'run');
+}
+
+function conflictCodeOf(text: string | undefined): number {
+  if (text === undefined) return 75;
+  const code = Number(text);
+  if (!/^\d+$/.test(text) || code > 255) {
+    fail(`--conflict-exit-code takes a number from 0 to 255, not '${text}'`);
+  }
+  return code;
+}
+
+function commandOf(words: string[], shell: string): string[] {
+  const [first = '', line] = words;
+  if (first === '--') return words.slice(1);
+  const attached = /^(?:--command=|-c)(.+)$/s.exec(first)?.[1];
+  if (attached === undefined && first !== '-c' && first !== '--command') return words;
+  const command = attached ?? line;
+  if (command === undefined || words.length !== (attached === undefined ? 2 : 1)) {
+    fail(`${first.startsWith('--') ? '--command' : '-c'} takes exactly one command`);
+  }
+  return [shell, '-c', command];
+}

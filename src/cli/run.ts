@@ -1,0 +1,103 @@
+import { isLockError, type LockError } from '../errors.js';
+import { executeInPlace, FileLock, lockDescriptor } from '../file-lock.js';
+import { describeHolder, formatDuration } from '../holder.js';
+import { cannotRun, runCommand } from './command.js';
+import { EXIT, Exit, exitCodeOf } from './exit-codes.js';
+import { RUN_HELP } from './help.js';
+import { parseRun, type RunOptions } from './run-options.js';
+import { type Streams, say } from './streams.js';
+import { WaitingLine } from './waiting-line.js';
+
+/** `holdfast run`: flock(1), and who holds it. */
+export async function run(argv: string[], streams: Streams): Promise<number> {
+  const options = parseRun(argv, process.env['SHELL'] || '/bin/sh');
+  if (options === null) {
+    streams.stdout.write(RUN_HELP);
+    return EXIT.ok;
+  }
+  const { target } = options;
+  if (typeof target === 'number') return runOnDescriptor(options, target, streams);
+  const lock = await acquire(options, target, streams);
+  if (typeof lock === 'number') return lock;
+  try {
+    if (options.unlock) lock.releaseSync();
+    if (options.verbose) say(streams, `executing ${options.command[0]}`);
+    if (options.inPlace) runInPlace(lock, options.command);
+    return await runCommand(options.command, options.close || !lock.held ? null : lock.fd);
+  } finally {
+    // Not release: a child that the command left behind in the background
+    // holds the lock as long as it has the descriptor, as with flock(1).
+    if (lock.held) lock.detach();
+  }
+}
+
+async function acquire(
+  options: RunOptions,
+  path: string,
+  streams: Streams,
+): Promise<FileLock | number> {
+  const { mode, timeout, verbose } = options;
+  const line = new WaitingLine(streams, path, timeout);
+  const began = performance.now();
+  try {
+    const lock = await FileLock.acquire(path, {
+      mode,
+      timeout,
+      permissions: 0o666,
+      onWait: (holder) => line.begin(holder),
+    });
+    line.end(true);
+    if (verbose) tellHowLong(began, streams);
+    return lock;
+  } catch (error) {
+    line.end(false);
+    return refused(error, path, options, streams);
+  }
+}
+
+async function runOnDescriptor(options: RunOptions, fd: number, streams: Streams): Promise<number> {
+  const began = performance.now();
+  const typed = `descriptor ${fd}`;
+  try {
+    await lockDescriptor(fd, options.unlock ? 'unlocked' : options.mode, options.timeout);
+    if (options.verbose) tellHowLong(began, streams);
+    return EXIT.ok;
+  } catch (error) {
+    return refused(error, typed, options, streams);
+  }
+}
+
+function tellHowLong(began: number, streams: Streams): void {
+  const seconds = ((performance.now() - began) / 1000).toFixed(6);
+  say(streams, `getting lock took ${seconds} seconds`);
+}
+
+/** Says who holds it; what is not a refusal is thrown on. */
+function refused(error: unknown, typed: string, options: RunOptions, streams: Streams): number {
+  if (!isLockError(error, 'ERR_LOCK_HELD') && !isLockError(error, 'ERR_LOCK_TIMEOUT')) {
+    throw new Exit(exitCodeOf(error), shorten(error, typed));
+  }
+  const { holder } = error as LockError & { holder: Parameters<typeof describeHolder>[0] };
+  const late =
+    error.code === 'ERR_LOCK_TIMEOUT' ? `gave up after ${formatDuration(options.timeout)}: ` : '';
+  say(streams, `${late}${typed} is held by ${describeHolder(holder)}`);
+  if (typeof options.target === 'string') {
+    const advice = late === '' ? 'wait with -w SECONDS, ' : '';
+    say(streams, `command not run; ${advice}look with: holdfast status ${typed}`);
+  }
+  return options.conflictCode;
+}
+
+/** The message with the path as it was typed. */
+function shorten(error: unknown, typed: string): string {
+  const { message, path } = error as { message: string; path?: string };
+  return path === undefined ? message : message.replaceAll(path, typed);
+}
+
+function runInPlace(lock: FileLock, command: string[]): void {
+  try {
+    executeInPlace(lock, command);
+  } catch (error) {
+    throw cannotRun(command[0] ?? '', error);
+  }
+}

@@ -1,0 +1,154 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import Table from 'cli-table3';
+import { formatDuration } from '../holder.js';
+import { inspect, inspectFolder, type LockStatus } from '../inspect.js';
+import { EXIT, usageError } from './exit-codes.js';
+import { STATUS_HELP } from './help.js';
+import { type Streams, say } from './streams.js';
+
+const LOOK_MILLISECONDS = 500;
+
+/** A status, and its path as the user would write it. */
+interface Row {
+  shown: string;
+  status: LockStatus;
+}
+
+/** `holdfast status`. */
+export async function status(argv: string[], streams: Streams): Promise<number> {
+  const options = parse(argv);
+  if (options === null) {
+    streams.stdout.write(STATUS_HELP);
+    return EXIT.ok;
+  }
+  let last = '';
+  for (;;) {
+    const { rows, failed } = await look(options.paths, options.probe, streams);
+    const statuses = rows.map((row) => row.status);
+    const text = JSON.stringify(statuses);
+    if (text !== last) {
+      last = text;
+      if (options.json) streams.stdout.write(`${options.watch ? text : pretty(statuses)}\n`);
+      else show(rows, options.watch, streams);
+    }
+    if (failed || !options.watch) return failed ? EXIT.data : EXIT.ok;
+    await delay(LOOK_MILLISECONDS);
+  }
+}
+
+function parse(
+  argv: string[],
+): { paths: string[]; json: boolean; watch: boolean; probe: boolean } | null {
+  const flag = { type: 'boolean', default: false } as const;
+  try {
+    const { values, positionals } = parseArgs({
+      args: argv,
+      allowPositionals: true,
+      options: { json: flag, watch: flag, probe: flag, help: { ...flag, short: 'h' } },
+    });
+    if (values.help) return null;
+    if (positionals.length > 0) return { ...values, paths: positionals };
+  } catch (error) {
+    throw usageError((error as Error).message.split('. ')[0] ?? '', 'status');
+  }
+  throw usageError('a path is needed', 'status');
+}
+
+async function look(
+  paths: string[],
+  probe: boolean,
+  streams: Streams,
+): Promise<{ rows: Row[]; failed: boolean }> {
+  const rows: Row[] = [];
+  let failed = false;
+  for (const path of paths) {
+    try {
+      rows.push(...(await lookAt(path, probe)));
+    } catch (error) {
+      failed = true;
+      say(streams, `cannot look at ${path}: ${(error as Error).message}`);
+    }
+  }
+  return { rows, failed };
+}
+
+async function lookAt(path: string, probe: boolean): Promise<Row[]> {
+  const own = await inspect(path, { probe });
+  if (own.state === 'missing' || !(await stat(path)).isDirectory()) {
+    return [{ shown: path, status: own }];
+  }
+  const rows: Row[] = [];
+  // A folder can be locked itself; it is its files that are asked for.
+  if (own.state === 'held') rows.push({ shown: join(path, '.'), status: own });
+  for await (const status of inspectFolder(path)) {
+    rows.push({ shown: status.path.slice(own.path.length + 1), status });
+  }
+  return rows;
+}
+
+function pretty(statuses: LockStatus[]): string {
+  return JSON.stringify(statuses, null, 2);
+}
+
+const CLEAR_SCREEN = '\x1b[H\x1b[2J';
+
+function show(rows: Row[], redraw: boolean, streams: Streams): void {
+  if (redraw && streams.stdout.isTTY === true) streams.stdout.write(CLEAR_SCREEN);
+  if (rows.length === 0) {
+    streams.stdout.write('no lock files\n');
+    return;
+  }
+  const nothing = ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid'];
+  const none = [...nothing, 'bottom-left', 'bottom-right', 'left', 'left-mid', 'mid', 'mid-mid'];
+  const table = new Table({
+    chars: Object.fromEntries([...none, 'right', 'right-mid', 'middle'].map((each) => [each, ''])),
+    style: { 'padding-left': 0, 'padding-right': 2, head: [], border: [] },
+  });
+  table.push(['PATH', 'STATE', 'HOLDER', 'FOR', 'WAITING', 'DETAIL'], ...rows.map(cells));
+  const lines = table.toString().split('\n');
+  streams.stdout.write(`${lines.map((line) => line.trimEnd()).join('\n')}\n`);
+}
+
+function cells({ shown, status }: Row): string[] {
+  const since = status.holders[0]?.since ?? null;
+  return [
+    shown,
+    stateOf(status),
+    holdersOf(status) || '-',
+    since === null ? '-' : formatDuration(Date.now() - since.getTime()),
+    status.waiters.length === 0 ? '-' : String(status.waiters.length),
+    detailOf(status) || '-',
+  ];
+}
+
+function stateOf({ state, mode, record }: LockStatus): string {
+  if (state === 'stale') return `free, not released by ${record?.pid}`;
+  return state === 'held' && mode === 'shared' ? 'held (shared)' : state;
+}
+
+function holdersOf({ state, holders, mode }: LockStatus): string {
+  const [first] = holders;
+  if (first === undefined) return '';
+  if (state === 'unknown') return `perhaps ${first.pid} on ${first.hostname ?? 'an unknown host'}`;
+  // Several processes with one exclusive lock are a command and what runs it.
+  const named = mode === 'shared' ? holders : [first];
+  const pids = named.map(({ pid }) => pid ?? '?').join(', ');
+  if (first.command === null) return pids;
+  return named.length === 1 ? `${pids} ${first.command}` : `${pids} (${first.command})`;
+}
+
+function detailOf({ state, holders, record }: LockStatus): string {
+  const started = record?.since?.toISOString().slice(0, 16).replace('T', ' ');
+  if (state === 'stale') {
+    const alive = record?.running === true ? ', still running' : '';
+    return `${started === undefined ? '' : `started ${started}`}${alive}`;
+  }
+  if (state === 'unknown') return 'from the file, not verified';
+  const data = Object.entries(holders[0]?.data ?? {});
+  return data
+    .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(' ');
+}

@@ -1,0 +1,16 @@
+/** Where the command writes. `process` is one; tests bring their own. */
+export interface Output {
+  write(text: string): unknown;
+  isTTY?: boolean;
+  columns?: number;
+}
+
+export interface Streams {
+  readonly stdout: Output;
+  readonly stderr: Output;
+}
+
+/** A line of diagnostics. */
+export function say(streams: Streams, message: string): void {
+  for (const line of message.split('\n')) streams.stderr.write(`holdfast: ${line}\n`);
+}

@@ -1,0 +1,63 @@
+import { describeHolder, formatDuration, type Holder } from '../holder.js';
+import { inspect } from '../inspect.js';
+import { type Streams, say } from './streams.js';
+import { clock } from './time.js';
+
+/** Tells a person what is being waited for, and for how long already. */
+export class WaitingLine {
+  readonly #streams: Streams;
+  readonly #typed: string;
+  readonly #timeout: number;
+  readonly #began = performance.now();
+  #timer: NodeJS.Timeout | undefined;
+  #shown = false;
+
+  constructor(streams: Streams, typed: string, timeout: number) {
+    this.#streams = streams;
+    this.#typed = typed;
+    this.#timeout = timeout;
+  }
+
+  /** For `onWait`. On a terminal the line is drawn anew every second. */
+  begin(holder: Holder | null): void {
+    this.#shown = true;
+    this.#show(holder, 0);
+    if (this.#streams.stderr.isTTY !== true) return;
+    this.#timer = setInterval(() => void this.#update(), 1000).unref();
+  }
+
+  /** Once it has ended, well (`granted`) or not. */
+  end(granted: boolean): void {
+    clearInterval(this.#timer);
+    if (!this.#shown) return;
+    const waited = performance.now() - this.#began;
+    if (this.#streams.stderr.isTTY === true) this.#streams.stderr.write('\r\x1b[K');
+    else if (granted) say(this.#streams, `got ${this.#typed} after ${formatDuration(waited)}`);
+    this.#timer = undefined;
+  }
+
+  async #update(): Promise<void> {
+    try {
+      const { holders, waiters } = await inspect(this.#typed);
+      const ahead = waiters.indexOf(process.pid);
+      if (this.#timer !== undefined) this.#show(holders[0] ?? null, Math.max(0, ahead));
+    } catch {
+      // The line is a courtesy; the wait itself reports what is wrong.
+    }
+  }
+
+  #show(holder: Holder | null, ahead: number): void {
+    const waited = clock(performance.now() - this.#began);
+    const limit = this.#timeout === Number.POSITIVE_INFINITY ? '' : ` of ${clock(this.#timeout)}`;
+    const queue = ahead === 0 ? '' : `, ${ahead} ahead`;
+    const text = `waiting ${waited}${limit} for ${this.#typed}, held by ${describeHolder(holder)}${queue}`;
+    const { stderr } = this.#streams;
+    if (stderr.isTTY !== true) {
+      say(this.#streams, text);
+      return;
+    }
+    const line = `holdfast: ${text}`;
+    const { columns = 80 } = stderr;
+    stderr.write(`\r\x1b[K${line.length < columns ? line : `${line.slice(0, columns - 2)}…`}`);
+  }
+}

@@ -1,0 +1,173 @@
+// The whole core in a minute, on whatever runtime runs this file: Node, Bun.
+// One process holds, others contend; no test runner, since not every runtime
+// has the same one.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isMainThread, Worker, workerData } from 'node:worker_threads';
+import { FileLock, fileLocker, inspect, isLockError, withLock } from '../dist/index.js';
+
+const self = fileURLToPath(import.meta.url);
+const [, , role, path] = process.argv;
+
+function start(name, lockPath, stdio = ['pipe', 'pipe', 'inherit']) {
+  return spawn(process.execPath, [self, name, lockPath], { stdio });
+}
+
+async function line(child) {
+  const [chunk] = await once(child.stdout, 'data');
+  return String(chunk).trim();
+}
+
+async function main() {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-smoke-'));
+  const deadline = setTimeout(() => {
+    console.error('smoke: took too long');
+    process.exit(1);
+  }, 90_000);
+  const steps = Object.entries(checks);
+  for (const [name, check] of steps) {
+    await check(join(folder, 'some', `${name.replace(/\W+/g, '-')}.lock`));
+    console.log(`ok: ${name}`);
+  }
+  clearTimeout(deadline);
+  rmSync(folder, { recursive: true });
+  const runtime = process.versions.bun ? `Bun ${process.versions.bun}` : `Node ${process.version}`;
+  console.log(`${steps.length} checks passed on ${runtime}`);
+}
+
+const checks = {
+  async 'acquire, record, release'(file) {
+    const lock = await FileLock.acquire(file, { data: { port: 1 } });
+    assert.deepEqual(
+      [lock.held, lock.mode, lock.path, lock.previous],
+      [true, 'exclusive', file, null],
+    );
+    assert.equal(JSON.parse(readFileSync(file, 'utf8')).pid, process.pid);
+    lock.update({ port: 2 });
+    assert.equal(JSON.parse(readFileSync(file, 'utf8')).port, 2);
+    assert.ok(lock.isCurrent());
+    await lock.release();
+    await lock.release();
+    assert.deepEqual(Object.keys(JSON.parse(readFileSync(file, 'utf8'))), ['holdfast']);
+    const next = FileLock.acquireSync(file);
+    assert.ok(next.token > lock.token);
+    next.releaseSync();
+  },
+  async 'a holder in another process is named, killed, and its lock handed on'(file) {
+    const holder = start('hold', file);
+    assert.equal(await line(holder), 'held');
+    assert.equal(FileLock.tryAcquire(file), null);
+    await assert.rejects(FileLock.acquire(file, { timeout: 0 }), (error) => {
+      assert.ok(isLockError(error, 'ERR_LOCK_HELD'));
+      assert.equal(error.holder.pid, holder.pid);
+      return true;
+    });
+    await assert.rejects(FileLock.acquire(file, { timeout: 50 }), { code: 'ERR_LOCK_TIMEOUT' });
+    assert.throws(() => FileLock.acquireSync(file, { timeout: 60 }), { code: 'ERR_LOCK_TIMEOUT' });
+    assert.equal((await inspect(file)).holders[0].pid, holder.pid);
+    const waiting = FileLock.acquire(file, { onWait: () => holder.kill('SIGKILL') });
+    const lock = await waiting;
+    assert.equal(lock.previous.pid, holder.pid);
+    assert.deepEqual(lock.previous.data, { role: 'hold' });
+    await lock.release();
+  },
+  async 'abort ends a wait with the reason'(file) {
+    await withLock(file, async () => {
+      const controller = new AbortController();
+      const reason = new Error('enough');
+      const waiting = FileLock.acquire(file, {
+        signal: controller.signal,
+        onWait: () => setTimeout(() => controller.abort(reason), 10),
+      });
+      await assert.rejects(waiting, (error) => error === reason);
+    });
+  },
+  async 'cancels that race with a grant leave the lock free'(file) {
+    for (let round = 0; round < 500; round++) {
+      const lock = FileLock.acquireSync(file, { record: false });
+      const controller = new AbortController();
+      const waiting = FileLock.acquire(file, { record: false, signal: controller.signal }).then(
+        (granted) => granted.release(),
+        () => {},
+      );
+      if (round % 3 === 0) await new Promise(setImmediate);
+      lock.releaseSync();
+      if (round % 2 === 0) await new Promise(setImmediate);
+      controller.abort();
+      await waiting;
+    }
+    FileLock.acquireSync(file, { timeout: 1000 }).releaseSync();
+  },
+  async 'a hundred waits are all served'(file) {
+    const lock = FileLock.acquireSync(file);
+    let served = 0;
+    const waits = Array.from({ length: 100 }, () => withLock(file, () => served++));
+    await lock.release();
+    await Promise.all(waits);
+    assert.equal(served, 100);
+  },
+  async 'shared, downgrade, upgrade'(file) {
+    const one = FileLock.acquireSync(file);
+    one.downgrade();
+    const other = await FileLock.acquire(file, { mode: 'shared' });
+    assert.equal(one.tryUpgrade(), false);
+    assert.equal(one.held, false);
+    assert.equal(other.tryUpgrade(), true);
+    assert.equal(FileLock.tryAcquire(file, { mode: 'shared' }), null);
+    await other.release();
+  },
+  async 'handed over to a child that outlives its parent’s hold'(file) {
+    const lock = FileLock.acquireSync(file);
+    const child = start('adopt', file, ['pipe', 'pipe', 'inherit', lock.fd]);
+    assert.equal(await line(child), `adopted ${lock.token}`);
+    lock.detach();
+    assert.equal((await inspect(file)).holders[0].pid, child.pid);
+    assert.equal(FileLock.tryAcquire(file), null);
+    child.stdin.write('go\n');
+    await once(child, 'exit');
+    FileLock.acquireSync(file).releaseSync();
+  },
+  async 'worker.terminate() in the middle of a wait'(file) {
+    for (let round = 0; round < 10; round++) {
+      const lock = FileLock.acquireSync(file, { record: false });
+      const worker = new Worker(self, { workerData: file });
+      await once(worker, 'online');
+      if (round % 2 === 0) lock.releaseSync();
+      await worker.terminate();
+      lock.releaseSync();
+      FileLock.acquireSync(file, { record: false, timeout: 2000 }).releaseSync();
+    }
+  },
+  async 'polling, removal, injection, disposal'(file) {
+    const locker = fileLocker({ keepFile: false, pollInterval: 5 });
+    const lock = await locker.acquire(file);
+    const waiting = locker.acquire(file, { timeout: 5000 });
+    await lock.release();
+    const second = await waiting;
+    await second[Symbol.asyncDispose]();
+    assert.equal((await inspect(file)).state, 'missing');
+  },
+};
+
+if (!isMainThread) {
+  // A worker that waits until it is terminated.
+  FileLock.acquire(workerData).catch(() => {});
+} else if (role === 'hold') {
+  const lock = FileLock.acquireSync(path, { data: { role } });
+  process.stdout.write('held\n');
+  setInterval(() => lock.held, 1000);
+} else if (role === 'adopt') {
+  const lock = FileLock.adopt(3, path);
+  process.stdout.write(`adopted ${lock.token}\n`);
+  process.stdin.once('data', async () => {
+    await lock.release();
+    process.exit(0);
+  });
+} else {
+  await main();
+}

@@ -1,0 +1,53 @@
+import { spawnSync } from 'node:child_process';
+import { test } from 'vitest';
+
+// What each tool is asked to do to show that it works here: it may be
+// installed and yet forbidden (a container without ptrace or mounts).
+const PROBES = {
+  flock: ['flock', '--version'],
+  git: ['git', '--version'],
+  perl: ['perl', '-e', '1'],
+  prlimit: ['prlimit', '--version'],
+  python3: ['python3', '-c', 'import fcntl'],
+  strace: ['strace', '-f', '-qq', '-o', '/dev/null', '-e', 'inject=flock:error=ENOLCK', 'true'],
+  sysctl: ['test', '-w', '/proc/sys/fs/protected_regular'],
+  taskset: ['taskset', '--version'],
+  unshare: ['unshare', '-m', '--pid', '--fork', '--mount-proc', 'true'],
+} as const;
+
+/** `root`: not a tool, but what mounts, other users and sysctl need. */
+export type Tool = keyof typeof PROBES | 'root';
+
+const missing = new Map<Tool, boolean>();
+
+function isMissing(tool: Tool): boolean {
+  if (tool === 'root') return process.getuid?.() !== 0;
+  let answer = missing.get(tool);
+  if (answer === undefined) {
+    const [command, ...args] = PROBES[tool];
+    answer = spawnSync(command, args, { stdio: 'ignore', timeout: 10_000 }).status !== 0;
+    missing.set(tool, answer);
+  }
+  return answer;
+}
+
+type Body = () => void | Promise<void>;
+
+/**
+ * `test` for what needs tools of the system: skipped where one of them does
+ * not work, with the reason in the title. With HOLDFAST_TEST_NO_SKIP in the
+ * environment (CI) it fails instead.
+ */
+export function needs(...tools: Tool[]): (title: string, body: Body) => void {
+  return (title, body) => {
+    const absent = tools.filter(isMissing);
+    if (absent.length === 0) return test(title, body);
+    const reason = `needs ${absent.join(', ')}`;
+    if ((process.env['HOLDFAST_TEST_NO_SKIP'] ?? '') === '') {
+      return test.skip(`${title} [skipped: ${reason}]`, body);
+    }
+    return test(title, () => {
+      throw new Error(`${reason}, and HOLDFAST_TEST_NO_SKIP forbids to skip`);
+    });
+  };
+}
