@@ -265,7 +265,7 @@ describe('too little of something', () => {
     const { reports, code, stderr } = await runScript(
       path,
       `
-      await new Promise((resolve) => setImmediate(resolve));
+      FileLock.acquireSync(path + '0').releaseSync();
       const taken = [];
       const fill = () => {
         try {
