@@ -166,8 +166,9 @@ int ReadContent(int fd, char* buffer, size_t capacity, size_t* length) {
   return 0;
 }
 
-int ReplaceContent(int fd, const char* text, size_t length,
-                   uint64_t old_size) {
+int ReplaceContent(int fd, const char* text, size_t length, uint64_t old_size,
+                   bool* touched) {
+  *touched = false;
   const char* bytes = text;
   size_t total = length;
   Buffer padded;
@@ -187,6 +188,7 @@ int ReplaceContent(int fd, const char* text, size_t length,
     if (put == -1) return errno;
     if (put == 0) return EIO;
     written += static_cast<size_t>(put);
+    *touched = true;
   }
   if (old_size <= length) return 0;
   return RetryInterrupted([&] {
@@ -194,10 +196,6 @@ int ReplaceContent(int fd, const char* text, size_t length,
          }) == -1
              ? errno
              : 0;
-}
-
-int TruncateContent(int fd) {
-  return RetryInterrupted([&] { return ftruncate(fd, 0); }) == -1 ? errno : 0;
 }
 
 int CloseDescriptor(int fd) {

@@ -56,9 +56,9 @@ int ReadContent(int fd, char* buffer, size_t capacity, size_t* length);
 // moment, a kill between the system calls included, does a reader see `text`
 // with a remainder of longer old content behind it: the old content is
 // overwritten with newlines by the same pwrite, then cut off.
-int ReplaceContent(int fd, const char* text, size_t length, uint64_t old_size);
-
-int TruncateContent(int fd);
+// After an error, `touched` tells whether anything was written.
+int ReplaceContent(int fd, const char* text, size_t length, uint64_t old_size,
+                   bool* touched);
 
 int CloseDescriptor(int fd);
 int IsWritable(int fd, bool* writable);

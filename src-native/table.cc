@@ -31,8 +31,9 @@ bool RecordIsOurs(int fd, const Buffer& record) {
 }
 
 int LeaveBehind(int fd, Entry* entry) {
+  bool touched;
   return ReplaceContent(fd, entry->left.data(), entry->left.size(),
-                        entry->record.size());
+                        entry->record.size(), &touched);
 }
 
 }  // namespace
@@ -115,17 +116,27 @@ void Table::Drop(Entry* entry) {
 int Table::WriteRecord(Entry* entry, const char* text, size_t length,
                        const char* left, size_t left_length, bool guarded) {
   int error;
+  bool touched;
   if (guarded) {
     PathGuard guard(entry->path.data(), kRemovePatienceMs);
     if (guard.error() != 0) return guard.error();
     if (!guard.state().SameFile(entry->file)) return ESTALE;
-    error = ReplaceContent(guard.fd(), text, length, guard.state().size);
+    error = ReplaceContent(guard.fd(), text, length, guard.state().size,
+                           &touched);
   } else {
-    error = ReplaceContent(entry->fd, text, length, entry->file.size);
+    error = ReplaceContent(entry->fd, text, length, entry->file.size,
+                           &touched);
   }
   if (error != 0) {
-    // A disk that is full: half a record would be taken for somebody's data.
-    if (!guarded && error != EBADF) TruncateContent(entry->fd);
+    // A disk that is full, in the middle of a long record. What is put back
+    // is short or was there before, so there is room for it.
+    const bool had = entry->record.size() != 0;
+    const char* back = had ? entry->record.data() : left;
+    const size_t size = had ? entry->record.size() : left_length;
+    FileState now;
+    if (touched && StateOfDescriptor(entry->fd, &now) == 0) {
+      ReplaceContent(entry->fd, back, size, now.size, &touched);
+    }
     return error;
   }
   entry->file.size = length;

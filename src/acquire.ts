@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import {
   checkBoolean,
@@ -99,7 +99,10 @@ export interface FileLockOptions<T extends object = Record<never, never>>
    * for on another file it is `ERR_LOCK_STATE`.
    */
   record?: RecordFormat | false;
-  /** The user's own fields of a JSON record. Reserved: `pid`, `startedAt`, `holdfast`. */
+  /**
+   * The user's own fields of a JSON record; where none is written, they are
+   * not. Reserved: `pid`, `startedAt`, `holdfast`.
+   */
   data?: T;
   /**
    * Default `true`. `false` removes the file on release; never one that is not
@@ -148,6 +151,8 @@ const SECOND_TRY_MILLISECONDS = 1;
 const ROUNDS_WITHOUT_PAUSE = 3;
 const LONGEST_PAUSE_MILLISECONDS = 50;
 const FOLDER_TRIES = 10;
+// What is never written into, nor removed.
+const FIXED = IS_DIRECTORY | IS_READ_ONLY;
 
 export function checkRequest(
   path: unknown,
@@ -179,13 +184,13 @@ export function checkRequest(
         : checkInteger(pollInterval, 'options.pollInterval', 1, 2 ** 31 - 1),
   };
   // Only a call that is right in itself needs the addon.
-  request.native = loadBinding();
+  request.native = loadBinding(lockPath);
   return request;
 }
 
 /** Waits without taking this thread. */
 export async function acquire(request: Request): Promise<Held> {
-  request.signal?.throwIfAborted();
+  if (request.signal?.aborted === true) throw request.signal.reason;
   const deadline = new Deadline(request.timeout);
   let announced = false;
   for (let round = 0; ; round++) {
@@ -208,7 +213,7 @@ export async function acquire(request: Request): Promise<Held> {
 
 /** The same, taking this thread for as long as it waits. */
 export function acquireSync(request: Request): Held {
-  request.signal?.throwIfAborted();
+  if (request.signal?.aborted === true) throw request.signal.reason;
   const deadline = new Deadline(request.timeout);
   let announced = false;
   for (let round = 0; ; round++) {
@@ -265,7 +270,19 @@ function openLockFile({ native, path, permissions }: Request): number {
     const id = native.open(path, permissions);
     if (id > 0) return id;
     if (id !== -MISSING || tries === FOLDER_TRIES) throw openError(-id, path);
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolders(dirname(path));
+  }
+}
+
+function makeFolders(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    // Node says so of a file system that is read-only: mkdir(2) knows better.
+    let missing = folder;
+    while (!existsSync(dirname(missing))) missing = dirname(missing);
+    mkdirSync(missing);
   }
 }
 
@@ -369,12 +386,12 @@ function publish(request: Request, id: number, size: number): Held | null {
   const directory = (traits & IS_DIRECTORY) !== 0;
   if (request.record === false || directory) {
     if (directory && request.recordWanted) throw noRecord(path, 'it is a directory');
-    if (!request.keepFile && !directory && size === 0) native.removeAtEnd(id);
+    if (!request.keepFile && size === 0 && (traits & FIXED) === 0) native.removeAtEnd(id);
     return { ...nothing, token: mode === 'shared' ? 0 : nextToken(0) };
   }
   const content = readRecord(request, id, size);
   const previous = toOwnerRecord<object>(content);
-  if (!request.keepFile && content.ours) native.removeAtEnd(id);
+  if (!request.keepFile && content.ours && (traits & FIXED) === 0) native.removeAtEnd(id);
   if (mode === 'shared') return { ...nothing, previous, token: content.token };
   const token = nextToken(content.token);
   if (!content.ours && request.recordWanted) {

@@ -80,16 +80,17 @@ let binding: NativeBinding | undefined;
 
 /**
  * The addon, loaded at the first call: importing the package never fails.
- * Throws `LockUnsupportedError` where there is none for this platform.
+ * Throws `LockUnsupportedError` where there is none for this platform; `path`
+ * is what was to be locked.
  */
-export function loadBinding(): NativeBinding {
+export function loadBinding(path: string): NativeBinding {
   if (binding !== undefined) return binding;
   const root = fileURLToPath(new URL('..', import.meta.url));
   const require = createRequire(import.meta.url);
   try {
     binding = require('node-gyp-build')(root) as NativeBinding;
   } catch (error) {
-    throw new LockUnsupportedError(root, explainFailure(root, error), error);
+    throw new LockUnsupportedError(path, explainFailure(root, error), error);
   }
   return binding;
 }

@@ -37,7 +37,7 @@ import {
   systemError,
 } from './errors.js';
 import { modeOfDescriptor, walkSync } from './lock-tables.js';
-import { checkData, nextToken, type OwnerRecord } from './owner-record.js';
+import { checkData, nextToken, type OwnerRecord, parseData } from './owner-record.js';
 import { attempt, Deadline, waitForLock } from './waiting.js';
 import { holderOf } from './who-holds.js';
 
@@ -92,17 +92,18 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
   readonly #lock: Held;
   #mode: LockMode;
   #held = true;
-  #data: Partial<T>;
+  // As JSON: what the caller does to its object later changes nothing.
+  #data: string;
 
   /** Only from within: use {@link FileLock.acquire} and its siblings. */
-  private constructor(request: Request, lock: Held, data: Partial<T> | undefined) {
+  private constructor(request: Request, lock: Held) {
     this.path = request.path;
     this.previous = lock.previous as OwnerRecord<T> | null;
     this.#native = request.native;
     this.#id = lock.id;
     this.#lock = lock;
     this.#mode = request.mode;
-    this.#data = data ?? {};
+    this.#data = request.dataText;
     collected.register(this, this.path, this);
   }
 
@@ -120,7 +121,7 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
     options?: FileLockOptions<T>,
   ): Promise<FileLock<T>> {
     const request = checkRequest(path, options, Number.POSITIVE_INFINITY);
-    return new FileLock<T>(request, await acquire(request), options?.data);
+    return new FileLock<T>(request, await acquire(request));
   }
 
   /**
@@ -132,7 +133,7 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
     options?: FileLockOptions<T>,
   ): FileLock<T> {
     const request = checkRequest(path, options, 0);
-    return new FileLock<T>(request, acquireSync(request), options?.data);
+    return new FileLock<T>(request, acquireSync(request));
   }
 
   /**
@@ -146,7 +147,7 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
   ): FileLock<T> | null {
     const request = checkRequest(path, options, 0);
     const held = tryAcquire(request);
-    return held === null ? null : new FileLock<T>(request, held, options?.data);
+    return held === null ? null : new FileLock<T>(request, held);
   }
 
   /**
@@ -166,8 +167,7 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
   ): FileLock<T> {
     checkInteger(fd, 'fd', 0, 2 ** 31 - 1);
     const request = checkRequest(path, options, 0);
-    const lock = adopt(request, fd);
-    return new FileLock<T>(request, lock, options?.data);
+    return new FileLock<T>(request, adopt(request, fd));
   }
 
   /** False once released, detached, or lost by a failed `tryUpgrade`. */
@@ -206,16 +206,15 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
   update(patch: Partial<T>): void {
     this.#checkHeld('update');
     const request = this.#request();
-    if (typeof patch !== 'object' || patch === null) {
+    if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) {
       throw argumentError('ERR_INVALID_ARG_TYPE', 'patch', 'an object', patch);
     }
     if (this.#lock.record !== 'json') {
       throw new LockStateError(this.path, `this lock of ${this.path} writes no JSON record`);
     }
-    const data = { ...this.#data, ...patch };
-    const text = checkData(data, 'patch');
+    const data = checkData({ ...parseData(this.#data), ...patch }, 'patch');
     this.#checkCurrent();
-    writeRecord(request, this.#lock, text, false);
+    writeRecord(request, this.#lock, data, false);
     this.#data = data;
   }
 
@@ -328,7 +327,7 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
     if (format === false || !content.ours || (traits & (IS_READ_ONLY | IS_DIRECTORY)) !== 0) return;
     this.#lock.record = format;
     this.#lock.since = new Date();
-    writeRecord(this.#request(), this.#lock, checkData(this.#data), false);
+    writeRecord(this.#request(), this.#lock, this.#data, false);
   }
 
   #lose(error: unknown): unknown {
@@ -351,7 +350,10 @@ function adopt(request: Request, fd: number): Held {
   const mode = walkSync(modeOfDescriptor(fd));
   // Asks for nothing but what a closed descriptor refuses.
   const id = native.adopt(fd, path, nativeMode(mode ?? 'shared'));
-  if (id < 0) throw openError(-id, path);
+  if (id < 0) {
+    const unlockable = -id === errnoOf('ENXIO');
+    throw unlockable ? openError(-id, path) : systemError(-id, 'fcntl', path);
+  }
   try {
     if (mode === null) {
       throw new LockStateError(path, `descriptor ${fd} holds no lock, so there is none to adopt`);
@@ -414,7 +416,7 @@ export async function lockDescriptor(
   mode: LockMode | 'unlocked',
   timeout: number,
 ): Promise<void> {
-  const native = loadBinding();
+  const native = loadBinding(`descriptor ${fd}`);
   const link = `/proc/self/fd/${fd}`;
   const id = native.adopt(fd, link, SHARED);
   if (id < 0) throw systemError(-id, 'flock', link);

@@ -17,6 +17,14 @@ export interface Holder<T extends object = Record<never, never>> {
   data: Partial<T> | null;
 }
 
+const LONGEST = 200;
+
+/** Somebody else's words, in one line that is safe to print. */
+export function printable(text: string): string {
+  const line = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ');
+  return line.length > LONGEST ? `${line.slice(0, LONGEST - 1)}…` : line;
+}
+
 /** `4m 12s`: the two largest units of a duration in milliseconds. */
 export function formatDuration(milliseconds: number): string {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
@@ -35,7 +43,9 @@ export function describeHolder(holder: Holder | null, now: number = Date.now()):
   const who = holder.pid === null ? 'an unknown process' : `pid ${holder.pid}`;
   const command = holder.command === null ? '' : ` (${holder.command})`;
   const place =
-    holder.source === 'kernel' || holder.hostname === null ? '' : ` on ${holder.hostname}`;
+    holder.source === 'kernel' || holder.hostname === null
+      ? ''
+      : ` on ${printable(holder.hostname)}`;
   const self = holder.self ? ', this very process' : '';
   const age = holder.since === null ? '' : `, for ${formatDuration(now - holder.since.getTime())}`;
   const doubt =

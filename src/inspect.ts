@@ -106,7 +106,7 @@ async function look<T extends object>(
     status.mode = tryLock(path);
     if (status.mode === null) status.state = released;
     else if (named !== null) status.holders = [named];
-  } else if (kernel !== null && seesEveryHolder(loadBinding().remote(path) === 1)) {
+  } else if (kernel !== null && seesEveryHolder(loadBinding(path).remote(path) === 1)) {
     status.state = released;
   } else {
     status.state = 'unknown';
@@ -117,7 +117,7 @@ async function look<T extends object>(
 
 /** The mode in which somebody holds the file, found out by trying. */
 function tryLock(path: string): 'exclusive' | 'shared' | null {
-  const native = loadBinding();
+  const native = loadBinding(path);
   const id = native.open(path, -1);
   if (id < 0) {
     if (-id === errnoOf('ENOENT')) return null;
@@ -162,8 +162,22 @@ export async function* inspectFolder<T extends object = Record<never, never>>(
       const locked = file !== null && lockedFiles.has(file);
       if (!locked && (readContent(path)?.token ?? 0) === 0) continue;
     }
-    const status = await look<T>(path, false, { everyHolder: true, lockedFiles });
-    if (status.state !== 'missing') yield status;
+    const status = await lookInFolder<T>(path, lockedFiles);
+    if (status !== null && status.state !== 'missing') yield status;
+  }
+}
+
+/** `null`: by now it is something else than a file. */
+async function lookInFolder<T extends object>(
+  path: string,
+  lockedFiles: Map<string, number[]>,
+): Promise<LockStatus<T> | null> {
+  try {
+    return await look<T>(path, false, { everyHolder: true, lockedFiles });
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    if (code === 'ELOOP' || code === 'ERR_LOCK_UNSUPPORTED') return null;
+    throw error;
   }
 }
 

@@ -11,7 +11,7 @@ export interface TableLock {
 }
 
 const FLOCK =
-  /^(?:lock:\s*)?\d+: (-> )?FLOCK\s+\S+\s+(READ|WRITE)\s+(-?\d+)\s+([0-9a-f]+):([0-9a-f]+):(\d+)/;
+  /^(?:lock:\s*)?\d+: ( *-> )?FLOCK\s+\S+\s+(READ|WRITE)\s+(-?\d+)\s+([0-9a-f]+):([0-9a-f]+):(\d+)/;
 
 /** `fe:0:2146316`: device and inode as the kernel's tables name a file. */
 export function tableKey(major: number, minor: number, inode: string): string {

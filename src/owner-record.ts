@@ -30,6 +30,9 @@ export interface Content {
 /** Longest record, in bytes; whatever is longer is not one. */
 export const RECORD_LIMIT = 64 * 1024;
 const RESERVED = ['pid', 'startedAt', 'holdfast'];
+// What is deeper breaks those who print it.
+const DEEPEST = 500;
+const PAGE = 4096;
 const HIGHEST_PID = 2 ** 31 - 1;
 // Room for all that is not the user's: names, a date, identity, token.
 const OWN_FIELDS = 1024;
@@ -65,24 +68,26 @@ export function checkData(data: unknown, name = 'options.data'): string {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) {
     throw argumentError('ERR_INVALID_ARG_TYPE', name, 'an object', data);
   }
-  for (const key of RESERVED) {
-    if (Object.hasOwn(data, key)) {
-      throw argumentError(
-        'ERR_INVALID_ARG_VALUE',
-        name,
-        `without the reserved name '${key}'`,
-        data,
-      );
-    }
-  }
-  let text: string;
+  let text: string | undefined;
   try {
     text = JSON.stringify(data, refuseWhatJsonDrops);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw argumentError('ERR_INVALID_ARG_VALUE', name, `JSON (${reason})`, data);
   }
-  if (text[0] !== '{') throw argumentError('ERR_INVALID_ARG_TYPE', name, 'an object', data);
+  // An object with a toJSON of its own may have become anything.
+  if (text?.[0] !== '{') {
+    throw argumentError('ERR_INVALID_ARG_TYPE', name, 'an object', data);
+  }
+  const plain = JSON.parse(text);
+  const reserved = RESERVED.find((key) => Object.hasOwn(plain, key));
+  if (reserved !== undefined) {
+    const rule = `without the reserved name '${reserved}'`;
+    throw argumentError('ERR_INVALID_ARG_VALUE', name, rule, data);
+  }
+  if (nesting(text) > DEEPEST) {
+    throw argumentError('ERR_INVALID_ARG_VALUE', name, `at most ${DEEPEST} levels deep`, data);
+  }
   if (Buffer.byteLength(text) > RECORD_LIMIT - OWN_FIELDS) {
     throw argumentError(
       'ERR_OUT_OF_RANGE',
@@ -92,6 +97,22 @@ export function checkData(data: unknown, name = 'options.data'): string {
     );
   }
   return text === '{}' ? '' : `${text.slice(1, -1)},`;
+}
+
+/** The object whose members {@link checkData} gave. */
+export function parseData(members: string): object {
+  return JSON.parse(`{${members.slice(0, -1)}}`);
+}
+
+/** How deep, at the most: brackets in strings count as well. */
+function nesting(text: string): number {
+  let depth = 0;
+  let deepest = 0;
+  for (const character of text) {
+    if (character === '{' || character === '[') deepest = Math.max(deepest, ++depth);
+    else if (character === '}' || character === ']') depth--;
+  }
+  return deepest;
 }
 
 function refuseWhatJsonDrops(key: string, value: unknown): unknown {
@@ -104,6 +125,8 @@ function refuseWhatJsonDrops(key: string, value: unknown): unknown {
 }
 
 const TOKEN_ALONE = /^\{"holdfast":\{"token":(\d{1,16})\}\}\s*$/;
+const TOKEN_LINE = /^\{"holdfast":\{"token":(\d{1,16})\}\}\n/;
+const RECORD_BEGINNING = /^\{"pid":\d{1,10},"startedAt":"\d{4}-[^"]{19}",/;
 const BARE_PID = /^\s*(\d{1,10})\s*$/;
 
 /** Understands the content of a lock file. Never throws, never trusts. */
@@ -113,14 +136,28 @@ export function parseContent(text: string): Content {
   if (/^\n*$/.test(text)) return { ours: true, token: 0, owner: null };
   const bare = BARE_PID.exec(text);
   if (bare !== null) return barePid(Number(bare[1]));
-  if (text.length > RECORD_LIMIT || !text.startsWith('{')) return FOREIGN;
+  if (text.length > RECORD_LIMIT || !text.startsWith('{') || nesting(text) > DEEPEST) {
+    return FOREIGN;
+  }
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    return FOREIGN;
+    return torn(text);
   }
   return fromJson(value as Record<string, unknown>);
+}
+
+/**
+ * A write of several pages that a SIGKILL cut short between two of them. Its
+ * beginning is still unmistakable, and unless it counted as ours, nobody could
+ * ever write into that file again. A shorter write is never cut.
+ */
+function torn(text: string): Content {
+  if (text.length <= PAGE) return FOREIGN;
+  const [, token] = TOKEN_LINE.exec(text) ?? [];
+  if (token !== undefined) return { ours: true, token: checkToken(Number(token)), owner: null };
+  return RECORD_BEGINNING.test(text) ? { ours: true, token: 0, owner: null } : FOREIGN;
 }
 
 function barePid(pid: number): Content {

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
-import type { Holder } from './holder.js';
+import { type Holder, printable } from './holder.js';
 import {
   allLockedFiles,
   commandLine,
@@ -12,7 +12,7 @@ import {
   type Walk,
   walkSync,
 } from './lock-tables.js';
-import { type Content, parseContent, RECORD_LIMIT } from './owner-record.js';
+import { type Content, FOREIGN, parseContent, RECORD_LIMIT } from './owner-record.js';
 import { inInitialPidNamespace, ownIdentity, startInStat } from './process-identity.js';
 
 /** What the kernel's tables say of one file. */
@@ -29,7 +29,7 @@ const O_PATH = 0o10000000;
 // held all along while others come and go, so nothing is free at first sight.
 const LOOKS = 3;
 
-const COMMAND_LENGTH = 200;
+const ROOM_TO_GROW = 4096;
 
 /** How the kernel names the file at `path`; `null` where it cannot be told. */
 export function locate(path: string): string | null {
@@ -56,10 +56,15 @@ export function readContent(path: string): Content | null {
   try {
     const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
-      const { size } = fstatSync(fd);
-      if (size > RECORD_LIMIT) return null;
-      const bytes = Buffer.alloc(size);
-      return parseContent(bytes.toString('utf8', 0, readSync(fd, bytes, 0, size, 0)));
+      // A record that its holder writes anew at this moment can be seen torn.
+      let content: Content = FOREIGN;
+      for (let look = 0; look < LOOKS && !content.ours; look++) {
+        const bytes = Buffer.alloc(Math.min(fstatSync(fd).size, RECORD_LIMIT) + ROOM_TO_GROW);
+        const length = readSync(fd, bytes, 0, bytes.length, 0);
+        if (length > RECORD_LIMIT) return null;
+        content = parseContent(bytes.toString('utf8', 0, length));
+      }
+      return content;
     } finally {
       closeSync(fd);
     }
@@ -87,7 +92,8 @@ export function* viewKernel(
     if (table === null) return null;
     const locks = parseTable(table).filter((lock) => lock.file === file);
     const held = locks.filter((lock) => !lock.waiting);
-    const waiters = locks.filter((lock) => lock.waiting).map((lock) => lock.pid);
+    // A table that changes while it is read can show one lock twice.
+    const waiters = [...new Set(locks.filter((lock) => lock.waiting).map(pidOf))];
     const [first] = held;
     const found =
       first === undefined ? [] : yield* findProcesses(file, new Set(held.map(pidOf)), options);
@@ -111,7 +117,7 @@ function* describeAll(found: Found[]): Walk<Holder<object>[]> {
     const self = pid === process.pid;
     // Of a command and the `holdfast run` around it, people know the command.
     const rank = words !== null && runsHoldfast(words) ? 2 : self ? 1 : 0;
-    const command = words === null ? null : printable(words);
+    const command = words === null ? null : commandOf(words);
     const { hostname } = ownIdentity();
     const holder = { pid, self, verified, since: null, command, hostname, data: null };
     ranked.push({ rank, holder: { ...holder, source: 'kernel' } });
@@ -211,9 +217,6 @@ function runsHoldfast(words: string[]): boolean {
   return at >= 0 && at < 3 && words[at + 1] === 'run';
 }
 
-/** In one line, safe to print: somebody else chose these characters. */
-function printable(words: string[]): string {
-  const [program = '', ...rest] = words;
-  const line = [basename(program), ...rest].join(' ').replace(/[\p{Cc}\p{Cf}]+/gu, ' ');
-  return line.length > COMMAND_LENGTH ? `${line.slice(0, COMMAND_LENGTH - 1)}…` : line;
+function commandOf([program = '', ...rest]: string[]): string {
+  return printable([basename(program), ...rest].join(' '));
 }

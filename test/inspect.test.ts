@@ -232,9 +232,10 @@ describe('inspect', () => {
     const since = new Date().toISOString();
     const own = JSON.stringify({ ...identity, token: 5 });
     writeFileSync(path, `{"pid":${pid},"startedAt":"${since}","a":${deep},"holdfast":${own}}\n`);
-    expect(await inspect(path)).toMatchObject({ state: 'stale' });
+    const nobody = { state: 'free', record: null };
+    expect(await inspect(path)).toMatchObject(nobody);
     const watch = watchLock(path);
-    expect((await watch.next()).value).toMatchObject({ state: 'stale' });
+    expect((await watch.next()).value).toMatchObject(nobody);
     await watch.return();
   });
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
-import { formatDuration } from '../holder.js';
+import { formatDuration, printable } from '../holder.js';
 import { inspect, inspectFolder, type LockStatus } from '../inspect.js';
 import { EXIT, usageError } from './exit-codes.js';
 import { STATUS_HELP } from './help.js';
@@ -132,7 +132,8 @@ function stateOf({ state, mode, record }: LockStatus): string {
 function holdersOf({ state, holders, mode }: LockStatus): string {
   const [first] = holders;
   if (first === undefined) return '';
-  if (state === 'unknown') return `perhaps ${first.pid} on ${first.hostname ?? 'an unknown host'}`;
+  if (state === 'unknown')
+    return `perhaps ${first.pid} on ${printable(first.hostname ?? 'an unknown host')}`;
   // Several processes with one exclusive lock are a command and what runs it.
   const named = mode === 'shared' ? holders : [first];
   const pids = named.map(({ pid }) => pid ?? '?').join(', ');
@@ -147,8 +148,8 @@ function detailOf({ state, holders, record }: LockStatus): string {
     return `${started === undefined ? '' : `started ${started}`}${alive}`;
   }
   if (state === 'unknown') return 'from the file, not verified';
-  const data = Object.entries(holders[0]?.data ?? {});
-  return data
-    .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
-    .join(' ');
+  const data = Object.entries(holders[0]?.data ?? {}).map(
+    ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  );
+  return printable(data.join(' '));
 }

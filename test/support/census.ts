@@ -22,7 +22,7 @@ export const IDLE_THREADS = 4;
 
 /** Asks again until the answer is yes. The test's own limit bounds it. */
 export async function until(question: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 8_000;
   while (!(await question())) {
     if (performance.now() > end) throw new Error(`still not so: ${question}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
