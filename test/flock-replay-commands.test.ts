@@ -95,7 +95,7 @@ describe('what the command inherits', () => {
       script: `trap '' HUP; lock f sh -c 'kill -HUP $$; echo survived'`,
       prints: 'survived\n',
     },
-    'with -F as well: ignored signals': {
+    'with -F they do so as well': {
       script: `trap '' HUP; lock -F f sh -c 'kill -HUP $$; echo survived'`,
       prints: 'survived\n',
     },

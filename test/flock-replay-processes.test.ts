@@ -13,15 +13,17 @@ function isFree(path: string): boolean {
   return lock !== null;
 }
 
-/** Says each of these signals that it gets, and ends with 3 at SIGTERM. */
+/** Says which of these signals it gets. Ends with 3 at SIGTERM, with 4 at `stage.stop()`. */
 function listener(...signals: NodeJS.Signals[]): string[] {
   const source = `
-    const { writeSync } = require('node:fs');
+    const { constants, openSync, writeSync } = require('node:fs');
+    const { Socket } = require('node:net');
     for (const signal of ${JSON.stringify(signals)}) process.on(signal, () => {
       writeSync(1, 'got ' + signal + '\\n');
       if (signal === 'SIGTERM') process.exit(3);
     });
-    process.stdin.on('end', () => process.exit(4)).resume();
+    const alive = openSync('alive', constants.O_RDONLY | constants.O_NONBLOCK);
+    new Socket({ fd: alive, writable: false }).on('end', () => process.exit(4)).resume();
     writeSync(1, 'ready ' + process.pid + '\\n');`;
   return [process.execPath, '-e', source];
 }
@@ -33,7 +35,7 @@ for (const locker of LOCKERS) {
   describe(`${locker}: waiting`, () => {
     it('is granted the lock when it is freed within the time', async () => {
       const stage = new Stage(locker);
-      const lock = FileLock.acquireSync(stage.path(), { record: false });
+      using lock = FileLock.acquireSync(stage.path(), { record: false });
       const program = stage.start('-w', '20', 'f', 'echo', 'got');
       await until(async () => (await inspect(stage.path())).waiters.includes(program.pid));
       lock.releaseSync();
@@ -42,7 +44,7 @@ for (const locker of LOCKERS) {
 
     it('is granted it without -w as well, and behind another', async () => {
       const stage = new Stage(locker);
-      const lock = FileLock.acquireSync(stage.path(), { record: false });
+      using lock = FileLock.acquireSync(stage.path(), { record: false });
       const programs = [stage.start('f', 'echo', 'got'), stage.start('f', 'echo', 'got')];
       await until(async () => (await inspect(stage.path())).waiters.length === 2);
       lock.releaseSync();
@@ -64,7 +66,7 @@ for (const locker of LOCKERS) {
 
     it('of a descriptor is granted it when it is freed', async () => {
       const stage = new Stage(locker);
-      const lock = FileLock.acquireSync(stage.path(), { record: false });
+      using lock = FileLock.acquireSync(stage.path(), { record: false });
       const program = stage.script('exec 9>>f; lock -w 20 9 && echo got');
       await until(async () => (await inspect(stage.path())).waiters.length === 1);
       lock.releaseSync();
@@ -74,7 +76,7 @@ for (const locker of LOCKERS) {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1'] as const) {
       it(`is ended by ${signal}, and nothing is left behind`, async () => {
         const stage = new Stage(locker);
-        const lock = FileLock.acquireSync(stage.path(), { record: false });
+        using lock = FileLock.acquireSync(stage.path(), { record: false });
         const program = stage.script(`ulimit -c 0; exec lock f echo got`);
         await until(async () => (await inspect(stage.path())).waiters.includes(program.pid));
         program.process.kill(signal);
@@ -93,16 +95,18 @@ for (const locker of LOCKERS) {
   describe(`${locker}: the lock and the command`, () => {
     it('the command keeps the lock when lock is killed', async () => {
       const stage = new Stage(locker);
+      stage.keepAlive();
       const program = stage.start('f', ...listener());
       await program.says('ready');
       await program.kill('SIGKILL');
       expect(isFree(stage.path())).toBe(false);
-      program.process.stdin?.end();
+      stage.stop();
       await until(() => isFree(stage.path()));
     });
 
     it('with -o it does not', async () => {
       const stage = new Stage(locker);
+      stage.keepAlive();
       const program = stage.start('-o', 'f', ...listener());
       await program.says('ready');
       expect(isFree(stage.path())).toBe(false);
@@ -114,6 +118,7 @@ for (const locker of LOCKERS) {
 
     it('with -F the command is the holder, under the pid of lock', async () => {
       const stage = new Stage(locker);
+      stage.keepAlive();
       const program = stage.start('-F', 'f', ...listener());
       await program.says(`ready ${program.pid}`);
       const { state, holders } = await inspect(stage.path());
@@ -127,16 +132,23 @@ for (const locker of LOCKERS) {
 
     it('a child in the background holds the lock after the command has ended', async () => {
       const stage = new Stage(locker);
-      const program = stage.start('f', 'sh', '-c', 'exec 8<&0; cat <&8 >/dev/null & echo started');
+      stage.keepAlive();
+      const program = stage.start(
+        'f',
+        'sh',
+        '-c',
+        'exec 8<alive; cat <&8 >/dev/null & echo started',
+      );
       expect(await program.exited).toMatchObject({ code: 0, stdout: 'started\n' });
       expect(isFree(stage.path())).toBe(false);
-      program.process.stdin?.end();
+      stage.stop();
       await until(() => isFree(stage.path()));
     });
 
-    it('with -o it does not: the background', async () => {
+    it('with -o a child in the background does not', async () => {
       const stage = new Stage(locker);
-      const script = 'exec 8<&0; cat <&8 >/dev/null & echo started';
+      stage.keepAlive();
+      const script = 'exec 8<alive; cat <&8 >/dev/null & echo started';
       const program = stage.start('-o', 'f', 'sh', '-c', script);
       expect(await program.exited).toMatchObject({ code: 0, stdout: 'started\n' });
       expect(isFree(stage.path())).toBe(true);
@@ -165,17 +177,21 @@ for (const locker of LOCKERS) {
 describe('signals to lock while the command runs', () => {
   needs('flock')('flock(1) dies of them and leaves the command alone', async () => {
     const stage = new Stage('flock');
+    stage.keepAlive();
     const program = stage.start('f', ...listener('SIGTERM'));
     await program.says('ready');
     expect(await program.kill('SIGTERM')).toMatchObject({ code: null, signal: 'SIGTERM' });
-    expect(program.stdout).not.toContain('got');
     expect(isFree(stage.path())).toBe(false);
+    expect(program.stdout).not.toContain('got');
+    stage.stop();
+    await until(() => isFree(stage.path()));
   });
 
   const signals = ['SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGTERM'] as const;
 
   test('holdfast passes each on and ends as the command does', async () => {
     const stage = new Stage('holdfast');
+    stage.keepAlive();
     const program = stage.start('f', ...listener(...signals));
     await program.says('ready');
     for (const signal of signals) {
@@ -198,8 +214,18 @@ describe('signals to lock while the command runs', () => {
     expect(isFree(stage.path())).toBe(true);
   });
 
+  test('already in the first moment of the command', async () => {
+    for (let round = 0; round < 10; round++) {
+      const stage = new Stage('holdfast');
+      const script = 'trap "echo got; exit 3" TERM; kill -TERM $PPID; while :; do :; done';
+      const program = stage.start('f', 'sh', '-c', script);
+      expect(await program.exited).toMatchObject({ code: 3, stdout: 'got\n', signal: null });
+    }
+  });
+
   test('a second signal reaches a command that outlives the first', async () => {
     const stage = new Stage('holdfast');
+    stage.keepAlive();
     const program = stage.start('f', ...listener('SIGINT'));
     await program.says('ready');
     program.process.kill('SIGINT');
@@ -209,6 +235,7 @@ describe('signals to lock while the command runs', () => {
 
   test('with -F there is nothing in between', async () => {
     const stage = new Stage('holdfast');
+    stage.keepAlive();
     const program = stage.start('-F', 'f', ...listener('SIGTERM'));
     await program.says('ready');
     expect(await program.kill('SIGTERM')).toMatchObject({ code: 3, signal: null });

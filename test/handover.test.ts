@@ -147,26 +147,33 @@ describe('a lock that is handed to a child', () => {
 });
 
 describe('a child that merely inherits the descriptor', () => {
-  test.each(['SIGKILL', 'process.exit()'])(
-    'keeps the lock over the end of its parent by %s, and is named',
-    async (ending) => {
+  test.each([
+    ['SIGKILL', true],
+    ['SIGKILL', false],
+    ['process.exit()', true],
+    ['process.exit()', false],
+  ])(
+    'keeps the lock over the end of its parent by %s, and is named (keepFile: %s)',
+    async (ending, keepFile) => {
       const path = lockPath();
       const parent = Program.module(
         `
         import { spawn } from 'node:child_process';
-        const lock = FileLock.acquireSync(args[0]);
+        const lock = FileLock.acquireSync(args[0], { keepFile: args[2] === 'true' });
         const child = spawn('sleep', ['30'], { stdio: ['ignore', 'ignore', 'ignore', lock.fd] });
         child.once('spawn', () => {
           say('child ' + child.pid + ' runs');
           if (args[1] === 'process.exit()') process.exit();
         });`,
-        [path, ending],
+        [path, ending, String(keepFile)],
       );
       await parent.says('runs');
       const pid = Number(/child (\d+)/.exec(parent.stdout)?.[1]);
       if (ending === 'SIGKILL') await parent.kill();
       await parent.exited;
-      expect(FileLock.tryAcquire(path)).toBeNull();
+      const intruder = FileLock.tryAcquire(path);
+      intruder?.releaseSync();
+      expect(intruder).toBeNull();
       expect(await inspect(path)).toMatchObject({
         state: 'held',
         holders: [{ pid, command: 'sleep 30', self: false, verified: true }],

@@ -1,5 +1,4 @@
 import { EXIT, Exit } from './exit-codes.js';
-import { MAIN_HELP } from './help.js';
 import { type Streams, say } from './streams.js';
 
 type Command = (argv: string[], streams: Streams) => Promise<number>;
@@ -24,7 +23,7 @@ export async function main(argv: string[], streams: Streams): Promise<number> {
       return EXIT.ok;
     }
     if (name === '--help' || name === '-h' || name === 'help') {
-      streams.stdout.write(MAIN_HELP);
+      streams.stdout.write((await import('./help.js')).MAIN_HELP);
       return EXIT.ok;
     }
     const problem = name === '' ? 'a command is needed' : `there is no command '${name}'`;

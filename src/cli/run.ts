@@ -3,7 +3,6 @@ import { executeInPlace, FileLock, lockDescriptor } from '../file-lock.js';
 import { describeHolder, formatDuration } from '../holder.js';
 import { cannotRun, runCommand } from './command.js';
 import { EXIT, Exit, exitCodeOf } from './exit-codes.js';
-import { RUN_HELP } from './help.js';
 import { parseRun, type RunOptions } from './run-options.js';
 import { type Streams, say } from './streams.js';
 import { WaitingLine } from './waiting-line.js';
@@ -12,7 +11,7 @@ import { WaitingLine } from './waiting-line.js';
 export async function run(argv: string[], streams: Streams): Promise<number> {
   const options = parseRun(argv, process.env['SHELL'] || '/bin/sh');
   if (options === null) {
-    streams.stdout.write(RUN_HELP);
+    streams.stdout.write((await import('./help.js')).RUN_HELP);
     return EXIT.ok;
   }
   const { target } = options;

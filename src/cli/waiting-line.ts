@@ -1,5 +1,4 @@
 import { describeHolder, formatDuration, type Holder } from '../holder.js';
-import { inspect } from '../inspect.js';
 import { type Streams, say } from './streams.js';
 import { clock } from './time.js';
 
@@ -38,6 +37,7 @@ export class WaitingLine {
 
   async #update(): Promise<void> {
     try {
+      const { inspect } = await import('../inspect.js');
       const { holders, waiters } = await inspect(this.#typed);
       const ahead = waiters.indexOf(process.pid);
       if (this.#timer !== undefined) this.#show(holders[0] ?? null, Math.max(0, ahead));

@@ -1,6 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
 import { FileLock, type LockMode } from '../../src/index.js';
 import { COMMAND } from './command.js';
 import { testFolder } from './folder.js';
@@ -23,6 +32,7 @@ export interface Outcome {
  * flock(1) or `holdfast run`, under the same pid.
  */
 export class Stage {
+  #alive = -1;
   readonly folder: string;
   readonly environment: NodeJS.ProcessEnv;
   /** The path of `lock`. */
@@ -44,6 +54,22 @@ export class Stage {
 
   path(name = 'f'): string {
     return join(this.folder, name);
+  }
+
+  /** The end of `keepAlive()`. */
+  stop(): void {
+    if (this.#alive >= 0) closeSync(this.#alive);
+    this.#alive = -1;
+  }
+
+  /**
+   * Makes a FIFO `alive` in the folder which ends at `stop()`. Not stdin: that
+   * is closed when the program ends, and its command may live on.
+   */
+  keepAlive(): void {
+    execFileSync('mkfifo', [this.path('alive')]);
+    this.#alive = openSync(this.path('alive'), constants.O_RDWR | constants.O_NONBLOCK);
+    onTestFinished(() => this.stop());
   }
 
   /** A script for sh. Its stdin stays open until `end()`. */

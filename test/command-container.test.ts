@@ -1,0 +1,57 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { expect, test, vi } from 'vitest';
+import { FileLock } from '../src/index.js';
+import { COMMAND, call } from './support/command.js';
+import { lockPath } from './support/folder.js';
+import { Program } from './support/program.js';
+import { needs } from './support/tools.js';
+
+// Where the kernel's tables do not show every holder.
+vi.mock('../src/process-identity.js', async (original) => ({
+  ...(await original<typeof import('../src/process-identity.js')>()),
+  inInitialPidNamespace: () => false,
+}));
+
+async function stateOf(path: string): Promise<string> {
+  return (await call('status', path)).stdout.split('\n')[1] ?? '';
+}
+
+test('a record is perhaps the holder’s', async () => {
+  const path = lockPath();
+  const lock = FileLock.acquireSync(path);
+  const record = readFileSync(path, 'utf8');
+  lock.releaseSync();
+  writeFileSync(path, record);
+  const row = new RegExp(
+    `^${path}  unknown  perhaps ${process.pid} on ${hostname()}  \\S+ +- +from the file, not verified$`,
+  );
+  expect(await stateOf(path)).toMatch(row);
+  writeFileSync(path, record.replace(hostname(), ''));
+  expect(await stateOf(path)).toContain(`perhaps ${process.pid} on an unknown host`);
+});
+
+test('without a record there is nobody to name', async () => {
+  const path = lockPath();
+  FileLock.acquireSync(path).releaseSync();
+  const row = await stateOf(path);
+  expect(row).toMatch(/ unknown +- +- +- /);
+  expect(row).not.toContain('from the file');
+});
+
+test('--probe tells after all', async () => {
+  const path = lockPath();
+  FileLock.acquireSync(path).releaseSync();
+  expect((await call('status', '--probe', path)).stdout).toMatch(/ free +- /);
+});
+
+needs('unshare')('a holder outside a container is perhaps one, to those inside', async () => {
+  const path = lockPath();
+  using _lock = FileLock.acquireSync(path);
+  const inside = ['-m', '--pid', '--fork', '--mount-proc', process.execPath, COMMAND];
+  const { code, stdout } = await Program.start('unshare', [...inside, 'status', path]).end();
+  expect(code).toBe(0);
+  expect(stdout).toContain(`unknown  perhaps ${process.pid} on ${hostname()}`);
+  const refused = await Program.start('unshare', [...inside, 'run', '-n', path, 'true']).end();
+  expect(refused).toMatchObject({ code: 75, stderr: expect.stringContaining(`${process.pid}`) });
+});
