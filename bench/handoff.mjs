@@ -81,7 +81,7 @@ class Pair {
 
 async function measureRelease({ folder, quick, peers }) {
   const cpus = allowedCpus();
-  const systems = ['c', 'plain', 'json', ...('fs-ext' in peers ? ['fs-ext'] : [])];
+  const systems = ['c', 'plain', 'json', ...('fs-ext' in peers ? ['fs-ext', 'fs-ext-lock'] : [])];
   const pairs = systems.map((system) => [system, new Pair(folder, system, cpus.first)]);
   pinItself(cpus.last);
   try {
@@ -146,6 +146,15 @@ export async function measureHandoff(context) {
     against('handoff on one CPU, against C', release.plain, release.c, 3),
     against('handoff with the JSON record on one CPU, against C', release.json, release.c),
   ];
+  if ('fs-ext' in release) {
+    rows.push(
+      against(
+        'handoff on one CPU, against fs-ext with a promise and the path compared, as ours',
+        release.plain,
+        release['fs-ext-lock'],
+      ),
+    );
+  }
   const kill = await measureKill(context);
   rows.push(
     against(

@@ -209,7 +209,7 @@ Napi::Value Adopt(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Owns(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), Self(info)->table.Owns(IntAt(info, 0)));
+  return Napi::Boolean::New(info.Env(), Table::Owns(IntAt(info, 0)));
 }
 
 Napi::Value Traits(const Napi::CallbackInfo& info) {

@@ -92,13 +92,25 @@ Entry* Table::Find(uint64_t id) {
   return slots_[slot].entry;
 }
 
-bool Table::Owns(int fd) const {
-  for (uint32_t slot = 0; slot < used_; slot++) {
-    if (slots_[slot].entry != nullptr && slots_[slot].entry->fd == fd) {
-      return true;
+bool Table::Owns(int fd) {
+  MutexGuard guard(&tables_mutex);
+  bool owned = false;
+  for (Table* table = tables; table != nullptr; table = table->next_) {
+    MutexGuard table_guard(&table->mutex_);
+    for (uint32_t slot = 0; slot < table->used_; slot++) {
+      const Entry* entry = table->slots_[slot].entry;
+      owned = owned || (entry != nullptr && entry->fd == fd);
     }
   }
-  return false;
+  return owned;
+}
+
+int Table::TakeFd(Entry* entry) {
+  MutexGuard guard(&mutex_);
+  const int fd = entry->fd;
+  entry->held = Held::kNot;
+  entry->fd = -1;
+  return fd;
 }
 
 void Table::Drop(Entry* entry) {
@@ -160,7 +172,8 @@ int Table::ClearRecord(Entry* entry) {
 
 Failure Table::Release(Entry* entry) {
   Failure failure;
-  if (entry->held != Held::kNot) {
+  const bool locked = entry->held != Held::kNot;
+  if (locked) {
     failure.Note(Failure::kWrite, ClearRecord(entry));
     // A shared holder that removed the file would leave the others on a file
     // that no newcomer meets, so it has to be alone.
@@ -171,11 +184,12 @@ Failure Table::Release(Entry* entry) {
                                      kRemovePatienceMs);
       if (error != EAGAIN) failure.Note(Failure::kUnlink, error);
     }
-    // Before the close: between fork and exec a child has a copy of the
-    // descriptor, which would keep the lock for that while.
-    failure.Note(Failure::kUnlock, Flock(entry->fd, LOCK_UN));
   }
-  failure.Note(Failure::kClose, CloseDescriptor(entry->fd));
+  const int fd = TakeFd(entry);
+  // Before the close: between fork and exec a child has a copy of the
+  // descriptor, which would keep the lock for that while.
+  if (locked) failure.Note(Failure::kUnlock, Flock(fd, LOCK_UN));
+  failure.Note(Failure::kClose, CloseDescriptor(fd));
   Drop(entry);
   return failure;
 }
@@ -188,7 +202,7 @@ void Table::Detach(Entry* entry) {
       LeaveBehind(guard.fd(), entry);
     }
   }
-  CloseDescriptor(entry->fd);
+  CloseDescriptor(TakeFd(entry));
   Drop(entry);
 }
 
@@ -196,20 +210,35 @@ bool Table::CancelWait(Entry* entry) {
   const bool ending = entry->wait != nullptr && entry->wait->Cancel();
   if (!ending) {
     // No wait, or it has settled: whatever came of it is given back here.
-    Flock(entry->fd, LOCK_UN);
-    CloseDescriptor(entry->fd);
+    const int fd = TakeFd(entry);
+    Flock(fd, LOCK_UN);
+    CloseDescriptor(fd);
   }
   Drop(entry);
   return ending;
 }
 
+// Ends with the descriptor closed.
 void Table::AbandonEntry(Entry* entry) {
-  if (entry->held == Held::kNot || process_ != getpid()) return;
+  const int fd = entry->fd;
+  const bool exclusive = entry->held == Held::kExclusive;
   const bool recorded = entry->record.size() != 0;
-  if (recorded && !RecordIsOurs(entry->fd, entry->record)) return;
-  if (recorded) LeaveBehind(entry->fd, entry);
-  if (entry->remove_at_end && entry->held == Held::kExclusive) {
-    RemoveIfSame(entry->path.data(), entry->file, 0);
+  // A copy of this table in a forked child is not to end anything; and a
+  // record that is not ours any more is that of a child that took over.
+  const bool ours = process_ == getpid() && exclusive &&
+                    (!recorded || RecordIsOurs(fd, entry->record));
+  if (ours && recorded) LeaveBehind(fd, entry);
+  entry->held = Held::kNot;
+  entry->fd = -1;
+  CloseDescriptor(fd);
+  if (!ours || !entry->remove_at_end) return;
+  // Whoever still has the lock, a child that inherited the descriptor or the
+  // next one, would be left with a file that no newcomer meets. So it goes
+  // only if nobody has it, which a lock through a fresh description tells.
+  PathGuard guard(entry->path.data(), 0);
+  if (guard.error() == 0 && guard.state().SameFile(entry->file) &&
+      Flock(guard.fd(), LOCK_EX | LOCK_NB) == 0) {
+    unlink(entry->path.data());
   }
 }
 
@@ -221,8 +250,10 @@ void Table::Abandon() {
       CancelWait(entry);
       continue;
     }
-    AbandonEntry(entry);
-    CloseDescriptor(entry->fd);
+    {
+      MutexGuard guard(&mutex_);
+      AbandonEntry(entry);
+    }
     Drop(entry);
   }
 }
@@ -252,7 +283,8 @@ void Table::AbandonAll() {
     if (!table->mutex_.TryLock()) continue;
     for (uint32_t slot = 0; slot < table->used_; slot++) {
       Entry* entry = table->slots_[slot].entry;
-      if (entry != nullptr) table->AbandonEntry(entry);
+      if (entry == nullptr || entry->held == Held::kNot) continue;
+      table->AbandonEntry(entry);
     }
     table->mutex_.Unlock();
   }

@@ -55,7 +55,8 @@ class Table {
   // Takes the entry and gives it an id.
   uint64_t Add(Entry* entry);
   Entry* Find(uint64_t id);
-  bool Owns(int fd) const;
+  // Whether any environment of this process has the descriptor.
+  static bool Owns(int fd);
   // Forgets the entry and deletes it; its descriptor is not touched.
   void Drop(Entry* entry);
 
@@ -66,7 +67,9 @@ class Table {
   // Puts what is to be left into the file, and forgets the record.
   int ClearRecord(Entry* entry);
 
-  // Each ends the entry.
+  // Each ends the entry. What is closed is first taken out of it (TakeFd), so
+  // that AbandonAll on another thread cannot meet a descriptor that is closed
+  // or, worse, somebody else's by then.
   Failure Release(Entry* entry);
   void Detach(Entry* entry);
   // True: a waiting thread still has to give the descriptor back.
@@ -91,6 +94,7 @@ class Table {
   };
 
   void AbandonEntry(Entry* entry);
+  int TakeFd(Entry* entry);
 
   // Guards the slots and the records against AbandonAll on the thread that
   // ends the process. Never held over a call that may block.

@@ -113,7 +113,6 @@ void Waiter::Prepare() {
 int Waiter::Create(Wait* job) {
   Waiter* waiter = new Waiter;
   waiter->job = job;
-  job->waiter_ = waiter;
 
   const long minimum = sysconf(_SC_THREAD_STACK_MIN);
   size_t stack = kStackSize;
@@ -130,8 +129,9 @@ int Waiter::Create(Wait* job) {
   sigset_t mask;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &mask);
-  const int error =
-      pthread_create(&waiter->thread, &attributes, Main, waiter);
+  // Into the wait, not into the waiter: that one may have ended by the time
+  // its id is written (musl writes it after the thread has begun to run).
+  const int error = pthread_create(&job->thread_, &attributes, Main, waiter);
   pthread_sigmask(SIG_SETMASK, &mask, nullptr);
   pthread_attr_destroy(&attributes);
   if (error != 0) delete waiter;
@@ -147,7 +147,7 @@ bool Waiter::Reuse(Wait* job) {
   }
   pool_mutex.Unlock();
   if (waiter == nullptr) return false;
-  job->waiter_ = waiter;
+  job->thread_ = waiter->thread;
   waiter->job = job;
   waiter->wake.store(1, std::memory_order_release);
   FutexWake(&waiter->wake);
@@ -159,6 +159,7 @@ void* Waiter::Main(void* argument) {
   Waiter* self = static_cast<Waiter*>(argument);
   int unused;
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &unused);
+  self->thread = pthread_self();
   pthread_setspecific(end_key, self);
   while (self->Serve() && self->AwaitJob()) {
   }
@@ -293,7 +294,7 @@ bool Wait::Cancel() {
     return false;
   }
   mailbox_->BeginClosing();
-  pthread_cancel(waiter_->thread);
+  pthread_cancel(thread_);
   state_.store(kCancelled, std::memory_order_release);
   FutexWake(&state_);
   return true;

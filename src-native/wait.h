@@ -4,13 +4,16 @@
 #ifndef HOLDFAST_WAIT_H_
 #define HOLDFAST_WAIT_H_
 
-#include <atomic>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <atomic>
 
 namespace holdfast {
 
 class Wait;
+struct Waiter;
 
 // Where the ends of one environment's waits are reported. Reference-counted,
 // because a waiting thread can outlive the environment by a moment.
@@ -68,7 +71,7 @@ class Wait {
   void Unreference();
 
  private:
-  friend struct Waiter;
+  friend Waiter;
   Wait() = default;
   ~Wait() = default;
   bool Settle(int result);
@@ -86,7 +89,7 @@ class Wait {
   bool post_ = false;
   uint64_t id_ = 0;
   Mailbox* mailbox_ = nullptr;
-  struct Waiter* waiter_ = nullptr;
+  pthread_t thread_{};
 };
 
 }  // namespace holdfast

@@ -47,6 +47,7 @@ import {
   attemptHere,
   attemptSync,
   Deadline,
+  deadlineOf,
   type Outcome,
   sleep,
   sleepSync,
@@ -257,7 +258,17 @@ function openFor(request: Request, deadline: Deadline): Wait {
   const { native, path, mode, signal, pollInterval } = request;
   const id = openLockFile(request);
   const remote = (native.traits(id) & IS_REMOTE) !== 0;
-  return { native, id, mode: nativeMode(mode), path, remote, deadline, signal, pollInterval };
+  const until = deadline.remaining === 0 ? deadlineOf(0, remote) : deadline;
+  return {
+    native,
+    id,
+    mode: nativeMode(mode),
+    path,
+    remote,
+    deadline: until,
+    signal,
+    pollInterval,
+  };
 }
 
 export function nativeMode(mode: LockMode): typeof EXCLUSIVE | typeof SHARED {

@@ -31,7 +31,7 @@ export interface NativeBinding {
   open(path: string, permissions: number): number;
   /** Takes over a descriptor that holds a lock already. The id, or `-errno`. */
   adopt(fd: number, path: string, mode: NativeMode): number;
-  /** Whether the table of this thread has the descriptor. */
+  /** Whether the table of any thread of this process has the descriptor. */
   owns(fd: number): boolean;
   traits(id: number): number;
   descriptor(id: number): number;

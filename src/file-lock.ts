@@ -38,7 +38,7 @@ import {
 } from './errors.js';
 import { modeOfDescriptor, walkSync } from './lock-tables.js';
 import { checkData, nextToken, type OwnerRecord, parseData } from './owner-record.js';
-import { attempt, Deadline, waitForLock } from './waiting.js';
+import { attempt, deadlineOf, waitForLock } from './waiting.js';
 import { holderOf } from './who-holds.js';
 
 /** A lock as those need it who only want something held and let go. */
@@ -157,7 +157,7 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
    * descriptor is the lock's own; it is not inherited further.
    *
    * Throws `ERR_LOCK_STATE` if the descriptor has no lock or is a lock of this
-   * thread already, `ERR_LOCK_LOST` if the path leads to another file, `EBADF`.
+   * process already, `ERR_LOCK_LOST` if the path leads to another file, `EBADF`.
    * After an error the descriptor is open as before.
    */
   static adopt<T extends object = Record<never, never>>(
@@ -345,7 +345,7 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
 function adopt(request: Request, fd: number): Held {
   const { native, path } = request;
   if (native.owns(fd)) {
-    throw new LockStateError(path, `descriptor ${fd} belongs to a lock of this thread already`);
+    throw new LockStateError(path, `descriptor ${fd} belongs to a lock of this process already`);
   }
   const mode = walkSync(modeOfDescriptor(fd));
   // Asks for nothing but what a closed descriptor refuses.
@@ -421,8 +421,8 @@ export async function lockDescriptor(
   const id = native.adopt(fd, link, SHARED);
   if (id < 0) throw systemError(-id, 'flock', link);
   const path = readlinkSync(link);
-  const deadline = new Deadline(timeout);
   const remote = (native.traits(id) & IS_REMOTE) !== 0;
+  const deadline = deadlineOf(timeout, remote);
   if (mode === 'unlocked') {
     const errno = native.tryLock(id, UNLOCKED);
     native.forget(id);

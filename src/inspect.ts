@@ -29,7 +29,7 @@ export interface LockStatus<T extends object = Record<never, never>> {
   mode: 'exclusive' | 'shared' | null;
   /** One per process; of several, the first is the one to name. */
   holders: Holder<T>[];
-  /** Pids, in the kernel's order. */
+  /** Pids in the kernel's order, each once however many waits it has. */
   waiters: number[];
   record: OwnerRecord<T> | null;
 }

@@ -1,3 +1,4 @@
+import { onAbort } from './abort.js';
 import type { NativeBinding, NativeMode } from './binding.js';
 import { errnoOf, flockError } from './errors.js';
 
@@ -69,14 +70,14 @@ export async function waitForLock(wait: Wait): Promise<Outcome> {
 
 /** Without waiting: here, or where even that may hang, on a thread of its own. */
 export async function attempt(wait: Wait): Promise<Outcome | 'refused'> {
-  const elsewhere = wait.remote ? waitInKernel(remoteAttempt(wait), 'refused' as const) : null;
+  const elsewhere = wait.remote ? waitInKernel(wait, 'refused' as const) : null;
   return elsewhere ?? attemptHere(wait);
 }
 
 /** The same, taking this thread. */
 export function attemptSync(wait: Wait): Outcome | 'refused' {
   if (!wait.remote) return attemptHere(wait);
-  const { native, id, mode, path, deadline } = remoteAttempt(wait);
+  const { native, id, mode, path, deadline } = wait;
   for (;;) {
     const slice = Math.ceil(Math.min(SLICE_MILLISECONDS, deadline.remaining));
     const errno = native.waitHere(id, mode, true, slice);
@@ -101,10 +102,9 @@ export function attemptHere(wait: Wait): 'granted' | 'refused' {
   throw flockError(errno, wait.path);
 }
 
-/** A server may take a while to answer even what is not to wait. */
-function remoteAttempt(wait: Wait): Wait {
-  const patience = Math.max(wait.deadline.remaining, REMOTE_GRACE_MILLISECONDS);
-  return { ...wait, deadline: new Deadline(patience) };
+/** A server may take a while to answer even a call that is not to wait. */
+export function deadlineOf(timeout: number, remote: boolean): Deadline {
+  return new Deadline(timeout === 0 && remote ? REMOTE_GRACE_MILLISECONDS : timeout);
 }
 
 /**
@@ -121,7 +121,7 @@ function waitInKernel<R extends string>(wait: Wait, refused?: R): Promise<Outcom
     const stop = (): void => {
       pending.delete(id);
       clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
+      forgetSignal();
       leaveGroup(native, path, id);
     };
     // The order of every ending: the wait cannot end a second time, what the
@@ -140,7 +140,6 @@ function waitInKernel<R extends string>(wait: Wait, refused?: R): Promise<Outcom
       pending.set(id, told);
       timer = setTimeout(told, CANCEL_MILLISECONDS);
     };
-    const onAbort = (): void => end(() => reject(signal?.reason));
     const onTimer = (): void => {
       // Timers may fire early by a fraction, and are cut at 2^31-1.
       if (deadline.remaining > 0) setTimer();
@@ -160,7 +159,7 @@ function waitInKernel<R extends string>(wait: Wait, refused?: R): Promise<Outcom
       native.release(id);
       reject(flockError(errno, path));
     });
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const forgetSignal = onAbort(signal, () => end(() => reject(signal?.reason)));
     setTimer();
     if (!singleAttempt && wait.anyFile !== true) {
       joinGroup(native, path, id, () => end(() => resolve('replaced')));
@@ -279,15 +278,14 @@ async function poll(wait: Wait): Promise<Outcome> {
 export function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) return reject(signal.reason);
-    const onAbort = (): void => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
     const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', onAbort);
+      forgetSignal();
       resolve();
     }, milliseconds);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const forgetSignal = onAbort(signal, () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    });
   });
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, readFileSync, symlinkSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { EXIT, exitCodeOf } from '../src/cli/exit-codes.js';
@@ -132,7 +132,7 @@ describe('run', () => {
   test.each([
     ['a circle of symlinks', (path: string) => symlinkSync(path, path), 73],
     ['a device', () => '/dev/null', 65],
-    ['below a file', (path: string) => `${(closeSync(openSync(path, 'w')), path)}/f`, 73],
+    ['below a file', () => join(process.execPath, 'f'), 73],
   ])('FILE that cannot be locked: %s', async (_, make, code) => {
     const path = lockPath();
     const file = make(path) ?? path;
@@ -172,9 +172,13 @@ describe('run', () => {
 });
 
 describe('run NUMBER', () => {
+  const isOpen = (fd: number): boolean => existsSync(`/proc/self/fd/${fd}`);
+
   function descriptorOf(path: string): number {
     const fd = openSync(path, 'a');
-    onTestFinished(() => closeSync(fd));
+    onTestFinished(() => {
+      if (isOpen(fd)) closeSync(fd);
+    });
     return fd;
   }
 
@@ -190,17 +194,18 @@ describe('run NUMBER', () => {
   });
 
   test.each([
-    ['-n', '75'],
-    ['-w', '0.05'],
-  ])('is refused by another holder, whom it names: %s', async (...options) => {
+    ['-n', []],
+    ['-w', ['0.05']],
+  ])('is refused by another holder, whom it names: %s', async (option, value) => {
     const path = lockPath();
     const fd = descriptorOf(path);
     const peer = await Peer.start();
     await peer.acquire('a', path);
-    const time = options[0] === '-n' ? ['-n'] : options;
-    const { code, stderr } = await call('run', ...time, String(fd));
+    const { code, stderr } = await call('run', option, ...value, String(fd));
     expect(code).toBe(75);
     expect(stderr).toContain(`descriptor ${fd} is held by pid ${peer.pid} `);
+    // It is the caller's.
+    expect(isOpen(fd)).toBe(true);
   });
 
   test('that is not open is 65', async () => {

@@ -38,7 +38,7 @@ const systems = {
   },
 };
 
-const [take, release] = await systems[system]();
+const [take, release] = await systems[system.replace(/-lock$/, '')]();
 const command = Buffer.alloc(1);
 let released = 0n;
 while (readSync(0, command, 0, 1, null) === 1) {

@@ -2,8 +2,9 @@
 // the same in C. At a byte on stdin it starts to wait for the lock, says
 // "waiting", and once its JavaScript runs with the lock notes the time
 // (CLOCK_MONOTONIC, nanoseconds), releases, and answers that time.
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, statSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { promisify } from 'node:util';
 import { peerPath } from '../prepare.mjs';
 
 const [system, file] = process.argv.slice(2);
@@ -24,6 +25,27 @@ async function holdfast(options) {
 const systems = {
   plain: () => holdfast({ record: false }),
   json: () => holdfast({}),
+  /** What a lock on top of fs-ext cannot do without: a promise, and the path compared. */
+  'fs-ext-lock'() {
+    const { flock, flockSync } = require(peerPath('fs-ext'));
+    const flockAsync = promisify(flock);
+    const wait = async () => {
+      const fd = openSync(file, 'a+', 0o600);
+      const pending = flockAsync(fd, 'ex');
+      writeSync(1, 'waiting\n');
+      await pending;
+      const [held, named] = [fstatSync(fd), statSync(file)];
+      if (held.ino !== named.ino || held.dev !== named.dev) throw new Error('replaced');
+      return fd;
+    };
+    return async () => {
+      const fd = await wait();
+      const acquired = process.hrtime.bigint();
+      flockSync(fd, 'un');
+      closeSync(fd);
+      writeSync(1, `${acquired}\n`);
+    };
+  },
   'fs-ext'() {
     const { flock, flockSync } = require(peerPath('fs-ext'));
     return () => {

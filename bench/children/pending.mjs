@@ -1,5 +1,6 @@
 // A process with waits pending: `pending.mjs`. Each line on stdin is a JSON
 // array, a command and its arguments; the answer is a line of JSON.
+import { setMaxListeners } from 'node:events';
 import { stat } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -12,6 +13,7 @@ const commands = {
   /** Starts `count` waits on `PREFIX0` alone, or on as many paths. */
   async wait(prefix, count, onOnePath) {
     stop = new AbortController();
+    setMaxListeners(0, stop.signal);
     const options = { signal: stop.signal, record: false };
     for (let number = 0; number < count; number++) {
       waits.push(FileLock.acquire(`${prefix}${onOnePath ? 0 : number}`, options));

@@ -1,0 +1,32 @@
+const callbacks = new WeakMap<AbortSignal, Set<() => void>>();
+
+/**
+ * Calls `callback` once when `signal` is aborted; the result undoes it. One
+ * listener serves for all who wait with one signal: with more than ten, Node
+ * would warn of a leak that is none.
+ */
+export function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
+  if (signal === undefined) return () => {};
+  let waiting = callbacks.get(signal);
+  if (waiting === undefined) {
+    waiting = new Set();
+    callbacks.set(signal, waiting);
+    signal.addEventListener('abort', callAll);
+  }
+  waiting.add(callback);
+  return () => {
+    waiting.delete(callback);
+    if (waiting.size > 0 || callbacks.get(signal) !== waiting) return;
+    callbacks.delete(signal);
+    signal.removeEventListener('abort', callAll);
+  };
+}
+
+function callAll(event: Event): void {
+  const signal = event.target as AbortSignal;
+  const waiting = callbacks.get(signal);
+  if (waiting === undefined) return;
+  callbacks.delete(signal);
+  signal.removeEventListener('abort', callAll);
+  for (const callback of [...waiting]) if (waiting.delete(callback)) callback();
+}
