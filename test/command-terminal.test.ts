@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { FileLock, inspect } from '../src/index.js';
-import { until } from './support/census.js';
 import { COMMAND, finish, start } from './support/command.js';
 import { lockPath } from './support/folder.js';
 import { Program } from './support/program.js';
@@ -49,6 +48,17 @@ describe('on a terminal', () => {
     const holdfast = holders.find(({ command }) => command?.includes('holdfast'));
     // Behind what it may have passed on.
     process.kill(holdfast?.pid ?? 0, 'SIGTERM');
+    expect((await program.exited).code).toBe(1);
+  });
+
+  it('SIGINT of another program, which the keyboard has not sent, is passed on', async () => {
+    const path = lockPath();
+    const program = onTerminal(process.execPath, COMMAND, 'run', path, ...COUNTER);
+    await program.says('ready');
+    const { holders } = await inspect(path);
+    const pid = holders.find(({ command }) => command?.includes('holdfast'))?.pid ?? 0;
+    process.kill(pid, 'SIGINT');
+    process.kill(pid, 'SIGTERM');
     expect((await program.exited).code).toBe(1);
   });
 
