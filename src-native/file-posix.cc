@@ -41,6 +41,7 @@ int Statx(int fd, const char* path, int flags, FileState* state) {
                   buffer.stx_dev_minor;
   state->inode = buffer.stx_ino;
   state->size = buffer.stx_size;
+  state->executable = (buffer.stx_mode & 0111) != 0;
   switch (buffer.stx_mode & 0170000) {
     case 0100000:
       state->kind = Kind::kRegular;
@@ -117,6 +118,18 @@ int OpenLockFile(const char* path, int permissions, OpenedFile* opened) {
   }
   if (fd == -1) return error;
   error = StateOfDescriptor(fd, &opened->state);
+  if (error == 0 && !opened->read_only && opened->state.executable &&
+      opened->state.size != 0) {
+    // A program that locks itself: as long as anybody has it open for writing,
+    // it cannot be executed (ETXTBSY), and no record goes into it anyway.
+    const int program = Open(path, kOpenFlags | O_RDONLY, 0);
+    if (program != -1) {
+      CloseDescriptor(fd);
+      fd = program;
+      opened->read_only = true;
+      error = StateOfDescriptor(fd, &opened->state);
+    }
+  }
   if (error == 0 && opened->state.kind == Kind::kOther) error = ENXIO;
   if (error != 0) {
     CloseDescriptor(fd);
@@ -271,8 +284,13 @@ int ExecuteInPlace(const char* file, char* const argv[], int inherited_fd) {
   sigset_t mask;
   sigemptyset(&none);
   pthread_sigmask(SIG_SETMASK, &none, &mask);
-  // libuv marks every descriptor that a program inherits, these as well.
-  for (int stream = 0; stream <= 2; stream++) SetCloseOnExec(stream, false);
+  // libuv marks every descriptor that a program inherits, these as well, and
+  // makes pipes non-blocking once something was written into them.
+  for (int stream = 0; stream <= 2; stream++) {
+    SetCloseOnExec(stream, false);
+    const int flags = fcntl(stream, F_GETFL);
+    if (flags != -1) fcntl(stream, F_SETFL, flags & ~O_NONBLOCK);
+  }
   if (inherited_fd != -1) SetCloseOnExec(inherited_fd, false);
 
   execvp(file, argv);

@@ -19,6 +19,7 @@ struct FileState {
   uint64_t inode;
   uint64_t size;
   Kind kind;
+  bool executable;
 
   bool SameFile(const FileState& other) const {
     return device == other.device && inode == other.inode;

@@ -178,11 +178,15 @@ export function flockError(errno: number, path: string): Error {
 /** What a failed open means. */
 export function openError(errno: number, path: string): Error {
   const cause = systemError(errno, 'open', path);
+  if (cause.code === 'ELOOP') {
+    cause.message = `ELOOP: it is a symbolic link, which is not followed, open '${path}'`;
+  }
   if (cause.code !== 'ENXIO' && cause.code !== 'ENODEV') return cause;
   const message = `${path} cannot be a lock file: it is neither a regular file nor a directory`;
   return new LockUnsupportedError(path, message, cause);
 }
 
-function formatTimeout(timeout: number): string {
+/** `300 ms`, `1m 30s`. */
+export function formatTimeout(timeout: number): string {
   return timeout < 10_000 ? `${Math.round(timeout)} ms` : formatDuration(timeout);
 }

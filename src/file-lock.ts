@@ -408,8 +408,9 @@ export function executeInPlace(lock: FileLock, command: string[]): never {
 }
 
 /**
- * Locks, or unlocks, a descriptor that stays the caller's: the lock belongs to
- * whoever shares its description, and outlives this process with them.
+ * Locks, or unlocks, an inherited descriptor: the lock belongs to whoever
+ * shares its description, and outlives this process with them. After a
+ * timeout this process's copy of the descriptor is closed.
  */
 export async function lockDescriptor(
   fd: number,
@@ -419,7 +420,7 @@ export async function lockDescriptor(
   const native = loadBinding(`descriptor ${fd}`);
   const link = `/proc/self/fd/${fd}`;
   const id = native.adopt(fd, link, SHARED);
-  if (id < 0) throw systemError(-id, 'flock', link);
+  if (id < 0) throw systemError(-id, 'fcntl', link);
   const path = readlinkSync(link);
   const remote = (native.traits(id) & IS_REMOTE) !== 0;
   const deadline = deadlineOf(timeout, remote);
@@ -446,6 +447,7 @@ export async function lockDescriptor(
     native.forget(id);
     return;
   }
+  if (outcome === 'refused') native.forget(id);
   const holder = holderOf(path);
   throw timeout === 0
     ? new LockHeldError(path, holder)

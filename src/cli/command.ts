@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { EXIT, Exit } from './exit-codes.js';
@@ -14,24 +14,34 @@ const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2
 export function runCommand(command: string[], fd: number | null): Promise<number> {
   const [file = '', ...args] = command;
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, {
-      stdio: ['inherit', 'inherit', 'inherit', ...(fd === null ? [] : [fd])],
-    });
+    let child: ChildProcess | undefined;
     const forward = (signal: NodeJS.Signals): void => {
       const fromKeyboard = signal === 'SIGINT' || signal === 'SIGQUIT';
-      if (!(fromKeyboard && inForeground())) child.kill(signal);
+      if (!(fromKeyboard && inForeground())) child?.kill(signal);
     };
+    // Before the command can run: it may send one as the first thing it does.
     for (const signal of FORWARDED) process.on(signal, forward);
     const stop = (): void => {
       for (const signal of FORWARDED) process.removeListener(signal, forward);
     };
-    child.once('error', (error) => {
+    const onError = (error: unknown): void => {
       stop();
       reject(cannotRun(file, error));
-    });
+    };
+    try {
+      child = spawn(file, args, {
+        stdio: ['inherit', 'inherit', 'inherit', ...(fd === null ? [] : [fd])],
+      });
+    } catch (error) {
+      onError(error);
+      return;
+    }
+    child.once('error', onError);
     child.once('exit', (code, signal) => {
       stop();
-      resolve(signal === null ? (code ?? EXIT.software) : 128 + constants.signals[signal]);
+      // Node has no name, and so no number, for a real-time signal.
+      const number = constants.signals[signal ?? 'SIGKILL'] ?? 0;
+      resolve(code ?? 128 + number);
     });
   });
 }
@@ -39,8 +49,12 @@ export function runCommand(command: string[], fd: number | null): Promise<number
 /** The command to run cannot be run. */
 export function cannotRun(file: string, error: unknown): Exit {
   const { code } = error as NodeJS.ErrnoException;
+  if (file === '') return new Exit(EXIT.unavailable, 'cannot run a command without a name');
   const reasons: Record<string, string> = {
     ENOENT: 'there is no such command',
+    ENOTDIR: 'there is no such command',
+    ELOOP: 'it is a symbolic link to itself',
+    ETXTBSY: 'somebody has it open for writing',
     EACCES: 'it may not be executed',
     E2BIG: 'its arguments are too long',
   };

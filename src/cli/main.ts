@@ -13,10 +13,13 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
 /** The whole command. Resolves to the exit status; never rejects. */
 export async function main(argv: string[], streams: Streams): Promise<number> {
   try {
-    const [name = '', ...rest] = argv;
+    const [first = '', second] = argv;
+    const asksForHelp = first === 'help' && second !== undefined;
+    const name = asksForHelp ? second : first;
+    const rest = asksForHelp ? ['--help'] : argv.slice(1);
     const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
     if (load !== undefined) return await (await load())(rest, streams);
-    if (name === '--version' || name === '-V') {
+    if (name === '--version' || name === '-V' || name === 'version') {
       const { createRequire } = await import('node:module');
       const { version } = createRequire(import.meta.url)('../../package.json');
       streams.stdout.write(`holdfast ${version}\n`);

@@ -39,6 +39,9 @@ const OPTIONS = {
   help: { ...flag, short: 'h' },
 } as const;
 
+const MODES = new Set<string>(['exclusive', 'e', 'shared', 'unlock']);
+const HIGHEST_DESCRIPTOR = 2 ** 31 - 1;
+
 function fail(message: string): never {
   throw usageError(message, 'run');
 }
@@ -62,19 +65,22 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
       fail(`${token.rawName} takes no value`);
     if (known.type === 'string' && token.value === undefined)
       fail(`${token.rawName} needs a value`);
-    // Of contradicting modes the last one counts, as with flock(1).
-    if (token.name === 'shared') seen.delete('exclusive');
-    if (token.name === 'e' || token.name === 'exclusive') seen.delete('shared');
-    seen.set(token.name, token.value);
+    // Of contradicting options the last one counts, as with flock(1).
+    if (MODES.has(token.name)) for (const mode of MODES) seen.delete(mode);
+    seen.set(token.name === 'wait' ? 'timeout' : token.name, token.value);
   }
   if (seen.has('help')) return null;
   const target = file === undefined ? undefined : argv[file];
   if (file === undefined || target === undefined) {
-    fail('a file, a folder or the number of a descriptor is needed');
+    fail('FILE is missing: a file, a folder, or the number of a descriptor');
   }
-  const command = commandOf(argv.slice(file + 1), shell);
-  const isNumber = command.length === 0;
-  if (isNumber && !/^\d+$/.test(target)) fail(`a command is needed after ${target}`);
+  const words = argv.slice(file + 1);
+  const command = commandOf(words, shell);
+  const isNumber = words.length === 0 && /^\d+$/.test(target);
+  if (command.length === 0 && !isNumber) {
+    fail(`a command is needed after ${[target, ...words].join(' ')}`);
+  }
+  if (isNumber && Number(target) > HIGHEST_DESCRIPTOR) fail(`there is no descriptor ${target}`);
   const options: RunOptions = {
     mode: seen.has('shared') ? 'shared' : 'exclusive',
     unlock: seen.has('unlock'),
@@ -92,15 +98,15 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
 
 function timeoutOf(seen: Map<string, string | undefined>): number {
   if (seen.has('nonblock') || seen.has('nonblocking') || seen.has('nb')) return 0;
-  const text = seen.get('timeout') ?? seen.get('wait');
-  return text === undefined ? Number.POSITIVE_INFINITY : parseTime(text, '--timeout', 'run');
+  const text = seen.get('timeout');
+  return text === undefined ? Number.POSITIVE_INFINITY : parseTime(text, '-w (--timeout)', 'run');
 }
 
 function conflictCodeOf(text: string | undefined): number {
   if (text === undefined) return 75;
   const code = Number(text);
   if (!/^\d+$/.test(text) || code > 255) {
-    fail(`--conflict-exit-code takes a number from 0 to 255, not '${text}'`);
+    fail(`-E (--conflict-exit-code) takes a number from 0 to 255, not '${text}'`);
   }
   return code;
 }

@@ -1,6 +1,8 @@
-import { isLockError, type LockError } from '../errors.js';
+import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { formatTimeout, isLockError, type LockError } from '../errors.js';
 import { executeInPlace, FileLock, lockDescriptor } from '../file-lock.js';
-import { describeHolder, formatDuration } from '../holder.js';
+import { describeHolder } from '../holder.js';
 import { cannotRun, runCommand } from './command.js';
 import { EXIT, Exit, exitCodeOf } from './exit-codes.js';
 import { parseRun, type RunOptions } from './run-options.js';
@@ -16,8 +18,13 @@ export async function run(argv: string[], streams: Streams): Promise<number> {
   }
   const { target } = options;
   if (typeof target === 'number') return runOnDescriptor(options, target, streams);
+  checkFile(target);
+  // While waiting: Node would open its debugger.
+  const onUser1 = (): void => process.exit(128 + constants.signals.SIGUSR1);
+  process.once('SIGUSR1', onUser1);
   const lock = await acquire(options, target, streams);
   if (typeof lock === 'number') return lock;
+  process.removeListener('SIGUSR1', onUser1);
   try {
     if (options.unlock) lock.releaseSync();
     if (options.verbose) say(streams, `executing ${options.command[0]}`);
@@ -27,6 +34,14 @@ export async function run(argv: string[], streams: Streams): Promise<number> {
     // Not release: a child that the command left behind in the background
     // holds the lock as long as it has the descriptor, as with flock(1).
     if (lock.held) lock.detach();
+  }
+}
+
+/** What resolving the path would hide. */
+function checkFile(target: string): void {
+  if (target === '') throw new Exit(EXIT.cantCreate, 'cannot open a FILE without a name');
+  if (target.endsWith('/') && !existsSync(target)) {
+    throw new Exit(EXIT.cantCreate, `there is no folder ${target}`);
   }
 }
 
@@ -62,6 +77,11 @@ async function runOnDescriptor(options: RunOptions, fd: number, streams: Streams
     if (options.verbose) tellHowLong(began, streams);
     return EXIT.ok;
   } catch (error) {
+    const { code } = error as { code?: unknown };
+    if (code === 'EBADF' || code === 'ENXIO') {
+      const reason = code === 'EBADF' ? 'is not open' : 'is neither of a file nor of a folder';
+      throw new Exit(EXIT.data, `${typed} ${reason}`);
+    }
     return refused(error, typed, options, streams);
   }
 }
@@ -78,7 +98,7 @@ function refused(error: unknown, typed: string, options: RunOptions, streams: St
   }
   const { holder } = error as LockError & { holder: Parameters<typeof describeHolder>[0] };
   const late =
-    error.code === 'ERR_LOCK_TIMEOUT' ? `gave up after ${formatDuration(options.timeout)}: ` : '';
+    error.code === 'ERR_LOCK_TIMEOUT' ? `gave up after ${formatTimeout(options.timeout)}: ` : '';
   say(streams, `${late}${typed} is held by ${describeHolder(holder)}`);
   if (typeof options.target === 'string') {
     const advice = late === '' ? 'wait with -w SECONDS, ' : '';

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
@@ -32,7 +32,7 @@ export async function status(argv: string[], streams: Streams): Promise<number> 
     if (text !== last) {
       last = text;
       if (options.json) streams.stdout.write(`${options.watch ? text : pretty(statuses)}\n`);
-      else show(rows, options.watch, streams);
+      else if (rows.length > 0 || !failed) show(rows, options.watch, streams);
     }
     if (failed || !options.watch) return failed ? EXIT.data : EXIT.ok;
     await delay(LOOK_MILLISECONDS);
@@ -66,16 +66,17 @@ async function look(
   let failed = false;
   for (const path of paths) {
     try {
-      rows.push(...(await lookAt(path, probe)));
+      rows.push(...(await lookAt(path, probe, paths.length > 1)));
     } catch (error) {
       failed = true;
-      say(streams, `cannot look at ${path}: ${(error as Error).message}`);
+      const { message, path: absolute = path } = error as { message: string; path?: string };
+      say(streams, `cannot look at ${path}: ${message.replaceAll(absolute, path)}`);
     }
   }
   return { rows, failed };
 }
 
-async function lookAt(path: string, probe: boolean): Promise<Row[]> {
+async function lookAt(path: string, probe: boolean, several: boolean): Promise<Row[]> {
   const own = await inspect(path, { probe });
   if (own.state === 'missing' || !(await stat(path)).isDirectory()) {
     return [{ shown: path, status: own }];
@@ -84,7 +85,8 @@ async function lookAt(path: string, probe: boolean): Promise<Row[]> {
   // A folder can be locked itself; it is its files that are asked for.
   if (own.state === 'held') rows.push({ shown: join(path, '.'), status: own });
   for await (const status of inspectFolder(path)) {
-    rows.push({ shown: status.path.slice(own.path.length + 1), status });
+    const name = basename(status.path);
+    rows.push({ shown: several ? join(path, name) : name, status });
   }
   return rows;
 }
@@ -93,6 +95,7 @@ function pretty(statuses: LockStatus[]): string {
   return JSON.stringify(statuses, null, 2);
 }
 
+const WIDEST = 60;
 const CLEAR_SCREEN = '\x1b[H\x1b[2J';
 
 function show(rows: Row[], redraw: boolean, streams: Streams): void {
@@ -115,7 +118,7 @@ function show(rows: Row[], redraw: boolean, streams: Streams): void {
 function cells({ shown, status }: Row): string[] {
   const since = status.holders[0]?.since ?? null;
   return [
-    shown,
+    printable(shown),
     stateOf(status),
     holdersOf(status) || '-',
     since === null ? '-' : formatDuration(Date.now() - since.getTime()),
@@ -138,18 +141,28 @@ function holdersOf({ state, holders, mode }: LockStatus): string {
   const named = mode === 'shared' ? holders : [first];
   const pids = named.map(({ pid }) => pid ?? '?').join(', ');
   if (first.command === null) return pids;
-  return named.length === 1 ? `${pids} ${first.command}` : `${pids} (${first.command})`;
+  const { command } = first;
+  const short = command.length > WIDEST ? `${command.slice(0, WIDEST - 1)}…` : command;
+  return named.length === 1 ? `${pids} ${short}` : `${pids} (${short})`;
 }
 
 function detailOf({ state, holders, record }: LockStatus): string {
-  const started = record?.since?.toISOString().slice(0, 16).replace('T', ' ');
+  const started = record?.since == null ? undefined : localTime(record.since);
   if (state === 'stale') {
     const alive = record?.running === true ? ', still running' : '';
     return `${started === undefined ? '' : `started ${started}`}${alive}`;
   }
-  if (state === 'unknown') return 'from the file, not verified';
+  if (state === 'unknown') {
+    return holders.length > 0 ? 'from the file, not verified' : 'nobody seen; try --probe';
+  }
   const data = Object.entries(holders[0]?.data ?? {}).map(
     ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
   );
   return printable(data.join(' '));
+}
+
+/** `2026-02-25 10:30`, where the reader is. */
+function localTime(date: Date): string {
+  const local = new Date(date.getTime() - date.getTimezoneOffset() * 60_000);
+  return local.toISOString().slice(0, 16).replace('T', ' ');
 }

@@ -7,7 +7,7 @@ export function parseTime(text: string, option: string, command: string): number
   const match = /^(\d+\.?\d*|\.\d+)(ms|s|m|h|d)?$/.exec(text);
   if (match === null) {
     throw usageError(
-      `${option} takes a time such as 30 (seconds), 1.5, 500ms, 10m or 1h, not '${text}'`,
+      `${option} takes a time such as 30 (seconds), 1.5, 500ms, 10m, 1h or 2d, not '${text}'`,
       command,
     );
   }

@@ -1,6 +1,9 @@
-import { describeHolder, formatDuration, type Holder } from '../holder.js';
+import { formatTimeout } from '../errors.js';
+import { describeHolder, type Holder } from '../holder.js';
 import { type Streams, say } from './streams.js';
 import { clock } from './time.js';
+
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Tells a person what is being waited for, and for how long already. */
 export class WaitingLine {
@@ -8,6 +11,11 @@ export class WaitingLine {
   readonly #typed: string;
   readonly #timeout: number;
   readonly #began = performance.now();
+  // Not to leave the cursor in the middle of a line: then as without a handler.
+  readonly #interrupt = (signal: NodeJS.Signals): void => {
+    this.end(false);
+    process.kill(process.pid, signal);
+  };
   #timer: NodeJS.Timeout | undefined;
   #shown = false;
 
@@ -23,16 +31,22 @@ export class WaitingLine {
     this.#show(holder, 0);
     if (this.#streams.stderr.isTTY !== true) return;
     this.#timer = setInterval(() => void this.#update(), 1000).unref();
+    for (const signal of ENDING) process.once(signal, this.#interrupt);
   }
 
   /** Once it has ended, well (`granted`) or not. */
   end(granted: boolean): void {
     clearInterval(this.#timer);
+    for (const signal of ENDING) process.removeListener(signal, this.#interrupt);
     if (!this.#shown) return;
     const waited = performance.now() - this.#began;
     if (this.#streams.stderr.isTTY === true) this.#streams.stderr.write('\r\x1b[K');
-    else if (granted) say(this.#streams, `got ${this.#typed} after ${formatDuration(waited)}`);
+    else if (granted) say(this.#streams, `got ${this.#typed} after ${formatTimeout(waited)}`);
     this.#timer = undefined;
+  }
+
+  #limit(): string {
+    return this.#timeout < 10_000 ? formatTimeout(this.#timeout) : clock(this.#timeout);
   }
 
   async #update(): Promise<void> {
@@ -48,7 +62,7 @@ export class WaitingLine {
 
   #show(holder: Holder | null, ahead: number): void {
     const waited = clock(performance.now() - this.#began);
-    const limit = this.#timeout === Number.POSITIVE_INFINITY ? '' : ` of ${clock(this.#timeout)}`;
+    const limit = this.#timeout === Number.POSITIVE_INFINITY ? '' : ` of ${this.#limit()}`;
     const queue = ahead === 0 ? '' : `, ${ahead} ahead`;
     const text = `waiting ${waited}${limit} for ${this.#typed}, held by ${describeHolder(holder)}${queue}`;
     const { stderr } = this.#streams;
@@ -57,7 +71,7 @@ export class WaitingLine {
       return;
     }
     const line = `holdfast: ${text}`;
-    const { columns = 80 } = stderr;
+    const columns = stderr.columns || 80;
     stderr.write(`\r\x1b[K${line.length < columns ? line : `${line.slice(0, columns - 2)}…`}`);
   }
 }
