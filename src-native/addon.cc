@@ -189,23 +189,36 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   return Add(info, entry);
 }
 
-// Takes a descriptor that already holds a lock into the table.
-Napi::Value Adopt(const Napi::CallbackInfo& info) {
+// Takes a descriptor that was not opened here into the table.
+Napi::Value AddForeign(const Napi::CallbackInfo& info, int fd, Held held) {
   Entry* entry = new Entry;
-  entry->fd = IntAt(info, 0);
-  entry->held = static_cast<Held>(IntAt(info, 2));
+  entry->fd = fd;
+  entry->held = held;
   int error = TextAt(info, 1, &entry->path) ? 0 : EINVAL;
   bool writable = false;
-  if (error == 0) error = IsWritable(entry->fd, &writable);
-  if (error == 0) error = StateOfDescriptor(entry->fd, &entry->file);
+  if (error == 0) error = IsWritable(fd, &writable);
+  if (error == 0) error = StateOfDescriptor(fd, &entry->file);
   if (error == 0 && entry->file.kind == Kind::kOther) error = ENXIO;
-  if (error == 0) error = SetCloseOnExec(entry->fd, true);
+  if (error == 0) error = SetCloseOnExec(fd, true);
   if (error != 0) {
     delete entry;
     return Number(info, -error);
   }
   entry->read_only = !writable;
   return Add(info, entry);
+}
+
+Napi::Value Adopt(const Napi::CallbackInfo& info) {
+  return AddForeign(info, IntAt(info, 0), static_cast<Held>(IntAt(info, 2)));
+}
+
+Napi::Value Borrow(const Napi::CallbackInfo& info) {
+  int duplicate;
+  const int error = Duplicate(IntAt(info, 0), &duplicate);
+  if (error != 0) return Number(info, -error);
+  const Napi::Value id = AddForeign(info, duplicate, Held::kNot);
+  if (id.As<Napi::Number>().DoubleValue() < 0) CloseDescriptor(duplicate);
+  return id;
 }
 
 Napi::Value Owns(const Napi::CallbackInfo& info) {
@@ -449,6 +462,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   napi_add_env_cleanup_hook(env, Environment::End, self);
   Export<Open>(exports, "open", self);
   Export<Adopt>(exports, "adopt", self);
+  Export<Borrow>(exports, "borrow", self);
   Export<Owns>(exports, "owns", self);
   Export<Traits>(exports, "traits", self);
   Export<Descriptor>(exports, "descriptor", self);

@@ -217,6 +217,11 @@ int CloseDescriptor(int fd) {
   return close(fd) == -1 && errno != EINTR ? errno : 0;
 }
 
+int Duplicate(int fd, int* duplicate) {
+  *duplicate = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  return *duplicate == -1 ? errno : 0;
+}
+
 int IsWritable(int fd, bool* writable) {
   const int flags = fcntl(fd, F_GETFL);
   if (flags == -1) return errno;

@@ -62,6 +62,8 @@ int ReplaceContent(int fd, const char* text, size_t length, uint64_t old_size,
                    bool* touched);
 
 int CloseDescriptor(int fd);
+// Another descriptor of the same description, closed on exec.
+int Duplicate(int fd, int* duplicate);
 int IsWritable(int fd, bool* writable);
 int SetCloseOnExec(int fd, bool on);
 

@@ -31,6 +31,8 @@ export interface NativeBinding {
   open(path: string, permissions: number): number;
   /** Takes over a descriptor that holds a lock already. The id, or `-errno`. */
   adopt(fd: number, path: string, mode: NativeMode): number;
+  /** A duplicate of a descriptor that stays the caller's. The id, or `-errno`. */
+  borrow(fd: number, path: string): number;
   /** Whether the table of any thread of this process has the descriptor. */
   owns(fd: number): boolean;
   traits(id: number): number;

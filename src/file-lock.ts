@@ -408,9 +408,8 @@ export function executeInPlace(lock: FileLock, command: string[]): never {
 }
 
 /**
- * Locks, or unlocks, an inherited descriptor: the lock belongs to whoever
- * shares its description, and outlives this process with them. After a
- * timeout this process's copy of the descriptor is closed.
+ * Locks, or unlocks, a descriptor that stays the caller's: the lock belongs to
+ * whoever shares its description, and outlives this process with them.
  */
 export async function lockDescriptor(
   fd: number,
@@ -419,14 +418,14 @@ export async function lockDescriptor(
 ): Promise<void> {
   const native = loadBinding(`descriptor ${fd}`);
   const link = `/proc/self/fd/${fd}`;
-  const id = native.adopt(fd, link, SHARED);
+  const id = native.borrow(fd, link);
   if (id < 0) throw systemError(-id, 'fcntl', link);
   const path = readlinkSync(link);
   const remote = (native.traits(id) & IS_REMOTE) !== 0;
   const deadline = deadlineOf(timeout, remote);
   if (mode === 'unlocked') {
     const errno = native.tryLock(id, UNLOCKED);
-    native.forget(id);
+    native.detach(id);
     if (errno !== 0) throw flockError(errno, path);
     return;
   }
@@ -444,10 +443,10 @@ export async function lockDescriptor(
   let outcome = await attempt(wait);
   if (outcome === 'refused' && timeout > 0) outcome = await waitForLock(wait);
   if (outcome === 'granted') {
-    native.forget(id);
+    native.detach(id);
     return;
   }
-  if (outcome === 'refused') native.forget(id);
+  if (outcome === 'refused') native.detach(id);
   const holder = holderOf(path);
   throw timeout === 0
     ? new LockHeldError(path, holder)

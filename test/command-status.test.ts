@@ -51,7 +51,7 @@ describe('the table', () => {
     expect(row).toEqual([
       path,
       'held',
-      expect.stringMatching(new RegExp(`^${holder.pid} node .*peer\\.mjs`)),
+      expect.stringMatching(new RegExp(`^${holder.pid} node .{50,60}$`)),
       expect.stringMatching(/^\d+s$/),
       '2',
       'url=http://localhost:3000 port=3000',
@@ -149,7 +149,10 @@ describe('a folder', () => {
     const folder = testFolder();
     FileLock.acquireSync(join(folder, 'a.lock')).releaseSync();
     const rows = await table(`${folder}/`, join(folder, 'a.lock'));
-    expect(rows.slice(1).map(([path]) => path)).toEqual(['a.lock', join(folder, 'a.lock')]);
+    expect(rows.slice(1).map(([path]) => path)).toEqual([
+      join(folder, 'a.lock'),
+      join(folder, 'a.lock'),
+    ]);
   });
 });
 

@@ -51,17 +51,6 @@ describe('on a terminal', () => {
     expect((await program.exited).code).toBe(1);
   });
 
-  it('SIGINT of another program, which the keyboard has not sent, is passed on', async () => {
-    const path = lockPath();
-    const program = onTerminal(process.execPath, COMMAND, 'run', path, ...COUNTER);
-    await program.says('ready');
-    const { holders } = await inspect(path);
-    const pid = holders.find(({ command }) => command?.includes('holdfast'))?.pid ?? 0;
-    process.kill(pid, 'SIGINT');
-    process.kill(pid, 'SIGTERM');
-    expect((await program.exited).code).toBe(1);
-  });
-
   it('Ctrl-C ends both where the command does not listen', async () => {
     const path = lockPath();
     const script = 'echo ready; exec cat';

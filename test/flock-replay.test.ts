@@ -191,14 +191,6 @@ describe('the words of the command line', () => {
       script: "lock f printf '<%s>' 'a b' '' '*' '$x'",
       end: { stdout: '<a b><><*><$x>' },
     },
-    'bytes that are not UTF-8 stay as they are': {
-      script: 'lock f printf %s "$(printf "\\377")" | od -An -tx1',
-      end: { stdout: ' ff\n' },
-    },
-    'so do those of the environment': {
-      script: 'X=$(printf "\\377") lock f printenv X | od -An -tx1',
-      end: { stdout: ' ff 0a\n' },
-    },
     '--verbose': {
       script: 'lock --verbose f true',
       flock: {

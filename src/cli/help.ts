@@ -34,8 +34,8 @@ NUMBER, as in: (holdfast run -n 9 || exit; …) 9>FILE
 
 COMMAND inherits the lock: if holdfast is killed, the lock stays until COMMAND
 has ended. SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on
-to it; SIGINT and SIGQUIT not in the foreground of a terminal, where those of the
-keyboard reach COMMAND by themselves.
+to it; SIGINT and SIGQUIT not in the foreground of a terminal, where those of
+the keyboard reach COMMAND by themselves.
 
 Exit status: that of COMMAND; 128+N if signal N ended it; 75 held, or the time
 is up; 64 wrong usage; 65 the lock failed; 69 COMMAND cannot be run; 70 a fault
@@ -45,10 +45,11 @@ It stands in for flock(1) and differs on purpose: 75 instead of 1 and 73
 instead of 66; it names the holder and passes signals on; it makes missing
 folders; it writes who holds into a FILE that is empty or its own (a file with
 other content is left alone); it refuses a FILE that is a symlink or a device;
-long options are not abbreviated; messages go to stderr. Being a Node program, it
-cannot tell which signals were ignored (nohup: use setsid), it raises the soft
-limit of open files, it reads its arguments as UTF-8, and COMMAND gets the
-standard streams and the lock, but no other inherited descriptor.
+long options are not abbreviated; messages go to stderr. Being a Node program,
+it cannot tell which signals were ignored (instead of nohup use setsid), nor that
+a real-time signal ended COMMAND (that counts as 0), it raises the soft limit of
+open files, it takes its arguments for UTF-8, and COMMAND gets the standard
+streams and the lock, but no other inherited descriptor.
 `;
 
 export const STATUS_HELP = `Usage: holdfast status [options] PATH…

@@ -13,7 +13,9 @@ export class WaitingLine {
   readonly #began = performance.now();
   // Not to leave the cursor in the middle of a line: then as without a handler.
   readonly #interrupt = (signal: NodeJS.Signals): void => {
+    this.#shown = false;
     this.end(false);
+    this.#streams.stderr.write('\n');
     process.kill(process.pid, signal);
   };
   #timer: NodeJS.Timeout | undefined;
@@ -28,10 +30,10 @@ export class WaitingLine {
   /** For `onWait`. On a terminal the line is drawn anew every second. */
   begin(holder: Holder | null): void {
     this.#shown = true;
+    const terminal = this.#streams.stderr.isTTY === true;
+    if (terminal) for (const signal of ENDING) process.once(signal, this.#interrupt);
     this.#show(holder, 0);
-    if (this.#streams.stderr.isTTY !== true) return;
-    this.#timer = setInterval(() => void this.#update(), 1000).unref();
-    for (const signal of ENDING) process.once(signal, this.#interrupt);
+    if (terminal) this.#timer = setInterval(() => void this.#update(), 1000).unref();
   }
 
   /** Once it has ended, well (`granted`) or not. */
@@ -46,7 +48,9 @@ export class WaitingLine {
   }
 
   #limit(): string {
-    return this.#timeout < 10_000 ? formatTimeout(this.#timeout) : clock(this.#timeout);
+    if (this.#timeout < 1000) return formatTimeout(this.#timeout);
+    const tenths = Math.round(this.#timeout / 100) % 10;
+    return tenths === 0 ? clock(this.#timeout) : `${clock(this.#timeout)}.${tenths}`;
   }
 
   async #update(): Promise<void> {
