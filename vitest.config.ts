@@ -5,6 +5,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Locks belong to processes: a file of tests gets one of its own.
     pool: 'forks',
+    maxWorkers: 2,
     // A lost lock hangs for ever.
     testTimeout: 30_000,
     hookTimeout: 30_000,

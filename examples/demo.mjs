@@ -61,7 +61,9 @@ async function demo() {
     holder.kill('SIGKILL');
     const { granted: at, previous } = await granted;
     const milliseconds = Number(BigInt(at) - killed) / 1e6;
-    console.log(`   The kernel does it: process ${waiter.pid} has the lock ${milliseconds.toFixed(2)} ms later.`);
+    console.log(
+      `   The kernel does it: process ${waiter.pid} has the lock ${milliseconds.toFixed(2)} ms later.`,
+    );
 
     console.log('\n5. The new holder knows that the last one did not release:');
     console.log(

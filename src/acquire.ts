@@ -140,7 +140,8 @@ export interface Held {
   record: RecordFormat | null;
   /** What is to be there whenever the hold is exclusive. */
   format: RecordFormat | false;
-  since: Date;
+  /** When the record was first written. */
+  since: number;
 }
 
 const STALE = errnoOf('ESTALE');
@@ -385,31 +386,35 @@ export function comparePath(
 function publish(request: Request, id: number, size: number): Held | null {
   const { native, mode, path } = request;
   const traits = native.traits(id);
-  const since = new Date();
-  const nothing: Held = {
+  const held: Held = {
     id,
     token: 0,
     previous: null,
     record: null,
     format: request.record,
-    since,
+    since: 0,
   };
   const directory = (traits & IS_DIRECTORY) !== 0;
   if (request.record === false || directory) {
     if (directory && request.recordWanted) throw noRecord(path, 'it is a directory');
     if (!request.keepFile && size === 0 && (traits & FIXED) === 0) native.removeAtEnd(id);
-    return { ...nothing, token: mode === 'shared' ? 0 : nextToken(0) };
+    held.token = mode === 'shared' ? 0 : nextToken(0);
+    return held;
   }
   const content = readRecord(request, id, size);
-  const previous = toOwnerRecord<object>(content);
+  held.previous = toOwnerRecord<object>(content);
   if (!request.keepFile && content.ours && (traits & FIXED) === 0) native.removeAtEnd(id);
-  if (mode === 'shared') return { ...nothing, previous, token: content.token };
-  const token = nextToken(content.token);
+  if (mode === 'shared') {
+    held.token = content.token;
+    return held;
+  }
+  held.token = nextToken(content.token);
   if (!content.ours && request.recordWanted) {
     throw noRecord(path, 'it has content that is not a lock record, which is left alone');
   }
-  if (!content.ours || (traits & IS_READ_ONLY) !== 0) return { ...nothing, previous, token };
-  const held: Held = { ...nothing, token, previous, record: request.record };
+  if (!content.ours || (traits & IS_READ_ONLY) !== 0) return held;
+  held.record = request.record;
+  held.since = Date.now();
   writeRecord(request, held, request.dataText, false);
   // The record has to be in the file before it is clear that the file is the
   // one at the path, or a newcomer might read an old token there.

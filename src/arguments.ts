@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 type ArgumentCode = 'ERR_INVALID_ARG_TYPE' | 'ERR_INVALID_ARG_VALUE' | 'ERR_OUT_OF_RANGE';
@@ -25,6 +25,10 @@ export function argumentError(
   return Object.assign(error, { code });
 }
 
+// What resolve() would change about an absolute path: '//', '/./', '/../' and
+// a slash at the end. It takes longer than some system calls.
+const UNRESOLVED = /\/\.{0,2}(?:\/|$)/;
+
 /** Absolute, so that a later chdir changes nothing. */
 export function checkPath(path: unknown, name = 'path'): string {
   const text =
@@ -41,7 +45,8 @@ export function checkPath(path: unknown, name = 'path'): string {
       'a string with NUL',
     );
   }
-  return resolve(text);
+  const resolved = sep === '/' && text[0] === '/' && !UNRESOLVED.test(text);
+  return resolved ? text : resolve(text);
 }
 
 export function checkOptions<T extends object>(options: T | undefined): T {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { LockUnsupportedError } from './errors.js';
@@ -90,11 +91,25 @@ export function loadBinding(path: string): NativeBinding {
   const root = fileURLToPath(new URL('..', import.meta.url));
   const require = createRequire(import.meta.url);
   try {
-    binding = require('node-gyp-build')(root) as NativeBinding;
+    binding = (loadPrebuild(root, require) ?? require('node-gyp-build')(root)) as NativeBinding;
   } catch (error) {
     throw new LockUnsupportedError(path, explainFailure(root, error), error);
   }
   return binding;
+}
+
+/**
+ * What node-gyp-build finds in the end, without the milliseconds that it takes
+ * to look; its own search decides wherever there is anything to decide.
+ */
+function loadPrebuild(root: string, require: NodeJS.Require): unknown {
+  if (process.env['HOLDFAST_PREBUILD'] || process.env['PREBUILDS_ONLY']) return undefined;
+  if (existsSync(`${root}build/Release/holdfast.node`)) return undefined;
+  try {
+    return require(`${root}prebuilds/${process.platform}-${process.arch}/holdfast.node`);
+  } catch {
+    return undefined;
+  }
 }
 
 function explainFailure(root: string, error: unknown): string {

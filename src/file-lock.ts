@@ -66,6 +66,30 @@ const collected = new FinalizationRegistry<string>((path) => {
   );
 });
 
+// Most locks are released within a moment, and to watch one takes as long as a
+// system call. So it is watched from when it has been held for a while; until
+// then it is kept, and cannot be collected.
+const UNWATCHED_MILLISECONDS = 100;
+const taken = new Set<FileLock>();
+let watching = false;
+
+function watchTaken(): void {
+  watching = false;
+  for (const lock of taken) collected.register(lock, lock.path, lock);
+  taken.clear();
+}
+
+function watch(lock: FileLock<never>): void {
+  taken.add(lock as FileLock);
+  if (watching) return;
+  watching = true;
+  setTimeout(watchTaken, UNWATCHED_MILLISECONDS).unref();
+}
+
+function unwatch(lock: FileLock<never>): void {
+  if (!taken.delete(lock as FileLock)) collected.unregister(lock);
+}
+
 // For functions of this file that are not the users'.
 let internalsOf: (lock: FileLock) => { native: NativeBinding; id: number };
 
@@ -104,7 +128,7 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
     this.#lock = lock;
     this.#mode = request.mode;
     this.#data = request.dataText;
-    collected.register(this, this.path, this);
+    watch(this as unknown as FileLock<never>);
   }
 
   /**
@@ -326,7 +350,7 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
     const format = this.#lock.format;
     if (format === false || !content.ours || (traits & (IS_READ_ONLY | IS_DIRECTORY)) !== 0) return;
     this.#lock.record = format;
-    this.#lock.since = new Date();
+    this.#lock.since = Date.now();
     writeRecord(this.#request(), this.#lock, this.#data, false);
   }
 
@@ -338,7 +362,7 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
 
   #end(): void {
     this.#held = false;
-    collected.unregister(this);
+    unwatch(this as unknown as FileLock<never>);
   }
 }
 
@@ -388,7 +412,7 @@ function adoptRecord(request: Request, id: number, fd: number): Held {
     previous: null,
     record: ours && record !== false ? record : null,
     format: record,
-    since: new Date(),
+    since: Date.now(),
   };
   // The parent may detach at this moment and take its own record out.
   writeRecord(request, held, request.dataText, true);

@@ -48,14 +48,14 @@ export function releasedContent(format: RecordFormat, token: number): string {
 /** The record of this process; `data` is from {@link checkData}. */
 export function heldContent(
   format: RecordFormat,
-  since: Date,
+  since: number,
   token: number,
   data: string,
 ): string {
   const { pid, hostname, start, boot } = ownIdentity();
   if (format === 'pid') return `${pid}\n`;
   const own = `{"hostname":${JSON.stringify(hostname)},"start":"${start}","boot":"${boot}","token":${token}}`;
-  return `{"pid":${pid},"startedAt":"${since.toISOString()}",${data}"holdfast":${own}}\n`;
+  return `{"pid":${pid},"startedAt":"${new Date(since).toISOString()}",${data}"holdfast":${own}}\n`;
 }
 
 /**

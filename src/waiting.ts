@@ -7,11 +7,14 @@ export class Deadline {
   readonly #end: number;
 
   constructor(timeout: number) {
-    this.#end = performance.now() + timeout;
+    // Of the two most common, the clock need not be asked.
+    const timed = timeout > 0 && timeout < Number.POSITIVE_INFINITY;
+    this.#end = timed ? performance.now() + timeout : timeout;
   }
 
   /** Milliseconds, 0 once it has passed, up to Infinity. */
   get remaining(): number {
+    if (this.#end === 0 || this.#end === Number.POSITIVE_INFINITY) return this.#end;
     return Math.max(0, this.#end - performance.now());
   }
 }
@@ -56,10 +59,10 @@ const WOULD_BLOCK = errnoOf('EWOULDBLOCK');
 const STALE = errnoOf('ESTALE');
 
 /** Waits without taking this thread. Throws `signal.reason` and system errors. */
-export async function waitForLock(wait: Wait): Promise<Outcome> {
+export function waitForLock(wait: Wait): Promise<Outcome> {
   if (wait.signal?.aborted === true) {
     wait.native.release(wait.id);
-    throw wait.signal.reason;
+    return Promise.reject(wait.signal.reason);
   }
   if (wait.pollInterval === undefined && !wait.remote) {
     const waiting = waitInKernel<Outcome>(wait);
@@ -118,11 +121,12 @@ function waitInKernel<R extends string>(wait: Wait, refused?: R): Promise<Outcom
   if (native.startWaiting(id, mode, singleAttempt) !== 0) return null;
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined;
+    let group: Group | undefined;
     const stop = (): void => {
       pending.delete(id);
-      clearTimeout(timer);
+      if (timer !== undefined) clearTimeout(timer);
       forgetSignal();
-      leaveGroup(native, path, id);
+      group?.members.delete(id);
     };
     // The order of every ending: the wait cannot end a second time, what the
     // kernel may have granted is given back, then the caller hears.
@@ -162,7 +166,7 @@ function waitInKernel<R extends string>(wait: Wait, refused?: R): Promise<Outcom
     const forgetSignal = onAbort(signal, () => end(() => reject(signal?.reason)));
     setTimer();
     if (!singleAttempt && wait.anyFile !== true) {
-      joinGroup(native, path, id, () => end(() => resolve('replaced')));
+      group = joinGroup(native, path, id, () => end(() => resolve('replaced')));
     }
   });
 }
@@ -197,7 +201,7 @@ interface Group {
 const groups = new Map<string, Group[]>();
 let checking: NodeJS.Timeout | undefined;
 
-function joinGroup(native: NativeBinding, path: string, id: number, onReplaced: () => void): void {
+function joinGroup(native: NativeBinding, path: string, id: number, onReplaced: () => void): Group {
   let atPath = groups.get(path);
   if (atPath === undefined) {
     atPath = [];
@@ -211,37 +215,30 @@ function joinGroup(native: NativeBinding, path: string, id: number, onReplaced: 
   }
   group.members.set(id, onReplaced);
   checking ??= setInterval(checkPaths, PATH_CHECK_MILLISECONDS).unref();
+  return group;
 }
 
+/** An abandoned group takes anybody. */
 function sameFile(group: Group, id: number): boolean {
   const [member] = group.members.keys();
-  return member !== undefined && group.native.sameFile(member, id);
+  return member === undefined || group.native.sameFile(member, id);
 }
 
-function leaveGroup(native: NativeBinding, path: string, id: number): void {
-  const atPath = groups.get(path);
-  if (atPath === undefined) return;
-  const index = atPath.findIndex((each) => each.native === native && each.members.has(id));
-  const group = atPath[index];
-  if (group === undefined) return;
-  group.members.delete(id);
-  if (group.members.size > 0) return;
-  atPath.splice(index, 1);
-  if (atPath.length === 0) groups.delete(path);
-  if (groups.size === 0) {
-    clearInterval(checking);
-    checking = undefined;
-  }
-}
-
+/** Also drops what nobody waits for any more: a grant has no time for that. */
 function checkPaths(): void {
-  for (const atPath of [...groups.values()]) {
-    for (const group of [...atPath]) {
+  for (const [path, atPath] of groups) {
+    const waitedFor = atPath.filter(({ members }) => members.size > 0);
+    if (waitedFor.length === 0) groups.delete(path);
+    else groups.set(path, waitedFor);
+    for (const group of waitedFor) {
       const [member] = group.members.keys();
       if (member === undefined || group.native.compare(member) !== -STALE) continue;
       for (const onReplaced of [...group.members.values()]) onReplaced();
     }
   }
+  if (groups.size > 0) return;
+  clearInterval(checking);
+  checking = undefined;
 }
 
 function isReplaced({ native, id, anyFile }: Wait): boolean {
