@@ -15,6 +15,7 @@ export default defineConfig({
     format: 'esm',
     // Beside index.js: binding.ts looks for the addon from there.
     chunkFileNames: '[name].js',
+    comments: false,
     // All that is no command of its own is one file.
     codeSplitting: { groups: [{ name: 'core', test: /src\/[\w-]+\.ts$/ }] },
   },

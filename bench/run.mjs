@@ -1,8 +1,8 @@
-// node bench/run.mjs [--quick] [--only NAME]…
+// node bench/run.mjs [--quick] [--only NAME]… [--no-verdict]
 //
 // Measures Holdfast against its budgets (docs/performance.md) and prints a
 // table; a whole run also writes it to bench/results.md. Exits 1 when a
-// budget is missed. Needs `npm ci && npm run build`, a C compiler and Linux.
+// budget is missed, but for --no-verdict, which is for a busy machine. Needs `npm ci && npm run build`, a C compiler and Linux.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,6 +24,7 @@ const groups = {
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
+    'no-verdict': { type: 'boolean', default: false },
     only: { type: 'string', multiple: true, default: Object.keys(groups) },
   },
 });
@@ -53,4 +54,5 @@ const report = formatReport({ rows, notes, peers, quick: values.quick });
 console.log(report);
 const whole = !values.quick && values.only.length === Object.keys(groups).length;
 if (whole) writeFileSync(new URL('results.md', import.meta.url), report);
-process.exit(rows.some(({ budget, median }) => median > budget) ? 1 : 0);
+const missed = rows.some(({ budget, median }) => median > budget);
+process.exit(missed && !values['no-verdict'] ? 1 : 0);

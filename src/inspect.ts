@@ -1,12 +1,12 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { checkBoolean, checkOptions, checkPath, checkSignal } from './arguments.js';
 import { EXCLUSIVE, loadBinding, SHARED } from './binding.js';
 import { errnoOf, LockUnsupportedError, systemError } from './errors.js';
 import type { Holder } from './holder.js';
 import { allLockedFiles, walkAsync } from './lock-tables.js';
 import { type OwnerRecord, toOwnerRecord } from './owner-record.js';
+import { sleep } from './waiting.js';
 import {
   holderFromRecord,
   locate,
@@ -198,18 +198,13 @@ export async function* watchLock<T extends object = Record<never, never>>(
   const file = checkPath(path);
   let last = '';
   for (;;) {
-    signal?.throwIfAborted();
+    if (signal?.aborted === true) throw signal.reason;
     const status = await look<T>(file, false, { everyHolder: true });
     const text = JSON.stringify(status);
     if (text !== last) {
       last = text;
       yield status;
     }
-    try {
-      await delay(WATCH_MILLISECONDS, undefined, signal === undefined ? {} : { signal });
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw error;
-    }
+    await sleep(WATCH_MILLISECONDS, signal);
   }
 }
