@@ -244,7 +244,7 @@ describe('the tables', () => {
   test('give a record to the holder only where pid and start agree', () => {
     const { start, boot } = ownIdentity();
     const since = new Date(0);
-    const record = parseContent(heldContent('json', since, 5, '"port":80,'));
+    const record = parseContent(heldContent('json', since.getTime(), 5, '"port":80,'));
     const ticks = Number(start.split('@')[0]);
     const base = {
       '/proc': [String(process.pid)],

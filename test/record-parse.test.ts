@@ -30,7 +30,12 @@ const owner = (text: string) => toOwnerRecord<{ port: number }>(parseContent(tex
 
 describe('what is written', () => {
   test('is the documented JSON, one line, and is read back', () => {
-    const text = heldContent('json', SINCE, 1772015400000000, checkData({ port: 80, a: ['b'] }));
+    const text = heldContent(
+      'json',
+      SINCE.getTime(),
+      1772015400000000,
+      checkData({ port: 80, a: ['b'] }),
+    );
     const { start, boot } = ownIdentity();
     expect(text).toBe(
       `{"pid":${process.pid},"startedAt":"2026-02-25T10:30:00.000Z","port":80,"a":["b"],` +
@@ -47,7 +52,9 @@ describe('what is written', () => {
   });
 
   test('as a pid is the pid alone', () => {
-    expect(heldContent('pid', SINCE, 5, checkData({ port: 80 }))).toBe(`${process.pid}\n`);
+    expect(heldContent('pid', SINCE.getTime(), 5, checkData({ port: 80 }))).toBe(
+      `${process.pid}\n`,
+    );
     expect(owner(`${process.pid}\n`)).toEqual({
       pid: process.pid,
       since: null,
@@ -72,7 +79,7 @@ describe('what is written', () => {
   test('is ours and complete at no shorter length', () => {
     const text = heldContent(
       'json',
-      SINCE,
+      SINCE.getTime(),
       1772015400000000,
       checkData({ port: 80, deep: { a: [1] } }),
     );
@@ -83,7 +90,7 @@ describe('what is written', () => {
   });
 
   test('is ours as well while newlines stand where longer content was', () => {
-    const text = heldContent('json', SINCE, 5, '');
+    const text = heldContent('json', SINCE.getTime(), 5, '');
     expect(parseContent(text + '\n'.repeat(500))).toEqual(parseContent(text));
     const left = releasedContent('json', 5);
     expect(parseContent(left + '\n'.repeat(500))).toEqual(parseContent(left));
