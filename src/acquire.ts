@@ -1,47 +1,9 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import {
-  checkBoolean,
-  checkFunction,
-  checkInteger,
-  checkMilliseconds,
-  checkOneOf,
-  checkOptions,
-  checkPath,
-  checkSignal,
-} from './arguments.js';
-import {
-  EXCLUSIVE,
-  IS_DIRECTORY,
-  IS_READ_ONLY,
-  IS_REMOTE,
-  loadBinding,
-  type NativeBinding,
-  SHARED,
-} from './binding.js';
-import {
-  errnoOf,
-  LockHeldError,
-  LockLostError,
-  LockStateError,
-  LockTimeoutError,
-  openError,
-  systemError,
-} from './errors.js';
-import type { Holder } from './holder.js';
-import {
-  type Content,
-  checkData,
-  FOREIGN,
-  heldContent,
-  nextToken,
-  type OwnerRecord,
-  parseContent,
-  RECORD_LIMIT,
-  type RecordFormat,
-  releasedContent,
-  toOwnerRecord,
-} from './owner-record.js';
+import { IS_REMOTE } from './binding.js';
+import { errnoOf, LockHeldError, LockStateError, LockTimeoutError, openError } from './errors.js';
+import { nativeMode, type Request } from './options.js';
+import { type Held, settle } from './publish.js';
 import {
   attempt,
   attemptHere,
@@ -57,94 +19,6 @@ import {
 } from './waiting.js';
 import { holderOf } from './who-holds.js';
 
-export type LockMode = 'exclusive' | 'shared';
-
-export interface AcquireOptions<T extends object = Record<never, never>> {
-  /**
-   * How long to wait, in milliseconds, 0 to Infinity. Default: Infinity for
-   * `acquire`, 0 for `acquireSync`. 0 fails at once, with `ERR_LOCK_HELD`;
-   * a longer one fails with `ERR_LOCK_TIMEOUT`, never early.
-   */
-  timeout?: number;
-  /**
-   * Ends the wait: rejects with `signal.reason`, unchanged. A grant that comes
-   * at the same moment is given back. `acquireSync` looks at it once, before
-   * it waits.
-   */
-  signal?: AbortSignal;
-  /**
-   * Called once, when it turns out that the lock has to be waited for, with
-   * the holder where it can be told. What it throws ends the wait.
-   */
-  onWait?: (holder: Holder<T> | null) => void;
-  /**
-   * Poll instead of waiting in the kernel, at most this many milliseconds
-   * apart (jittered, from 1 ms on doubling up to it). Default: wait in the
-   * kernel; where that is not possible, poll every 50 ms.
-   */
-  pollInterval?: number;
-}
-
-export interface FileLockOptions<T extends object = Record<never, never>>
-  extends AcquireOptions<T> {
-  /** Default `'exclusive'`. Any number of shared holders exclude an exclusive one. */
-  mode?: LockMode;
-  /**
-   * Of a file that is created, before umask. Default `0o600`: whoever may open
-   * a lock file may hold its lock for ever.
-   */
-  permissions?: number;
-  /**
-   * What an exclusive holder writes into the file. Default `'json'` where the
-   * file is Holdfast's own (empty, a record, a bare pid), else nothing. Asked
-   * for on another file it is `ERR_LOCK_STATE`.
-   */
-  record?: RecordFormat | false;
-  /**
-   * The user's own fields of a JSON record; where none is written, they are
-   * not. Reserved: `pid`, `startedAt`, `holdfast`.
-   */
-  data?: T;
-  /**
-   * Default `true`. `false` removes the file on release; never one that is not
-   * Holdfast's own. Not where programs that do not compare path and descriptor
-   * (flock(1), cargo) share the file: they would end up locking nothing.
-   */
-  keepFile?: boolean;
-}
-
-/** A checked call. */
-export interface Request {
-  native: NativeBinding;
-  path: string;
-  mode: LockMode;
-  permissions: number;
-  record: RecordFormat | false;
-  /** The record was asked for by name. */
-  recordWanted: boolean;
-  /** From {@link checkData}. */
-  dataText: string;
-  keepFile: boolean;
-  timeout: number;
-  signal: AbortSignal | undefined;
-  onWait: ((holder: Holder<never> | null) => void) | undefined;
-  pollInterval: number | undefined;
-}
-
-/** A lock that is held. */
-export interface Held {
-  id: number;
-  token: number;
-  previous: OwnerRecord<object> | null;
-  /** What is in the file; `null`: nothing of ours. */
-  record: RecordFormat | null;
-  /** What is to be there whenever the hold is exclusive. */
-  format: RecordFormat | false;
-  /** When the record was first written. */
-  since: number;
-}
-
-const STALE = errnoOf('ESTALE');
 const MISSING = errnoOf('ENOENT');
 
 // Somebody's probe holds the lock for microseconds; it is to refuse nobody.
@@ -153,42 +27,6 @@ const SECOND_TRY_MILLISECONDS = 1;
 const ROUNDS_WITHOUT_PAUSE = 3;
 const LONGEST_PAUSE_MILLISECONDS = 50;
 const FOLDER_TRIES = 10;
-// What is never written into, nor removed.
-const FIXED = IS_DIRECTORY | IS_READ_ONLY;
-
-export function checkRequest(
-  path: unknown,
-  options: FileLockOptions<object> | undefined,
-  defaultTimeout: number,
-): Request {
-  const checked = checkOptions(options);
-  const { permissions, pollInterval, record, signal, onWait } = checked;
-  const keepFile = checkBoolean(checked.keepFile, 'options.keepFile', true);
-  const lockPath = checkPath(path);
-  const request: Request = {
-    native: undefined as never,
-    path: lockPath,
-    mode: checkOneOf(checked.mode, 'options.mode', ['exclusive', 'shared'] as const, 'exclusive'),
-    permissions:
-      permissions === undefined
-        ? 0o600
-        : checkInteger(permissions, 'options.permissions', 0, 0o7777),
-    record: checkOneOf(record, 'options.record', ['json', 'pid', false] as const, 'json'),
-    recordWanted: record === 'json' || record === 'pid',
-    dataText: checkData(checked.data),
-    keepFile,
-    timeout: checkMilliseconds(checked.timeout, 'options.timeout', defaultTimeout),
-    signal: checkSignal(signal),
-    onWait: checkFunction(onWait, 'options.onWait') as Request['onWait'],
-    pollInterval:
-      pollInterval === undefined
-        ? undefined
-        : checkInteger(pollInterval, 'options.pollInterval', 1, 2 ** 31 - 1),
-  };
-  // Only a call that is right in itself needs the addon.
-  request.native = loadBinding(lockPath);
-  return request;
-}
 
 /** Waits without taking this thread. */
 export async function acquire(request: Request): Promise<Held> {
@@ -272,10 +110,6 @@ function openFor(request: Request, deadline: Deadline): Wait {
   };
 }
 
-export function nativeMode(mode: LockMode): typeof EXCLUSIVE | typeof SHARED {
-  return mode === 'exclusive' ? EXCLUSIVE : SHARED;
-}
-
 /** Missing folders are made; somebody may remove them again in between. */
 function openLockFile({ native, path, permissions }: Request): number {
   for (let tries = 0; ; tries++) {
@@ -350,107 +184,4 @@ function beforeNextRound(
     throw new LockTimeoutError(path, holderOf(path), timeout);
   }
   return Math.min(pause, deadline.remaining);
-}
-
-/**
- * With the lock granted: is it the right file's, and what is to be written
- * into it? `null`, and the descriptor closed, when the path leads elsewhere:
- *   1. We open the file at the path.
- *   2. Its holder, or anybody, unlinks it or renames another onto the path.
- *   3. We are granted the lock of a file that nobody else will ever open.
- *   4. Somebody else opens the new file and is granted that.
- */
-function settle(request: Request, id: number): Held | null {
-  const { native } = request;
-  try {
-    const size = comparePath(request, id);
-    const held = size < 0 ? null : publish(request, id, size);
-    if (held === null) native.release(id);
-    return held;
-  } catch (error) {
-    native.release(id);
-    throw error;
-  }
-}
-
-/** The file's size; negative when the path leads elsewhere. */
-export function comparePath(
-  { native, path }: Pick<Request, 'native' | 'path'>,
-  id: number,
-): number {
-  const size = native.compare(id);
-  if (size < 0 && size !== -STALE) throw systemError(-size, 'stat', path);
-  return size;
-}
-
-function publish(request: Request, id: number, size: number): Held | null {
-  const { native, mode, path } = request;
-  const traits = native.traits(id);
-  const held: Held = {
-    id,
-    token: 0,
-    previous: null,
-    record: null,
-    format: request.record,
-    since: 0,
-  };
-  const directory = (traits & IS_DIRECTORY) !== 0;
-  if (request.record === false || directory) {
-    if (directory && request.recordWanted) throw noRecord(path, 'it is a directory');
-    if (!request.keepFile && size === 0 && (traits & FIXED) === 0) native.removeAtEnd(id);
-    held.token = mode === 'shared' ? 0 : nextToken(0);
-    return held;
-  }
-  const content = readRecord(request, id, size);
-  held.previous = toOwnerRecord<object>(content);
-  if (!request.keepFile && content.ours && (traits & FIXED) === 0) native.removeAtEnd(id);
-  if (mode === 'shared') {
-    held.token = content.token;
-    return held;
-  }
-  held.token = nextToken(content.token);
-  if (!content.ours && request.recordWanted) {
-    throw noRecord(path, 'it has content that is not a lock record, which is left alone');
-  }
-  if (!content.ours || (traits & IS_READ_ONLY) !== 0) return held;
-  held.record = request.record;
-  held.since = Date.now();
-  writeRecord(request, held, request.dataText, false);
-  // The record has to be in the file before it is clear that the file is the
-  // one at the path, or a newcomer might read an old token there.
-  return comparePath(request, id) < 0 ? null : held;
-}
-
-function noRecord(path: string, reason: string): LockStateError {
-  return new LockStateError(path, `no record can be written into ${path}: ${reason}`);
-}
-
-/** What the file says; only ever read with its lock held. */
-export function readRecord(
-  request: Pick<Request, 'native' | 'path'>,
-  id: number,
-  size: number,
-): Content {
-  if (size === 0) return parseContent('');
-  if (size > RECORD_LIMIT) return FOREIGN;
-  const text = request.native.read(id);
-  if (typeof text === 'number') throw systemError(-text, 'read', request.path);
-  return parseContent(text);
-}
-
-/** `guarded`: against a hand-over of the record by another process. */
-export function writeRecord(
-  { native, path }: Pick<Request, 'native' | 'path'>,
-  held: Held,
-  dataText: string,
-  guarded: boolean,
-): void {
-  const format = held.record;
-  if (format === null) return;
-  const text = heldContent(format, held.since, held.token, dataText);
-  const errno = native.write(held.id, text, releasedContent(format, held.token), guarded);
-  if (errno === 0) return;
-  if (errno === STALE)
-    throw new LockLostError(path, `${path} is no longer the file that is locked`);
-  throw systemError(errno, 'write', path);
 }

@@ -1,45 +1,31 @@
-import { readlinkSync } from 'node:fs';
-import {
-  type AcquireOptions,
-  acquire,
-  acquireSync,
-  checkRequest,
-  comparePath,
-  type FileLockOptions,
-  type Held,
-  type LockMode,
-  nativeMode,
-  type Request,
-  readRecord,
-  tryAcquire,
-  writeRecord,
-} from './acquire.js';
+import { acquire, acquireSync, tryAcquire } from './acquire.js';
+import { adopt } from './adopt.js';
 import { argumentError, checkInteger } from './arguments.js';
 import {
   EXCLUSIVE,
   IS_DIRECTORY,
   IS_READ_ONLY,
-  IS_REMOTE,
-  loadBinding,
   type NativeBinding,
   RELEASE_STEPS,
   SHARED,
-  UNLOCKED,
 } from './binding.js';
+import { unwatch, watch } from './collected.js';
+import { errnoOf, flockError, LockLostError, LockStateError, systemError } from './errors.js';
 import {
-  errnoOf,
-  flockError,
-  LockHeldError,
-  LockLostError,
-  LockStateError,
-  LockTimeoutError,
-  openError,
-  systemError,
-} from './errors.js';
-import { modeOfDescriptor, walkSync } from './lock-tables.js';
-import { checkData, nextToken, type OwnerRecord, parseData } from './owner-record.js';
-import { attempt, deadlineOf, waitForLock } from './waiting.js';
-import { holderOf } from './who-holds.js';
+  type AcquireOptions,
+  checkRequest,
+  type FileLockOptions,
+  type LockMode,
+  type Request,
+} from './options.js';
+import {
+  checkData,
+  nextToken,
+  type OwnerRecord,
+  parseData,
+  type RecordFormat,
+} from './owner-record.js';
+import { comparePath, type Held, readRecord, writeRecord } from './publish.js';
 
 /** A lock as those need it who only want something held and let go. */
 export interface HeldLock extends AsyncDisposable {
@@ -53,45 +39,14 @@ export interface Locker {
   acquire(path: string, options?: AcquireOptions<object>): Promise<HeldLock>;
 }
 
-// A lock that nobody can release any more stays held: it guards something
-// that may still go on. That is a mistake worth hearing of.
-const collected = new FinalizationRegistry<string>((path) => {
-  process.emitWarning(
-    `A FileLock of ${path} was garbage-collected while held; the lock stays held`,
-    {
-      type: 'HoldfastWarning',
-      code: 'HOLDFAST_LOCK_COLLECTED',
-      detail: 'Keep the FileLock and call release(), or use withLock() or "await using".',
-    },
-  );
-});
-
-// Most locks are released within a moment, and to watch one takes as long as a
-// system call. So it is watched from when it has been held for a while; until
-// then it is kept, and cannot be collected.
-const UNWATCHED_MILLISECONDS = 100;
-const taken = new Set<FileLock>();
-let watching = false;
-
-function watchTaken(): void {
-  watching = false;
-  for (const lock of taken) collected.register(lock, lock.path, lock);
-  taken.clear();
-}
-
-function watch(lock: FileLock<never>): void {
-  taken.add(lock as FileLock);
-  if (watching) return;
-  watching = true;
-  setTimeout(watchTaken, UNWATCHED_MILLISECONDS).unref();
-}
-
-function unwatch(lock: FileLock<never>): void {
-  if (!taken.delete(lock as FileLock)) collected.unregister(lock);
-}
-
-// For functions of this file that are not the users'.
-let internalsOf: (lock: FileLock) => { native: NativeBinding; id: number };
+// For floors above this one, not for users.
+export let internalsOf: (lock: FileLock) => {
+  native: NativeBinding;
+  id: number;
+  record: RecordFormat | null;
+};
+/** A lock of what was acquired in another way. */
+export let lockOf: (request: Request, held: Held) => FileLock;
 
 /**
  * A lock on a file: flock(2). It exists only as long as it is held, like a
@@ -108,7 +63,8 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
   readonly previous: OwnerRecord<T> | null;
 
   static {
-    internalsOf = (lock) => ({ native: lock.#native, id: lock.#id });
+    internalsOf = (lock) => ({ native: lock.#native, id: lock.#id, record: lock.#lock.record });
+    lockOf = (request, held) => new FileLock(request, held);
   }
 
   readonly #native: NativeBinding;
@@ -128,7 +84,7 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
     this.#lock = lock;
     this.#mode = request.mode;
     this.#data = request.dataText;
-    watch(this as unknown as FileLock<never>);
+    watch(this);
   }
 
   /**
@@ -362,160 +318,8 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
 
   #end(): void {
     this.#held = false;
-    unwatch(this as unknown as FileLock<never>);
+    unwatch(this);
   }
-}
-
-function adopt(request: Request, fd: number): Held {
-  const { native, path } = request;
-  if (native.owns(fd)) {
-    throw new LockStateError(path, `descriptor ${fd} belongs to a lock of this process already`);
-  }
-  const mode = walkSync(modeOfDescriptor(fd));
-  // Asks for nothing but what a closed descriptor refuses.
-  const id = native.adopt(fd, path, nativeMode(mode ?? 'shared'));
-  if (id < 0) {
-    const unlockable = -id === errnoOf('ENXIO');
-    throw unlockable ? openError(-id, path) : systemError(-id, 'fcntl', path);
-  }
-  try {
-    if (mode === null) {
-      throw new LockStateError(path, `descriptor ${fd} holds no lock, so there is none to adopt`);
-    }
-    request.mode = mode;
-    return adoptRecord(request, id, fd);
-  } catch (error) {
-    native.forget(id);
-    throw error;
-  }
-}
-
-/** The token is the hold's; the record becomes that of this process. */
-function adoptRecord(request: Request, id: number, fd: number): Held {
-  const { native, path, mode, record } = request;
-  const size = comparePath(request, id);
-  if (size < 0) {
-    throw new LockLostError(path, `descriptor ${fd} is not of the file at ${path}`);
-  }
-  const plain = (native.traits(id) & (IS_DIRECTORY | IS_READ_ONLY)) === 0;
-  const content = readRecord(request, id, size);
-  if (!request.keepFile && content.ours && plain) native.removeAtEnd(id);
-  const exclusive = mode === 'exclusive';
-  const token = exclusive && content.token === 0 ? nextToken(0) : content.token;
-  const ours = content.ours && plain && exclusive;
-  if (request.recordWanted && !ours) {
-    throw new LockStateError(path, `no record can be written into ${path}`);
-  }
-  const held: Held = {
-    id,
-    token,
-    previous: null,
-    record: ours && record !== false ? record : null,
-    format: record,
-    since: Date.now(),
-  };
-  // The parent may detach at this moment and take its own record out.
-  writeRecord(request, held, request.dataText, true);
-  return held;
-}
-
-/**
- * Turns this process into `command`, which then holds the lock: exec(3). The
- * record goes first, for nobody could take it out any more. Throws where the
- * command cannot be run.
- */
-export function executeInPlace(lock: FileLock, command: string[]): never {
-  const { native, id } = internalsOf(lock);
-  native.clear(id);
-  const [file = ''] = command;
-  throw systemError(native.execute(file, command, lock.fd), 'execve', file);
-}
-
-/**
- * Locks, or unlocks, a descriptor that stays the caller's: the lock belongs to
- * whoever shares its description, and outlives this process with them.
- */
-export async function lockDescriptor(
-  fd: number,
-  mode: LockMode | 'unlocked',
-  timeout: number,
-): Promise<void> {
-  const native = loadBinding(`descriptor ${fd}`);
-  const link = `/proc/self/fd/${fd}`;
-  const id = native.borrow(fd, link);
-  if (id < 0) throw systemError(-id, 'fcntl', link);
-  const path = readlinkSync(link);
-  const remote = (native.traits(id) & IS_REMOTE) !== 0;
-  const deadline = deadlineOf(timeout, remote);
-  if (mode === 'unlocked') {
-    const errno = native.tryLock(id, UNLOCKED);
-    native.detach(id);
-    if (errno !== 0) throw flockError(errno, path);
-    return;
-  }
-  const wait = {
-    native,
-    id,
-    mode: nativeMode(mode),
-    path,
-    remote,
-    anyFile: true,
-    deadline,
-    signal: undefined,
-    pollInterval: undefined,
-  };
-  let outcome = await attempt(wait);
-  if (outcome === 'refused' && timeout > 0) outcome = await waitForLock(wait);
-  if (outcome === 'granted') {
-    native.detach(id);
-    return;
-  }
-  if (outcome === 'refused') native.detach(id);
-  const holder = holderOf(path);
-  throw timeout === 0
-    ? new LockHeldError(path, holder)
-    : new LockTimeoutError(path, holder, timeout);
-}
-
-/**
- * Runs `fn` with the lock held and releases it whatever `fn` does. The error
- * of `fn` comes through unchanged; a release that fails after it is a process
- * warning, a release that alone fails rejects.
- */
-export function withLock<R, T extends object = Record<never, never>>(
-  path: string | URL,
-  fn: (lock: FileLock<T>) => R | Promise<R>,
-): Promise<R>;
-export function withLock<R, T extends object = Record<never, never>>(
-  path: string | URL,
-  options: FileLockOptions<T>,
-  fn: (lock: FileLock<T>) => R | Promise<R>,
-): Promise<R>;
-export async function withLock<R, T extends object>(
-  path: string | URL,
-  ...rest:
-    | [(lock: FileLock<T>) => R | Promise<R>]
-    | [FileLockOptions<T>, (lock: FileLock<T>) => R | Promise<R>]
-): Promise<R> {
-  const [options, fn] = rest.length === 1 ? [undefined, rest[0]] : rest;
-  if (typeof fn !== 'function') {
-    throw argumentError('ERR_INVALID_ARG_TYPE', 'fn', 'a function', fn);
-  }
-  const lock = await FileLock.acquire<T>(path, options);
-  let result: R;
-  try {
-    result = await fn(lock);
-  } catch (error) {
-    await lock.release().catch((failure: Error) => {
-      process.emitWarning(`Releasing ${lock.path} failed: ${failure.message}`, {
-        type: 'HoldfastWarning',
-        code: 'HOLDFAST_RELEASE_FAILED',
-      });
-    });
-    throw error;
-  }
-  await lock.release();
-  return result;
 }
 
 /** A {@link Locker} of real file locks, with `options` as defaults. */

@@ -1,4 +1,3 @@
-export type { AcquireOptions, FileLockOptions, LockMode } from './acquire.js';
 export {
   isLockError,
   LockError,
@@ -10,7 +9,7 @@ export {
   LockTimeoutError,
   LockUnsupportedError,
 } from './errors.js';
-export { FileLock, fileLocker, type HeldLock, type Locker, withLock } from './file-lock.js';
+export { FileLock, fileLocker, type HeldLock, type Locker } from './file-lock.js';
 export type { Holder } from './holder.js';
 export {
   type InspectOptions,
@@ -20,4 +19,6 @@ export {
   type LockStatus,
   watchLock,
 } from './inspect.js';
+export type { AcquireOptions, FileLockOptions, LockMode } from './options.js';
 export type { OwnerRecord, RecordFormat } from './owner-record.js';
+export { withLock } from './with-lock.js';

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { formatTimeout, isLockError, type LockError } from '../errors.js';
-import { executeInPlace, FileLock, lockDescriptor } from '../file-lock.js';
+import { FileLock } from '../file-lock.js';
 import { describeHolder } from '../holder.js';
+import { executeInPlace, lockDescriptor } from '../inherited.js';
 import { cannotRun, runCommand } from './command.js';
 import { EXIT, Exit, exitCodeOf } from './exit-codes.js';
 import { parseRun, type RunOptions } from './run-options.js';

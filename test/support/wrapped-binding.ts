@@ -1,5 +1,5 @@
-import { checkRequest, type FileLockOptions, type Request } from '../../src/acquire.js';
 import type { NativeBinding } from '../../src/binding.js';
+import { checkRequest, type FileLockOptions, type Request } from '../../src/options.js';
 
 type Name = keyof NativeBinding;
 

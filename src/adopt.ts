@@ -1,0 +1,60 @@
+import { IS_DIRECTORY, IS_READ_ONLY } from './binding.js';
+import { errnoOf, LockLostError, LockStateError, openError, systemError } from './errors.js';
+import { modeOfDescriptor, walkSync } from './lock-tables.js';
+import { nativeMode, type Request } from './options.js';
+import { nextToken } from './owner-record.js';
+import { comparePath, type Held, readRecord, writeRecord } from './publish.js';
+
+/** Takes over a lock that a parent handed down as `fd`; its mode is `request`'s from then on. */
+export function adopt(request: Request, fd: number): Held {
+  const { native, path } = request;
+  if (native.owns(fd)) {
+    throw new LockStateError(path, `descriptor ${fd} belongs to a lock of this process already`);
+  }
+  const mode = walkSync(modeOfDescriptor(fd));
+  // Asks for nothing but what a closed descriptor refuses.
+  const id = native.adopt(fd, path, nativeMode(mode ?? 'shared'));
+  if (id < 0) {
+    const unlockable = -id === errnoOf('ENXIO');
+    throw unlockable ? openError(-id, path) : systemError(-id, 'fcntl', path);
+  }
+  try {
+    if (mode === null) {
+      throw new LockStateError(path, `descriptor ${fd} holds no lock, so there is none to adopt`);
+    }
+    request.mode = mode;
+    return adoptRecord(request, id, fd);
+  } catch (error) {
+    native.forget(id);
+    throw error;
+  }
+}
+
+/** The token is the hold's; the record becomes that of this process. */
+function adoptRecord(request: Request, id: number, fd: number): Held {
+  const { native, path, mode, record } = request;
+  const size = comparePath(request, id);
+  if (size < 0) {
+    throw new LockLostError(path, `descriptor ${fd} is not of the file at ${path}`);
+  }
+  const plain = (native.traits(id) & (IS_DIRECTORY | IS_READ_ONLY)) === 0;
+  const content = readRecord(request, id, size);
+  if (!request.keepFile && content.ours && plain) native.removeAtEnd(id);
+  const exclusive = mode === 'exclusive';
+  const token = exclusive && content.token === 0 ? nextToken(0) : content.token;
+  const ours = content.ours && plain && exclusive;
+  if (request.recordWanted && !ours) {
+    throw new LockStateError(path, `no record can be written into ${path}`);
+  }
+  const held: Held = {
+    id,
+    token,
+    previous: null,
+    record: ours && record !== false ? record : null,
+    format: record,
+    since: Date.now(),
+  };
+  // The parent may detach at this moment and take its own record out.
+  writeRecord(request, held, request.dataText, true);
+  return held;
+}

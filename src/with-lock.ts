@@ -1,0 +1,44 @@
+import { argumentError } from './arguments.js';
+import { FileLock } from './file-lock.js';
+import type { FileLockOptions } from './options.js';
+
+/**
+ * Runs `fn` with the lock held and releases it whatever `fn` does. The error
+ * of `fn` comes through unchanged; a release that fails after it is a process
+ * warning, a release that alone fails rejects.
+ */
+export function withLock<R, T extends object = Record<never, never>>(
+  path: string | URL,
+  fn: (lock: FileLock<T>) => R | Promise<R>,
+): Promise<R>;
+export function withLock<R, T extends object = Record<never, never>>(
+  path: string | URL,
+  options: FileLockOptions<T>,
+  fn: (lock: FileLock<T>) => R | Promise<R>,
+): Promise<R>;
+export async function withLock<R, T extends object>(
+  path: string | URL,
+  ...rest:
+    | [(lock: FileLock<T>) => R | Promise<R>]
+    | [FileLockOptions<T>, (lock: FileLock<T>) => R | Promise<R>]
+): Promise<R> {
+  const [options, fn] = rest.length === 1 ? [undefined, rest[0]] : rest;
+  if (typeof fn !== 'function') {
+    throw argumentError('ERR_INVALID_ARG_TYPE', 'fn', 'a function', fn);
+  }
+  const lock = await FileLock.acquire<T>(path, options);
+  let result: R;
+  try {
+    result = await fn(lock);
+  } catch (error) {
+    await lock.release().catch((failure: Error) => {
+      process.emitWarning(`Releasing ${lock.path} failed: ${failure.message}`, {
+        type: 'HoldfastWarning',
+        code: 'HOLDFAST_RELEASE_FAILED',
+      });
+    });
+    throw error;
+  }
+  await lock.release();
+  return result;
+}
