@@ -1,7 +1,7 @@
 import { renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { acquire, tryAcquire } from '../src/acquire.js';
+import { acquire, acquireSync, tryAcquire } from '../src/acquire.js';
 import type { NativeBinding } from '../src/binding.js';
 import { FileLock, type FileLockOptions, inspect } from '../src/index.js';
 import { checkRequest } from '../src/options.js';

@@ -3,6 +3,7 @@ import { onTestFinished } from 'vitest';
 
 const ENTRY = new URL('../../dist/index.js', import.meta.url).href;
 const LIMIT_MILLISECONDS = 25_000;
+const GRANDCHILD_MILLISECONDS = 500;
 
 export interface End {
   code: number | null;
@@ -35,10 +36,14 @@ export class Program {
     });
     this.exited = new Promise((resolve, reject) => {
       child.once('error', reject);
-      // Not 'close': a grandchild may have the pipes for longer.
       child.once('exit', (code, signal) => {
-        const { stdout, stderr } = this;
-        setImmediate(() => resolve({ code, signal, stdout, stderr }));
+        const end = (): void => {
+          clearTimeout(timer);
+          resolve({ code, signal, stdout: this.stdout, stderr: this.stderr });
+        };
+        // With what it wrote last; but a grandchild may have the pipes for longer.
+        const timer = setTimeout(end, GRANDCHILD_MILLISECONDS);
+        child.once('close', end);
       });
     });
     this.exited.catch(() => {});
