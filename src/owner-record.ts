@@ -154,7 +154,7 @@ export function parseContent(text: string): Content {
  * ever write into that file again. A shorter write is never cut.
  */
 function torn(text: string): Content {
-  if (text.length <= PAGE) return FOREIGN;
+  if (Buffer.byteLength(text) < PAGE) return FOREIGN;
   const [, token] = TOKEN_LINE.exec(text) ?? [];
   if (token !== undefined) return { ours: true, token: checkToken(Number(token)), owner: null };
   return RECORD_BEGINNING.test(text) ? { ours: true, token: 0, owner: null } : FOREIGN;
