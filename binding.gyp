@@ -26,6 +26,7 @@
         "-fvisibility=hidden",
         # A cancelled thread is unwound through frames of ours.
         "-fasynchronous-unwind-tables",
+        "-ffunction-sections",
         "-ffile-prefix-map=<(module_root_dir)=."
       ],
       "conditions": [
@@ -40,6 +41,8 @@
             "-Wl,-z,now",
             "-Wl,-z,nodelete",
             "-Wl,--version-script=<(module_root_dir)/src-native/exports.map",
+            "-Wl,--gc-sections",
+            "-Wl,-z,noseparate-code",
             "-Wl,--build-id=none"
           ],
           "libraries": ["-lgcc"]

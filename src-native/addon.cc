@@ -418,6 +418,48 @@ Napi::Value CancelWaiting(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), ending && posts);
 }
 
+// Steals: puts a new, locked file in the place of an opened one.
+Napi::Value Replace(const Napi::CallbackInfo& info) {
+  const Entry* old = EntryAt(info);
+  Buffer temporary;
+  if (old == nullptr || !TextAt(info, 1, &temporary)) {
+    return Number(info, -EBADF);
+  }
+  // Where flock and the guard's lock share a table there is no way to do it.
+  if (old->remote) return Number(info, -ENOTSUP);
+  Entry* entry = new Entry;
+  OpenedFile opened;
+  int error = entry->path.Allocate(old->path.size()) ? 0 : ENOMEM;
+  if (error == 0) {
+    memcpy(entry->path.data(), old->path.data(), old->path.size());
+    error = ReplaceLocked(entry->path.data(), temporary.data(),
+                          IntAt(info, 2), old->file, &opened);
+  }
+  if (error != 0) {
+    delete entry;
+    return Number(info, -error);
+  }
+  entry->fd = opened.fd;
+  entry->file = opened.state;
+  entry->held = Held::kExclusive;
+  return Add(info, entry);
+}
+
+Napi::Value OpenProcessHandle(const Napi::CallbackInfo& info) {
+  int process;
+  const int error = OpenProcess(IntAt(info, 0), &process);
+  return Number(info, error != 0 ? -error : process);
+}
+
+Napi::Value SignalProcessHandle(const Napi::CallbackInfo& info) {
+  return Number(info, SignalProcess(IntAt(info, 0), IntAt(info, 1)));
+}
+
+Napi::Value CloseProcessHandle(const Napi::CallbackInfo& info) {
+  CloseDescriptor(IntAt(info, 0));
+  return info.Env().Undefined();
+}
+
 Napi::Value Remote(const Napi::CallbackInfo& info) {
   Buffer path;
   bool remote = false;
@@ -482,6 +524,10 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   Export<FinishWaiting>(exports, "finishWaiting", self);
   Export<WaitHere>(exports, "waitHere", self);
   Export<CancelWaiting>(exports, "cancelWaiting", self);
+  Export<Replace>(exports, "replace", self);
+  Export<OpenProcessHandle>(exports, "openProcess", self);
+  Export<SignalProcessHandle>(exports, "signalProcess", self);
+  Export<CloseProcessHandle>(exports, "closeProcess", self);
   Export<Remote>(exports, "remote", self);
   Export<Execute>(exports, "execute", self);
   return exports;

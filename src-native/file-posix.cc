@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <linux/stat.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
@@ -15,6 +16,7 @@
 namespace holdfast {
 namespace {
 
+constexpr int kReplacePatienceMs = 100;
 constexpr int kOpenFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 
 template <typename Call>
@@ -271,6 +273,44 @@ int RemoveIfSame(const char* path, const FileState& file, int patience_ms) {
   if (guard.error() != 0) return guard.error();
   if (!guard.state().SameFile(file)) return 0;
   return unlink(path) == -1 ? errno : 0;
+}
+
+int ReplaceLocked(const char* path, const char* temporary, int permissions,
+                  const FileState& expected, OpenedFile* opened) {
+  const int fd =
+      Open(temporary, kOpenFlags | O_RDWR | O_CREAT | O_EXCL, permissions);
+  if (fd == -1) return errno;
+  opened->fd = fd;
+  opened->read_only = false;
+  // Before anybody can meet it at the path.
+  int error = Flock(fd, LOCK_EX | LOCK_NB);
+  if (error == 0) error = StateOfDescriptor(fd, &opened->state);
+  if (error == 0) {
+    PathGuard guard(path, kReplacePatienceMs);
+    error = guard.error() == ENOENT ? ESTALE : guard.error();
+    if (error == 0 && !guard.state().SameFile(expected)) error = ESTALE;
+    if (error == 0 && rename(temporary, path) == -1) error = errno;
+  }
+  if (error != 0) {
+    unlink(temporary);
+    CloseDescriptor(fd);
+  }
+  return error;
+}
+
+int OpenProcess(int pid, int* process) {
+  // By number: C libraries older than the call have no wrapper for it.
+  constexpr long kPidfdOpen = 434;
+  const long result = syscall(kPidfdOpen, pid, 0);
+  if (result == -1) return errno;
+  *process = static_cast<int>(result);
+  return 0;
+}
+
+int SignalProcess(int process, int signal) {
+  constexpr long kPidfdSendSignal = 424;
+  return syscall(kPidfdSendSignal, process, signal, nullptr, 0) == -1 ? errno
+                                                                      : 0;
 }
 
 int ExecuteInPlace(const char* file, char* const argv[], int inherited_fd) {

@@ -100,6 +100,17 @@ class PathGuard {
 // anything else there it does nothing. EAGAIN: the guard was not to be had.
 int RemoveIfSame(const char* path, const FileState& file, int patience_ms);
 
+// Puts a new file, which is locked exclusively already, in the place of
+// `expected` at `path`; `temporary` is a name in the same folder. ESTALE: the
+// path leads to another file by now. EAGAIN: the guard was not to be had.
+int ReplaceLocked(const char* path, const char* temporary, int permissions,
+                  const FileState& expected, OpenedFile* opened);
+
+// A process by a descriptor, which cannot come to mean another one with the
+// same pid: pidfd_open(2), pidfd_send_signal(2).
+int OpenProcess(int pid, int* process);
+int SignalProcess(int process, int signal);
+
 // Replaces this process's program. Returns only on failure.
 // `inherited_fd`: stays open in the new program; -1 for none.
 int ExecuteInPlace(const char* file, char* const argv[], int inherited_fd);

@@ -73,6 +73,17 @@ export interface NativeBinding {
    * `onSettled` tells when that has been done.
    */
   cancelWaiting(id: number): boolean;
+  /**
+   * Puts a new file, locked exclusively, in the place of the opened one;
+   * `temporary` is a name beside it. The new id, or `-errno`: `ESTALE` where
+   * the path leads elsewhere, `ENOTSUP` where it cannot be done safely.
+   */
+  replace(id: number, temporary: string, permissions: number): number;
+  /** A descriptor of a process (not in the table), or `-errno`. */
+  openProcess(pid: number): number;
+  /** An errno. */
+  signalProcess(process: number, signal: number): number;
+  closeProcess(process: number): void;
   /** 1 for a network or FUSE file system, else 0, or `-errno`. */
   remote(path: string): number;
   /** Replaces the program; returns the errno of the failure. */
