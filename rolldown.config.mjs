@@ -6,8 +6,16 @@ import { defineConfig } from 'rolldown';
 
 rmSync('dist', { recursive: true, force: true });
 
+// The layers on top of the core are loaded by those who ask for them.
+const CORE = /src\/(?!instance|force|testing|index)[\w-]+\.ts$/;
+
 export default defineConfig({
-  input: { index: 'src/index.ts', 'cli/holdfast': 'src/cli/holdfast.ts' },
+  input: {
+    index: 'src/index.ts',
+    instance: 'src/instance-lock.ts',
+    testing: 'src/testing.ts',
+    'cli/holdfast': 'src/cli/holdfast.ts',
+  },
   platform: 'node',
   external: ['node-gyp-build', 'cli-table3'],
   output: {
@@ -16,7 +24,7 @@ export default defineConfig({
     // Beside index.js: binding.ts looks for the addon from there.
     chunkFileNames: '[name].js',
     comments: false,
-    // All that is no command of its own is one file.
-    codeSplitting: { groups: [{ name: 'core', test: /src\/[\w-]+\.ts$/ }] },
+    // The core is one file.
+    codeSplitting: { groups: [{ name: 'core', test: CORE }] },
   },
 });

@@ -281,7 +281,12 @@ Napi::Value Read(const Napi::CallbackInfo& info) {
   const size_t size = static_cast<size_t>(
       entry->file.size < kRecordLimit ? entry->file.size : kRecordLimit);
   if (!content.Allocate(size + 1)) return Number(info, -ENOMEM);
-  const int error = ReadContent(entry->fd, content.data(), size + 1, &length);
+  int error = ReadContent(entry->fd, content.data(), size + 1, &length);
+  if (error == 0 && length > size) {
+    // It has grown since it was looked at.
+    if (!content.Allocate(kRecordLimit + 1)) return Number(info, -ENOMEM);
+    error = ReadContent(entry->fd, content.data(), kRecordLimit + 1, &length);
+  }
   if (error != 0) return Number(info, -error);
   napi_value text;
   if (napi_create_string_utf8(info.Env(), content.data(), length, &text) !=

@@ -14,7 +14,7 @@ export type LockErrorCode =
 // is known as well: instanceof would not do.
 const BRAND = Symbol.for('holdfast.LockError');
 
-function setName(errorClass: { prototype: Error }, name: string): void {
+export function setName(errorClass: { prototype: Error }, name: string): void {
   Object.defineProperty(errorClass.prototype, 'name', {
     value: name,
     configurable: true,

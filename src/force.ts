@@ -1,0 +1,270 @@
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { onAbort } from './abort.js';
+import {
+  errnoOf,
+  isLockError,
+  LockForceError,
+  LockStateError,
+  openError,
+  systemError,
+} from './errors.js';
+import { FileLock, lockOf } from './file-lock.js';
+import type { Holder } from './holder.js';
+import { filesLockedBy, text, walkAsync, walkSync } from './lock-tables.js';
+import { checkRequest, type FileLockOptions, type Request } from './options.js';
+import { nextToken, parseContent, toOwnerRecord } from './owner-record.js';
+import { startInStat } from './process-identity.js';
+import { comparePath, type Held, writeRecord } from './publish.js';
+import { holderOf, locate, readContent, viewKernel } from './who-holds.js';
+
+/** What is to be done about a holder, and who has the last word. */
+export interface ForceOptions<T extends object> {
+  how: 'steal' | 'terminate';
+  /** Milliseconds between SIGTERM and SIGKILL. */
+  grace: number;
+  confirm: ((holder: Holder<T>) => boolean | Promise<boolean>) | undefined;
+}
+
+/** Makes the error for a refusal by this holder. */
+export type Refuse = (holder: Holder<object> | null) => Error;
+
+const ROUNDS = 20;
+const NOBODY: Holder<never> = {
+  pid: null,
+  self: false,
+  source: 'record',
+  verified: false,
+  since: null,
+  command: null,
+  hostname: null,
+  data: null,
+};
+
+async function askAbout(
+  holder: Holder<object> | null,
+  { confirm }: ForceOptions<never>,
+  refuse: Refuse,
+): Promise<void> {
+  if (confirm !== undefined && !(await confirm((holder ?? NOBODY) as Holder<never>))) {
+    throw refuse(holder);
+  }
+}
+
+/**
+ * A lock in spite of `asked`, who holds it. Nothing takes a lock from a living
+ * process: this puts a new, locked file in the place of the one it holds.
+ *
+ * Of two that steal at once, the second finds a holder that nobody asked it
+ * about: it is refused, or asks again.
+ */
+export async function steal(
+  path: string,
+  options: FileLockOptions<object>,
+  asked: Holder<object> | null,
+  force: ForceOptions<never>,
+  refuse: Refuse,
+): Promise<FileLock<object>> {
+  const request = checkRequest(path, options, 0);
+  let target = asked;
+  await askAbout(target, force, refuse);
+  for (let round = 0; round < ROUNDS; round++) {
+    const free = FileLock.tryAcquire(path, options);
+    if (free !== null) return free;
+    const old = request.native.open(path, -1);
+    if (old === -errnoOf('ENOENT')) continue;
+    if (old < 0) throw openError(-old, path);
+    try {
+      const holder = holderOf<object>(path);
+      if (holder?.pid !== target?.pid) {
+        if (force.confirm === undefined) throw refuse(holder);
+        target = holder;
+        await askAbout(target, force, refuse);
+        continue;
+      }
+      const lock = replace(request, old);
+      if (lock !== null) return lock;
+    } finally {
+      request.native.release(old);
+    }
+  }
+  throw refuse(holderOf(path));
+}
+
+/** `null`: the path leads to another file by now. */
+function replace(request: Request, old: number): FileLock<object> | null {
+  const { native, path, permissions } = request;
+  if (readContent(path)?.ours !== true) {
+    throw new LockStateError(
+      path,
+      `${path} has content that is not a lock record: it is not replaced`,
+    );
+  }
+  const name = `.${basename(path)}.${process.pid}.${randomBytes(6).toString('hex')}`;
+  const id = native.replace(old, join(dirname(path), name), permissions);
+  if (id === -errnoOf('ESTALE')) return null;
+  if (id === -errnoOf('ENOTSUP')) {
+    throw new LockForceError(
+      path,
+      null,
+      `the lock of ${path} cannot be stolen safely on its file system`,
+    );
+  }
+  if (id < 0) throw systemError(-id, 'rename', path);
+  try {
+    // Only now is the old holder's token the last one: before the rename it
+    // could still have been followed by another.
+    const content = native.read(old);
+    const before = parseContent(typeof content === 'string' ? content : '');
+    const held: Held = {
+      id,
+      token: nextToken(before.token),
+      previous: toOwnerRecord<object>(before),
+      record: request.record === false ? null : request.record,
+      format: request.record,
+      since: Date.now(),
+    };
+    if (!request.keepFile) native.removeAtEnd(id);
+    writeRecord(request, held, request.dataText, false);
+    if (comparePath(request, id) >= 0) return lockOf(request, held) as FileLock<object>;
+  } catch (error) {
+    native.release(id);
+    throw error;
+  }
+  // Stolen in turn.
+  native.release(id);
+  return null;
+}
+
+/**
+ * Asks the holder to end, then makes it, and waits for the lock itself. Only a
+ * process is signalled whose own descriptors were seen to have the lock, and
+ * only those that had it when `asked` was asked about: a holder that came
+ * later is a refusal.
+ */
+export async function terminate(
+  path: string,
+  options: FileLockOptions<object>,
+  force: ForceOptions<never>,
+  refuse: Refuse,
+): Promise<FileLock<object>> {
+  const file = locate(path);
+  if (file === null) throw cannot(path, null, 'the system does not tell who holds it');
+  const holdersNow = async (): Promise<Holder<object>[]> =>
+    (await walkAsync(viewKernel(file, readContent(path), { everyHolder: true })))?.holders ?? [];
+  const first = await holdersNow();
+  const targets = new Set(first.map(({ pid }) => pid));
+  for (const holder of first) {
+    if (holder.self) throw cannot(path, holder, 'this very process holds it');
+    if (holder.pid === null || !holder.verified) {
+      throw cannot(path, holder, 'its holder could not be verified');
+    }
+  }
+  if (first.length === 0) throw cannot(path, holderOf(path), 'its holder is out of sight');
+  await askAbout(first[0] ?? null, force, refuse);
+  for (let round = 0; round < ROUNDS; round++) {
+    const free = FileLock.tryAcquire(path, options);
+    if (free !== null) return free;
+    const [holder] = await holdersNow();
+    if (holder === undefined) continue;
+    if (!targets.has(holder.pid)) throw refuse(holder);
+    for (const [signal, patience] of [
+      ['SIGTERM', force.grace],
+      ['SIGKILL', KILL_MILLISECONDS],
+    ] as const) {
+      if (!signalHolder(path, file, holder, signal)) break;
+      const lock = await acquireOrGone(path, options, holder.pid ?? 0, patience);
+      if (lock !== null) return lock;
+    }
+  }
+  throw cannot(path, holderOf(path), 'it does not end');
+}
+
+const KILL_MILLISECONDS = 5000;
+const LOOK_MILLISECONDS = 50;
+
+function cannot(
+  path: string,
+  holder: Holder<object> | null,
+  reason: string,
+  cause?: unknown,
+): Error {
+  return new LockForceError(
+    path,
+    holder,
+    `the holder of ${path} cannot be ended: ${reason}`,
+    cause,
+  );
+}
+
+/**
+ * False: the process has ended, or let go, before it could be signalled.
+ *   1. We get a descriptor of the process with that pid.
+ *   2. We see that the process with that pid has the lock.
+ *   3. We signal through the descriptor: if the pid has come to mean another
+ *      process since 1, that fails instead of hitting it.
+ */
+function signalHolder(
+  path: string,
+  file: string,
+  holder: Holder<object>,
+  signal: 'SIGTERM' | 'SIGKILL',
+): boolean {
+  const { native } = checkRequest(path, undefined, 0);
+  const pid = holder.pid ?? 0;
+  const gone = errnoOf('ESRCH');
+  const handle = native.openProcess(pid);
+  if (handle === -gone) return false;
+  if (handle < 0) throw cannot(path, holder, 'no handle', systemError(-handle, 'pidfd_open', path));
+  try {
+    const files = walkSync(filesLockedBy(pid));
+    if (files === null && !isAlive(pid)) return false;
+    if (files === null) throw cannot(path, holder, 'its holder could not be verified');
+    if (!files.includes(file)) return false;
+    const errno = native.signalProcess(handle, constants.signals[signal]);
+    if (errno === gone) return false;
+    if (errno === 0) return true;
+    throw cannot(path, holder, 'no permission', systemError(errno, 'pidfd_send_signal', path));
+  } finally {
+    native.closeProcess(handle);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  const stat = walkSync(text(`/proc/${pid}/stat`));
+  return stat !== null && startInStat(stat) !== null;
+}
+
+/** `null` when the time is up, or when the process is gone and the lock is not free. */
+async function acquireOrGone(
+  path: string,
+  options: FileLockOptions<object>,
+  pid: number,
+  patience: number,
+): Promise<FileLock<object> | null> {
+  const controller = new AbortController();
+  const gone = new Error('the process is gone');
+  const forget = onAbort(options.signal, () => controller.abort(options.signal?.reason));
+  let looks = 0;
+  const timer = setInterval(() => {
+    // A child of it may hold; but first the kernel has to be done with it.
+    if (!isAlive(pid) && ++looks > 2) controller.abort(gone);
+  }, LOOK_MILLISECONDS);
+  try {
+    const { signal } = controller;
+    return await FileLock.acquire(path, { ...options, timeout: patience, signal });
+  } catch (error) {
+    if (
+      error === gone ||
+      isLockError(error, 'ERR_LOCK_TIMEOUT') ||
+      isLockError(error, 'ERR_LOCK_HELD')
+    ) {
+      return null;
+    }
+    throw error;
+  } finally {
+    clearInterval(timer);
+    forget();
+  }
+}

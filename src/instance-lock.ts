@@ -1,0 +1,302 @@
+import { EventEmitter } from 'node:events';
+import {
+  argumentError,
+  checkFunction,
+  checkMilliseconds,
+  checkOneOf,
+  checkOptions,
+} from './arguments.js';
+import { isLockError, LockHeldError, LockLostError, LockStateError, setName } from './errors.js';
+import { FileLock, type HeldLock, internalsOf, type Locker } from './file-lock.js';
+import { type ForceOptions, type Refuse, steal, terminate } from './force.js';
+import type { Holder } from './holder.js';
+import { forgetSignals, releaseOnSignals } from './instance-signals.js';
+import { type AcquireOptions, checkRequest, type FileLockOptions } from './options.js';
+import type { OwnerRecord, RecordFormat } from './owner-record.js';
+import { holderOf } from './who-holds.js';
+
+export interface InstanceForceOptions<T extends object = Record<never, never>> {
+  /**
+   * `'terminate'`: SIGTERM to the holder, `grace`, SIGKILL; the safe one.
+   * `'steal'`: a new lock file in the place of the old one, whose holder runs
+   * on; it hears of it within a second, if it listens.
+   */
+  how: 'steal' | 'terminate';
+  /** Milliseconds between SIGTERM and SIGKILL. Default 5000. */
+  grace?: number;
+  /** Asked last, about the holder; `false`: `AlreadyRunningError`. */
+  confirm?: (holder: Holder<T>) => boolean | Promise<boolean>;
+}
+
+export interface InstanceLockOptions<T extends object = Record<never, never>>
+  extends Omit<AcquireOptions<T>, 'pollInterval'> {
+  /** What is already running, in the message of the refusal. Default `'instance'`. */
+  name?: string;
+  /** The user's own fields of a JSON record: a URL, a port. */
+  data?: T;
+  /** Default `'json'`. A file that is not Holdfast's own is an error. */
+  record?: RecordFormat;
+  /** Of a file that is created, before umask. Default `0o600`. */
+  permissions?: number;
+  /** Default 0: the second instance fails at once. */
+  timeout?: number;
+  /** Default `false`: the file is removed on release, exit and SIGINT, SIGTERM, SIGHUP. */
+  keepFile?: boolean;
+  /** Called with the record of an instance that did not release, before any work. */
+  onStale?: (previous: OwnerRecord<T>) => void;
+  /** What to do about an instance that runs. Default: nothing. */
+  force?: InstanceForceOptions<T>;
+}
+
+/** Another instance holds the lock, and goes on holding it. */
+export class AlreadyRunningError<T extends object = Record<never, never>> extends LockHeldError<T> {
+  readonly pid: number | null;
+  readonly since: Date | null;
+  /** What the other instance says of itself. */
+  readonly data: Partial<T>;
+  /** Milliseconds that were waited. */
+  readonly waited: number;
+
+  constructor(path: string, holder: Holder<T> | null, name = 'instance', waited = 0) {
+    super(path, holder, `another ${name} is already running (pid ${holder?.pid ?? 'unknown'})`);
+    this.pid = holder?.pid ?? null;
+    this.since = holder?.since ?? null;
+    this.data = holder?.data ?? {};
+    this.waited = waited;
+  }
+}
+setName(AlreadyRunningError, 'AlreadyRunningError');
+
+interface Checked {
+  name: string;
+  file: FileLockOptions<object>;
+  timeout: number;
+  onStale: ((previous: OwnerRecord<never>) => void) | undefined;
+  force: ForceOptions<never> | undefined;
+}
+
+/** `unknown`: of any user's fields, and whatever callers without types pass. */
+function check(options: unknown): Checked {
+  const { name, timeout, onStale, force, record, ...rest } = checkOptions(
+    options as InstanceLockOptions<object> | undefined,
+  );
+  if (name !== undefined && typeof name !== 'string') {
+    throw argumentError('ERR_INVALID_ARG_TYPE', 'options.name', 'a string', name);
+  }
+  return {
+    name: name ?? 'instance',
+    timeout: checkMilliseconds(timeout, 'options.timeout', 0),
+    onStale: checkFunction(onStale, 'options.onStale') as Checked['onStale'],
+    force: force === undefined ? undefined : checkForce(force),
+    file: {
+      keepFile: false,
+      ...rest,
+      record: checkOneOf(record, 'options.record', ['json', 'pid'] as const, 'json'),
+    },
+  };
+}
+
+function checkForce(force: InstanceForceOptions<object>): ForceOptions<never> {
+  const { how, grace, confirm } = checkOptions(force);
+  if (how !== 'steal' && how !== 'terminate') {
+    throw argumentError(
+      'ERR_INVALID_ARG_VALUE',
+      'options.force.how',
+      "'steal' or 'terminate'",
+      how,
+    );
+  }
+  return {
+    how,
+    grace: checkMilliseconds(grace, 'options.force.grace', 5000),
+    confirm: checkFunction(confirm, 'options.force.confirm') as ForceOptions<never>['confirm'],
+  };
+}
+
+/** The lock under an instance lock; for the command as well. */
+export async function acquireInstance(
+  path: string | URL,
+  options: unknown,
+): Promise<FileLock<object>> {
+  const { name, file, timeout, onStale, force } = check(options);
+  const began = performance.now();
+  const refuse: Refuse = (holder) =>
+    new AlreadyRunningError(absolute, holder, name, Math.round(performance.now() - began));
+  const { path: absolute } = checkRequest(path, file, timeout);
+  let lock: FileLock<object>;
+  let stolen = false;
+  try {
+    lock = await FileLock.acquire(absolute, { ...file, timeout });
+  } catch (error) {
+    const { holder } = refusal(error);
+    if (force === undefined) throw refuse(holder);
+    stolen = force.how === 'steal';
+    lock = stolen
+      ? await steal(absolute, file, holder, force, refuse)
+      : await terminate(absolute, file, force, refuse);
+  }
+  return begin(lock, stolen ? undefined : onStale);
+}
+
+/** What is thrown for another reason is thrown on. */
+function refusal(error: unknown): { holder: Holder<object> | null } {
+  if (isLockError(error, 'ERR_LOCK_HELD') || isLockError(error, 'ERR_LOCK_TIMEOUT')) {
+    return error as unknown as { holder: Holder<object> | null };
+  }
+  throw error;
+}
+
+/** Held, but is it an instance's? */
+function begin(lock: FileLock<object>, onStale: Checked['onStale']): FileLock<object> {
+  try {
+    if (internalsOf(lock).record === null) {
+      throw new LockStateError(
+        lock.path,
+        `no record can be written into ${lock.path}: it can only be read`,
+      );
+    }
+    if (lock.previous !== null) onStale?.(lock.previous as OwnerRecord<never>);
+    return lock;
+  } catch (error) {
+    lock.releaseSync();
+    throw error;
+  }
+}
+
+const CHECK_MILLISECONDS = 500;
+
+/**
+ * One instance of a program: held while it runs, gone when it ends, and whoever
+ * starts second is told about the first.
+ *
+ * At most one instance holds at any moment, unless the lock file is removed or
+ * replaced from outside (`force: { how: 'steal' }` is that): then the old one
+ * hears of it within a second, by `lost` and `signal`.
+ */
+export class InstanceLock<T extends object = Record<never, never>>
+  extends EventEmitter<{ lost: [Holder<T> | null] }>
+  implements HeldLock
+{
+  /** Aborted with a `LockLostError` when the file is stolen, replaced or deleted. */
+  readonly signal: AbortSignal;
+  readonly #lock: FileLock<T>;
+  readonly #controller = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+
+  private constructor(lock: FileLock<T>, keepFile: boolean) {
+    super();
+    this.#lock = lock;
+    this.signal = this.#controller.signal;
+    this.#timer = setInterval(() => this.#look(), CHECK_MILLISECONDS).unref();
+    if (!keepFile) releaseOnSignals(this);
+  }
+
+  /**
+   * Acquires, or rejects with {@link AlreadyRunningError} (at once, or after
+   * `timeout`). With `force`, an instance that runs is ended or its lock file
+   * replaced: `ERR_LOCK_FORCE` where that cannot be done safely, and then
+   * nothing has been signalled or changed. Otherwise as `FileLock.acquire`.
+   */
+  static async acquire<T extends object = Record<never, never>>(
+    path: string | URL,
+    options?: InstanceLockOptions<T>,
+  ): Promise<InstanceLock<T>> {
+    const lock = await acquireInstance(path, options);
+    return new InstanceLock<T>(lock as unknown as FileLock<T>, options?.keepFile === true);
+  }
+
+  /** The same at once, without waiting and without force. */
+  static acquireSync<T extends object = Record<never, never>>(
+    path: string | URL,
+    options?: Omit<InstanceLockOptions<T>, 'timeout' | 'signal' | 'onWait' | 'force'>,
+  ): InstanceLock<T> {
+    const { name, file, onStale, force, timeout } = check(options);
+    if (force !== undefined || timeout > 0) {
+      const what = force === undefined ? 'options.timeout' : 'options.force';
+      throw argumentError('ERR_INVALID_ARG_VALUE', what, 'left out: acquireSync cannot wait', what);
+    }
+    let lock: FileLock<object>;
+    try {
+      lock = FileLock.acquireSync(path, file);
+    } catch (error) {
+      const { holder } = refusal(error);
+      throw new AlreadyRunningError((error as LockHeldError).path, holder, name);
+    }
+    begin(lock, onStale);
+    return new InstanceLock<T>(lock as unknown as FileLock<T>, options?.keepFile === true);
+  }
+
+  get path(): string {
+    return this.#lock.path;
+  }
+
+  get held(): boolean {
+    return this.#lock.held;
+  }
+
+  get fd(): number {
+    return this.#lock.fd;
+  }
+
+  get token(): number {
+    return this.#lock.token;
+  }
+
+  get previous(): OwnerRecord<T> | null {
+    return this.#lock.previous;
+  }
+
+  /** Whether the file at `path` is still the one that is locked. */
+  isCurrent(): boolean {
+    return this.#lock.isCurrent();
+  }
+
+  /** Merges into the record: what the second start is to be told. */
+  update(patch: Partial<T>): void {
+    this.#lock.update(patch);
+  }
+
+  /** As `FileLock.releaseSync`. Never harms a file that has replaced this one's. */
+  releaseSync(): void {
+    clearInterval(this.#timer);
+    forgetSignals(this);
+    this.#lock.releaseSync();
+  }
+
+  async release(): Promise<void> {
+    this.releaseSync();
+  }
+
+  [Symbol.dispose](): void {
+    this.releaseSync();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.releaseSync();
+  }
+
+  #look(): void {
+    try {
+      if (this.isCurrent()) return;
+    } catch {
+      // Not to be looked at any more: lost as well.
+    }
+    clearInterval(this.#timer);
+    const { path } = this;
+    const message = `${path} is no longer the file that is locked: another instance may be running`;
+    this.#controller.abort(new LockLostError(path, message));
+    if (this.listenerCount('lost') > 0) {
+      this.emit('lost', holderOf<T>(path) as never);
+      return;
+    }
+    process.emitWarning(message, { type: 'HoldfastWarning', code: 'HOLDFAST_INSTANCE_LOST' });
+  }
+}
+
+/** A {@link Locker} of instance locks, with `options` as defaults. */
+export function instanceLocker(options?: InstanceLockOptions<object>): Locker {
+  return {
+    acquire: (path, acquireOptions) =>
+      InstanceLock.acquire<object>(path, { ...options, ...acquireOptions }),
+  };
+}

@@ -1,0 +1,140 @@
+import { resolve } from 'node:path';
+import { onAbort } from './abort.js';
+import {
+  checkFunction,
+  checkMilliseconds,
+  checkOptions,
+  checkPath,
+  checkSignal,
+} from './arguments.js';
+import { LockHeldError, LockTimeoutError } from './errors.js';
+import type { HeldLock, Locker } from './file-lock.js';
+import type { Holder } from './holder.js';
+import { AlreadyRunningError } from './instance-lock.js';
+import type { AcquireOptions } from './options.js';
+
+/** A {@link Locker} without files, for unit tests of code that takes one. */
+export interface MemoryLocker extends Locker {
+  acquire(path: string, options?: AcquireOptions<object>): Promise<HeldLock>;
+  /**
+   * Lets whoever holds `path` die: the lock goes to the next one, and what the
+   * dead one still does with it has no effect. False if nobody held it.
+   */
+  crash(path: string): boolean;
+}
+
+interface Queue {
+  holder: object | null;
+  since: Date | null;
+  token: number;
+  waiting: Set<() => void>;
+}
+
+/**
+ * The same exclusion, order, timeouts, errors and tokens as `fileLocker()`, or
+ * with `instance: true` as `instanceLocker()`; one suite of tests runs against
+ * all of them. Needs no addon and no disk, and knows nothing of other lockers.
+ */
+export function memoryLocker(options?: { instance?: boolean }): MemoryLocker {
+  const instance = checkOptions(options).instance === true;
+  const queues = new Map<string, Queue>();
+
+  const queueOf = (path: string): Queue => {
+    let queue = queues.get(path);
+    if (queue === undefined) {
+      queue = { holder: null, since: null, token: 0, waiting: new Set() };
+      queues.set(path, queue);
+    }
+    return queue;
+  };
+
+  const grant = (queue: Queue): HeldLock => {
+    const holder = {};
+    queue.holder = holder;
+    queue.since = new Date();
+    queue.token = Math.max(queue.token + 1, Date.now() * 1000);
+    const release = async (): Promise<void> => {
+      if (queue.holder === holder) passOn(queue);
+    };
+    return { token: queue.token, release, [Symbol.asyncDispose]: release };
+  };
+
+  const passOn = (queue: Queue): void => {
+    queue.holder = null;
+    queue.since = null;
+    const [next] = queue.waiting;
+    next?.();
+  };
+
+  return {
+    async acquire(path, acquireOptions) {
+      const { timeout, signal, onWait } = checkOptions(acquireOptions);
+      const lockPath = checkPath(path);
+      const limit = checkMilliseconds(timeout, 'options.timeout', instance ? 0 : Infinity);
+      checkSignal(signal);
+      checkFunction(onWait, 'options.onWait');
+      if (signal?.aborted === true) throw signal.reason;
+      const queue = queueOf(lockPath);
+      if (queue.holder === null && queue.waiting.size === 0) return grant(queue);
+      const began = performance.now();
+      const refuse = (): Error => {
+        const holder = describe(queue);
+        if (instance) {
+          const waited = Math.round(performance.now() - began);
+          return new AlreadyRunningError(lockPath, holder, 'instance', waited);
+        }
+        return limit === 0
+          ? new LockHeldError(lockPath, holder)
+          : new LockTimeoutError(lockPath, holder, limit);
+      };
+      if (limit === 0) throw refuse();
+      onWait?.(describe(queue));
+      return new Promise((granted, refused) => {
+        let timer: NodeJS.Timeout | undefined;
+        const stop = (): void => {
+          queue.waiting.delete(next);
+          clearTimeout(timer);
+          forget();
+        };
+        const next = (): void => {
+          stop();
+          granted(grant(queue));
+        };
+        const expire = (): void => {
+          stop();
+          refused(refuse());
+        };
+        const forget = onAbort(signal, () => {
+          stop();
+          refused(signal?.reason);
+        });
+        queue.waiting.add(next);
+        if (limit < LONGEST_TIMER) timer = setTimeout(expire, Math.ceil(limit));
+        // onWait may have brought about what is waited for.
+        if (queue.holder === null) passOn(queue);
+      });
+    },
+
+    crash(path) {
+      const queue = queues.get(resolve(path));
+      if (queue === undefined || queue.holder === null) return false;
+      passOn(queue);
+      return true;
+    },
+  };
+}
+
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+function describe({ since }: Queue): Holder<object> {
+  return {
+    pid: process.pid,
+    self: true,
+    source: 'kernel',
+    verified: true,
+    since,
+    command: null,
+    hostname: null,
+    data: {},
+  };
+}
