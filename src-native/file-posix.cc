@@ -97,6 +97,16 @@ bool IsRemoteType(uint64_t type) {
   }
 }
 
+
+// By its first byte, which no program has: empty, JSON, a pid, newlines.
+bool LooksLikeRecord(int fd) {
+  char first = '\n';
+  const ssize_t got =
+      RetryInterrupted([&] { return pread(fd, &first, 1, 0); });
+  return got <= 0 || first == '{' || first == '\n' ||
+         (first >= '0' && first <= '9');
+}
+
 }  // namespace
 
 int OpenLockFile(const char* path, int permissions, OpenedFile* opened) {
@@ -121,7 +131,7 @@ int OpenLockFile(const char* path, int permissions, OpenedFile* opened) {
   if (fd == -1) return error;
   error = StateOfDescriptor(fd, &opened->state);
   if (error == 0 && !opened->read_only && opened->state.executable &&
-      opened->state.size != 0) {
+      !LooksLikeRecord(fd)) {
     // A program that locks itself: as long as anybody has it open for writing,
     // it cannot be executed (ETXTBSY), and no record goes into it anyway.
     const int program = Open(path, kOpenFlags | O_RDONLY, 0);

@@ -37,7 +37,9 @@ namespace {
 // made first. Few, because this saves time only where waits come in turn.
 constexpr int kIdleMilliseconds = 5000;
 constexpr int kIdleThreads = 4;
-constexpr size_t kStackSize = 64 * 1024;
+// Little of it is used, but preloaded libraries take room for thread-local
+// storage from it.
+constexpr size_t kStackSize = 256 * 1024;
 
 void FutexWait(std::atomic<uint32_t>* word, uint32_t expected,
                const struct timespec* timeout) {

@@ -30,14 +30,16 @@ const FOLDER_TRIES = 10;
 
 /** Waits without taking this thread. */
 export async function acquire(request: Request): Promise<Held> {
-  if (request.signal?.aborted === true) throw request.signal.reason;
   const deadline = new Deadline(request.timeout);
   let announced = false;
   for (let round = 0; ; round++) {
+    // Again in each round: while a wait is being ended, nobody listens.
+    throwIfAborted(request);
     const wait = openFor(request, deadline);
     let outcome = wait.remote ? await attempt(wait) : attemptHere(wait);
     if (outcome === 'refused' && request.timeout === 0) {
       await sleep(SECOND_TRY_MILLISECONDS, undefined);
+      throwIfAborted(request, wait);
       outcome = await attempt(wait);
     }
     if (outcome === 'refused') {
@@ -53,7 +55,7 @@ export async function acquire(request: Request): Promise<Held> {
 
 /** The same, taking this thread for as long as it waits. */
 export function acquireSync(request: Request): Held {
-  if (request.signal?.aborted === true) throw request.signal.reason;
+  throwIfAborted(request);
   const deadline = new Deadline(request.timeout);
   let announced = false;
   for (let round = 0; ; round++) {
@@ -66,6 +68,8 @@ export function acquireSync(request: Request): Held {
     if (outcome === 'refused') {
       refuseToWaitForItself(request, wait);
       announced = prepareToWait(request, wait, announced);
+      // onWait may have started a wait of its own.
+      refuseToWaitForItself(request, wait);
       outcome = waitForLockSync(wait);
     }
     const held = outcome === 'granted' ? settle(request, wait.id) : null;
@@ -91,6 +95,12 @@ export function tryAcquire(request: Request): Held | null {
     if (held !== null) return held;
   }
   return null;
+}
+
+function throwIfAborted({ signal, native }: Request, wait?: Wait): void {
+  if (signal?.aborted !== true) return;
+  if (wait !== undefined) native.release(wait.id);
+  throw signal.reason;
 }
 
 function openFor(request: Request, deadline: Deadline): Wait {

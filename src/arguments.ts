@@ -106,7 +106,13 @@ export function checkFunction<F>(value: F | undefined, name: string): F | undefi
 export function checkSignal(value: unknown): AbortSignal | undefined {
   if (value === undefined) return undefined;
   // Not instanceof: signals of other realms and of polyfills serve as well.
-  if (typeof value !== 'object' || value === null || !('aborted' in value)) {
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    !('aborted' in value) ||
+    typeof (value as AbortSignal).addEventListener !== 'function' ||
+    typeof (value as AbortSignal).removeEventListener !== 'function'
+  ) {
     throw argumentError('ERR_INVALID_ARG_TYPE', 'options.signal', 'an AbortSignal', value);
   }
   return value as AbortSignal;

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LockUnsupportedError } from './errors.js';
 
@@ -99,31 +100,31 @@ let binding: NativeBinding | undefined;
  */
 export function loadBinding(path: string): NativeBinding {
   if (binding !== undefined) return binding;
-  const root = fileURLToPath(new URL('..', import.meta.url));
-  const require = createRequire(import.meta.url);
   try {
-    binding = (loadPrebuild(root, require) ?? require('node-gyp-build')(root)) as NativeBinding;
+    const root = process.env['HOLDFAST_PREBUILD'] || fileURLToPath(new URL('..', import.meta.url));
+    binding = load(root);
   } catch (error) {
-    throw new LockUnsupportedError(path, explainFailure(root, error), error);
+    throw new LockUnsupportedError(path, explainFailure(error), error);
   }
   return binding;
 }
 
 /**
- * What node-gyp-build finds in the end, without the milliseconds that it takes
- * to look; its own search decides wherever there is anything to decide.
+ * By its exact name first, which takes a tenth of the time of node-gyp-build's
+ * search, and finds no addon of somebody else's where the package was bundled
+ * into another one.
  */
-function loadPrebuild(root: string, require: NodeJS.Require): unknown {
-  if (process.env['HOLDFAST_PREBUILD'] || process.env['PREBUILDS_ONLY']) return undefined;
-  if (existsSync(`${root}build/Release/holdfast.node`)) return undefined;
-  try {
-    return require(`${root}prebuilds/${process.platform}-${process.arch}/holdfast.node`);
-  } catch {
-    return undefined;
-  }
+function load(root: string): NativeBinding {
+  const require = createRequire(import.meta.url);
+  const places = ['build/Release', `prebuilds/${process.platform}-${process.arch}`];
+  const place = places.map((each) => join(root, each, 'holdfast.node')).find(existsSync);
+  const found = place === undefined ? require('node-gyp-build')(root) : require(place);
+  if (typeof (found as NativeBinding).startWaiting === 'function') return found as NativeBinding;
+  throw new Error(`the addon found from ${root} is not that of Holdfast`);
 }
 
-function explainFailure(root: string, error: unknown): string {
+function explainFailure(error: unknown): string {
+  const root = import.meta.url === undefined ? '' : fileURLToPath(new URL('..', import.meta.url));
   const other = process.env['HOLDFAST_PREBUILD'];
   const tried =
     other === undefined || other === ''

@@ -1,3 +1,5 @@
+import { setTimeout } from 'node:timers';
+
 interface Watched {
   readonly path: string;
 }

@@ -111,11 +111,27 @@ export class LockForceError<T extends object = Record<never, never>> extends Loc
 }
 setName(LockForceError, 'LockForceError');
 
+type Fields = Record<string, unknown>;
+/** The class that goes with a code. */
+export type LockErrorOf<C extends LockErrorCode> = {
+  ERR_LOCK_HELD: LockHeldError<Fields>;
+  ERR_LOCK_TIMEOUT: LockTimeoutError<Fields>;
+  ERR_LOCK_UNSUPPORTED: LockUnsupportedError;
+  ERR_LOCK_LOST: LockLostError;
+  ERR_LOCK_STATE: LockStateError;
+  ERR_LOCK_FORCE: LockForceError<Fields>;
+}[C];
+
 /**
  * Whether `error` is one of Holdfast's own, with `code` if one is given.
  * Works across copies of the package, where `instanceof` does not.
  */
-export function isLockError(error: unknown, code?: LockErrorCode): error is LockError {
+export function isLockError<C extends LockErrorCode>(
+  error: unknown,
+  code: C,
+): error is LockErrorOf<C>;
+export function isLockError(error: unknown): error is LockError;
+export function isLockError(error: unknown, code?: LockErrorCode): boolean {
   return (
     typeof error === 'object' &&
     error !== null &&

@@ -25,6 +25,7 @@ import {
   parseData,
   type RecordFormat,
 } from './owner-record.js';
+import { isOwn } from './process-identity.js';
 import { comparePath, type Held, readRecord, writeRecord } from './publish.js';
 
 /** A lock as those need it who only want something held and let go. */
@@ -138,7 +139,7 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
    *
    * Throws `ERR_LOCK_STATE` if the descriptor has no lock or is a lock of this
    * process already, `ERR_LOCK_LOST` if the path leads to another file, `EBADF`.
-   * After an error the descriptor is open as before.
+   * After an error the descriptor is still the caller's, and closed on exec.
    */
   static adopt<T extends object = Record<never, never>>(
     fd: number,
@@ -194,6 +195,7 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
     }
     const data = checkData({ ...parseData(this.#data), ...patch }, 'patch');
     this.#checkCurrent();
+    this.#checkRecord();
     writeRecord(request, this.#lock, data, false);
     this.#data = data;
   }
@@ -249,7 +251,8 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
   /**
    * Closes without unlocking: the lock lives on in the child that was given
    * `fd`, and ends with the last process that has the descriptor. Takes this
-   * process out of the record, unless the child's is already there.
+   * process out of the record, unless the child's is already there. Call it
+   * right after `spawn`: once the child releases, there is nothing left here.
    */
   detach(): void {
     this.#checkHeld('detach');
@@ -298,6 +301,14 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
     throw new LockLostError(this.path, `${this.path} is no longer the file that is locked`);
   }
 
+  /** A process that was handed the lock may have released it, or taken it over. */
+  #checkRecord(): void {
+    const size = comparePath(this.#request(), this.#id);
+    const { owner, token } = readRecord(this.#request(), this.#id, size);
+    if (owner === null || (isOwn(owner) && token === this.token)) return;
+    throw new LockLostError(this.path, `${this.path} has the record of pid ${owner.pid} by now`);
+  }
+
   #publishAgain(): void {
     const traits = this.#native.traits(this.#id);
     const size = comparePath(this.#request(), this.#id);
@@ -326,6 +337,12 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
 export function fileLocker(options?: FileLockOptions<object>): Locker {
   return {
     acquire: (path, acquireOptions) =>
-      FileLock.acquire<object>(path, { ...options, ...acquireOptions }),
+      FileLock.acquire<object>(path, withDefaults(options, acquireOptions)),
   };
+}
+
+/** What is undefined in `options` is left to `defaults`. */
+export function withDefaults<O extends object>(defaults: O | undefined, options: object = {}): O {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...Object.fromEntries(given) } as O;
 }

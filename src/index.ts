@@ -2,6 +2,7 @@ export {
   isLockError,
   LockError,
   type LockErrorCode,
+  type LockErrorOf,
   LockForceError,
   LockHeldError,
   LockLostError,

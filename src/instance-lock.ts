@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { clearInterval, setInterval } from 'node:timers';
 import {
   argumentError,
   checkFunction,
@@ -7,7 +8,7 @@ import {
   checkOptions,
 } from './arguments.js';
 import { isLockError, LockHeldError, LockLostError, LockStateError, setName } from './errors.js';
-import { FileLock, type HeldLock, internalsOf, type Locker } from './file-lock.js';
+import { FileLock, type HeldLock, internalsOf, type Locker, withDefaults } from './file-lock.js';
 import { type ForceOptions, type Refuse, steal, terminate } from './force.js';
 import type { Holder } from './holder.js';
 import { forgetSignals, releaseOnSignals } from './instance-signals.js';
@@ -131,9 +132,11 @@ export async function acquireInstance(
     const { holder } = refusal(error);
     if (force === undefined) throw refuse(holder);
     stolen = force.how === 'steal';
+    // That it had to wait has been said.
+    const { onWait: _said, ...quiet } = file;
     lock = stolen
-      ? await steal(absolute, file, holder, force, refuse)
-      : await terminate(absolute, file, force, refuse);
+      ? await steal(absolute, quiet, holder, force, refuse)
+      : await terminate(absolute, quiet, force, refuse);
   }
   return begin(lock, stolen ? undefined : onStale);
 }
@@ -297,6 +300,6 @@ export class InstanceLock<T extends object = Record<never, never>>
 export function instanceLocker(options?: InstanceLockOptions<object>): Locker {
   return {
     acquire: (path, acquireOptions) =>
-      InstanceLock.acquire<object>(path, { ...options, ...acquireOptions }),
+      InstanceLock.acquire<object>(path, withDefaults(options, acquireOptions)),
   };
 }

@@ -115,17 +115,21 @@ function nesting(text: string): number {
   return deepest;
 }
 
-function refuseWhatJsonDrops(key: string, value: unknown): unknown {
+function refuseWhatJsonDrops(this: unknown, key: string, value: unknown): unknown {
+  // `value` is what a toJSON made of it; of an invalid date, null.
+  const original = (this as Record<string, unknown>)[key];
   const bad =
     typeof value === 'function' ||
     typeof value === 'symbol' ||
-    (typeof value === 'number' && !Number.isFinite(value));
+    (typeof value === 'number' && !Number.isFinite(value)) ||
+    value instanceof Map ||
+    value instanceof Set ||
+    (original instanceof Date && value === null);
   if (bad) throw new TypeError(`'${key}' is ${String(value)}`);
   return value;
 }
 
 const TOKEN_ALONE = /^\{"holdfast":\{"token":(\d{1,16})\}\}\s*$/;
-const TOKEN_LINE = /^\{"holdfast":\{"token":(\d{1,16})\}\}\n/;
 const RECORD_BEGINNING = /^\{"pid":\d{1,10},"startedAt":"\d{4}-[^"]{19}",/;
 const BARE_PID = /^\s*(\d{1,10})\s*$/;
 
@@ -155,8 +159,12 @@ export function parseContent(text: string): Content {
  */
 function torn(text: string): Content {
   if (Buffer.byteLength(text) < PAGE) return FOREIGN;
-  const [, token] = TOKEN_LINE.exec(text) ?? [];
-  if (token !== undefined) return { ours: true, token: checkToken(Number(token)), owner: null };
+  const end = text.indexOf('\n');
+  if (end > 0 && end < text.length - 1) {
+    // The new record is whole, and the remainder of an old one is behind it.
+    const first = parseContent(text.slice(0, end));
+    if (first.ours) return first;
+  }
   return RECORD_BEGINNING.test(text) ? { ours: true, token: 0, owner: null } : FOREIGN;
 }
 

@@ -69,6 +69,12 @@ export function ownIdentity(): ProcessIdentity {
   return own;
 }
 
+/** Whether that is this very process, in this run. */
+export function isOwn({ pid, start, boot }: ProcessIdentity): boolean {
+  const own = ownIdentity();
+  return pid === own.pid && start === own.start && boot === own.boot;
+}
+
 /**
  * Whether the process that `identity` describes still runs: `null` where that
  * cannot be told (another machine or pid namespace, no start time).

@@ -1,3 +1,4 @@
+import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
 import { onAbort } from './abort.js';
 import type { NativeBinding, NativeMode } from './binding.js';
 import { errnoOf, flockError } from './errors.js';
@@ -119,9 +120,10 @@ function waitInKernel<R extends string>(wait: Wait, refused?: R): Promise<Outcom
   const singleAttempt = refused !== undefined;
   const pending = pendingWaits(native);
   if (native.startWaiting(id, mode, singleAttempt) !== 0) return null;
-  return new Promise((resolve, reject) => {
+  return new Promise<Outcome | R>((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined;
     let group: Group | undefined;
+    let forgetSignal = (): void => {};
     const stop = (): void => {
       pending.delete(id);
       if (timer !== undefined) clearTimeout(timer);
@@ -163,10 +165,15 @@ function waitInKernel<R extends string>(wait: Wait, refused?: R): Promise<Outcom
       native.release(id);
       reject(flockError(errno, path));
     });
-    const forgetSignal = onAbort(signal, () => end(() => reject(signal?.reason)));
-    setTimer();
-    if (!singleAttempt && wait.anyFile !== true) {
-      group = joinGroup(native, path, id, () => end(() => resolve('replaced')));
+    try {
+      forgetSignal = onAbort(signal, () => end(() => reject(signal?.reason)));
+      setTimer();
+      if (!singleAttempt && wait.anyFile !== true) {
+        group = joinGroup(native, path, id, () => end(() => resolve('replaced')));
+      }
+    } catch (error) {
+      // The wait has begun, and nobody else would ever end it.
+      end(() => reject(error));
     }
   });
 }

@@ -13,7 +13,7 @@ import {
   walkSync,
 } from './lock-tables.js';
 import { type Content, FOREIGN, parseContent, RECORD_LIMIT } from './owner-record.js';
-import { inInitialPidNamespace, ownIdentity, startInStat } from './process-identity.js';
+import { inInitialPidNamespace, isOwn, ownIdentity, startInStat } from './process-identity.js';
 
 /** What the kernel's tables say of one file. */
 export interface KernelView {
@@ -160,7 +160,11 @@ function* findProcesses(
   if (search) {
     const all = options.lockedFiles ?? (yield* allLockedFiles());
     for (const pid of all.get(file) ?? []) {
-      if (!found.some((each) => each.pid === pid)) found.push({ pid, verified: true });
+      if (found.some((each) => each.pid === pid)) continue;
+      // What was seen a while ago, for another file, may not be so any more.
+      const still =
+        options.lockedFiles === undefined || (yield* filesLockedBy(pid))?.includes(file);
+      if (still === true) found.push({ pid, verified: true });
     }
   }
   if (found.length === 0) found.push({ pid: null, verified: false });
@@ -187,10 +191,9 @@ function* addRecord(holders: Holder<object>[], content: Content | null): Walk<vo
 export function holderFromRecord(content: Content | null): Holder<object> | null {
   const owner = content?.owner;
   if (owner === null || owner === undefined) return null;
-  const own = ownIdentity();
   return {
     pid: owner.pid,
-    self: owner.pid === own.pid && owner.start === own.start && owner.boot === own.boot,
+    self: isOwn(owner),
     source: 'record',
     verified: false,
     since: owner.since,

@@ -29,7 +29,17 @@ NUMBER, as in: (holdfast run -n 9 || exit; …) 9>FILE
   -c, --command CMD             after FILE: run CMD with $SHELL, or /bin/sh
   -u, --unlock                  let go of the lock (of an inherited descriptor)
       --verbose                 tell how long it took
+      --data KEY=VALUE          what the lock's record says of you; repeatable
                                 of contradicting options the last one counts
+
+  --instance NAME               NAME is to run once: do not wait (but for -w),
+                                say "another NAME is already running (pid N)"
+  --terminate                   with --instance: end the one that runs (SIGTERM,
+                                after 5 s SIGKILL) and take its place
+  --force                       with --instance: put a new lock in the place of
+                                the old one, whose holder runs on
+  --yes                         do not ask; without a terminal --force and
+                                --terminate need it
   -h, --help
 
 COMMAND inherits the lock: if holdfast is killed, the lock stays until COMMAND

@@ -8,6 +8,9 @@ const BROKEN_PIPE = 128 + 13;
 
 // Each stream is opened at its first use, which costs a millisecond or two.
 process.exitCode = await main(process.argv.slice(2), {
+  get stdin() {
+    return process.stdin;
+  },
   get stdout(): Output {
     return withErrors(process.stdout, () => process.exit(BROKEN_PIPE));
   },

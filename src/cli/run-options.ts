@@ -13,6 +13,12 @@ export interface RunOptions {
   close: boolean;
   inPlace: boolean;
   verbose: boolean;
+  /** What is to run once, by name. */
+  instance: string | null;
+  force: 'steal' | 'terminate' | null;
+  /** The confirmation is given already. */
+  yes: boolean;
+  data: Record<string, string>;
   /** A path as typed, or the number of an inherited descriptor. */
   target: string | number;
   /** Empty in the descriptor form. */
@@ -36,6 +42,11 @@ const OPTIONS = {
   close: { ...flag, short: 'o' },
   'no-fork': { ...flag, short: 'F' },
   verbose: flag,
+  instance: value,
+  force: flag,
+  terminate: flag,
+  yes: flag,
+  data: value,
   help: { ...flag, short: 'h' },
 } as const;
 
@@ -54,6 +65,7 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
   const first = all.tokens.find((token) => token.kind !== 'option');
   const file = first?.kind === 'option-terminator' ? first.index + 1 : first?.index;
   const seen = new Map<string, string | undefined>();
+  const data: Record<string, string> = {};
   for (const token of all.tokens) {
     if (token.kind !== 'option' || (first !== undefined && token.index >= first.index)) continue;
     const known = OPTIONS[token.name as keyof typeof OPTIONS];
@@ -67,6 +79,7 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
       fail(`${token.rawName} needs a value`);
     // Of contradicting options the last one counts, as with flock(1).
     if (MODES.has(token.name)) for (const mode of MODES) seen.delete(mode);
+    if (token.name === 'data') Object.assign(data, pairOf(token.value ?? ''));
     seen.set(token.name === 'wait' ? 'timeout' : token.name, token.value);
   }
   if (seen.has('help')) return null;
@@ -89,11 +102,28 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
     close: seen.has('close'),
     inPlace: seen.has('no-fork'),
     verbose: seen.has('verbose'),
+    instance: seen.get('instance') ?? null,
+    force: seen.has('force') ? 'steal' : seen.has('terminate') ? 'terminate' : null,
+    yes: seen.has('yes'),
+    data,
     target: isNumber ? Number(target) : target,
     command,
   };
+  if (seen.has('force') && seen.has('terminate'))
+    fail('--force and --terminate do not go together');
+  if (options.force !== null && options.instance === null)
+    fail('--force and --terminate need --instance');
+  if (options.instance !== null && (isNumber || options.mode === 'shared')) {
+    fail('--instance needs a FILE and an exclusive lock');
+  }
   if (options.close && options.inPlace) fail('--no-fork and --close do not go together');
   return options;
+}
+
+function pairOf(text: string): Record<string, string> {
+  const at = text.indexOf('=');
+  if (at < 1) fail(`--data takes KEY=VALUE, not '${text}'`);
+  return { [text.slice(0, at)]: text.slice(at + 1) };
 }
 
 function timeoutOf(seen: Map<string, string | undefined>): number {

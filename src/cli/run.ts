@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { formatTimeout, isLockError, type LockError } from '../errors.js';
 import { FileLock } from '../file-lock.js';
-import { describeHolder } from '../holder.js';
+import { describeHolder, type Holder } from '../holder.js';
 import { executeInPlace, lockDescriptor } from '../inherited.js';
 import { cannotRun, runCommand } from './command.js';
 import { EXIT, Exit, exitCodeOf } from './exit-codes.js';
@@ -55,12 +55,21 @@ async function acquire(
   const line = new WaitingLine(streams, path, timeout);
   const began = performance.now();
   try {
-    const lock = await FileLock.acquire(path, {
-      mode,
+    const wait = {
       timeout,
       permissions: 0o666,
-      onWait: (holder) => line.begin(holder),
-    });
+      onWait: (holder: Holder | null) => line.begin(holder),
+    };
+    const data = Object.keys(options.data).length === 0 ? {} : { data: options.data };
+    const lock =
+      options.instance === null
+        ? await FileLock.acquire(path, { ...wait, ...data, mode })
+        : await (await import('./run-instance.js')).acquire(
+            path,
+            options,
+            { ...wait, ...data },
+            streams,
+          );
     line.end(true);
     if (verbose) tellHowLong(began, streams);
     return lock;
@@ -94,10 +103,16 @@ function tellHowLong(began: number, streams: Streams): void {
 
 /** Says who holds it; what is not a refusal is thrown on. */
 function refused(error: unknown, typed: string, options: RunOptions, streams: Streams): number {
+  if (error instanceof Exit) throw error;
   if (!isLockError(error, 'ERR_LOCK_HELD') && !isLockError(error, 'ERR_LOCK_TIMEOUT')) {
     throw new Exit(exitCodeOf(error), shorten(error, typed));
   }
-  const { holder } = error as LockError & { holder: Parameters<typeof describeHolder>[0] };
+  const { holder, message } = error as LockError & { holder: Holder | null };
+  if (options.instance !== null) {
+    say(streams, message);
+    if (holder !== null) say(streams, `${typed} is held by ${describeHolder(holder)}`);
+    return options.conflictCode;
+  }
   const late =
     error.code === 'ERR_LOCK_TIMEOUT' ? `gave up after ${formatTimeout(options.timeout)}: ` : '';
   say(streams, `${late}${typed} is held by ${describeHolder(holder)}`);

@@ -8,6 +8,8 @@ export interface Output {
 export interface Streams {
   readonly stdout: Output;
   readonly stderr: Output;
+  /** Where a person answers, if there is one. */
+  readonly stdin?: NodeJS.ReadableStream & { isTTY?: boolean };
 }
 
 /** A line of diagnostics. */

@@ -1,0 +1,65 @@
+import { createInterface } from 'node:readline';
+import type { FileLock } from '../file-lock.js';
+import { describeHolder, type Holder } from '../holder.js';
+import { acquireInstance } from '../instance-lock.js';
+import type { OwnerRecord } from '../owner-record.js';
+import { usageError } from './exit-codes.js';
+import type { RunOptions } from './run-options.js';
+import { type Streams, say } from './streams.js';
+
+/** The lock of `run --instance`; its command inherits it, so the file is kept. */
+export async function acquire(
+  path: string,
+  { instance, force, yes, timeout }: RunOptions,
+  options: object,
+  streams: Streams,
+): Promise<FileLock> {
+  const asks = force !== null && !yes;
+  if (asks && streams.stdin?.isTTY !== true) {
+    throw usageError(
+      `--${force === 'steal' ? 'force' : 'terminate'} needs --yes without a terminal`,
+      'run',
+    );
+  }
+  const confirm = asks ? (holder: Holder) => ask(force, holder, streams) : undefined;
+  return acquireInstance(path, {
+    ...options,
+    name: instance,
+    // Not to wait means: at once, as an instance is used to.
+    timeout: timeout === Number.POSITIVE_INFINITY ? 0 : timeout,
+    keepFile: true,
+    onStale: (previous: OwnerRecord) => warn(previous, streams),
+    ...(force === null ? {} : { force: { how: force, confirm } }),
+  });
+}
+
+function warn({ pid, running }: OwnerRecord, streams: Streams): void {
+  const why = running === false ? ', which is not running' : '';
+  say(streams, `Warning: the last instance (pid ${pid}${why}) did not release its lock`);
+}
+
+async function ask(
+  force: 'steal' | 'terminate',
+  holder: Holder,
+  streams: Streams,
+): Promise<boolean> {
+  const who = describeHolder(holder);
+  say(
+    streams,
+    force === 'steal'
+      ? `Warning: overriding the lock of ${who}, which runs on: two may conflict`
+      : `Warning: ending ${who}`,
+  );
+  const { stdin } = streams;
+  if (stdin === undefined) return false;
+  streams.stderr.write('Continue? [y/N] ');
+  const lines = createInterface({ input: stdin });
+  try {
+    for await (const line of lines) return /^\s*y(es)?\s*$/i.test(line);
+    return false;
+  } finally {
+    lines.close();
+    // The command is to read what follows.
+    stdin.pause();
+  }
+}
