@@ -1,26 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { FileLock, inspect } from '../src/index.js';
-import { COMMAND, finish, start } from './support/command.js';
+import { COMMAND, finish, onTerminal, start } from './support/command.js';
 import { lockPath } from './support/folder.js';
 import { Program } from './support/program.js';
 import { needs } from './support/tools.js';
-
-// In the foreground of a terminal 300 columns wide; its stdin is the keyboard.
-const TERMINAL = `
-import fcntl, os, pty, struct, sys, termios
-def read(fd):
-    return os.read(fd, 4096)
-pid, terminal = pty.fork()
-if pid == 0:
-    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 300, 0, 0))
-    os.execvp(sys.argv[1], sys.argv[1:])
-pty._copy(terminal, read, read)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) % 256)
-`;
-
-function onTerminal(...command: string[]): Program {
-  return Program.start('python3', ['-c', TERMINAL, ...command]);
-}
 
 const ctrl = (letter: string): string => String.fromCharCode(letter.charCodeAt(0) - 64);
 

@@ -40,6 +40,23 @@ export async function call(...argv: string[]): Promise<Called> {
   return { code, stdout: streams.stdout.text, stderr: streams.stderr.text };
 }
 
+/** In the foreground of a terminal 300 columns wide; its stdin is the keyboard. Needs python3. */
+export function onTerminal(...command: string[]): Program {
+  return Program.start('python3', ['-c', TERMINAL, ...command]);
+}
+
+const TERMINAL = `
+import fcntl, os, pty, struct, sys, termios
+def read(fd):
+    return os.read(fd, 4096)
+pid, terminal = pty.fork()
+if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 300, 0, 0))
+    os.execvp(sys.argv[1], sys.argv[1:])
+pty._copy(terminal, read, read)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) % 256)
+`;
+
 /** `holdfast …` in a process of its own. */
 export function start(args: string[], options?: SpawnOptions): Program {
   return Program.start(process.execPath, [COMMAND, ...args], options);
