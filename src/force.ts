@@ -28,6 +28,12 @@ export interface ForceOptions<T extends object> {
   confirm: ((holder: Holder<T>) => boolean | Promise<boolean>) | undefined;
 }
 
+/** A lock, and whether what its last holder left is no surprise: it was forced. */
+export interface Forced {
+  lock: FileLock<object>;
+  expected: boolean;
+}
+
 /** Makes the error for a refusal by this holder. */
 export type Refuse = (holder: Holder<object> | null) => Error;
 
@@ -66,13 +72,13 @@ export async function steal(
   asked: Holder<object> | null,
   force: ForceOptions<never>,
   refuse: Refuse,
-): Promise<FileLock<object>> {
+): Promise<Forced> {
   const request = checkRequest(path, options, 0);
   let target = asked;
   await askAbout(target, force, refuse);
   for (let round = 0; round < ROUNDS; round++) {
     const free = FileLock.tryAcquire(path, options);
-    if (free !== null) return free;
+    if (free !== null) return { lock: free, expected: false };
     const old = request.native.open(path, -1);
     if (old === -errnoOf('ENOENT')) continue;
     if (old < 0) throw openError(-old, path);
@@ -85,7 +91,7 @@ export async function steal(
         continue;
       }
       const lock = replace(request, old);
-      if (lock !== null) return lock;
+      if (lock !== null) return { lock, expected: true };
     } finally {
       request.native.release(old);
     }
@@ -149,13 +155,16 @@ export async function terminate(
   options: FileLockOptions<object>,
   force: ForceOptions<never>,
   refuse: Refuse,
-): Promise<FileLock<object>> {
+): Promise<Forced> {
   const file = locate(path);
   if (file === null) throw cannot(path, null, 'the system does not tell who holds it');
   const holdersNow = async (): Promise<Holder<object>[]> =>
     (await walkAsync(viewKernel(file, readContent(path), { everyHolder: true })))?.holders ?? [];
   const first = await holdersNow();
   const targets = new Set(first.map(({ pid }) => pid));
+  const forced = (lock: FileLock<object>): Forced => {
+    return { lock, expected: targets.has(lock.previous?.pid ?? null) };
+  };
   for (const holder of first) {
     if (holder.self) throw cannot(path, holder, 'this very process holds it');
     if (holder.pid === null || !holder.verified) {
@@ -166,7 +175,7 @@ export async function terminate(
   await askAbout(first[0] ?? null, force, refuse);
   for (let round = 0; round < ROUNDS; round++) {
     const free = FileLock.tryAcquire(path, options);
-    if (free !== null) return free;
+    if (free !== null) return forced(free);
     const [holder] = await holdersNow();
     if (holder === undefined) continue;
     if (!targets.has(holder.pid)) throw refuse(holder);
@@ -176,7 +185,7 @@ export async function terminate(
     ] as const) {
       if (!signalHolder(path, file, holder, signal)) break;
       const lock = await acquireOrGone(path, options, holder.pid ?? 0, patience);
-      if (lock !== null) return lock;
+      if (lock !== null) return forced(lock);
     }
   }
   throw cannot(path, holderOf(path), 'it does not end');

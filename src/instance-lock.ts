@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events';
+import { EventEmitter, getEventListeners } from 'node:events';
 import { clearInterval, setInterval } from 'node:timers';
 import {
   argumentError,
@@ -9,7 +9,7 @@ import {
 } from './arguments.js';
 import { isLockError, LockHeldError, LockLostError, LockStateError, setName } from './errors.js';
 import { FileLock, type HeldLock, internalsOf, type Locker, withDefaults } from './file-lock.js';
-import { type ForceOptions, type Refuse, steal, terminate } from './force.js';
+import { type Forced, type ForceOptions, type Refuse, steal, terminate } from './force.js';
 import type { Holder } from './holder.js';
 import { forgetSignals, releaseOnSignals } from './instance-signals.js';
 import { type AcquireOptions, checkRequest, type FileLockOptions } from './options.js';
@@ -43,7 +43,10 @@ export interface InstanceLockOptions<T extends object = Record<never, never>>
   timeout?: number;
   /** Default `false`: the file is removed on release, exit and SIGINT, SIGTERM, SIGHUP. */
   keepFile?: boolean;
-  /** Called with the record of an instance that did not release, before any work. */
+  /**
+   * Called with the record of an instance that did not release, before any
+   * work. Not for one that `force` has just ended or replaced.
+   */
   onStale?: (previous: OwnerRecord<T>) => void;
   /** What to do about an instance that runs. Default: nothing. */
   force?: InstanceForceOptions<T>;
@@ -124,21 +127,20 @@ export async function acquireInstance(
   const refuse: Refuse = (holder) =>
     new AlreadyRunningError(absolute, holder, name, Math.round(performance.now() - began));
   const { path: absolute } = checkRequest(path, file, timeout);
-  let lock: FileLock<object>;
-  let stolen = false;
+  let forced: Forced;
   try {
-    lock = await FileLock.acquire(absolute, { ...file, timeout });
+    forced = { lock: await FileLock.acquire(absolute, { ...file, timeout }), expected: false };
   } catch (error) {
     const { holder } = refusal(error);
     if (force === undefined) throw refuse(holder);
-    stolen = force.how === 'steal';
     // That it had to wait has been said.
     const { onWait: _said, ...quiet } = file;
-    lock = stolen
-      ? await steal(absolute, quiet, holder, force, refuse)
-      : await terminate(absolute, quiet, force, refuse);
+    forced =
+      force.how === 'steal'
+        ? await steal(absolute, quiet, holder, force, refuse)
+        : await terminate(absolute, quiet, force, refuse);
   }
-  return begin(lock, stolen ? undefined : onStale);
+  return begin(forced.lock, forced.expected ? undefined : onStale);
 }
 
 /** What is thrown for another reason is thrown on. */
@@ -174,7 +176,8 @@ const CHECK_MILLISECONDS = 500;
  *
  * At most one instance holds at any moment, unless the lock file is removed or
  * replaced from outside (`force: { how: 'steal' }` is that): then the old one
- * hears of it within a second, by `lost` and `signal`.
+ * hears of it within a second, by `lost` and `signal`; where neither has a
+ * listener, a process warning with code `HOLDFAST_INSTANCE_LOST` says it.
  */
 export class InstanceLock<T extends object = Record<never, never>>
   extends EventEmitter<{ lost: [Holder<T> | null] }>
@@ -287,11 +290,13 @@ export class InstanceLock<T extends object = Record<never, never>>
     clearInterval(this.#timer);
     const { path } = this;
     const message = `${path} is no longer the file that is locked: another instance may be running`;
+    const heard = getEventListeners(this.signal, 'abort').length > 0;
     this.#controller.abort(new LockLostError(path, message));
     if (this.listenerCount('lost') > 0) {
       this.emit('lost', holderOf<T>(path) as never);
       return;
     }
+    if (heard) return;
     process.emitWarning(message, { type: 'HoldfastWarning', code: 'HOLDFAST_INSTANCE_LOST' });
   }
 }

@@ -26,6 +26,7 @@ const plain = (error) => ({
   path: error?.path,
   holder: error?.holder,
   timeout: error?.timeout,
+  waited: error?.waited,
   cause: error?.cause && { code: error.cause.code, syscall: error.cause.syscall },
 });
 const describe = (lock) =>
@@ -48,6 +49,8 @@ const methods = {
       onWait: (holder) => send({ event: 'waiting', name, holder }),
     });
     locks.set(name, lock);
+    // Of an instance lock.
+    lock.on?.('lost', (holder) => send({ event: 'lost', name, holder }));
     return describe(lock);
   },
   acquireSync(name, path, options) {

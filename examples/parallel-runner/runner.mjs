@@ -1,0 +1,130 @@
+#!/usr/bin/env node
+import { accessSync, constants } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { inspect } from 'holdfast';
+import { AlreadyRunningError, InstanceLock } from 'holdfast/instance';
+import { Jobs, programOf } from './jobs.mjs';
+import { confirmOnTerminal, endBySignal, isTerminal, SIGNALS } from './terminal.mjs';
+
+const LOCK = '.claude/parallel.lock';
+const USAGE = `usage: runner parallel FEATURE... [--max N] [--force] [--yes]
+       runner parallel status`;
+
+function parse() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      max: { type: 'string', default: '3' },
+      force: { type: 'boolean', default: false },
+      yes: { type: 'boolean', default: false },
+    },
+  });
+  const [command, ...names] = positionals;
+  if (command !== 'parallel' || names.length === 0) throw new Error('what is to be run?');
+  const max = Number(values.max);
+  if (!Number.isInteger(max) || max < 1) throw new Error('--max wants a number from 1 on');
+  const features = [...new Set(names)];
+  const status = features.length === 1 && features[0] === 'status';
+  for (const feature of status ? [] : features) {
+    if (!/^\w[\w.-]*$/.test(feature)) throw new Error(`'${feature}' is not a name of a feature`);
+    try {
+      accessSync(programOf(feature), constants.X_OK);
+    } catch {
+      throw new Error(`there is no program ${programOf(feature)}`);
+    }
+  }
+  if (values.force && !values.yes && !isTerminal()) {
+    throw new Error('--force needs --yes where there is no terminal to ask on');
+  }
+  return { ...values, max, features, status };
+}
+
+async function status() {
+  const { state, holders, record } = await inspect(LOCK);
+  if (state !== 'held' && state !== 'unknown') {
+    console.log('No parallel execution is in progress');
+    if (record !== null) console.log(describeStale(record));
+    return;
+  }
+  const [holder] = holders;
+  console.log(`A parallel execution is in progress (PID: ${holder?.pid ?? 'unknown'})`);
+  console.log(`Started at: ${holder?.since?.toISOString() ?? 'unknown'}`);
+  console.log(`Features: ${holder?.data?.features?.join(', ') ?? 'unknown'}`);
+  console.log(`Max concurrency: ${holder?.data?.maxConcurrency ?? 'unknown'}`);
+}
+
+function describeStale({ pid, running }) {
+  return running === false
+    ? `Warning: Found stale lock file (PID ${pid} not running)`
+    : `Warning: Found lock file that was not released (PID ${pid})`;
+}
+
+function acquire({ features, max, force, yes }) {
+  return InstanceLock.acquire(LOCK, {
+    data: { features, maxConcurrency: max },
+    onStale: (previous) => console.error(describeStale(previous)),
+    ...(force && { force: { how: 'steal', confirm: (holder) => override(holder, yes) } }),
+  });
+}
+
+async function override({ pid }, yes) {
+  console.error(`Warning: Overriding existing lock (PID: ${pid ?? 'unknown'})`);
+  console.error('This may cause conflicts: the other execution runs on until it notices.');
+  return yes || (await confirmOnTerminal('Continue? [y/N] '));
+}
+
+function refuse({ pid, since }, { features, force }) {
+  // It was the answer to our own question.
+  if (force) return console.error('Error: Nothing was done: the other execution goes on');
+  console.error(`Error: Another parallel execution is in progress (PID: ${pid ?? 'unknown'})`);
+  console.error(`Started at: ${since?.toISOString() ?? 'unknown'}`);
+  console.error('Options:');
+  console.error('  - wait until it has ended');
+  console.error('  - look at its status: runner parallel status');
+  console.error(`  - force it: runner parallel ${features.join(' ')} --force`);
+}
+
+async function run(options) {
+  const lock = await acquire(options);
+  const jobs = new Jobs(options.max);
+  let lost = false;
+  let ended = null;
+  // With a handler of our own, the lock stays until the jobs have ended. For a
+  // second signal there is none: it ends us at once, and the jobs with us.
+  const onSignal = (signal) => {
+    if (ended === null) void jobs.stop();
+    ended ??= signal;
+    for (const each of SIGNALS) process.removeListener(each, onSignal);
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  lock.on('lost', (holder) => {
+    lost = true;
+    console.error(`Error: The lock was overridden (PID: ${holder?.pid ?? 'unknown'}), stopping`);
+    void jobs.stop();
+  });
+  let done = false;
+  try {
+    done = await jobs.run(options.features);
+  } finally {
+    for (const signal of SIGNALS) process.removeListener(signal, onSignal);
+    await lock.release();
+  }
+  if (ended !== null) endBySignal(ended);
+  return done && !lost;
+}
+
+let options;
+try {
+  options = parse();
+} catch (error) {
+  console.error(`Error: ${error.message}\n${USAGE}`);
+  process.exit(64);
+}
+try {
+  if (options.status) await status();
+  else if (!(await run(options))) process.exitCode = 1;
+} catch (error) {
+  if (error instanceof AlreadyRunningError) refuse(error, options);
+  else console.error(`Error: ${error.message}`);
+  process.exitCode = 1;
+}

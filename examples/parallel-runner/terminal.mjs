@@ -1,0 +1,28 @@
+import { constants } from 'node:os';
+import { createInterface } from 'node:readline';
+
+export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+/** Whether there is somebody to ask. */
+export function isTerminal() {
+  return process.stdin.isTTY === true && process.stderr.isTTY === true;
+}
+
+/** The end of the input is a no; Ctrl-C ends the program, as anywhere. */
+export async function confirmOnTerminal(question) {
+  process.stderr.write(question);
+  const lines = createInterface({ input: process.stdin, terminal: false });
+  try {
+    for await (const line of lines) return /^y(es)?$/i.test(line.trim());
+    return false;
+  } finally {
+    lines.close();
+  }
+}
+
+/** Ends this program as the signal would have; its handlers are gone by now. */
+export function endBySignal(signal) {
+  // The first process of a container ignores what it sends to itself.
+  if (process.pid !== 1) process.kill(process.pid, signal);
+  process.exit(128 + constants.signals[signal]);
+}
