@@ -64,7 +64,7 @@ function fileSystem(path) {
 
 export function formatReport({ rows, notes, peers, quick }) {
   return [
-    '# Benchmark results',
+    '# Performance',
     '',
     `${describeMachine(peers)}${quick ? ' Quick run: few rounds.' : ''}`,
     '',

@@ -1,7 +1,7 @@
 // node bench/run.mjs [--quick] [--only NAME]… [--no-verdict]
 //
 // Measures Holdfast against its budgets (docs/performance.md) and prints a
-// table; a whole run also writes it to bench/results.md. Exits 1 when a
+// table; a whole run also writes it to docs/performance.md. Exits 1 when a
 // budget is missed, but for --no-verdict, which is for a busy machine. Needs `npm ci && npm run build`, a C compiler and Linux.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -53,6 +53,6 @@ for (const [name, measure] of Object.entries(groups)) {
 const report = formatReport({ rows, notes, peers, quick: values.quick });
 console.log(report);
 const whole = !values.quick && values.only.length === Object.keys(groups).length;
-if (whole) writeFileSync(new URL('results.md', import.meta.url), report);
+if (whole) writeFileSync(new URL('../docs/performance.md', import.meta.url), report);
 const missed = rows.some(({ budget, median }) => median > budget);
 process.exit(missed && !values['no-verdict'] ? 1 : 0);

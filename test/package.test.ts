@@ -73,11 +73,23 @@ describe('the packed tarball', () => {
     expect(run(project, process.execPath, '--input-type=module', '-e', esm)).toBe('function\n');
     const cjs = `const h = require('holdfast'); ${use}`;
     expect(run(project, process.execPath, '-e', cjs)).toBe('function\n');
+    const layers = `
+      import { isLockError } from 'holdfast';
+      import { InstanceLock } from 'holdfast/instance';
+      import { memoryLocker } from 'holdfast/testing';
+      await InstanceLock.acquire('y.lock');
+      await memoryLocker({ instance: true }).acquire('y.lock');
+      await InstanceLock.acquire('y.lock').catch((e) => console.log(isLockError(e), e.message));`;
+    expect(run(project, process.execPath, '--input-type=module', '-e', layers)).toMatch(
+      /^true another instance is already running \(pid \d+\)\n$/,
+    );
   });
 
   test('has types that compile, from a module and from CommonJS', () => {
     const source = `
       import { FileLock, inspect, isLockError, withLock, type LockStatus } from 'holdfast';
+      import { AlreadyRunningError, InstanceLock, instanceLocker } from 'holdfast/instance';
+      import { memoryLocker } from 'holdfast/testing';
       interface Server { url: string; port: number }
       export async function use(): Promise<string | undefined> {
         await using lock = await FileLock.acquire<Server>('x.lock', {
@@ -88,8 +100,15 @@ describe('the packed tarball', () => {
         const url: string | undefined = status.holders[0]?.data?.url;
         const five: number = await withLock('y.lock', () => 5);
         try { FileLock.tryAcquire('x.lock')?.releaseSync(); } catch (error) {
-          if (isLockError(error, 'ERR_LOCK_HELD')) return error.path + five;
+          if (isLockError(error, 'ERR_LOCK_HELD')) return error.path + five + error.holder?.data?.url;
+          if (error instanceof AlreadyRunningError) return error.data.url;
         }
+        const lockers = [memoryLocker(), instanceLocker({ name: 'x' })];
+        await using instance = await InstanceLock.acquire<Server>('z.lock', {
+          onStale: (previous) => console.log(previous.data.port, lockers.length),
+          force: { how: 'terminate', confirm: (holder) => holder.data?.port === 1 },
+        });
+        instance.update({ port: 3 });
         return url;
       }`;
     writeFileSync(join(project, 'use.mts'), source);
