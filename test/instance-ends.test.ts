@@ -166,6 +166,28 @@ describe('listeners', () => {
     expect(existsSync(path)).toBe(false);
   });
 
+  test.each(['before', 'after'])(
+    'of its own, once, %s the lock is acquired, do so as well',
+    async (when) => {
+      const path = lockPath();
+      const once = `process.once('SIGTERM', async () => {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      say('clean ' + fs.existsSync(path));
+      process.exit(7);
+    });`;
+      const program = instanceProgram(
+        path,
+        `${when === 'before' ? once : ''} await hold(); ${when === 'after' ? once : ''} say('ready');`,
+      );
+      await program.says('ready');
+      expect(await program.kill('SIGTERM')).toMatchObject({
+        code: 7,
+        stdout: 'held\nready\nclean true\n',
+      });
+      expect(existsSync(path)).toBe(false);
+    },
+  );
+
   test('of its own for another signal change nothing', async () => {
     const path = lockPath();
     const program = instanceProgram(path, "process.on('SIGINT', () => {}); await hold();");

@@ -78,6 +78,8 @@ const work = async (options) => {
   for (let look = 0; look < 4; look++) {
     if (!isThere(ino)) {
       lost.push(lock.token);
+      // The thief reads the record after the rename: not to be cleared before.
+      await new Promise((resolve) => setTimeout(resolve, 100));
       break;
     }
     spin(Math.random() * 0.5);

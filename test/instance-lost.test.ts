@@ -130,7 +130,8 @@ describe('the file is', () => {
       path,
       `process.on('warning', ({ name, code, message }) => say(JSON.stringify({ name, code, path: message.includes(path) })));
       const lock = await hold();
-      lock.signal.addEventListener('abort', () => setTimeout(() => process.exit(0), 700));
+      process.on('warning', () => setTimeout(() => process.exit(0), 700));
+      setTimeout(() => process.exit(1), 9000);
       fs.unlinkSync(path);`,
     );
     const { stdout, code } = await program.exited;
@@ -138,6 +139,21 @@ describe('the file is', () => {
     expect(stdout.split('\n').filter((line) => line.startsWith('{'))).toEqual([
       '{"name":"HoldfastWarning","code":"HOLDFAST_INSTANCE_LOST","path":true}',
     ]);
+  });
+
+  test('deleted, and somebody listens to the signal: there is no warning', async () => {
+    const path = lockPath();
+    const program = instanceProgram(
+      path,
+      `process.on('warning', ({ code }) => say(code));
+      const lock = await hold();
+      lock.signal.addEventListener('abort', () => {
+        say(lock.signal.reason.code);
+        setTimeout(() => process.exit(0), 50);
+      });
+      fs.unlinkSync(path);`,
+    );
+    expect(await program.exited).toMatchObject({ code: 0, stdout: 'held\nERR_LOCK_LOST\n' });
   });
 
   test('deleted, and a listener of lost that throws is an uncaught error of the program', async () => {

@@ -325,7 +325,10 @@ describe.each(SUBJECTS)('$title', ({ instance, files, remote, crashes, make }) =
       [path, 'options', 'ERR_INVALID_ARG_TYPE'],
     ];
     for (const [file, options, code] of wrong) {
-      const error = await errorOf(() => one.acquire(file as string, options as object));
+      const error = await one.acquire(file as string, options as object).then(
+        (lock) => lock.release(),
+        (each: unknown) => each,
+      );
       expect(error).toMatchObject({ code });
     }
     await (await one.acquire(path, { timeout: Infinity })).release();

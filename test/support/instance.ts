@@ -51,6 +51,10 @@ export async function runningInstance(
   return program;
 }
 
+export function isRunning({ process: { exitCode, signalCode } }: Program): boolean {
+  return exitCode === null && signalCode === null;
+}
+
 /** What a program told with `tell`, in order. */
 // biome-ignore lint/suspicious/noExplicitAny: the test knows what its program tells
 export function told({ stdout }: { stdout: string }): any[] {
