@@ -427,7 +427,9 @@ Napi::Value CancelWaiting(const Napi::CallbackInfo& info) {
 Napi::Value Replace(const Napi::CallbackInfo& info) {
   const Entry* old = EntryAt(info);
   Buffer temporary;
-  if (old == nullptr || !TextAt(info, 1, &temporary)) {
+  Buffer text;
+  if (old == nullptr || !TextAt(info, 1, &temporary) ||
+      !TextAt(info, 3, &text)) {
     return Number(info, -EBADF);
   }
   // Where flock and the guard's lock share a table there is no way to do it.
@@ -438,7 +440,8 @@ Napi::Value Replace(const Napi::CallbackInfo& info) {
   if (error == 0) {
     memcpy(entry->path.data(), old->path.data(), old->path.size());
     error = ReplaceLocked(entry->path.data(), temporary.data(),
-                          IntAt(info, 2), old->file, &opened);
+                          IntAt(info, 2), text.data(), text.size(), old->file,
+                          &opened);
   }
   if (error != 0) {
     delete entry;

@@ -279,14 +279,20 @@ PathGuard::~PathGuard() {
 
 int RemoveIfSame(const char* path, const FileState& file, int patience_ms) {
   PathGuard guard(path, patience_ms);
-  if (guard.error() == ENOENT) return 0;
+  if (guard.error() != 0 && guard.error() != EAGAIN) {
+    // A folder, a symlink, somebody else's file: none of our business.
+    FileState at_path;
+    const bool gone = StateOfPath(path, &at_path) != 0;
+    if (gone || !at_path.SameFile(file)) return 0;
+  }
   if (guard.error() != 0) return guard.error();
   if (!guard.state().SameFile(file)) return 0;
   return unlink(path) == -1 ? errno : 0;
 }
 
 int ReplaceLocked(const char* path, const char* temporary, int permissions,
-                  const FileState& expected, OpenedFile* opened) {
+                  const char* text, size_t length, const FileState& expected,
+                  OpenedFile* opened) {
   const int fd =
       Open(temporary, kOpenFlags | O_RDWR | O_CREAT | O_EXCL, permissions);
   if (fd == -1) return errno;
@@ -294,6 +300,9 @@ int ReplaceLocked(const char* path, const char* temporary, int permissions,
   opened->read_only = false;
   // Before anybody can meet it at the path.
   int error = Flock(fd, LOCK_EX | LOCK_NB);
+  // A disk that is full is to be noticed while the old file is still there.
+  bool touched;
+  if (error == 0) error = ReplaceContent(fd, text, length, 0, &touched);
   if (error == 0) error = StateOfDescriptor(fd, &opened->state);
   if (error == 0) {
     PathGuard guard(path, kReplacePatienceMs);

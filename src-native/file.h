@@ -100,11 +100,13 @@ class PathGuard {
 // anything else there it does nothing. EAGAIN: the guard was not to be had.
 int RemoveIfSame(const char* path, const FileState& file, int patience_ms);
 
-// Puts a new file, which is locked exclusively already, in the place of
+// Puts a new file, which is locked exclusively and has `text` already, in the
+// place of
 // `expected` at `path`; `temporary` is a name in the same folder. ESTALE: the
 // path leads to another file by now. EAGAIN: the guard was not to be had.
 int ReplaceLocked(const char* path, const char* temporary, int permissions,
-                  const FileState& expected, OpenedFile* opened);
+                  const char* text, size_t length, const FileState& expected,
+                  OpenedFile* opened);
 
 // A process by a descriptor, which cannot come to mean another one with the
 // same pid: pidfd_open(2), pidfd_send_signal(2).

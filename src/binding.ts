@@ -75,11 +75,11 @@ export interface NativeBinding {
    */
   cancelWaiting(id: number): boolean;
   /**
-   * Puts a new file, locked exclusively, in the place of the opened one;
-   * `temporary` is a name beside it. The new id, or `-errno`: `ESTALE` where
+   * Puts a new file, locked exclusively and with `text` in it, in the place of
+   * the opened one; `temporary` is a name beside it. The new id, or `-errno`: `ESTALE` where
    * the path leads elsewhere, `ENOTSUP` where it cannot be done safely.
    */
-  replace(id: number, temporary: string, permissions: number): number;
+  replace(id: number, temporary: string, permissions: number, text: string): number;
   /** A descriptor of a process (not in the table), or `-errno`. */
   openProcess(pid: number): number;
   /** An errno. */

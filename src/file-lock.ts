@@ -1,6 +1,6 @@
 import { acquire, acquireSync, tryAcquire } from './acquire.js';
 import { adopt } from './adopt.js';
-import { argumentError, checkInteger } from './arguments.js';
+import { argumentError, checkInteger, checkOptions } from './arguments.js';
 import {
   EXCLUSIVE,
   IS_DIRECTORY,
@@ -336,13 +336,13 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
 /** A {@link Locker} of real file locks, with `options` as defaults. */
 export function fileLocker(options?: FileLockOptions<object>): Locker {
   return {
-    acquire: (path, acquireOptions) =>
+    acquire: async (path, acquireOptions) =>
       FileLock.acquire<object>(path, withDefaults(options, acquireOptions)),
   };
 }
 
 /** What is undefined in `options` is left to `defaults`. */
-export function withDefaults<O extends object>(defaults: O | undefined, options: object = {}): O {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+export function withDefaults<O extends object>(defaults: O | undefined, options?: object): O {
+  const given = Object.entries(checkOptions(options)).filter(([, value]) => value !== undefined);
   return { ...defaults, ...Object.fromEntries(given) } as O;
 }

@@ -8,6 +8,7 @@ import {
   isLockError,
   LockForceError,
   LockStateError,
+  LockUnsupportedError,
   openError,
   systemError,
 } from './errors.js';
@@ -15,10 +16,18 @@ import { FileLock, lockOf } from './file-lock.js';
 import type { Holder } from './holder.js';
 import { filesLockedBy, text, walkAsync, walkSync } from './lock-tables.js';
 import { checkRequest, type FileLockOptions, type Request } from './options.js';
-import { nextToken, parseContent, toOwnerRecord } from './owner-record.js';
+import {
+  type Content,
+  FOREIGN,
+  heldContent,
+  nextToken,
+  parseContent,
+  toOwnerRecord,
+} from './owner-record.js';
 import { startInStat } from './process-identity.js';
 import { comparePath, type Held, writeRecord } from './publish.js';
-import { holderOf, locate, readContent, viewKernel } from './who-holds.js';
+import { sleep } from './waiting.js';
+import { holderOf, readContent, viewKernel, whilePinned } from './who-holds.js';
 
 /** What is to be done about a holder, and who has the last word. */
 export interface ForceOptions<T extends object> {
@@ -77,6 +86,7 @@ export async function steal(
   let target = asked;
   await askAbout(target, force, refuse);
   for (let round = 0; round < ROUNDS; round++) {
+    if (options.signal?.aborted === true) throw options.signal.reason;
     const free = FileLock.tryAcquire(path, options);
     if (free !== null) return { lock: free, expected: false };
     const old = request.native.open(path, -1);
@@ -102,36 +112,41 @@ export async function steal(
 /** `null`: the path leads to another file by now. */
 function replace(request: Request, old: number): FileLock<object> | null {
   const { native, path, permissions } = request;
-  if (readContent(path)?.ours !== true) {
+  if (comparePath(request, old) < 0) return null;
+  const before = contentOf(request, old);
+  if (!before.ours) {
     throw new LockStateError(
       path,
       `${path} has content that is not a lock record: it is not replaced`,
     );
   }
+  const format = request.record === false ? 'json' : request.record;
+  const since = Date.now();
   const name = `.${basename(path)}.${process.pid}.${randomBytes(6).toString('hex')}`;
-  const id = native.replace(old, join(dirname(path), name), permissions);
+  const text = heldContent(format, since, nextToken(before.token), request.dataText);
+  const id = native.replace(old, join(dirname(path), name), permissions, text);
   if (id === -errnoOf('ESTALE')) return null;
   if (id === -errnoOf('ENOTSUP')) {
-    throw new LockForceError(
+    throw new LockUnsupportedError(
       path,
-      null,
       `the lock of ${path} cannot be stolen safely on its file system`,
+      systemError(-id, 'fcntl', path),
     );
   }
-  if (id < 0) throw systemError(-id, 'rename', path);
+  if (id < 0) throw systemError(-id, NO_ROOM.includes(-id) ? 'write' : 'rename', path);
   try {
     // Only now is the old holder's token the last one: before the rename it
     // could still have been followed by another.
-    const content = native.read(old);
-    const before = parseContent(typeof content === 'string' ? content : '');
+    const last = contentOf(request, old);
     const held: Held = {
       id,
-      token: nextToken(before.token),
-      previous: toOwnerRecord<object>(before),
-      record: request.record === false ? null : request.record,
-      format: request.record,
-      since: Date.now(),
+      token: nextToken(last.token),
+      previous: toOwnerRecord<object>(last),
+      record: format,
+      format,
+      since,
     };
+    native.compare(id);
     if (!request.keepFile) native.removeAtEnd(id);
     writeRecord(request, held, request.dataText, false);
     if (comparePath(request, id) >= 0) return lockOf(request, held) as FileLock<object>;
@@ -142,6 +157,16 @@ function replace(request: Request, old: number): FileLock<object> | null {
   // Stolen in turn.
   native.release(id);
   return null;
+}
+
+const NO_ROOM = (['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO'] as const).map(errnoOf);
+
+/** What the opened file says, whatever the path leads to by now. */
+function contentOf({ native, path }: Request, id: number): Content {
+  const text = native.read(id);
+  if (typeof text === 'string') return parseContent(text);
+  if (-text === errnoOf('EISDIR')) return FOREIGN;
+  throw systemError(-text, 'read', path);
 }
 
 /**
@@ -156,15 +181,24 @@ export async function terminate(
   force: ForceOptions<never>,
   refuse: Refuse,
 ): Promise<Forced> {
-  const file = locate(path);
-  if (file === null) throw cannot(path, null, 'the system does not tell who holds it');
-  const holdersNow = async (): Promise<Holder<object>[]> =>
-    (await walkAsync(viewKernel(file, readContent(path), { everyHolder: true })))?.holders ?? [];
-  const first = await holdersNow();
-  const targets = new Set(first.map(({ pid }) => pid));
-  const forced = (lock: FileLock<object>): Forced => {
-    return { lock, expected: targets.has(lock.previous?.pid ?? null) };
-  };
+  return whilePinned(path, (file) => {
+    if (file === null) throw cannot(path, null, 'the system does not tell who holds it');
+    return end({ path, file, options, force, refuse });
+  });
+}
+
+interface Ending {
+  path: string;
+  /** What they hold whose end is asked for; pinned. */
+  file: string;
+  options: FileLockOptions<object>;
+  force: ForceOptions<never>;
+  refuse: Refuse;
+}
+
+async function end(ending: Ending): Promise<Forced> {
+  const { path, options, force, refuse } = ending;
+  const first = await holdersNow(ending);
   for (const holder of first) {
     if (holder.self) throw cannot(path, holder, 'this very process holds it');
     if (holder.pid === null || !holder.verified) {
@@ -172,23 +206,49 @@ export async function terminate(
     }
   }
   if (first.length === 0) throw cannot(path, holderOf(path), 'its holder is out of sight');
+  const targets = new Set(first.map(({ pid }) => pid));
+  const forced = (lock: FileLock<object>): Forced => {
+    return { lock, expected: targets.has(lock.previous?.pid ?? null) };
+  };
   await askAbout(first[0] ?? null, force, refuse);
   for (let round = 0; round < ROUNDS; round++) {
+    if (options.signal?.aborted === true) throw options.signal.reason;
     const free = FileLock.tryAcquire(path, options);
     if (free !== null) return forced(free);
-    const [holder] = await holdersNow();
-    if (holder === undefined) continue;
-    if (!targets.has(holder.pid)) throw refuse(holder);
-    for (const [signal, patience] of [
-      ['SIGTERM', force.grace],
-      ['SIGKILL', KILL_MILLISECONDS],
-    ] as const) {
-      if (!signalHolder(path, file, holder, signal)) break;
-      const lock = await acquireOrGone(path, options, holder.pid ?? 0, patience);
-      if (lock !== null) return forced(lock);
+    const [holder] = await holdersNow(ending);
+    if (holder === undefined) {
+      // Nobody has that file any more: of whoever holds another one, nobody asked.
+      const other = holderOf<object>(path);
+      if (other !== null && !targets.has(other.pid)) throw refuse(other);
+      await sleep(LOOK_MILLISECONDS, options.signal);
+      continue;
     }
+    if (!targets.has(holder.pid)) throw refuse(holder);
+    const lock = await endHolder(ending, holder);
+    if (lock !== null) return forced(lock);
   }
   throw cannot(path, holderOf(path), 'it does not end');
+}
+
+async function holdersNow({ path, file }: Ending): Promise<Holder<object>[]> {
+  const view = await walkAsync(viewKernel(file, readContent(path), { everyHolder: true }));
+  return view?.holders ?? [];
+}
+
+/** `null`: it has ended, or let go, and the lock is not free. */
+async function endHolder(
+  { path, file, options, force }: Ending,
+  holder: Holder<object>,
+): Promise<FileLock<object> | null> {
+  for (const [signal, patience] of [
+    ['SIGTERM', force.grace],
+    ['SIGKILL', KILL_MILLISECONDS],
+  ] as const) {
+    if (!signalHolder(path, file, holder, signal)) return null;
+    const lock = await acquireOrGone(path, options, holder.pid ?? 0, patience);
+    if (lock !== null) return lock;
+  }
+  return null;
 }
 
 const KILL_MILLISECONDS = 5000;

@@ -9,11 +9,11 @@ import { type OwnerRecord, toOwnerRecord } from './owner-record.js';
 import { sleep } from './waiting.js';
 import {
   holderFromRecord,
-  locate,
   readContent,
   seesEveryHolder,
   type ViewOptions,
   viewKernel,
+  whilePinned,
 } from './who-holds.js';
 
 export type LockState = 'missing' | 'free' | 'stale' | 'held' | 'unknown';
@@ -87,9 +87,10 @@ async function look<T extends object>(
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return missing;
     throw error;
   }
-  const file = locate(path);
   const content = directory ? null : readContent(path);
-  const kernel = file === null ? null : await walkAsync(viewKernel(file, content, view));
+  const kernel = await whilePinned(path, async (file) =>
+    file === null ? null : walkAsync(viewKernel(file, content, view)),
+  );
   const record = content === null ? null : toOwnerRecord<T>(content);
   const status: LockStatus<T> = {
     path,
@@ -158,8 +159,7 @@ export async function* inspectFolder<T extends object = Record<never, never>>(
   for (const name of names) {
     const path = join(folder, name);
     if (!LOCK_LIKE.test(name)) {
-      const file = locate(path);
-      const locked = file !== null && lockedFiles.has(file);
+      const locked = whilePinned(path, (file) => file !== null && lockedFiles.has(file));
       if (!locked && (readContent(path)?.token ?? 0) === 0) continue;
     }
     const status = await lookInFolder<T>(path, lockedFiles);

@@ -87,6 +87,9 @@ function check(options: unknown): Checked {
   if (name !== undefined && typeof name !== 'string') {
     throw argumentError('ERR_INVALID_ARG_TYPE', 'options.name', 'a string', name);
   }
+  if ('mode' in rest) {
+    throw argumentError('ERR_INVALID_ARG_VALUE', 'options.mode', 'left out', rest.mode);
+  }
   return {
     name: name ?? 'instance',
     timeout: checkMilliseconds(timeout, 'options.timeout', 0),
@@ -304,7 +307,7 @@ export class InstanceLock<T extends object = Record<never, never>>
 /** A {@link Locker} of instance locks, with `options` as defaults. */
 export function instanceLocker(options?: InstanceLockOptions<object>): Locker {
   return {
-    acquire: (path, acquireOptions) =>
+    acquire: async (path, acquireOptions) =>
       InstanceLock.acquire<object>(path, withDefaults(options, acquireOptions)),
   };
 }

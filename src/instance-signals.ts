@@ -20,7 +20,9 @@ const held = new Set<Releasable>();
  */
 export function releaseOnSignals(lock: Releasable): void {
   if (!isMainThread) return;
-  if (held.size === 0) for (const signal of SIGNALS) process.on(signal, onSignal);
+  // First in line: a `once` listener of the program's is gone when those behind
+  // it look for it.
+  if (held.size === 0) for (const signal of SIGNALS) process.prependListener(signal, onSignal);
   held.add(lock);
 }
 
@@ -37,7 +39,7 @@ function stopListening(): void {
  * first. With a handler of the program's own, that one decides what the signal
  * means, and nothing is released here.
  */
-function onSignal(signal: (typeof SIGNALS)[number]): void {
+function onSignal(signal: NodeJS.Signals): void {
   const others = process.listeners(signal).filter((listener) => listener !== onSignal);
   if (others.some((listener) => !(OURS in listener))) return;
   for (const lock of [...held]) {

@@ -101,6 +101,12 @@ export function memoryLocker(options?: { instance?: boolean }): MemoryLocker {
           granted(grant(queue));
         };
         const expire = (): void => {
+          // Timers may fire early by a fraction.
+          const left = began + limit - performance.now();
+          if (left > 0) {
+            timer = setTimeout(expire, Math.ceil(left));
+            return;
+          }
           stop();
           refused(refuse());
         };

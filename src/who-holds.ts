@@ -31,19 +31,40 @@ const LOOKS = 3;
 
 const ROOM_TO_GROW = 4096;
 
-/** How the kernel names the file at `path`; `null` where it cannot be told. */
-export function locate(path: string): string | null {
-  if (process.platform !== 'linux') return null;
+/**
+ * How the kernel names the file at `path`, for as long as `look` takes; `null`
+ * where it cannot be told. Meanwhile its inode cannot be used again for another
+ * file, whose holder would be taken for this one's.
+ */
+export function whilePinned<R>(path: string, look: (file: string | null) => R): R {
+  const fd = process.platform === 'linux' ? openPath(path) : null;
+  if (fd === null) return look(null);
+  return attemptThen(
+    () => look(walkSync(fileOfDescriptor(fd))),
+    () => closeSync(fd),
+  );
+}
+
+function openPath(path: string): number | null {
   try {
-    const fd = openSync(path, O_PATH | constants.O_NOFOLLOW);
-    try {
-      return walkSync(fileOfDescriptor(fd));
-    } finally {
-      closeSync(fd);
-    }
+    return openSync(path, O_PATH | constants.O_NOFOLLOW);
   } catch {
     return null;
   }
+}
+
+/** `finally`, also behind a promise. */
+function attemptThen<R>(work: () => R, after: () => void): R {
+  let result: R;
+  try {
+    result = work();
+  } catch (error) {
+    after();
+    throw error;
+  }
+  if (result instanceof Promise) return result.finally(after) as R;
+  after();
+  return result;
 }
 
 /** Whether every holder would be seen in the kernel's tables. */
@@ -205,9 +226,10 @@ export function holderFromRecord(content: Content | null): Holder<object> | null
 
 /** The one holder to name in an error. Looked up at once, on this thread. */
 export function holderOf<T extends object>(path: string): Holder<T> | null {
-  const file = locate(path);
   const content = readContent(path);
-  const view = file === null ? null : walkSync(viewKernel(file, content, { everyHolder: false }));
+  const view = whilePinned(path, (file) =>
+    file === null ? null : walkSync(viewKernel(file, content, { everyHolder: false })),
+  );
   const holder = view?.holders[0] ?? null;
   if (holder !== null && holder.pid !== null) return holder as Holder<T>;
   // Everybody who holds is in the tables, so the record is an old one.
