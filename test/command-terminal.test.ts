@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import { FileLock, inspect } from '../src/index.js';
 import { COMMAND, finish, onTerminal, start } from './support/command.js';
 import { lockPath } from './support/folder.js';
-import { Program } from './support/program.js';
 import { needs } from './support/tools.js';
 
 const ctrl = (letter: string): string => String.fromCharCode(letter.charCodeAt(0) - 64);
