@@ -8,6 +8,7 @@
         "src-native/addon.cc",
         "src-native/table.cc",
         "src-native/file-posix.cc",
+        "src-native/process-posix.cc",
         "src-native/wait-linux.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-api-headers').include_dir\")", "<!(node -p \"require('node-addon-api').include_dir\")"],

@@ -108,15 +108,6 @@ int ReplaceLocked(const char* path, const char* temporary, int permissions,
                   const char* text, size_t length, const FileState& expected,
                   OpenedFile* opened);
 
-// A process by a descriptor, which cannot come to mean another one with the
-// same pid: pidfd_open(2), pidfd_send_signal(2).
-int OpenProcess(int pid, int* process);
-int SignalProcess(int process, int signal);
-
-// Replaces this process's program. Returns only on failure.
-// `inherited_fd`: stays open in the new program; -1 for none.
-int ExecuteInPlace(const char* file, char* const argv[], int inherited_fd);
-
 }  // namespace holdfast
 
 #endif  // HOLDFAST_FILE_H_

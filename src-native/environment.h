@@ -1,0 +1,120 @@
+// What belongs to one JavaScript thread: its table of descriptors, and the way
+// in which waiting threads reach it.
+#ifndef HOLDFAST_ENVIRONMENT_H_
+#define HOLDFAST_ENVIRONMENT_H_
+
+#include <napi.h>
+
+#include "file.h"
+#include "memory.h"
+#include "table.h"
+#include "wait.h"
+
+namespace holdfast {
+
+// How long the end of an environment waits for cancelled waits to be closed.
+constexpr int kCloseMilliseconds = 1000;
+
+// Tells JavaScript which waits have ended.
+class EventLoop : public Mailbox {
+ public:
+  void Post(Wait* wait) override {
+    // The function belongs to the environment and goes with it; `open_` says
+    // whether it is still there.
+    bool posted = false;
+    {
+      MutexGuard guard(&mutex_);
+      posted = open_ && napi_call_threadsafe_function(
+                            function_, wait, napi_tsfn_nonblocking) == napi_ok;
+    }
+    if (!posted) wait->Unreference();
+  }
+
+  bool IsOpen() const { return open_; }
+
+  bool Open(napi_env env, napi_value on_settled) {
+    napi_value name;
+    if (napi_create_string_latin1(env, "holdfast", NAPI_AUTO_LENGTH, &name) !=
+            napi_ok ||
+        napi_create_threadsafe_function(env, on_settled, nullptr, name, 0, 1,
+                                        nullptr, nullptr, this, Deliver,
+                                        &function_) != napi_ok) {
+      return false;
+    }
+    // Alive only while a wait is pending.
+    napi_unref_threadsafe_function(env, function_);
+    MutexGuard guard(&mutex_);
+    open_ = true;
+    return true;
+  }
+
+  void Close() {
+    MutexGuard guard(&mutex_);
+    open_ = false;
+  }
+
+  void CountPending(napi_env env, int change) {
+    const int before = pending_;
+    pending_ += change;
+    if (before == 0) napi_ref_threadsafe_function(env, function_);
+    if (pending_ == 0) napi_unref_threadsafe_function(env, function_);
+  }
+
+ private:
+  static void Deliver(napi_env env, napi_value callback, void* context,
+                      void* data) {
+    Wait* wait = static_cast<Wait*>(data);
+    const double number = static_cast<double>(wait->id());
+    const bool cancelled = wait->cancelled();
+    wait->Unreference();
+    // Without an environment the queue is only being emptied.
+    if (env == nullptr || callback == nullptr) return;
+    if (cancelled) static_cast<EventLoop*>(context)->CountPending(env, -1);
+    napi_value receiver;
+    napi_value id;
+    if (napi_get_undefined(env, &receiver) != napi_ok ||
+        napi_create_double(env, number, &id) != napi_ok) {
+      return;
+    }
+    napi_call_function(env, receiver, callback, 1, &id, nullptr);
+  }
+
+  Mutex mutex_;
+  bool open_ = false;
+  napi_threadsafe_function function_ = nullptr;
+  int pending_ = 0;
+};
+
+struct Environment {
+  napi_env env = nullptr;
+  Table table;
+  EventLoop* loop = new EventLoop;
+  // The last file system looked at: locks in one folder share the answer.
+  uint64_t known_device = 0;
+  bool known_remote = false;
+  bool device_known = false;
+
+  // Descriptors that wait, that were granted without JavaScript having heard
+  // of it, or that are held: none outlives the environment.
+  static void End(void* argument) {
+    Environment* self = static_cast<Environment*>(argument);
+    self->loop->Close();
+    self->table.Abandon();
+    self->loop->AwaitClosed(kCloseMilliseconds);
+    self->loop->Unreference();
+    delete self;
+  }
+
+  bool Remote(int fd, const FileState& state) {
+    if (!device_known || known_device != state.device) {
+      known_remote = IsRemote(fd);
+      known_device = state.device;
+      device_known = true;
+    }
+    return known_remote;
+  }
+};
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_ENVIRONMENT_H_

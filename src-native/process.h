@@ -1,0 +1,19 @@
+// What Holdfast asks of the operating system about processes: to end one that
+// was seen to hold a lock, and to become another program.
+#ifndef HOLDFAST_PROCESS_H_
+#define HOLDFAST_PROCESS_H_
+
+namespace holdfast {
+
+// A process by a descriptor, which cannot come to mean another one with the
+// same pid: pidfd_open(2), pidfd_send_signal(2).
+int OpenProcess(int pid, int* process);
+int SignalProcess(int process, int signal);
+
+// Replaces this process's program. Returns only on failure.
+// `inherited_fd`: stays open in the new program; -1 for none.
+int ExecuteInPlace(const char* file, char* const argv[], int inherited_fd);
+
+}  // namespace holdfast
+
+#endif  // HOLDFAST_PROCESS_H_
