@@ -14,7 +14,7 @@ import {
 } from './errors.js';
 import { FileLock, lockOf } from './file-lock.js';
 import type { Holder } from './holder.js';
-import { filesLockedBy, text, walkAsync, walkSync } from './lock-tables.js';
+import { filesLockedBy, parseTable, text, walkAsync, walkSync } from './lock-tables.js';
 import { checkRequest, type FileLockOptions, type Request } from './options.js';
 import {
   type Content,
@@ -26,7 +26,6 @@ import {
 } from './owner-record.js';
 import { startInStat } from './process-identity.js';
 import { comparePath, type Held, writeRecord } from './publish.js';
-import { sleep } from './waiting.js';
 import { holderOf, readContent, viewKernel, whilePinned } from './who-holds.js';
 
 /** What is to be done about a holder, and who has the last word. */
@@ -58,14 +57,30 @@ const NOBODY: Holder<never> = {
   data: null,
 };
 
+/** Throws the refusal where the answer is no, and `signal.reason` while there is none. */
 async function askAbout(
   holder: Holder<object> | null,
   { confirm }: ForceOptions<never>,
   refuse: Refuse,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
-  if (confirm !== undefined && !(await confirm((holder ?? NOBODY) as Holder<never>))) {
-    throw refuse(holder);
+  throwIfAborted(signal);
+  if (confirm === undefined) return;
+  let forget = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    forget = onAbort(signal, () => reject(signal?.reason));
+  });
+  try {
+    const answer = await Promise.race([confirm((holder ?? NOBODY) as Holder<never>), aborted]);
+    throwIfAborted(signal);
+    if (!answer) throw refuse(holder);
+  } finally {
+    forget();
   }
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw signal.reason;
 }
 
 /**
@@ -84,9 +99,9 @@ export async function steal(
 ): Promise<Forced> {
   const request = checkRequest(path, options, 0);
   let target = asked;
-  await askAbout(target, force, refuse);
+  await askAbout(target, force, refuse, options.signal);
   for (let round = 0; round < ROUNDS; round++) {
-    if (options.signal?.aborted === true) throw options.signal.reason;
+    throwIfAborted(options.signal);
     const free = FileLock.tryAcquire(path, options);
     if (free !== null) return { lock: free, expected: false };
     const old = request.native.open(path, -1);
@@ -94,10 +109,10 @@ export async function steal(
     if (old < 0) throw openError(-old, path);
     try {
       const holder = holderOf<object>(path);
-      if (holder?.pid !== target?.pid) {
+      if (!isSame(holder, target)) {
         if (force.confirm === undefined) throw refuse(holder);
         target = holder;
-        await askAbout(target, force, refuse);
+        await askAbout(target, force, refuse, options.signal);
         continue;
       }
       const lock = replace(request, old);
@@ -107,6 +122,10 @@ export async function steal(
     }
   }
   throw refuse(holderOf(path));
+}
+
+function isSame(one: Holder<object> | null, other: Holder<object> | null): boolean {
+  return one?.pid === other?.pid && one?.since?.getTime() === other?.since?.getTime();
 }
 
 /** `null`: the path leads to another file by now. */
@@ -197,58 +216,60 @@ interface Ending {
 }
 
 async function end(ending: Ending): Promise<Forced> {
-  const { path, options, force, refuse } = ending;
+  const { path, file, options, force, refuse } = ending;
   const first = await holdersNow(ending);
+  if (first.length === 0) throw cannot(path, holderOf(path), 'its holder is out of sight');
   for (const holder of first) {
     if (holder.self) throw cannot(path, holder, 'this very process holds it');
     if (holder.pid === null || !holder.verified) {
       throw cannot(path, holder, 'its holder could not be verified');
     }
+    // Before anything is done: may all of them be signalled?
+    signalHolder(ending, holder, 0);
   }
-  if (first.length === 0) throw cannot(path, holderOf(path), 'its holder is out of sight');
   const targets = new Set(first.map(({ pid }) => pid));
   const forced = (lock: FileLock<object>): Forced => {
     return { lock, expected: targets.has(lock.previous?.pid ?? null) };
   };
-  await askAbout(first[0] ?? null, force, refuse);
+  const hold = lockersOf(file);
+  await askAbout(first[0] ?? null, force, refuse, options.signal);
+  const asked = new Set<number | null>();
   for (let round = 0; round < ROUNDS; round++) {
-    if (options.signal?.aborted === true) throw options.signal.reason;
     const free = FileLock.tryAcquire(path, options);
     if (free !== null) return forced(free);
-    const [holder] = await holdersNow(ending);
-    if (holder === undefined) {
-      // Nobody has that file any more: of whoever holds another one, nobody asked.
-      const other = holderOf<object>(path);
-      if (other !== null && !targets.has(other.pid)) throw refuse(other);
-      await sleep(LOOK_MILLISECONDS, options.signal);
-      continue;
+    const now = await holdersNow(ending);
+    // Children that were started since share the hold that was asked about:
+    // the kernel goes on naming the process that took it. Looked up after the
+    // holders, and never taken for the same when nothing is seen.
+    const lockers = [...lockersOf(file)];
+    const same = lockers.length > 0 && lockers.every((pid) => hold.has(pid));
+    if (same) for (const { pid, verified } of now) if (verified) targets.add(pid);
+    const other =
+      now.length > 0 ? now.find(({ pid }) => !targets.has(pid)) : holderOf<object>(path);
+    if (other != null && !targets.has(other.pid)) throw refuse(other);
+    let patience = now.length > 0 ? KILL_MILLISECONDS : LOOK_MILLISECONDS;
+    for (const holder of now) {
+      // Whoever was asked has had its time.
+      const isAsked = asked.has(holder.pid);
+      if (!isAsked) patience = force.grace;
+      asked.add(holder.pid);
+      signalHolder(ending, holder, constants.signals[isAsked ? 'SIGKILL' : 'SIGTERM']);
     }
-    if (!targets.has(holder.pid)) throw refuse(holder);
-    const lock = await endHolder(ending, holder);
+    const lock = await acquireOrGone(path, options, now, patience);
     if (lock !== null) return forced(lock);
   }
   throw cannot(path, holderOf(path), 'it does not end');
 }
 
+function lockersOf(file: string): Set<number> {
+  const table = walkSync(text('/proc/locks')) ?? '';
+  const held = parseTable(table).filter((lock) => lock.file === file && !lock.waiting);
+  return new Set(held.map(({ pid }) => pid));
+}
+
 async function holdersNow({ path, file }: Ending): Promise<Holder<object>[]> {
   const view = await walkAsync(viewKernel(file, readContent(path), { everyHolder: true }));
   return view?.holders ?? [];
-}
-
-/** `null`: it has ended, or let go, and the lock is not free. */
-async function endHolder(
-  { path, file, options, force }: Ending,
-  holder: Holder<object>,
-): Promise<FileLock<object> | null> {
-  for (const [signal, patience] of [
-    ['SIGTERM', force.grace],
-    ['SIGKILL', KILL_MILLISECONDS],
-  ] as const) {
-    if (!signalHolder(path, file, holder, signal)) return null;
-    const lock = await acquireOrGone(path, options, holder.pid ?? 0, patience);
-    if (lock !== null) return lock;
-  }
-  return null;
 }
 
 const KILL_MILLISECONDS = 5000;
@@ -275,12 +296,7 @@ function cannot(
  *   3. We signal through the descriptor: if the pid has come to mean another
  *      process since 1, that fails instead of hitting it.
  */
-function signalHolder(
-  path: string,
-  file: string,
-  holder: Holder<object>,
-  signal: 'SIGTERM' | 'SIGKILL',
-): boolean {
+function signalHolder({ path, file }: Ending, holder: Holder<object>, signal: number): boolean {
   const { native } = checkRequest(path, undefined, 0);
   const pid = holder.pid ?? 0;
   const gone = errnoOf('ESRCH');
@@ -292,7 +308,7 @@ function signalHolder(
     if (files === null && !isAlive(pid)) return false;
     if (files === null) throw cannot(path, holder, 'its holder could not be verified');
     if (!files.includes(file)) return false;
-    const errno = native.signalProcess(handle, constants.signals[signal]);
+    const errno = native.signalProcess(handle, signal);
     if (errno === gone) return false;
     if (errno === 0) return true;
     throw cannot(path, holder, 'no permission', systemError(errno, 'pidfd_send_signal', path));
@@ -306,20 +322,21 @@ function isAlive(pid: number): boolean {
   return stat !== null && startInStat(stat) !== null;
 }
 
-/** `null` when the time is up, or when the process is gone and the lock is not free. */
+/** `null` when the time is up, or when all are gone and the lock is not free. */
 async function acquireOrGone(
   path: string,
   options: FileLockOptions<object>,
-  pid: number,
+  holders: Holder<object>[],
   patience: number,
 ): Promise<FileLock<object> | null> {
   const controller = new AbortController();
-  const gone = new Error('the process is gone');
+  const gone = new Error('they are gone');
   const forget = onAbort(options.signal, () => controller.abort(options.signal?.reason));
   let looks = 0;
   const timer = setInterval(() => {
-    // A child of it may hold; but first the kernel has to be done with it.
-    if (!isAlive(pid) && ++looks > 2) controller.abort(gone);
+    // A child of theirs may hold; but first the kernel has to be done with them.
+    const allGone = !holders.some(({ pid }) => isAlive(pid ?? 0));
+    if (allGone && ++looks > 2) controller.abort(gone);
   }, LOOK_MILLISECONDS);
   try {
     const { signal } = controller;

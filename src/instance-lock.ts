@@ -1,4 +1,4 @@
-import { EventEmitter, getEventListeners } from 'node:events';
+import { EventEmitter } from 'node:events';
 import { clearInterval, setInterval } from 'node:timers';
 import {
   argumentError,
@@ -171,7 +171,8 @@ function begin(lock: FileLock<object>, onStale: Checked['onStale']): FileLock<ob
   }
 }
 
-const CHECK_MILLISECONDS = 500;
+const CHECK_MILLISECONDS = 250;
+const LOOKS = 3;
 
 /**
  * One instance of a program: held while it runs, gone when it ends, and whoever
@@ -179,23 +180,22 @@ const CHECK_MILLISECONDS = 500;
  *
  * At most one instance holds at any moment, unless the lock file is removed or
  * replaced from outside (`force: { how: 'steal' }` is that): then the old one
- * hears of it within a second, by `lost` and `signal`; where neither has a
- * listener, a process warning with code `HOLDFAST_INSTANCE_LOST` says it.
+ * hears of it within a second, by `lost` and `signal`; where neither is
+ * asked for, a process warning with code `HOLDFAST_INSTANCE_LOST` says it.
  */
 export class InstanceLock<T extends object = Record<never, never>>
   extends EventEmitter<{ lost: [Holder<T> | null] }>
   implements HeldLock
 {
-  /** Aborted with a `LockLostError` when the file is stolen, replaced or deleted. */
-  readonly signal: AbortSignal;
   readonly #lock: FileLock<T>;
   readonly #controller = new AbortController();
+  #signalTaken = false;
+  #unseen = 0;
   readonly #timer: NodeJS.Timeout;
 
   private constructor(lock: FileLock<T>, keepFile: boolean) {
     super();
     this.#lock = lock;
-    this.signal = this.#controller.signal;
     this.#timer = setInterval(() => this.#look(), CHECK_MILLISECONDS).unref();
     if (!keepFile) releaseOnSignals(this);
   }
@@ -233,6 +233,14 @@ export class InstanceLock<T extends object = Record<never, never>>
     }
     begin(lock, onStale);
     return new InstanceLock<T>(lock as unknown as FileLock<T>, options?.keepFile === true);
+  }
+
+  /** Aborted with a `LockLostError` when the file is stolen, replaced or deleted. */
+  get signal(): AbortSignal {
+    // Whoever asks for it means to hear: also through AbortSignal.any(), whose
+    // listeners cannot be counted.
+    this.#signalTaken = true;
+    return this.#controller.signal;
   }
 
   get path(): string {
@@ -286,20 +294,24 @@ export class InstanceLock<T extends object = Record<never, never>>
 
   #look(): void {
     try {
-      if (this.isCurrent()) return;
+      this.#unseen++;
+      if (this.isCurrent()) {
+        this.#unseen = 0;
+        return;
+      }
     } catch {
-      // Not to be looked at any more: lost as well.
+      // Not to be looked at, for whatever reason: lost if it stays so.
+      if (this.#unseen < LOOKS) return;
     }
     clearInterval(this.#timer);
     const { path } = this;
     const message = `${path} is no longer the file that is locked: another instance may be running`;
-    const heard = getEventListeners(this.signal, 'abort').length > 0;
     this.#controller.abort(new LockLostError(path, message));
     if (this.listenerCount('lost') > 0) {
       this.emit('lost', holderOf<T>(path) as never);
       return;
     }
-    if (heard) return;
+    if (this.#signalTaken) return;
     process.emitWarning(message, { type: 'HoldfastWarning', code: 'HOLDFAST_INSTANCE_LOST' });
   }
 }

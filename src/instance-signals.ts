@@ -22,7 +22,9 @@ export function releaseOnSignals(lock: Releasable): void {
   if (!isMainThread) return;
   // First in line: a `once` listener of the program's is gone when those behind
   // it look for it.
-  if (held.size === 0) for (const signal of SIGNALS) process.prependListener(signal, onSignal);
+  for (const signal of SIGNALS) {
+    if (!process.listeners(signal).includes(onSignal)) process.prependListener(signal, onSignal);
+  }
   held.add(lock);
 }
 
@@ -41,7 +43,8 @@ function stopListening(): void {
  */
 function onSignal(signal: NodeJS.Signals): void {
   const others = process.listeners(signal).filter((listener) => listener !== onSignal);
-  if (others.some((listener) => !(OURS in listener))) return;
+  const foreign = others.filter((listener) => !(OURS in listener));
+  if (foreign.length !== signalExits()) return;
   for (const lock of [...held]) {
     try {
       lock.releaseSync();
@@ -59,3 +62,16 @@ function onSignal(signal: NodeJS.Signals): void {
   process.exit(code);
 }
 Object.defineProperty(onSignal, OURS, { value: true });
+
+/** signal-exit's listeners decide nothing; each counts the others, ours too. */
+function signalExits(): number {
+  const emitters = [
+    (process as unknown as Record<string, { count?: unknown } | undefined>)[
+      '__signal_exit_emitter__'
+    ],
+    (globalThis as Record<symbol, { count?: unknown } | undefined>)[
+      Symbol.for('signal-exit emitter')
+    ],
+  ];
+  return emitters.reduce((sum, emitter) => sum + (Number(emitter?.count) || 0), 0);
+}

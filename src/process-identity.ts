@@ -48,11 +48,16 @@ function statFields(text: string): string[] {
   return text.slice(text.lastIndexOf(')') + 2).split(' ');
 }
 
-/** The start time in a /proc/<pid>/stat, or `null`; a zombie no longer runs. */
+/**
+ * The start time in a /proc/<pid>/stat, or `null` where the process no longer
+ * runs: a zombie, or one on its way there. Dying, a process gives up its memory
+ * before its files, and with those its locks; the wait for it to become a
+ * zombie can take longer than the next holder's first look.
+ */
 export function startInStat(text: string): string | null {
   const fields = statFields(text);
-  const [state, ticks] = [fields[0], fields[19]];
-  if (ticks === undefined || state === 'Z' || state === 'X') return null;
+  const [state, ticks, memory] = [fields[0], fields[19], fields[20]];
+  if (ticks === undefined || state === 'Z' || state === 'X' || memory === '0') return null;
   return `${ticks}@${pidNamespace()}`;
 }
 

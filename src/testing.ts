@@ -73,7 +73,7 @@ export function memoryLocker(options?: { instance?: boolean }): MemoryLocker {
       const limit = checkMilliseconds(timeout, 'options.timeout', instance ? 0 : Infinity);
       checkSignal(signal);
       checkFunction(onWait, 'options.onWait');
-      if (signal?.aborted === true) throw signal.reason;
+      throwIfAborted(signal);
       const queue = queueOf(lockPath);
       if (queue.holder === null && queue.waiting.size === 0) return grant(queue);
       const began = performance.now();
@@ -89,6 +89,8 @@ export function memoryLocker(options?: { instance?: boolean }): MemoryLocker {
       };
       if (limit === 0) throw refuse();
       onWait?.(describe(queue));
+      // It may have been aborted there.
+      throwIfAborted(signal);
       return new Promise((granted, refused) => {
         let timer: NodeJS.Timeout | undefined;
         const stop = (): void => {
@@ -128,6 +130,10 @@ export function memoryLocker(options?: { instance?: boolean }): MemoryLocker {
       return true;
     },
   };
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw signal.reason;
 }
 
 const LONGEST_TIMER = 2 ** 31 - 1;

@@ -152,7 +152,7 @@ const lockLine = (pid: number, mode = 'WRITE', arrow = ''): string =>
   `1: ${arrow}FLOCK  ADVISORY  ${mode} ${pid} fe:00:77 0 EOF\n`;
 const withLock = (mode = 'WRITE'): string => `pos:\t0\nlock:\t${lockLine(1, mode)}`;
 const stat = (pid: number, ticks = 500): string =>
-  `${pid} (a) b) S${' 1'.repeat(18)} ${ticks} 0 0\n`;
+  `${pid} (a) b) S${' 1'.repeat(18)} ${ticks} 4096 0\n`;
 
 type Tables = Record<string, string | string[] | null | (string | null)[]>;
 

@@ -29,8 +29,10 @@ function parse() {
     if (!/^\w[\w.-]*$/.test(feature)) throw new Error(`'${feature}' is not a name of a feature`);
     try {
       accessSync(programOf(feature), constants.X_OK);
-    } catch {
-      throw new Error(`there is no program ${programOf(feature)}`);
+    } catch (error) {
+      const executable =
+        error.code === 'EACCES' ? 'may not be executed (chmod +x)' : 'is not there';
+      throw new Error(`the program ${programOf(feature)} ${executable}`);
     }
   }
   if (values.force && !values.yes && !isTerminal()) {

@@ -3,7 +3,7 @@ import { instanceLocker } from 'holdfast/instance';
 import { runWatcher } from './runner.mjs';
 
 const [folder, ...rest] = process.argv.slice(2);
-if (folder === undefined || folder === '' || rest.length > 0) {
+if (folder === undefined || folder === '' || folder.startsWith('-') || rest.length > 0) {
   console.error('watcher: usage: watcher FOLDER');
   process.exit(64);
 }

@@ -13,6 +13,7 @@ export async function acquire(
   { instance, force, yes, timeout }: RunOptions,
   options: object,
   streams: Streams,
+  beforeAsking: () => void,
 ): Promise<FileLock> {
   const asks = force !== null && !yes;
   if (asks && streams.stdin?.isTTY !== true) {
@@ -21,7 +22,10 @@ export async function acquire(
       'run',
     );
   }
-  const confirm = asks ? (holder: Holder) => ask(force, holder, streams) : undefined;
+  const confirm = (holder: Holder): Promise<boolean> => {
+    beforeAsking();
+    return ask(force ?? 'steal', holder, streams);
+  };
   return acquireInstance(path, {
     ...options,
     name: instance,
@@ -29,7 +33,7 @@ export async function acquire(
     timeout: timeout === Number.POSITIVE_INFINITY ? 0 : timeout,
     keepFile: true,
     onStale: (previous: OwnerRecord) => warn(previous, streams),
-    ...(force === null ? {} : { force: { how: force, confirm } }),
+    ...(force === null ? {} : { force: { how: force, ...(asks ? { confirm } : {}) } }),
   });
 }
 

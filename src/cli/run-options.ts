@@ -111,9 +111,10 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
   };
   if (seen.has('force') && seen.has('terminate'))
     fail('--force and --terminate do not go together');
+  if (options.instance === '') fail('--instance needs a name');
   if (options.force !== null && options.instance === null)
     fail('--force and --terminate need --instance');
-  if (options.instance !== null && (isNumber || options.mode === 'shared')) {
+  if (options.instance !== null && (isNumber || options.unlock || options.mode === 'shared')) {
     fail('--instance needs a FILE and an exclusive lock');
   }
   if (options.close && options.inPlace) fail('--no-fork and --close do not go together');
@@ -123,7 +124,9 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
 function pairOf(text: string): Record<string, string> {
   const at = text.indexOf('=');
   if (at < 1) fail(`--data takes KEY=VALUE, not '${text}'`);
-  return { [text.slice(0, at)]: text.slice(at + 1) };
+  const key = text.slice(0, at);
+  if (['pid', 'startedAt', 'holdfast'].includes(key)) fail(`--data cannot set '${key}'`);
+  return { [key]: text.slice(at + 1) };
 }
 
 function timeoutOf(seen: Map<string, string | undefined>): number {

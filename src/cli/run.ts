@@ -10,6 +10,8 @@ import { parseRun, type RunOptions } from './run-options.js';
 import { type Streams, say } from './streams.js';
 import { WaitingLine } from './waiting-line.js';
 
+const LOSS_MILLISECONDS = 500;
+
 /** `holdfast run`: flock(1), and who holds it. */
 export async function run(argv: string[], streams: Streams): Promise<number> {
   const options = parseRun(argv, process.env['SHELL'] || '/bin/sh');
@@ -30,12 +32,28 @@ export async function run(argv: string[], streams: Streams): Promise<number> {
     if (options.unlock) lock.releaseSync();
     if (options.verbose) say(streams, `executing ${options.command[0]}`);
     if (options.inPlace) runInPlace(lock, options.command);
-    return await runCommand(options.command, options.close || !lock.held ? null : lock.fd);
+    const watch = options.instance === null ? null : watchLoss(lock, options, streams);
+    try {
+      return await runCommand(options.command, options.close || !lock.held ? null : lock.fd);
+    } finally {
+      clearInterval(watch ?? undefined);
+    }
   } finally {
     // Not release: a child that the command left behind in the background
     // holds the lock as long as it has the descriptor, as with flock(1).
     if (lock.held) lock.detach();
   }
+}
+
+/** An instance whose lock is overridden goes on, but it is told. */
+function watchLoss(lock: FileLock, options: RunOptions, streams: Streams): NodeJS.Timeout {
+  const watch = setInterval(() => {
+    if (lock.isCurrent()) return;
+    clearInterval(watch);
+    const what = `the lock ${options.target} was replaced or removed`;
+    say(streams, `Warning: ${what}: another ${options.instance} may be running`);
+  }, LOSS_MILLISECONDS).unref();
+  return watch;
 }
 
 /** What resolving the path would hide. */
@@ -69,6 +87,7 @@ async function acquire(
             options,
             { ...wait, ...data },
             streams,
+            () => line.end(false),
           );
     line.end(true);
     if (verbose) tellHowLong(began, streams);

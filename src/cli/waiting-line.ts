@@ -41,6 +41,7 @@ export class WaitingLine {
     clearInterval(this.#timer);
     for (const signal of ENDING) process.removeListener(signal, this.#interrupt);
     if (!this.#shown) return;
+    this.#shown = false;
     const waited = performance.now() - this.#began;
     if (this.#streams.stderr.isTTY === true) this.#streams.stderr.write('\r\x1b[K');
     else if (granted) say(this.#streams, `got ${this.#typed} after ${formatTimeout(waited)}`);
