@@ -24,32 +24,32 @@ export interface InstanceForceOptions<T extends object = Record<never, never>> {
    */
   how: 'steal' | 'terminate';
   /** Milliseconds between SIGTERM and SIGKILL. Default 5000. */
-  grace?: number;
+  grace?: number | undefined;
   /** Asked last, about the holder; `false`: `AlreadyRunningError`. */
-  confirm?: (holder: Holder<T>) => boolean | Promise<boolean>;
+  confirm?: ((holder: Holder<T>) => boolean | Promise<boolean>) | undefined;
 }
 
 export interface InstanceLockOptions<T extends object = Record<never, never>>
   extends Omit<AcquireOptions<T>, 'pollInterval'> {
   /** What is already running, in the message of the refusal. Default `'instance'`. */
-  name?: string;
+  name?: string | undefined;
   /** The user's own fields of a JSON record: a URL, a port. */
-  data?: T;
+  data?: T | undefined;
   /** Default `'json'`. A file that is not Holdfast's own is an error. */
-  record?: RecordFormat;
+  record?: RecordFormat | undefined;
   /** Of a file that is created, before umask. Default `0o600`. */
-  permissions?: number;
+  permissions?: number | undefined;
   /** Default 0: the second instance fails at once. */
-  timeout?: number;
+  timeout?: number | undefined;
   /** Default `false`: the file is removed on release, exit and SIGINT, SIGTERM, SIGHUP. */
-  keepFile?: boolean;
+  keepFile?: boolean | undefined;
   /**
    * Called with the record of an instance that did not release, before any
    * work. Not for one that `force` has just ended or replaced.
    */
-  onStale?: (previous: OwnerRecord<T>) => void;
+  onStale?: ((previous: OwnerRecord<T>) => void) | undefined;
   /** What to do about an instance that runs. Default: nothing. */
-  force?: InstanceForceOptions<T>;
+  force?: InstanceForceOptions<T> | undefined;
 }
 
 /** Another instance holds the lock, and goes on holding it. */

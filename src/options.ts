@@ -20,52 +20,52 @@ export interface AcquireOptions<T extends object = Record<never, never>> {
    * `acquire`, 0 for `acquireSync`. 0 fails at once, with `ERR_LOCK_HELD`;
    * a longer one fails with `ERR_LOCK_TIMEOUT`, never early.
    */
-  timeout?: number;
+  timeout?: number | undefined;
   /**
    * Ends the wait: rejects with `signal.reason`, unchanged. A grant that comes
    * at the same moment is given back. `acquireSync` looks at it once, before
    * it waits.
    */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /**
    * Called once, when it turns out that the lock has to be waited for, with
    * the holder where it can be told. What it throws ends the wait.
    */
-  onWait?: (holder: Holder<T> | null) => void;
+  onWait?: ((holder: Holder<T> | null) => void) | undefined;
   /**
    * Poll instead of waiting in the kernel, at most this many milliseconds
    * apart (jittered, from 1 ms on doubling up to it). Default: wait in the
    * kernel; where that is not possible, poll every 50 ms.
    */
-  pollInterval?: number;
+  pollInterval?: number | undefined;
 }
 
 export interface FileLockOptions<T extends object = Record<never, never>>
   extends AcquireOptions<T> {
   /** Default `'exclusive'`. Any number of shared holders exclude an exclusive one. */
-  mode?: LockMode;
+  mode?: LockMode | undefined;
   /**
    * Of a file that is created, before umask. Default `0o600`: whoever may open
    * a lock file may hold its lock for ever.
    */
-  permissions?: number;
+  permissions?: number | undefined;
   /**
    * What an exclusive holder writes into the file. Default `'json'` where the
    * file is Holdfast's own (empty, a record, a bare pid), else nothing. Asked
    * for on another file it is `ERR_LOCK_STATE`.
    */
-  record?: RecordFormat | false;
+  record?: RecordFormat | false | undefined;
   /**
    * The user's own fields of a JSON record; where none is written, they are
    * not. Reserved: `pid`, `startedAt`, `holdfast`.
    */
-  data?: T;
+  data?: T | undefined;
   /**
    * Default `true`. `false` removes the file on release; never one that is not
    * Holdfast's own. Not where programs that do not compare path and descriptor
    * (flock(1), cargo) share the file: they would end up locking nothing.
    */
-  keepFile?: boolean;
+  keepFile?: boolean | undefined;
 }
 
 /** A checked call. */
