@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { clearInterval, setInterval } from 'node:timers';
 import { onAbort } from './abort.js';
+import { loadBinding } from './binding.js';
 import {
   errnoOf,
   isLockError,
@@ -189,10 +190,10 @@ function contentOf({ native, path }: Request, id: number): Content {
 }
 
 /**
- * Asks the holder to end, then makes it, and waits for the lock itself. Only a
- * process is signalled whose own descriptors were seen to have the lock, and
- * only those that had it when `asked` was asked about: a holder that came
- * later is a refusal.
+ * Asks all that share the hold to end, then makes them, and waits for the lock
+ * itself. Only a process is signalled whose own descriptors were seen to have
+ * the lock, and nobody before all of them may be; children that it was passed
+ * on to meanwhile count, whoever took the lock anew is a refusal.
  */
 export async function terminate(
   path: string,
@@ -238,6 +239,8 @@ async function end(ending: Ending): Promise<Forced> {
     const free = FileLock.tryAcquire(path, options);
     if (free !== null) return forced(free);
     const now = await holdersNow(ending);
+    // Nobody listened while that was looked up.
+    throwIfAborted(options.signal);
     // Children that were started since share the hold that was asked about:
     // the kernel goes on naming the process that took it. Looked up after the
     // holders, and never taken for the same when nothing is seen.
@@ -296,8 +299,12 @@ function cannot(
  *   3. We signal through the descriptor: if the pid has come to mean another
  *      process since 1, that fails instead of hitting it.
  */
-function signalHolder({ path, file }: Ending, holder: Holder<object>, signal: number): boolean {
-  const { native } = checkRequest(path, undefined, 0);
+export function signalHolder(
+  { path, file }: Pick<Ending, 'path' | 'file'>,
+  holder: Holder<object>,
+  signal: number,
+): boolean {
+  const native = loadBinding(path);
   const pid = holder.pid ?? 0;
   const gone = errnoOf('ESRCH');
   const handle = native.openProcess(pid);

@@ -1,7 +1,10 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { signalHolder } from '../src/force.js';
+import { inspect } from '../src/index.js';
 import { InstanceLock } from '../src/instance-lock.js';
 import { memoryLocker } from '../src/testing.js';
+import { whilePinned } from '../src/who-holds.js';
 import { finish, start } from './support/command.js';
 import { lockPath } from './support/folder.js';
 import { Program } from './support/program.js';
@@ -44,14 +47,27 @@ describe('terminate', () => {
   const take = (path: string): Promise<{ code: number | null; stdout: string }> =>
     finish(['run', '--instance', 'b', '--terminate', '--yes', path, 'echo', 'mine']);
 
-  test('ends children that were started after the first look', async () => {
-    for (let round = 0; round < 3; round++) {
-      const path = lockPath();
-      const script = 'echo runs; while :; do sleep 0.05; done';
-      const first = start(['run', '-F', '--instance', 'b', path, '--', 'bash', '-c', script]);
-      await first.says('runs');
-      expect(await take(path)).toMatchObject({ code: 0, stdout: 'mine\n' });
-    }
+  test('ends a child that its holder started when it was asked to end', async () => {
+    const path = lockPath();
+    const script = 'trap "sleep 60 & exit" TERM; echo runs; while :; do sleep 0.05; done';
+    const first = start(['run', '-F', '--instance', 'b', path, '--', 'bash', '-c', script]);
+    await first.says('runs');
+    expect(await take(path)).toMatchObject({ code: 0, stdout: 'mine\n' });
+  });
+
+  test('signals nobody who does not hold at that very moment', async () => {
+    const path = lockPath();
+    const holder = start(['run', path, 'sh', '-c', 'echo runs; exec cat']);
+    await holder.says('runs');
+    const innocent = Program.start('sh', ['-c', 'echo runs; exec cat']);
+    await innocent.says('runs');
+    const [named] = (await inspect(path)).holders;
+    const file = whilePinned(path, (each) => each) ?? '';
+    if (named === undefined) throw new Error('nobody holds');
+    expect(signalHolder({ path, file }, { ...named, pid: innocent.pid }, 15)).toBe(false);
+    expect(signalHolder({ path, file }, named, 0)).toBe(true);
+    expect(await innocent.end()).toMatchObject({ code: 0, signal: null });
+    await holder.end();
   });
 
   test('ends a hold of thirty processes in one go', async () => {
