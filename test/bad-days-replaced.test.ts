@@ -55,6 +55,26 @@ describe('the file is replaced while acquiring', () => {
       }
     });
 
+    // Without a record there is one look alone.
+    const unrecorded: FileLockOptions[] = [{ record: false }, { mode: 'shared' }];
+    test.each(unrecorded)('between open and lock, with %o: as well', async (options) => {
+      for (const call of [acquire, acquireSync, tryAcquire]) {
+        const path = lockPath();
+        let acted = false;
+        const request = requestWith(path, options, (native) => ({
+          tryLock: (id, mode) => {
+            if (!acted) act(path);
+            acted = true;
+            return native.tryLock(id, mode);
+          },
+        }));
+        const held = await call(request);
+        expect(FileLock.tryAcquire(path)).toBeNull();
+        expect(descriptorsTo(dirname(path))).toBe(1);
+        request.native.release(held?.id ?? 0);
+      }
+    });
+
     test('between the record and the last look: the lock is that of the new file', async () => {
       const path = lockPath();
       let acted = false;
