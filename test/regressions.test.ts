@@ -2,7 +2,9 @@ import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FileLock, fileLocker, inspectFolder } from '../src/index.js';
+import { checkRequest } from '../src/options.js';
 import { checkData, parseContent } from '../src/owner-record.js';
+import { type Deadline, waitForLock } from '../src/waiting.js';
 import { until } from './support/census.js';
 import { lockPath, testFolder } from './support/folder.js';
 import { Peer } from './support/peer.js';
@@ -92,7 +94,6 @@ describe('once broken', () => {
   test('abort at the moment a replaced file is given up: no lock comes of it', async () => {
     const path = lockPath();
     const { acquire } = await import('../src/acquire.js');
-    const { checkRequest } = await import('../src/options.js');
     const controller = new AbortController();
     const request = checkRequest(path, { signal: controller.signal }, 1000);
     const { native } = request;
@@ -108,6 +109,32 @@ describe('once broken', () => {
     };
     await expect(acquire(request)).rejects.toThrow('enough');
     await until(() => FileLock.tryAcquire(path)?.releaseSync() === undefined);
+  });
+
+  test('a timer that fires before the deadline, or is cut at 2^31-1, is set again', async () => {
+    const path = lockPath();
+    using _held = FileLock.acquireSync(path);
+    const { native } = checkRequest(path, undefined, 0);
+    // A timer asked for 1 ms, at whose end 40 ms turn out to be left.
+    const left = [1, 40, 40, 0];
+    const deadline = {
+      get remaining(): number {
+        return left.shift() ?? 0;
+      },
+    } as Deadline;
+    const began = performance.now();
+    const outcome = await waitForLock({
+      native,
+      id: native.open(path, 0o600),
+      mode: 2,
+      path,
+      remote: false,
+      deadline,
+      signal: undefined,
+      pollInterval: undefined,
+    });
+    expect(outcome).toBe('timeout');
+    expect(performance.now() - began).toBeGreaterThan(35);
   });
 
   test('an option that is undefined leaves the locker’s default', async () => {
