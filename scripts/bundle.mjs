@@ -7,7 +7,7 @@ import { build } from 'rolldown';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 // The layers on top of the core are loaded by those who ask for them.
-const CORE = /src\/(?!instance|force|testing|index)[\w-]+\.ts$/;
+const CORE = /src\/(?!instance|force|claims|testing|index)[\w-]+\.ts$/;
 
 rmSync(`${root}dist`, { recursive: true, force: true });
 await build({
@@ -15,6 +15,7 @@ await build({
   input: {
     index: 'src/index.ts',
     instance: 'src/instance-lock.ts',
+    claims: 'src/claims.ts',
     testing: 'src/testing.ts',
     'cli/holdfast': 'src/cli/holdfast.ts',
   },

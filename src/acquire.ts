@@ -125,7 +125,8 @@ function openLockFile({ native, path, permissions }: Request): number {
   for (let tries = 0; ; tries++) {
     const id = native.open(path, permissions);
     if (id > 0) return id;
-    if (id !== -MISSING || tries === FOLDER_TRIES) throw openError(-id, path);
+    const final = tries === FOLDER_TRIES || permissions < 0;
+    if (id !== -MISSING || final) throw openError(-id, path);
     makeFolders(dirname(path));
   }
 }

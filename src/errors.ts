@@ -8,7 +8,9 @@ export type LockErrorCode =
   | 'ERR_LOCK_UNSUPPORTED'
   | 'ERR_LOCK_LOST'
   | 'ERR_LOCK_STATE'
-  | 'ERR_LOCK_FORCE';
+  | 'ERR_LOCK_FORCE'
+  | 'ERR_CLAIM_CONFLICT'
+  | 'ERR_CLAIM_INVALID';
 
 // Found on the instance, so that an error made by another copy of the package
 // is known as well: instanceof would not do.
@@ -113,14 +115,17 @@ setName(LockForceError, 'LockForceError');
 
 type Fields = Record<string, unknown>;
 /** The class that goes with a code. */
-export type LockErrorOf<C extends LockErrorCode> = {
+export type LockErrorOf<C extends LockErrorCode> = C extends keyof LockErrors
+  ? LockErrors[C]
+  : LockError;
+interface LockErrors {
   ERR_LOCK_HELD: LockHeldError<Fields>;
   ERR_LOCK_TIMEOUT: LockTimeoutError<Fields>;
   ERR_LOCK_UNSUPPORTED: LockUnsupportedError;
   ERR_LOCK_LOST: LockLostError;
   ERR_LOCK_STATE: LockStateError;
   ERR_LOCK_FORCE: LockForceError<Fields>;
-}[C];
+}
 
 /**
  * Whether `error` is one of Holdfast's own, with `code` if one is given.

@@ -1,0 +1,170 @@
+import { isUtf8 } from 'node:buffer';
+import { argumentError } from '../arguments.js';
+import { type Pattern, parsePattern, type Root } from './pattern.js';
+import type { Scope } from './scope.js';
+
+/** The content of a claim's file, understood. */
+export interface ClaimFile extends Scope {
+  agent: string;
+  /** `null` in one that a hand wrote. */
+  id: string | null;
+  task: string | null;
+  lockedAt: Date;
+  expiresAt: Date;
+  bound: { pid: number; start: string } | null;
+  /** All that is in it, as it is. */
+  fields: Record<string, unknown>;
+}
+
+export const CLAIM_SUFFIX = '.lock';
+/** In bytes. No claim is longer. */
+export const CLAIM_LIMIT = 1024 * 1024;
+const LONGEST_NAME = 255;
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/;
+
+/** The name of an agent, which becomes that of a file. */
+export function checkAgent(agent: unknown, name: string): string {
+  if (typeof agent !== 'string') {
+    throw argumentError('ERR_INVALID_ARG_TYPE', name, 'a string', agent);
+  }
+  const problem =
+    agent === ''
+      ? 'not empty'
+      : agent.includes('/') || agent.includes('\0')
+        ? "without '/' and NUL"
+        : agent.includes('..') || agent.startsWith('.')
+          ? "without '..' and not beginning with '.'"
+          : Buffer.byteLength(agent) > LONGEST_NAME - CLAIM_SUFFIX.length
+            ? `at most ${LONGEST_NAME - CLAIM_SUFFIX.length} bytes long`
+            : null;
+  if (problem !== null) throw argumentError('ERR_INVALID_ARG_VALUE', name, problem, agent);
+  return agent;
+}
+
+/** `2026-01-17T15:30:00Z`: always 20 characters. */
+export function formatTime(milliseconds: number): string {
+  return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
+}
+
+/** The claim in `content`; a string says why there is none. */
+export function parseClaim(content: Buffer, agent: string, root: Root): ClaimFile | string {
+  if (content.length === 0) return 'it is empty';
+  if (content.length > CLAIM_LIMIT) return 'it is longer than 1 MiB';
+  if (!isUtf8(content)) return 'it is binary';
+  let value: unknown;
+  try {
+    value = JSON.parse(content.toString());
+  } catch (error) {
+    return `it is not JSON: ${(error as Error).message.split('\n')[0]}`;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return 'it is not a JSON object';
+  }
+  try {
+    return understand(value as Record<string, unknown>, agent, root);
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function understand(fields: Record<string, unknown>, agent: string, root: Root): ClaimFile {
+  const named = textOf(fields, 'agent');
+  if (named !== agent) {
+    throw new Error(`"agent" is '${named}', which does not go with the file's name`);
+  }
+  const lockedAt = timeOf(fields, 'locked_at');
+  const expiresAt = timeOf(fields, 'expires_at');
+  if (expiresAt < lockedAt) throw new Error('"expires_at" is before "locked_at"');
+  const { task_description: task = null, id = null } = fields;
+  if (task !== null && typeof task !== 'string')
+    throw new Error('"task_description" is not a string');
+  return {
+    agent,
+    id: typeof id === 'string' ? id : null,
+    patterns: [
+      ...patternsOf(fields, 'files', 'file', root),
+      ...(fields['directories'] == null
+        ? []
+        : patternsOf(fields, 'directories', 'directory', root)),
+    ],
+    except: fields['except'] == null ? [] : patternsOf(fields, 'except', 'file', root),
+    task,
+    lockedAt,
+    expiresAt,
+    bound: boundOf(fields['bound']),
+    fields,
+  };
+}
+
+function textOf(fields: Record<string, unknown>, name: string): string {
+  const value = fields[name];
+  if (value === undefined) throw new Error(`"${name}" is missing`);
+  if (typeof value !== 'string') throw new Error(`"${name}" is not a string`);
+  return value;
+}
+
+function timeOf(fields: Record<string, unknown>, name: string): Date {
+  const text = textOf(fields, name);
+  const time = TIME.test(text) ? new Date(text) : new Date(Number.NaN);
+  if (Number.isNaN(time.getTime())) {
+    throw new Error(`"${name}" is not a time such as 2026-01-17T15:30:00Z`);
+  }
+  return time;
+}
+
+function patternsOf(
+  fields: Record<string, unknown>,
+  name: string,
+  kind: Pattern['kind'],
+  root: Root,
+): Pattern[] {
+  const list = fields[name];
+  if (list === undefined) throw new Error(`"${name}" is missing`);
+  if (!Array.isArray(list)) throw new Error(`"${name}" is not a list`);
+  return list.map((each) => parsePattern(each, kind, root, name));
+}
+
+function boundOf(value: unknown): { pid: number; start: string } | null {
+  if (value == null) return null;
+  const { pid, start } = value as Record<string, unknown>;
+  if (!Number.isInteger(pid)) throw new Error('"bound" has no pid');
+  return { pid: pid as number, start: typeof start === 'string' ? start : '' };
+}
+
+/** What is written for a new claim. */
+export function formatClaim(claim: Omit<ClaimFile, 'fields'>): string {
+  const { agent, lockedAt, expiresAt, patterns, except, task, id, bound } = claim;
+  const texts = (kind: Pattern['kind']): string[] =>
+    patterns.filter((each) => each.kind === kind).map((each) => each.pattern);
+  const directories = texts('directory');
+  return formatFields({
+    agent,
+    locked_at: formatTime(lockedAt.getTime()),
+    files: texts('file'),
+    ...(directories.length > 0 && { directories }),
+    ...(except.length > 0 && { except: except.map((each) => each.pattern) }),
+    ...(task !== null && { task_description: task }),
+    expires_at: formatTime(expiresAt.getTime()),
+    id,
+    ...(bound !== null && { bound }),
+  });
+}
+
+export function formatFields(fields: Record<string, unknown>): string {
+  return `${JSON.stringify(fields)}\n`;
+}
+
+/** Where in a claim's file its expiry stands, or -1 unless that has 20 characters. */
+export function offsetOfExpiry(content: Buffer): number {
+  const text = content.toString('latin1');
+  const sample = formatTime(0);
+  for (const match of text.matchAll(/"expires_at"\s*:\s*"([^"]*)"/g)) {
+    const end = match.index + match[0].length - 1;
+    const start = end - (match[1]?.length ?? 0);
+    if (end - start !== sample.length) continue;
+    // An object inside may have a field of that name as well.
+    const changed = JSON.parse(`${text.slice(0, start)}${sample}${text.slice(end)}`);
+    if (changed.expires_at === sample) return start;
+  }
+  return -1;
+}

@@ -1,0 +1,378 @@
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { acquire } from '../acquire.js';
+import { IS_DIRECTORY, SHARED } from '../binding.js';
+import { errnoOf, LockLostError, systemError } from '../errors.js';
+import { FileLock, internalsOf, lockOf } from '../file-lock.js';
+import { checkRequest, type LockMode } from '../options.js';
+import {
+  CLAIM_LIMIT,
+  CLAIM_SUFFIX,
+  type ClaimFile,
+  formatFields,
+  formatTime,
+  offsetOfExpiry,
+  parseClaim,
+} from './claim-file.js';
+import type { Root } from './pattern.js';
+
+/** A claim's file as it was found. */
+export interface Found {
+  agent: string;
+  /** The claim's file, absolute. */
+  file: string;
+  /** Where its content is: elsewhere while a journal is unfinished. */
+  location: string;
+  state: 'active' | 'expired' | 'orphaned' | 'invalid';
+  reason: string | null;
+  /** `null`: invalid. */
+  claim: ClaimFile | null;
+}
+
+/** What is to become a claim's file. */
+export interface Draft {
+  agent: string;
+  text: string;
+  bind: boolean;
+}
+
+// Nobody stays inside for longer, unless it was stopped there.
+const SECTION_MILLISECONDS = 10_000;
+const TRIES = 10;
+/** How long after its expiry others still respect a claim. */
+export const GRACE_MILLISECONDS = 2000;
+// Neither ends in `.lock`: those are claims.
+const OURS = '.holdfast-';
+const JOURNAL = `${OURS}journal`;
+const TEMPORARY = '.tmp';
+const READ_ONLY = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/**
+ * The folder of a workflow's claims. Whoever reads and decides and writes is
+ * alone in it, by an exclusive flock of the folder itself.
+ *
+ * One claim is put in place by one rename. Several are written under other
+ * names; then the journal that lists them is put in place, by one rename, and
+ * from there on they count; then each is renamed, and the journal removed. A
+ * process that is killed in between leaves the journal: readers take what it
+ * lists for claims, and whoever enters next finishes it. What has been renamed
+ * is not done again, so a claim that a hand removed meanwhile stays removed.
+ */
+export class ClaimsFolder {
+  readonly path: string;
+  readonly root: Root;
+
+  constructor(path: string, root: Root) {
+    this.path = path;
+    this.root = root;
+  }
+
+  /**
+   * Runs `body` alone in the folder, which is made if it is missing. Where the
+   * folder was removed or replaced meanwhile, what `body` did there counts for
+   * nothing: `undo` is called and it runs again.
+   */
+  async alone<R>(
+    body: () => R,
+    options: { signal?: AbortSignal | undefined; undo?: (result: R) => void } = {},
+  ): Promise<R> {
+    for (let tries = 0; ; tries++) {
+      const lock = await this.#enter('exclusive', true, options.signal);
+      try {
+        this.#finish();
+        const result = body();
+        if (lock.isCurrent()) return result;
+        options.undo?.(result);
+      } catch (error) {
+        if (lock.isCurrent() || tries === TRIES) throw error;
+      } finally {
+        lock.releaseSync();
+      }
+      if (tries === TRIES) {
+        throw new LockLostError(
+          this.path,
+          `${this.path} is removed again and again while it is used`,
+        );
+      }
+    }
+  }
+
+  /** The same in a folder that is there; `null` if there is none. */
+  async aloneIfThere<R>(body: () => R): Promise<R | null> {
+    return this.#ifThere('exclusive', undefined, () => {
+      this.#finish();
+      return body();
+    });
+  }
+
+  /** Runs `body` while nobody else changes anything; `null` if there is no folder. */
+  async beside<R>(body: () => R, signal?: AbortSignal): Promise<R | null> {
+    return this.#ifThere('shared', signal, body);
+  }
+
+  async #ifThere<R>(
+    mode: LockMode,
+    signal: AbortSignal | undefined,
+    body: () => R,
+  ): Promise<R | null> {
+    try {
+      const lock = await this.#enter(mode, false, signal);
+      try {
+        return body();
+      } finally {
+        lock.releaseSync();
+      }
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+      throw error;
+    }
+  }
+
+  async #enter(
+    mode: LockMode,
+    create: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<FileLock> {
+    const timeout = SECTION_MILLISECONDS;
+    for (let tries = 0; ; tries++) {
+      const request = checkRequest(this.path, { mode, record: false, timeout, signal }, timeout);
+      // Not to be made as a file.
+      request.permissions = -1;
+      try {
+        const lock = lockOf(request, await acquire(request));
+        const { native, id } = internalsOf(lock);
+        if ((native.traits(id) & IS_DIRECTORY) !== 0) return lock;
+        lock.releaseSync();
+        throw systemError(errnoOf('ENOTDIR'), 'open', this.path);
+      } catch (error) {
+        const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+        if (!missing || !create || tries === TRIES) throw error;
+        mkdirSync(this.path, { recursive: true });
+      }
+    }
+  }
+
+  /** All claims, by the agents' names. */
+  read(): Found[] {
+    const locations = new Map<string, string>();
+    const names = readdirSync(this.path);
+    for (const name of names) {
+      // As a shell's `*.lock`: what begins with a dot is some program's own.
+      if (name.endsWith(CLAIM_SUFFIX) && !name.startsWith('.')) locations.set(name, name);
+    }
+    if (names.includes(JOURNAL)) {
+      for (const { from, to } of this.#readJournal())
+        if (names.includes(from)) locations.set(to, from);
+    }
+    const now = Date.now();
+    return [...locations]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, location]) => this.#look(name, location, now))
+      .filter((found) => found !== null);
+  }
+
+  fileOf(agent: string): string {
+    return join(this.path, `${agent}${CLAIM_SUFFIX}`);
+  }
+
+  /** One agent's claim, or `null`. */
+  find(agent: string): Found | null {
+    const name = `${agent}${CLAIM_SUFFIX}`;
+    return this.#look(name, name, Date.now());
+  }
+
+  #look(name: string, location: string, now: number): Found | null {
+    const agent = name.slice(0, -CLAIM_SUFFIX.length);
+    const path = join(this.path, location);
+    const found = { agent, file: join(this.path, name), location: path };
+    let claim: ClaimFile | string;
+    try {
+      claim = parseClaim(readShort(path), agent, this.root);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      // Removed by hand since the folder was read.
+      if (code === 'ENOENT') return null;
+      claim = code === 'ELOOP' ? 'it is a symbolic link' : `it cannot be read (${code})`;
+    }
+    if (typeof claim === 'string') {
+      return { ...found, state: 'invalid', reason: claim, claim: null };
+    }
+    return { ...found, ...this.#stateOf(claim, path, now), claim };
+  }
+
+  #stateOf(claim: ClaimFile, path: string, now: number): Pick<Found, 'state' | 'reason'> {
+    if (claim.bound !== null) {
+      if (this.#isLocked(path)) return { state: 'active', reason: null };
+      const reason = `bound to pid ${claim.bound.pid}, and no process has it any more`;
+      return { state: 'orphaned', reason };
+    }
+    const expired = now >= claim.expiresAt.getTime() + GRACE_MILLISECONDS;
+    return expired
+      ? { state: 'expired', reason: `expired at ${claim.expiresAt.toISOString()}` }
+      : { state: 'active', reason: null };
+  }
+
+  /** Shared, so that several who look do not take each other for the owner. */
+  #isLocked(path: string): boolean {
+    const { native } = checkRequest(path, { record: false }, 0);
+    const id = native.open(path, -1);
+    // What cannot be looked at may well be alive.
+    if (id < 0) return -id !== errnoOf('ENOENT');
+    const errno = native.tryLock(id, SHARED);
+    native.release(id);
+    return errno !== 0;
+  }
+
+  /**
+   * Puts claims in the place of what the agents had before: all, or none.
+   * The locks of those that are bound, in the order of the drafts.
+   */
+  write(drafts: readonly Draft[]): (FileLock | null)[] {
+    const locks: (FileLock | null)[] = [];
+    const moves = drafts.map(({ agent }) => ({
+      from: temporaryName(),
+      to: `${agent}${CLAIM_SUFFIX}`,
+    }));
+    try {
+      drafts.forEach(({ text, bind }, index) => {
+        const path = join(this.path, (moves[index] as Move).from);
+        // Locked before anybody can see it.
+        locks.push(bind ? FileLock.tryAcquire(path, { record: false, permissions: 0o666 }) : null);
+        writeFileSync(path, text);
+      });
+      if (moves.length === 1) this.#move(moves[0] as Move);
+      else this.replace(join(this.path, JOURNAL), JSON.stringify(moves));
+    } catch (error) {
+      for (const lock of locks) lock?.releaseSync();
+      for (const { from } of moves) this.remove(join(this.path, from));
+      throw error;
+    }
+    // From here on they are claimed.
+    if (moves.length > 1) this.#finish();
+    return locks;
+  }
+
+  #move({ from, to }: Move): void {
+    renameSync(join(this.path, from), join(this.path, to));
+  }
+
+  /** What a killed process left: its journal is carried out, the rest removed. */
+  #finish(): void {
+    const names = readdirSync(this.path).filter((name) => name.startsWith(OURS));
+    if (names.includes(JOURNAL)) {
+      for (const move of this.#readJournal()) {
+        try {
+          this.#move(move);
+        } catch (error) {
+          // Done already.
+          if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+        }
+      }
+      this.remove(join(this.path, JOURNAL));
+    }
+    for (const name of names) if (name.endsWith(TEMPORARY)) this.remove(join(this.path, name));
+  }
+
+  #readJournal(): Move[] {
+    try {
+      return JSON.parse(readFileSync(join(this.path, JOURNAL), 'utf8')) as Move[];
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw error;
+    }
+  }
+
+  /** Puts a file in place by one rename. */
+  replace(file: string, text: string): void {
+    const temporary = join(this.path, temporaryName());
+    try {
+      writeFileSync(temporary, text);
+      renameSync(temporary, file);
+    } catch (error) {
+      this.remove(temporary);
+      throw error;
+    }
+  }
+
+  /**
+   * The descriptor of a bound claim that an agent was given stays the locked
+   * one, so its file is not renamed but changed: one write of 20 bytes, and
+   * whoever reads meanwhile sees the old time or the new one.
+   */
+  renew({ location, claim }: Found, expiresAt: Date): void {
+    const time = formatTime(expiresAt.getTime());
+    const text = formatFields({ ...claim?.fields, expires_at: time });
+    if (claim?.bound == null) {
+      this.replace(location, text);
+      return;
+    }
+    const fd = openSync(location, constants.O_RDWR | constants.O_NOFOLLOW);
+    try {
+      const offset = offsetOfExpiry(readFileSync(fd));
+      if (offset >= 0) {
+        writeSync(fd, time, offset);
+        return;
+      }
+      // A hand has written the time in another way.
+      writeSync(fd, text, 0);
+      ftruncateSync(fd, Buffer.byteLength(text));
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** False: it is not there any more. */
+  remove(path: string): boolean {
+    try {
+      unlinkSync(path);
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+      throw error;
+    }
+  }
+}
+
+/** A file that is to be renamed, by names in the folder. */
+interface Move {
+  from: string;
+  to: string;
+}
+
+function temporaryName(): string {
+  return `${OURS}${randomBytes(8).toString('hex')}${TEMPORARY}`;
+}
+
+let buffer: Buffer | undefined;
+
+/** A copy of the content, cut off where it is too long for a claim. */
+function readShort(path: string): Buffer {
+  buffer ??= Buffer.allocUnsafe(CLAIM_LIMIT + 1);
+  const fd = openSync(path, READ_ONLY);
+  try {
+    let length = 0;
+    for (;;) {
+      const read = readSync(fd, buffer, length, buffer.length - length, length);
+      length += read;
+      // A short read of a regular file is its end.
+      if (read === 0 || length === buffer.length) break;
+    }
+    return Buffer.from(buffer.subarray(0, length));
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,263 @@
+import { realpathSync, statSync } from 'node:fs';
+import { join, resolve, sep } from 'node:path';
+import { argumentError } from '../arguments.js';
+
+/** What a claim names: one path or pattern, or a folder with all below it. */
+export interface Entry {
+  kind: 'file' | 'directory';
+  /** Relative to the root, normalised; a folder ends in `/`. */
+  pattern: string;
+}
+
+/**
+ * One step of a compiled pattern: the code point it takes, or one of those
+ * below. A path is read with a `/` behind each of its segments, the last one
+ * too.
+ */
+export type Token = number;
+/** `?`: one character within a segment. */
+export const ANY = -1;
+/** `*`: any characters within a segment, or none. */
+export const STAR = -2;
+/** `**`: at the beginning of a segment; whole segments, or none. */
+export const SEGMENTS = -3;
+/** What follows a SEGMENTS always: inside a segment that it takes. */
+export const INSIDE = -4;
+
+/** An entry that is ready to be compared. */
+export interface Pattern extends Entry {
+  /** The leading segments without a wildcard; all of them in a literal path. */
+  prefix: readonly string[];
+  /** One path and nothing else. */
+  literal: boolean;
+  /** A literal folder and all below it. */
+  folder: boolean;
+}
+
+/** What paths are relative to. They are compared as its file system does. */
+export interface Root {
+  readonly path: string;
+  /** The same with symbolic links followed, which is how tools may name it. */
+  readonly real: string;
+  readonly ignoresCase: boolean;
+}
+
+export function findRoot(path: string): Root {
+  let real = path;
+  try {
+    real = realpathSync(path);
+  } catch {
+    // A root that is not there yet is taken as it is named.
+  }
+  return { path, real, ignoresCase: ignoresCase(real) };
+}
+
+/** Whether a name with its case swapped leads to the same file. */
+function ignoresCase(path: string): boolean {
+  const swapped = path.replace(/\p{L}/gu, (letter) =>
+    letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase(),
+  );
+  if (swapped === path) return false;
+  // The nearest folder with a letter in its name: the others say nothing.
+  const segments = path.split(sep);
+  const last = segments.findLastIndex((segment) => /\p{L}/u.test(segment));
+  const here = segments.slice(0, last + 1).join(sep);
+  const there = join(segments.slice(0, last).join(sep) || sep, swapped.split(sep)[last] as string);
+  try {
+    const [one, other] = [statSync(here), statSync(there)];
+    return one.dev === other.dev && one.ino === other.ino;
+  } catch {
+    return false;
+  }
+}
+
+// PATH_MAX of Linux: a longer one names no file.
+const LONGEST = 4096;
+const SPECIAL = /[*?\\]/;
+
+/** Whether it is taken letter by letter, whatever is in it. */
+export type Reading = 'pattern' | 'path';
+
+/**
+ * Reads what a claim names. Lexical: symbolic links are not followed. Throws
+ * an argument error that names `name`.
+ */
+export function parsePattern(
+  text: unknown,
+  kind: Entry['kind'],
+  root: Root,
+  name: string,
+  reading: Reading = 'pattern',
+): Pattern {
+  if (typeof text !== 'string') {
+    throw argumentError('ERR_INVALID_ARG_TYPE', name, 'a string', text);
+  }
+  const bad = (rule: string): TypeError | RangeError =>
+    argumentError('ERR_INVALID_ARG_VALUE', name, rule, text);
+  if (text === '') throw bad('not empty');
+  if (text.includes('\0')) throw bad('without NUL characters');
+  if (text.length > LONGEST) throw bad(`at most ${LONGEST} characters long`);
+  const isPath = reading === 'path';
+  let special = !isPath && SPECIAL.test(text);
+  const relative = text.startsWith('/') ? belowRoot(text, root) : text;
+  if (relative === null) throw bad(`below the root ${root.path}`);
+  const segments: string[] = [];
+  const raw = relative.split('/');
+  const last = raw.at(-1) as string;
+  for (const segment of raw) {
+    const plain = special && segment.includes('\\') ? unescaped(segment) : segment;
+    if (plain === '' || plain === '.') continue;
+    if (plain !== '..') {
+      segments.push(segment);
+      continue;
+    }
+    const parent = segments.pop();
+    if (parent === undefined) throw bad(`below the root ${root.path}`);
+    if (special && hasWildcard(parent)) throw bad("without '..' behind a wildcard");
+  }
+  const directory = kind === 'directory' || ['', '.', '..'].includes(last) || segments.length === 0;
+  if (isPath) special = false;
+  const written = isPath ? segments.map(escapeSegment) : segments;
+  // The same paths, and one way to write them.
+  const collapsed = special
+    ? written.filter((segment, at) => segment !== '**' || written[at - 1] !== '**')
+    : written;
+  return patternOf(collapsed, directory, special, root);
+}
+
+function patternOf(written: string[], directory: boolean, special: boolean, root: Root): Pattern {
+  const wild = special ? written.findIndex(hasWildcard) : -1;
+  const plain = wild < 0 ? written : written.slice(0, wild);
+  const prefix = plain.map((segment) => comparable(unescaped(segment), root));
+  return {
+    kind: directory ? 'directory' : 'file',
+    pattern: directory ? `${written.join('/') || '.'}/` : written.join('/'),
+    prefix,
+    literal: wild < 0 && !directory,
+    folder: wild < 0 && directory,
+  };
+}
+
+/** Without the root in front; `null` where it is not below it. */
+function belowRoot(text: string, root: Root): string | null {
+  // `/a/./b` and `//a/b` name the root `/a/b` as well.
+  const given: string[] = [];
+  for (const segment of text.split('/')) {
+    if (segment === '..') given.pop();
+    else if (segment !== '' && segment !== '.') given.push(segment);
+  }
+  for (const each of [root.path, root.real]) {
+    const base = each.split(sep).filter((segment) => segment !== '');
+    const same = base.every(
+      (segment, at) =>
+        given[at] !== undefined &&
+        [given[at], unescaped(given[at])].some(
+          (one) => comparable(one, root) === comparable(segment, root),
+        ),
+    );
+    if (same)
+      return `${given.slice(base.length).join('/')}${/\/\.{0,2}$/.test(text) ? '/' : ''}` || '.';
+  }
+  return null;
+}
+
+function unescaped(segment: string): string {
+  return segment.includes('\\') ? segment.replace(/\\(.)/gsu, '$1') : segment;
+}
+
+function escapeSegment(segment: string): string {
+  return SPECIAL.test(segment) ? segment.replace(/[*?\\]/g, '\\$&') : segment;
+}
+
+/** A literal path as people write it. */
+export function plainPath({ pattern }: Entry): string {
+  return unescaped(pattern);
+}
+
+/** A pattern that means this very path. */
+export function escapePath(path: string): string {
+  return path.split('/').map(escapeSegment).join('/');
+}
+
+function hasWildcard(segment: string): boolean {
+  return /[*?]/.test(segment.includes('\\') ? segment.replace(/\\./gsu, '') : segment);
+}
+
+/** What two names are compared by. */
+export function comparable(text: string, { ignoresCase }: Pick<Root, 'ignoresCase'>): string {
+  const name = isAscii(text) ? text : text.normalize('NFC');
+  // Upper case first: of letters with several lower-case forms one is left.
+  return ignoresCase ? name.toUpperCase().toLowerCase().normalize('NFC') : name;
+}
+
+function isAscii(text: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII
+  return /^[\x00-\x7f]*$/.test(text);
+}
+
+const compiled = new Map<string, Token[]>();
+const COMPILED_LIMIT = 50_000;
+
+/** The steps of a pattern. */
+export function compile({ pattern }: Entry, root: Root): Token[] {
+  const key = root.ignoresCase ? `i${pattern}` : `c${pattern}`;
+  let tokens = compiled.get(key);
+  if (tokens === undefined) {
+    tokens = compileText(pattern, root);
+    if (compiled.size >= COMPILED_LIMIT) compiled.clear();
+    compiled.set(key, tokens);
+  }
+  return tokens;
+}
+
+const SLASH = 47;
+
+function compileText(pattern: string, root: Root): Token[] {
+  const tokens: Token[] = [];
+  const directory = pattern.endsWith('/');
+  for (const segment of (directory ? pattern.slice(0, -1) : pattern).split('/')) {
+    if (segment === '.') continue;
+    if (segment === '**') tokens.push(SEGMENTS, INSIDE);
+    else tokens.push(...compileSegment(segment, root), SLASH);
+  }
+  if (directory) tokens.push(SEGMENTS, INSIDE);
+  return tokens;
+}
+
+function compileSegment(segment: string, root: Root): Token[] {
+  const tokens: Token[] = [];
+  let run = '';
+  const endRun = (): void => {
+    for (const character of comparable(run, root)) tokens.push(character.codePointAt(0) as number);
+    run = '';
+  };
+  const characters = [...segment];
+  for (let at = 0; at < characters.length; at++) {
+    const character = characters[at] as string;
+    if (character === '*') {
+      endRun();
+      if (tokens.at(-1) !== STAR) tokens.push(STAR);
+    } else if (character === '?') {
+      endRun();
+      tokens.push(ANY);
+    } else if (character === '\\' && at + 1 < characters.length) {
+      run += characters[++at];
+    } else {
+      run += character;
+    }
+  }
+  endRun();
+  return tokens;
+}
+
+/** The git top level of a folder, found by its `.git`; else the working directory. */
+export function defaultRoot(directory: string): string {
+  for (let folder = directory; ; folder = resolve(folder, '..')) {
+    try {
+      statSync(join(folder, '.git'));
+      return folder;
+    } catch {
+      if (folder === resolve(folder, '..')) return process.cwd();
+    }
+  }
+}

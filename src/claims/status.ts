@@ -1,0 +1,70 @@
+import { LockHeldError } from '../errors.js';
+import { printable } from '../holder.js';
+import { isOwn, ownIdentity } from '../process-identity.js';
+import type { ClaimFile } from './claim-file.js';
+import type { Claimed } from './conflicts.js';
+import type { Found } from './folder.js';
+import { type Entry, parsePattern, type Root } from './pattern.js';
+import type { ClaimStatus } from './types.js';
+
+/** A claim as users see it. */
+export function statusOf({ agent, file, state, reason, claim }: Found): ClaimStatus {
+  const texts = (kind: Entry['kind']): string[] =>
+    (claim?.patterns ?? []).filter((each) => each.kind === kind).map((each) => each.pattern);
+  return {
+    agent,
+    file,
+    state,
+    reason,
+    files: texts('file'),
+    directories: texts('directory'),
+    except: (claim?.except ?? []).map((each) => each.pattern),
+    task: claim?.task ?? null,
+    lockedAt: claim?.lockedAt ?? null,
+    expiresAt: claim?.expiresAt ?? null,
+    bound: claim?.bound == null ? null : { pid: claim.bound.pid },
+  };
+}
+
+/** The scope of a valid claim. */
+export function claimed({ agent, claim }: Found): Claimed {
+  const { patterns, except, task, expiresAt } = claim as ClaimFile;
+  return { agent, patterns, except, task, expiresAt };
+}
+
+/** The same from what {@link statusOf} gave, which may come from anywhere. */
+export function claimedBy(status: ClaimStatus, root: Root): Claimed {
+  const { agent, files, directories, except, task, expiresAt } = status;
+  const parse = (list: string[], kind: Entry['kind']) =>
+    list.map((each) => parsePattern(each, kind, root, 'options.existing'));
+  return {
+    agent,
+    patterns: [...parse(files, 'file'), ...parse(directories, 'directory')],
+    except: parse(except, 'file'),
+    task,
+    expiresAt,
+  };
+}
+
+/** Whether it lives in another process. */
+export function isForeign({ state, claim }: Found): boolean {
+  if (state !== 'active' || claim?.bound == null) return false;
+  const { hostname, boot } = ownIdentity();
+  return !isOwn({ ...claim.bound, hostname, boot });
+}
+
+export function heldByAnother({ agent, file, claim }: Found): LockHeldError {
+  const pid = claim?.bound?.pid ?? null;
+  const holder = {
+    pid,
+    self: false,
+    source: 'record' as const,
+    verified: false,
+    since: claim?.lockedAt ?? null,
+    command: null,
+    hostname: null,
+    data: null,
+  };
+  const message = `the claim of ${printable(agent)} is bound to pid ${pid}, which still holds it (or a child of it does); it ends with them, or with force`;
+  return new LockHeldError(file, holder, message);
+}
