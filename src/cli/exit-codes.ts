@@ -29,6 +29,8 @@ export function usageError(message: string, command: string): Exit {
   return new Exit(EXIT.usage, `${message}; see: holdfast ${command} --help`);
 }
 
+const REFUSALS = ['ERR_LOCK_HELD', 'ERR_LOCK_TIMEOUT', 'ERR_CLAIM_CONFLICT'];
+
 /** What a failed acquisition means for the caller of the command. */
 export function exitCodeOf(error: unknown): number {
   if (typeof error !== 'object' || error === null) return EXIT.software;
@@ -36,6 +38,6 @@ export function exitCodeOf(error: unknown): number {
   if (syscall === 'open' || syscall === 'mkdir') return EXIT.cantCreate;
   if (syscall !== undefined) return EXIT.data;
   if (typeof code !== 'string') return EXIT.software;
-  if (code === 'ERR_LOCK_HELD' || code === 'ERR_LOCK_TIMEOUT') return EXIT.refused;
-  return code.startsWith('ERR_LOCK_') ? EXIT.data : EXIT.usage;
+  if (REFUSALS.includes(code)) return EXIT.refused;
+  return /^ERR_(LOCK|CLAIM)_/.test(code) ? EXIT.data : EXIT.usage;
 }

@@ -5,6 +5,7 @@ File locks that the kernel releases when the program dies: flock(2).
 Commands:
   run [options] FILE [--] COMMAND…   run COMMAND while holding the lock on FILE
   status PATH…                       who holds a lock, who waits, since when
+  claim add|check|list|…             which of several agents may change what
 
   holdfast COMMAND --help            more about one of them
   holdfast --version
@@ -77,4 +78,52 @@ missing; unknown (the holder may be out of sight: see --probe).
 
 Exit status: 0 whatever the state; 64 wrong usage; 65 a PATH cannot be looked
 at.
+`;
+
+export const CLAIM_HELP = `Usage: holdfast claim add [options] PATH…      claim files and folders
+       holdfast claim check [options] PATH…    whose is it?
+       holdfast claim list                     all claims
+       holdfast claim renew [--ttl TIME]       put off the expiry
+       holdfast claim release [--force]        give up the agent's claim
+       holdfast claim clear [--force]          give up all claims
+       holdfast claim prune                    remove expired and orphaned ones
+       holdfast claim audit                    overlaps that a hand has written
+       holdfast claim plan FILE|-              who can work at the same time
+       holdfast claim guard --staged           for a git pre-commit hook
+
+Several agents work on one tree; each claims what it will change, and a claim
+that overlaps with another's is refused. The claims are files in a folder.
+
+      --dir DIR            the folder with the claims (or HOLDFAST_CLAIMS)
+      --agent NAME         whose claim it is (or HOLDFAST_AGENT)
+      --root DIR           what claims are relative to: the git top level of the
+                           folder with the claims, else the working directory
+      --json               for programs: list, check, plan, audit, add, prune
+  -h, --help
+
+ add: PATH may be a pattern (* within a name, ** for folders, ? for a character;
+ all else is literal,  escapes). What ends in / or is a folder is claimed with
+ everything below it. A new claim replaces the agent's earlier one.
+      --except PATTERN     but not this; repeatable
+      --task TEXT          what for
+      --ttl TIME           until it expires; 1h (30 is seconds; 10m, 1h, 2d)
+  -w, --timeout TIME       wait at most TIME for what overlaps to be released
+      --ignore-invalid     in spite of files that are no valid claims; check too
+
+ check:
+      --strict             also refuse what nobody has claimed
+  -E, --conflict-exit-code N   exit with N (0 to 255) instead of 75
+
+ release, clear:
+      --force              also a claim that lives with another process
+
+plan reads a JSON array of {"agent", "files", "directories", "except",
+"task_description"}; with --dir, the claims that exist count as well.
+
+Paths are relative to the working directory where that is in the root, else to
+the root; in plan always to the root.
+
+Exit status: 0; 75 refused: a conflict, another's path, a commit with one; 64
+wrong usage, names or patterns; 65 a file that is no valid claim, or a claim
+that is gone; 73 the folder cannot be made or opened; 70 a fault of holdfast.
 `;

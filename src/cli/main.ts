@@ -7,6 +7,7 @@ type Command = (argv: string[], streams: Streams) => Promise<number>;
 // every millisecond.
 const COMMANDS: Record<string, () => Promise<Command>> = {
   run: async () => (await import('./run.js')).run,
+  claim: async () => (await import('./claim.js')).claim,
   status: async () => (await import('./status.js')).status,
 };
 

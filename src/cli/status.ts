@@ -2,12 +2,12 @@ import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import Table from 'cli-table3';
 import { formatDuration, printable } from '../holder.js';
 import { inspect, inspectFolder, type LockStatus } from '../inspect.js';
 import { EXIT, usageError } from './exit-codes.js';
 import { STATUS_HELP } from './help.js';
 import { type Streams, say } from './streams.js';
+import { tableLines } from './table.js';
 
 const LOOK_MILLISECONDS = 500;
 
@@ -104,15 +104,8 @@ function show(rows: Row[], redraw: boolean, streams: Streams): void {
     streams.stdout.write('no lock files\n');
     return;
   }
-  const nothing = ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid'];
-  const none = [...nothing, 'bottom-left', 'bottom-right', 'left', 'left-mid', 'mid', 'mid-mid'];
-  const table = new Table({
-    chars: Object.fromEntries([...none, 'right', 'right-mid', 'middle'].map((each) => [each, ''])),
-    style: { 'padding-left': 0, 'padding-right': 2, head: [], border: [] },
-  });
-  table.push(['PATH', 'STATE', 'HOLDER', 'FOR', 'WAITING', 'DETAIL'], ...rows.map(cells));
-  const lines = table.toString().split('\n');
-  streams.stdout.write(`${lines.map((line) => line.trimEnd()).join('\n')}\n`);
+  const head = ['PATH', 'STATE', 'HOLDER', 'FOR', 'WAITING', 'DETAIL'];
+  streams.stdout.write(`${tableLines([head, ...rows.map(cells)]).join('\n')}\n`);
 }
 
 function cells({ shown, status }: Row): string[] {

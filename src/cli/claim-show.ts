@@ -1,0 +1,132 @@
+import type { ClaimStatus, Conflict, PathVerdict, Plan } from '../claims/types.js';
+import { printable } from '../holder.js';
+import { tableLines } from './table.js';
+
+const LONGEST_SCOPE = 40;
+// A wider matrix is no picture of anything.
+const MOST_COLUMNS = 16;
+
+/** `12m`, `-4m`: one unit, short enough for a column. */
+export function age(milliseconds: number): string {
+  const sign = milliseconds < 0 ? '-' : '';
+  const seconds = Math.floor(Math.abs(milliseconds) / 1000);
+  if (seconds < 60) return `${sign}${seconds}s`;
+  if (seconds < 100 * 60) return `${sign}${Math.floor(seconds / 60)}m`;
+  const hours = Math.floor(seconds / 3600);
+  return hours < 48 ? `${sign}${hours}h` : `${sign}${Math.floor(hours / 24)}d`;
+}
+
+/** `11:30`, where the reader is; with the day unless it is today. */
+export function clockTime(date: Date): string {
+  const local = (each: Date): string =>
+    new Date(each.getTime() - each.getTimezoneOffset() * 60_000).toISOString();
+  const [day, time] = [local(date).slice(0, 10), local(date).slice(11, 16)];
+  return local(new Date()).startsWith(day) ? time : `${day} ${time}`;
+}
+
+export function scopeOf({ files, directories, except }: ClaimStatus): string {
+  const [first = '-', ...more] = [...directories, ...files];
+  const text = printable(first);
+  const short = text.length > LONGEST_SCOPE ? `${text.slice(0, LONGEST_SCOPE - 1)}…` : text;
+  const others = more.length > 0 ? ` (+${more.length})` : '';
+  return `${short}${others}${except.length > 0 ? ` except ${except.length}` : ''}`;
+}
+
+/** `holdfast claim list`. */
+export function listLines(statuses: readonly ClaimStatus[]): string[] {
+  if (statuses.length === 0) return ['no claims'];
+  const now = Date.now();
+  const lives = ({ state, bound }: ClaimStatus): boolean =>
+    bound !== null && (state === 'active' || state === 'conflicting');
+  const rows = statuses.map((status) => [
+    printable(status.agent),
+    `${status.state}${lives(status) ? '*' : ''}`,
+    status.lockedAt === null ? '-' : age(now - status.lockedAt.getTime()),
+    status.expiresAt === null ? '-' : age(status.expiresAt.getTime() - now),
+    scopeOf(status),
+    printable(status.task ?? '-'),
+  ]);
+  const pids = [...new Set(statuses.filter(lives).map(({ bound }) => bound?.pid))];
+  const lines = tableLines([['AGENT', 'STATE', 'AGE', 'LEFT', 'SCOPE', 'TASK'], ...rows]);
+  if (pids.length > 0) lines.push(`* bound to pid ${pids.join(', ')}: free as soon as it ends`);
+  for (const { agent, state, reason } of statuses) {
+    const isOdd = state === 'invalid' || state === 'conflicting';
+    if (isOdd) lines.push(`${printable(agent)}: ${printable(reason ?? '')}`);
+  }
+  return lines;
+}
+
+/** `holdfast claim check`. */
+export function verdictLines(verdicts: readonly PathVerdict[]): string[] {
+  return tableLines(
+    verdicts.map(({ path, verdict, owner, matchedBy }) => {
+      if (owner === null) return [printable(path), '-', verdict];
+      const until = owner.expiresAt === null ? '' : `until ${clockTime(owner.expiresAt)}`;
+      const task = owner.task === null ? '' : `"${printable(owner.task)}"`;
+      const match = `matched by ${printable(matchedBy ?? '')}`;
+      return [printable(path), printable(owner.agent), until, task, match];
+    }),
+  );
+}
+
+/** `app/api/ x app/**   both match app/api/b`. */
+function overlap({ entries, witness }: Conflict): string {
+  const [one, other] = entries.map(({ pattern }) => printable(pattern));
+  return `${one} x ${other}   both match ${printable(witness)}`;
+}
+
+/** Conflicts line by line, with the agents' names. */
+export function conflictLines(conflicts: readonly Conflict[]): string[] {
+  return conflicts.map((conflict) => {
+    const [one, other] = conflict.agents.map(printable);
+    return `${one} and ${other}: ${overlap(conflict)}`;
+  });
+}
+
+/** `holdfast claim plan`. */
+export function planLines({ waves, conflicts }: Plan, agents: readonly string[]): string[] {
+  const lines =
+    agents.length <= MOST_COLUMNS ? matrix(conflicts, agents) : conflictLines(conflicts);
+  const asked = new Set(agents);
+  if (agents.length <= MOST_COLUMNS) {
+    const withOthers = conflicts.filter(({ agents: [, other] }) => !asked.has(other));
+    lines.push(...conflictLines(withOthers).map((line) => `claimed already: ${line}`));
+  }
+  const named = waves.map((wave, at) => `wave ${at + 1}: ${wave.map(printable).join(', ')}`);
+  const inOneLine = named.join('      ');
+  lines.push(...(inOneLine.length <= 100 ? [inOneLine] : named));
+  if (conflicts.length > 0) lines.push(...advice(conflicts));
+  return lines;
+}
+
+function matrix(conflicts: readonly Conflict[], agents: readonly string[]): string[] {
+  const meet = (one: string, other: string): Conflict | undefined =>
+    conflicts.find(
+      ({ agents: [a, b] }) => (a === one && b === other) || (a === other && b === one),
+    );
+  const rows = agents.flatMap((agent) => {
+    const details = conflicts
+      .filter(({ agents: [one, other] }) => one === agent && agents.includes(other))
+      .map(overlap);
+    const cells = agents.map((other) => (meet(agent, other) === undefined ? '.' : 'X'));
+    const more = details.slice(1).map((each) => ['', ...agents.map(() => ''), each]);
+    return [[printable(agent), ...cells, details[0] ?? ''], ...more];
+  });
+  return tableLines([['', ...agents.map(printable), ''], ...rows]);
+}
+
+/** How to need fewer waves, the best way for each conflict. */
+function advice(conflicts: readonly Conflict[]): string[] {
+  const best = conflicts.map(({ agents, resolutions: [first] }) => ({ agents, first }));
+  const together = best.every(({ first }) => first?.kind !== 'sequential');
+  const [only] = best;
+  const words = best.map(({ first }) => `${first?.kind} - ${printable(first?.text ?? '')}`);
+  if (only !== undefined && best.length === 1) {
+    return [together ? `One wave is possible: ${words[0]}` : `One after the other: ${words[0]}`];
+  }
+  const head = together ? 'One wave is possible:' : 'What to do:';
+  return [
+    head,
+    ...best.map(({ agents }, at) => `  ${agents.map(printable).join(' and ')}: ${words[at]}`),
+  ];
+}

@@ -1,0 +1,197 @@
+import { readFileSync } from 'node:fs';
+import { renewAgent, reportTo } from '../claims/claims.js';
+import { ClaimConflictError } from '../claims/errors.js';
+import type { ClaimRequest, ClaimStatus, Conflict } from '../claims/types.js';
+import { printable } from '../holder.js';
+import {
+  type ClaimAction,
+  type ClaimArguments,
+  parseClaimArguments,
+  Words,
+} from './claim-options.js';
+import { clockTime, conflictLines, listLines, planLines, verdictLines } from './claim-show.js';
+import { EXIT, Exit, exitCodeOf, usageError } from './exit-codes.js';
+import { guard } from './guard.js';
+import { type Streams, say } from './streams.js';
+
+const HOUR = 3_600_000;
+
+type Action = (given: ClaimArguments, streams: Streams) => Promise<number>;
+
+const ACTIONS: Record<ClaimAction, Action> = {
+  add,
+  check,
+  list: async ({ claims, json }, streams) => {
+    const statuses = await claims.list();
+    print(streams, json ? pretty(statuses) : listLines(statuses));
+    return EXIT.ok;
+  },
+  renew: async ({ claims, agent, ttl = HOUR }, streams) => {
+    const expiresAt = await renewAgent(claims, agent, ttl);
+    print(streams, [`${printable(agent)}: renewed until ${clockTime(expiresAt)}`]);
+    return EXIT.ok;
+  },
+  release: async ({ claims, agent, force }, streams) => {
+    const released = await claims.release(agent, { force });
+    if (!released) throw new Exit(EXIT.data, `${printable(agent)} has no claim to release`);
+    print(streams, [`${printable(agent)}: released`]);
+    return EXIT.ok;
+  },
+  clear: async ({ claims, force }) => {
+    await claims.releaseAll({ force });
+    return EXIT.ok;
+  },
+  prune: async ({ claims, json }, streams) => {
+    const pruned = await claims.prune();
+    const lines = pruned.map(({ agent, reason }) => `${printable(agent)}: removed, ${reason}`);
+    print(streams, json ? pretty(pruned) : lines);
+    return EXIT.ok;
+  },
+  audit: async ({ claims, json }, streams) => {
+    const conflicts = await claims.audit();
+    print(streams, json ? pretty(conflicts) : conflictLines(conflicts));
+    return conflicts.length > 0 ? EXIT.refused : EXIT.ok;
+  },
+  plan,
+  guard: (given, streams) => guard(given, streams),
+};
+
+/** `holdfast claim`. */
+export async function claim(argv: string[], streams: Streams): Promise<number> {
+  const parsed = wrong(() => parseClaimArguments(argv));
+  if (parsed === null) {
+    streams.stdout.write((await import('./help.js')).CLAIM_HELP);
+    return EXIT.ok;
+  }
+  const { action, given } = parsed;
+  reportTo(given.claims, (message) => say(streams, message));
+  try {
+    return await ACTIONS[action](given, streams);
+  } catch (error) {
+    if (error instanceof Exit || exitCodeOf(error) === EXIT.software) throw error;
+    throw new Exit(exitCodeOf(error), asTyped((error as Error).message));
+  }
+}
+
+const TYPED: Record<string, string> = {
+  agent: '--agent',
+  files: 'PATH',
+  directories: 'PATH',
+  paths: 'PATH',
+  except: '--except',
+  ttl: '--ttl',
+};
+
+/** What was typed instead of what became of it. */
+function asTyped(message: string): string {
+  return message.replace(
+    /^"(?:request\.)?(\w+)(?:\[\d+\])?"/,
+    (name, field: string) => TYPED[field] ?? name,
+  );
+}
+
+/** A bad name of the folder is found as soon as it is read. */
+function wrong<R>(parse: () => R): R {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof Exit || exitCodeOf(error) !== EXIT.usage) throw error;
+    throw usageError((error as Error).message, 'claim');
+  }
+}
+
+function print(streams: Streams, lines: string | string[]): void {
+  const text = typeof lines === 'string' ? lines : lines.join('\n');
+  if (text !== '') streams.stdout.write(`${text}\n`);
+}
+
+function pretty(value: unknown): string {
+  return JSON.stringify(value, null, 2);
+}
+
+async function add(given: ClaimArguments, streams: Streams): Promise<number> {
+  const { claims, agent, task, ttl, timeout, ignoreInvalid, json } = given;
+  const words = new Words(claims);
+  const entries = given.paths.map((path) => words.entry(path));
+  const texts = (kind: 'file' | 'directory'): string[] =>
+    entries.filter((each) => each.kind === kind).map((each) => each.pattern);
+  const request: ClaimRequest = {
+    agent,
+    files: texts('file'),
+    directories: texts('directory'),
+    except: given.except.map((each) => words.except(each)),
+    taskDescription: task,
+    ttl,
+  };
+  const onWait = (conflicts: Conflict[]): void => {
+    for (const line of conflictLines(conflicts)) say(streams, `waiting: ${line}`);
+  };
+  try {
+    const made = await claims.claim(request, { timeout, ignoreInvalid, onWait });
+    const status = (await claims.list()).find((each) => each.agent === agent);
+    const scope = [...made.directories, ...made.files].map(printable).join(' ');
+    const said = `${printable(agent)}: claimed ${scope} until ${clockTime(made.expiresAt)}`;
+    print(streams, json ? pretty(status) : [said]);
+    return EXIT.ok;
+  } catch (error) {
+    if (!(error instanceof ClaimConflictError)) throw error;
+    refuse(error, timeout, streams);
+    return EXIT.refused;
+  }
+}
+
+function refuse({ conflicts }: ClaimConflictError, timeout: number, streams: Streams): void {
+  for (const { agents, entries, witness, expiresAt, task, resolutions } of conflicts) {
+    const [one, other] = agents.map(printable);
+    const [mine, theirs] = entries.map(({ pattern }) => printable(pattern));
+    const until = expiresAt === null ? '' : `, until ${clockTime(expiresAt)}`;
+    const doing = task === null ? '' : `, "${printable(task)}"`;
+    const both = `both match ${printable(witness)}`;
+    say(streams, `${one} cannot have ${mine}: ${other} has ${theirs} (${both})${until}${doing}`);
+    for (const { kind, text } of resolutions) say(streams, `  ${kind} - ${printable(text)}`);
+  }
+  const advice = timeout > 0 ? '' : 'wait with -w TIME, ';
+  say(streams, `nothing claimed; ${advice}look with: holdfast claim list`);
+}
+
+async function check(given: ClaimArguments, streams: Streams): Promise<number> {
+  const { claims, agent, strict, ignoreInvalid, conflictCode, json } = given;
+  const words = new Words(claims);
+  const paths = given.paths.map((path) => words.path(path));
+  const verdicts = await claims.check(paths, { ...(agent !== '' && { as: agent }), ignoreInvalid });
+  print(streams, json ? pretty(verdicts) : verdictLines(verdicts));
+  const refused = verdicts.some(
+    ({ verdict }) => verdict === 'other' || (strict && verdict === 'unclaimed'),
+  );
+  return refused ? conflictCode : EXIT.ok;
+}
+
+async function plan(given: ClaimArguments, streams: Streams): Promise<number> {
+  const { claims, hasFolder, json } = given;
+  const [file = ''] = given.paths;
+  const requests = readRequests(file);
+  const existing: ClaimStatus[] = hasFolder ? await claims.list() : [];
+  const made = claims.plan(requests, { existing });
+  const agents = requests.map(({ agent }) => agent);
+  print(streams, json ? pretty(made) : planLines(made, agents));
+  return made.conflicts.length > 0 ? EXIT.refused : EXIT.ok;
+}
+
+function readRequests(file: string): ClaimRequest[] {
+  const shown = file === '-' ? 'standard input' : file;
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(file === '-' ? 0 : file, 'utf8'));
+  } catch (error) {
+    throw usageError(`cannot read a plan from ${shown}: ${(error as Error).message}`, 'claim');
+  }
+  if (!Array.isArray(value)) {
+    throw usageError(`the plan in ${shown} is not a JSON array of requests`, 'claim');
+  }
+  return value.map((each) => {
+    if (typeof each !== 'object' || each === null) return each;
+    // As in a claim's file.
+    const { task_description: task, ...request } = each;
+    return task === undefined ? request : { taskDescription: task, ...request };
+  });
+}
