@@ -7,7 +7,7 @@ import { build } from 'rolldown';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 // The layers on top of the core are loaded by those who ask for them.
-const CORE = /src\/(?!instance|force|claims|testing|index)[\w-]+\.ts$/;
+const CORE = /src\/(?!instance|force|claims|next-id|election|testing|index)[\w-]+\.ts$/;
 
 rmSync(`${root}dist`, { recursive: true, force: true });
 await build({
@@ -16,6 +16,8 @@ await build({
     index: 'src/index.ts',
     instance: 'src/instance-lock.ts',
     claims: 'src/claims.ts',
+    'next-id': 'src/next-id.ts',
+    election: 'src/election.ts',
     testing: 'src/testing.ts',
     'cli/holdfast': 'src/cli/holdfast.ts',
   },

@@ -1,5 +1,5 @@
 import { argumentError } from './arguments.js';
-import { FileLock } from './file-lock.js';
+import { FileLock, type HeldLock } from './file-lock.js';
 import type { FileLockOptions } from './options.js';
 
 /**
@@ -27,12 +27,21 @@ export async function withLock<R, T extends object>(
     throw argumentError('ERR_INVALID_ARG_TYPE', 'fn', 'a function', fn);
   }
   const lock = await FileLock.acquire<T>(path, options);
+  return whileHeld(lock, lock.path, () => fn(lock));
+}
+
+/** Runs `fn` and releases the lock whatever it does. */
+export async function whileHeld<R>(
+  lock: HeldLock,
+  path: string,
+  fn: () => R | Promise<R>,
+): Promise<R> {
   let result: R;
   try {
-    result = await fn(lock);
+    result = await fn();
   } catch (error) {
     await lock.release().catch((failure: Error) => {
-      process.emitWarning(`Releasing ${lock.path} failed: ${failure.message}`, {
+      process.emitWarning(`Releasing ${path} failed: ${failure.message}`, {
         type: 'HoldfastWarning',
         code: 'HOLDFAST_RELEASE_FAILED',
       });

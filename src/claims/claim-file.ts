@@ -34,9 +34,11 @@ export function checkAgent(agent: unknown, name: string): string {
         ? "without '/' and NUL"
         : agent.includes('..') || agent.startsWith('.')
           ? "without '..' and not beginning with '.'"
-          : Buffer.byteLength(agent) > LONGEST_NAME - CLAIM_SUFFIX.length
-            ? `at most ${LONGEST_NAME - CLAIM_SUFFIX.length} bytes long`
-            : null;
+          : /\p{Surrogate}/u.test(agent)
+            ? 'without half a character'
+            : Buffer.byteLength(agent) > LONGEST_NAME - CLAIM_SUFFIX.length
+              ? `at most ${LONGEST_NAME - CLAIM_SUFFIX.length} bytes long`
+              : null;
   if (problem !== null) throw argumentError('ERR_INVALID_ARG_VALUE', name, problem, agent);
   return agent;
 }

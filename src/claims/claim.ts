@@ -30,6 +30,8 @@ export let inside: (claim: Claim) => {
   look: () => void;
   lose: (reason: string) => void;
   owns: (found: Found) => boolean;
+  /** By its id alone, whatever is locked. */
+  wrote: (found: Found) => boolean;
   forget: () => void;
 };
 export let claimOf: (parts: ClaimParts) => Claim;
@@ -58,6 +60,7 @@ export class Claim implements AsyncDisposable {
       look: () => claim.#look(),
       lose: (reason) => claim.#lose(reason),
       owns: (found) => claim.#owns(found),
+      wrote: (found) => found.claim?.id === claim.#parts.claim.id,
       forget: () => claim.#end(),
     });
   }
@@ -119,7 +122,7 @@ export class Claim implements AsyncDisposable {
       }
       throw error;
     }
-    return isCovered(wanted, claim, folder.root);
+    return isCovered(wanted, claim);
   }
 
   /**
@@ -133,14 +136,15 @@ export class Claim implements AsyncDisposable {
       Date.now(),
       ttl === undefined ? this.#parts.ttl : checkTtl(ttl, 'ttl'),
     );
-    await folder.alone(() => {
+    const renewed = await folder.aloneIfThere(() => {
       const found = this.#held ? folder.find(this.agent) : null;
-      if (found === null || !this.#owns(found)) {
-        this.#lose('it was removed or overwritten');
-        throw this.#lost();
-      }
-      folder.renew(found, expiresAt);
+      if (found === null || !this.#owns(found)) return false;
+      return folder.renew(found, expiresAt);
     });
+    if (renewed !== true) {
+      this.#lose('it was removed or overwritten');
+      throw this.#lost();
+    }
     this.#expiresAt = expiresAt;
     this.#watchExpiry();
   }
@@ -170,8 +174,8 @@ export class Claim implements AsyncDisposable {
     if (claim === null || claim.id !== own.id) return false;
     if (lock === null) return true;
     if (!lock.held) return false;
-    const [ours, there] = [fstatSync(lock.fd), statSync(location)];
-    return ours.dev === there.dev && ours.ino === there.ino;
+    const [ours, there] = [fstatSync(lock.fd), statSync(location, { throwIfNoEntry: false })];
+    return ours.dev === there?.dev && ours.ino === there.ino;
   }
 
   #look(): void {

@@ -15,14 +15,14 @@ import { ownIdentity } from '../process-identity.js';
 import { LOOK_MILLISECONDS, NextChange, watchFolder } from './changes.js';
 import { type Claim, checkTtl, claimOf, expiryAfter, inside } from './claim.js';
 import { CLAIM_LIMIT, type ClaimFile, checkAgent, formatClaim } from './claim-file.js';
-import { type Claimed, conflictsAmong, conflictsWith } from './conflicts.js';
+import { type Claimed, conflictsAmong, Wishes } from './conflicts.js';
 import { ClaimConflictError, ClaimInvalidError } from './errors.js';
 import { ClaimsFolder, type Found, GRACE_MILLISECONDS } from './folder.js';
 import { defaultRoot, findRoot, parsePattern, plainPath, type Root } from './pattern.js';
 import { makePlan } from './plan.js';
 import { checkRequests, type Wanted } from './request.js';
 import { isCovered, ScopeIndex } from './scope.js';
-import { claimed, claimedBy, heldByAnother, isForeign, statusOf } from './status.js';
+import { checkStatuses, claimed, claimedBy, heldByAnother, isForeign, statusOf } from './status.js';
 import type { ClaimRequest, ClaimStatus, Conflict, PathVerdict, Plan } from './types.js';
 
 export interface ClaimOptions {
@@ -126,27 +126,30 @@ export class Claims {
     const onWait = checkFunction(checked.onWait, 'options.onWait');
     const ignoreInvalid = checkBoolean(checked.ignoreInvalid, 'options.ignoreInvalid', false);
     if (signal?.aborted === true) throw signal.reason;
-    const among = conflictsAmong(wanted, [], this.#root);
+    const among = conflictsAmong(wanted, []);
     if (among.length > 0) throw new ClaimConflictError(this.directory, among, 0);
     if (wanted.length === 0) return [];
-    const began = performance.now();
+    let began: number | null = null;
     let next: NextChange | null = null;
     try {
-      for (let waiting = false; ; ) {
+      for (;;) {
         const { claims, conflicts, blockers } = await this.#folder.alone(
           () => this.#decide(wanted, ignoreInvalid),
-          { signal, undo: ({ claims }) => claims.forEach((each) => void inside(each).forget()) },
+          { signal, undo: ({ claims }) => claims.forEach((each) => void this.#undo(each)) },
         );
         if (conflicts.length === 0) return claims;
-        const waited = performance.now() - began;
+        const waited = began === null ? 0 : performance.now() - began;
         if (waited >= timeout) {
           throw new ClaimConflictError(this.directory, conflicts, Math.round(waited));
         }
-        if (!waiting) onWait?.(conflicts);
-        waiting = true;
+        if (began === null) {
+          began = performance.now();
+          onWait?.(conflicts);
+        }
         // Watched before the look that is to be followed by a wait.
-        if (next !== null)
+        if (next !== null) {
           await next.wait(until(blockers, timeout - waited), lockedFiles(blockers), signal);
+        }
         next = new NextChange(this.directory);
       }
     } finally {
@@ -156,25 +159,38 @@ export class Claims {
 
   /** Alone in the folder: grants all, or says what is in the way. */
   #decide(wanted: Wanted[], ignoreInvalid: boolean): Decision {
-    const found = this.#folder.read();
     const agents = new Set(wanted.map(({ agent }) => agent));
-    const invalid = found.filter(
-      ({ agent, state }) => state === 'invalid' && (!ignoreInvalid || agents.has(agent)),
-    );
-    if (invalid.length > 0) throw this.#invalid(invalid);
-    const others = found.filter(({ agent, claim }) => claim !== null && !agents.has(agent));
-    const active = others.filter(({ state }) => state === 'active').map(claimed);
-    const conflicts = wanted.flatMap((each) => conflictsWith(each, active, this.#root));
-    if (conflicts.length > 0) {
-      const names = new Set(conflicts.map((each) => each.agents[1]));
-      return { claims: [], conflicts, blockers: others.filter(({ agent }) => names.has(agent)) };
+    const wishes = new Wishes(wanted);
+    const invalid: Found[] = [];
+    const conflicts: Conflict[] = [];
+    const blockers: Found[] = [];
+    const ended: Found[] = [];
+    for (const found of this.#folder.each()) {
+      const isOwn = agents.has(found.agent);
+      if (found.claim === null) {
+        if (!ignoreInvalid || isOwn) invalid.push(found);
+      } else if (isOwn) {
+        // To be replaced.
+      } else if (found.state !== 'active') {
+        if (wishes.isMetBy(found.claim)) ended.push(found);
+      } else {
+        const met = wishes.conflictsWith(claimed(found));
+        conflicts.push(...met);
+        if (met.length > 0) blockers.push(found);
+      }
     }
+    if (invalid.length > 0) throw this.#invalid(invalid);
+    if (conflicts.length > 0) return { claims: [], conflicts, blockers };
     const claims = this.#write(wanted);
-    this.#overwrite(
-      wanted,
-      others.filter(({ state }) => state !== 'active'),
-    );
-    return { claims, conflicts, blockers: [] };
+    for (const each of ended) this.#overwrite(each);
+    return { claims, conflicts, blockers };
+  }
+
+  /** It may have been written into a folder whose lock was not ours. */
+  #undo(claim: Claim): void {
+    const found = this.#folder.find(claim.agent);
+    if (found !== null && inside(claim).wrote(found)) this.#folder.remove(found.file);
+    inside(claim).forget();
   }
 
   #write(wanted: Wanted[]): Claim[] {
@@ -220,16 +236,10 @@ export class Claims {
     });
   }
 
-  /** Claims that have ended and are in the way go, with a warning where the clock ended them. */
-  #overwrite(wanted: Wanted[], ended: Found[]): void {
-    for (const { agent, file, state, claim } of ended) {
-      const index = new ScopeIndex(this.#root);
-      index.add(claim as ClaimFile);
-      const met = wanted.some((each) => index.meetings(each, () => true).next().done === false);
-      if (!met) continue;
-      this.#folder.remove(file);
-      if (state === 'expired') this.#report(`Overwriting expired lock for ${printable(agent)}`);
-    }
+  /** One that has ended and is in the way goes, with a warning where the clock ended it. */
+  #overwrite({ agent, file, state }: Found): void {
+    this.#folder.remove(file);
+    if (state === 'expired') this.#report(`Overwriting expired lock for ${printable(agent)}`);
   }
 
   /**
@@ -254,7 +264,7 @@ export class Claims {
       parsePattern(path, 'file', this.#root, `paths[${at}]`, 'path'),
     );
     const found = (await this.#folder.beside(() => this.#folder.read())) ?? [];
-    const index = new ScopeIndex<Claimed & { found: Found }>(this.#root);
+    const index = new ScopeIndex<Claimed & { found: Found }>();
     for (const each of found) {
       if (each.state === 'active') index.add({ ...claimed(each), found: each });
     }
@@ -264,7 +274,7 @@ export class Claims {
       const first = met.find(({ scope }) => scope.agent !== as) ?? met[0];
       const isOther = first !== undefined && first.scope.agent !== as;
       // Of a folder a part may be claimed, and the rest nobody's.
-      if (first === undefined || !(isOther || isCovered(pattern, first.scope, this.#root))) {
+      if (first === undefined || !(isOther || isCovered(pattern, first.scope))) {
         return { path, verdict: 'unclaimed', owner: null, matchedBy: null };
       }
       return {
@@ -285,22 +295,23 @@ export class Claims {
   async audit(): Promise<Conflict[]> {
     const found = (await this.#folder.beside(() => this.#folder.read())) ?? [];
     const active = found.filter(({ state }) => state === 'active').map(claimed);
-    return conflictsAmong(active, [], this.#root);
+    return conflictsAmong(active, []);
   }
 
   /**
    * Which agents can work at the same time: waves, as few as possible (the
    * fewest where at most 16 requests hang together), and for each conflict what
    * to do about it. Nothing is read or written. A request without a scope fits
-   * into every wave. Who overlaps with one of `existing` is not in the first.
+   * into every wave. Who overlaps with one of `existing` is not in
+   * the first, unless nobody else is.
    */
   plan(requests: ClaimRequest[], options?: { existing?: ClaimStatus[] | undefined }): Plan {
     const { existing = [] } = checkOptions(options);
     const wanted = checkRequests(requests, this.#root, 'plan');
-    const active = existing
+    const active = checkStatuses(existing)
       .filter(({ state }) => state === 'active' || state === 'conflicting')
       .map((status) => claimedBy(status, this.#root));
-    return makePlan(wanted, active, this.#root);
+    return makePlan(wanted, active);
   }
 
   /** All claims, by name. */
@@ -308,7 +319,7 @@ export class Claims {
     const found = (await this.#folder.beside(() => this.#folder.read())) ?? [];
     const active = found.filter(({ state }) => state === 'active').map(claimed);
     const reasons = new Map<string, string>();
-    for (const { agents, witness } of conflictsAmong(active, [], this.#root)) {
+    for (const { agents, witness } of conflictsAmong(active, [])) {
       const [one, other] = agents;
       reasons.set(one, `overlaps with ${other}: both match ${witness}`);
       reasons.set(other, `overlaps with ${one}: both match ${witness}`);
@@ -397,8 +408,7 @@ export class Claims {
       const found = this.#folder.find(agent);
       if (found?.state === 'invalid') throw this.#invalid([found]);
       if (found?.state !== 'active') return false;
-      this.#folder.renew(found, expiresAt);
-      return true;
+      return this.#folder.renew(found, expiresAt);
     });
     if (renewed === true) return expiresAt;
     const file = this.#folder.fileOf(agent);
@@ -406,9 +416,10 @@ export class Claims {
   }
 
   #remove(found: Found): boolean {
-    const removed = this.#folder.remove(found.file);
     const own = this.#live.get(found.agent);
-    if (own !== undefined && inside(own).owns(found)) inside(own).forget();
+    const isOwn = own !== undefined && inside(own).owns(found);
+    const removed = this.#folder.remove(found.file);
+    if (isOwn) inside(own).forget();
     return removed;
   }
 

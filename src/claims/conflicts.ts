@@ -1,6 +1,5 @@
-import type { Root } from './pattern.js';
 import { type Party, resolve } from './resolutions.js';
-import { type Meeting, ScopeIndex } from './scope.js';
+import { type Meeting, meet, type Scope, ScopeIndex } from './scope.js';
 import type { Conflict, Entry } from './types.js';
 
 /** An agent's scope with what a conflict says of it. */
@@ -10,32 +9,44 @@ export interface Claimed extends Party {
   readonly expiresAt: Date | null;
 }
 
-/** One conflict for each of `others` that overlaps with `claimed`. */
-export function conflictsWith(
-  claimed: Claimed,
-  others: readonly Claimed[],
-  root: Root,
-): Conflict[] {
-  // The one is put into the index, and not the many: each of these is then
-  // compared with what is near it.
-  const index = new ScopeIndex<Claimed>(root);
-  index.add(claimed);
-  const conflicts: Conflict[] = [];
-  for (const other of others) {
-    if (other.agent === claimed.agent) continue;
-    const meetings = [...index.meetings(other, () => true)].map(turned(other));
-    if (meetings.length > 0) conflicts.push(describe(claimed, other, meetings, root));
+/**
+ * What is wanted, to compare claims with. It is these that are put into an
+ * index: the claims that exist may be thousands, and each is looked at once.
+ */
+export class Wishes {
+  readonly #wanted: readonly Claimed[];
+  readonly #index = new ScopeIndex<Claimed>();
+
+  constructor(wanted: readonly Claimed[]) {
+    this.#wanted = wanted;
+    for (const each of wanted) this.#index.add(each);
   }
-  return conflicts;
+
+  /** Whether `other` overlaps with something wanted. */
+  isMetBy(other: Scope): boolean {
+    return this.#index.meetings(other, () => true).next().done === false;
+  }
+
+  /** One conflict for each that `other` overlaps with. */
+  conflictsWith(other: Claimed): Conflict[] {
+    const met = new Map<Claimed, Meeting<Claimed>[]>();
+    for (const meeting of this.#index.meetings(other, () => true)) {
+      const meetings = met.get(meeting.scope);
+      if (meetings === undefined) met.set(meeting.scope, [turned(other)(meeting)]);
+      else meetings.push(turned(other)(meeting));
+    }
+    return this.#wanted
+      .filter((each) => met.has(each))
+      .map((each) => describe(each, other, met.get(each) ?? []));
+  }
 }
 
 /** All conflicts among `claims`, and of these with `existing` ones. */
 export function conflictsAmong(
   claims: readonly Claimed[],
   existing: readonly Claimed[],
-  root: Root,
 ): Conflict[] {
-  const index = new ScopeIndex<Claimed>(root);
+  const index = new ScopeIndex<Claimed>();
   const place = new Map<Claimed, number>();
   const conflicts: { order: [number, number]; conflict: Conflict }[] = [];
   for (const claimed of [...existing, ...claims]) {
@@ -53,8 +64,8 @@ export function conflictsAmong(
         // the new one that comes to it.
         const conflict =
           order[0] < existing.length
-            ? describe(claimed, other, meetings, root)
-            : describe(other, claimed, meetings.map(turned(claimed)), root);
+            ? describe(claimed, other, meetings)
+            : describe(other, claimed, meetings.map(turned(claimed)));
         conflicts.push({ order, conflict });
       }
     }
@@ -67,23 +78,18 @@ export function conflictsAmong(
 
 /** The same meeting, seen by the other one. */
 function turned(scope: Claimed): (meeting: Meeting<Claimed>) => Meeting<Claimed> {
-  return ({ own, other, witness }) => ({ scope, own: other, other: own, witness });
+  return ({ own, other }) => ({ scope, own: other, other: own });
 }
 
-function describe(
-  one: Claimed,
-  other: Claimed,
-  meetings: readonly Meeting[],
-  root: Root,
-): Conflict {
+function describe(one: Claimed, other: Claimed, meetings: readonly Meeting[]): Conflict {
   const [first] = meetings as [Meeting];
   return {
     agents: [one.agent, other.agent],
     entries: [entryOf(first.own), entryOf(first.other)],
-    witness: first.witness,
+    witness: meet({ scope: one, pattern: first.own }, { scope: other, pattern: first.other }) ?? '',
     task: other.task,
     expiresAt: other.expiresAt,
-    resolutions: resolve(one, other, meetings, root, other.expiresAt !== null),
+    resolutions: resolve(one, other, meetings, other.expiresAt !== null),
   };
 }
 

@@ -9,7 +9,7 @@ export class ClaimConflictError extends LockError {
   readonly waited: number;
 
   constructor(directory: string, conflicts: Conflict[], waited: number) {
-    super('ERR_CLAIM_CONFLICT', directory, conflicts.map(describeConflict).join('; '));
+    super('ERR_CLAIM_CONFLICT', directory, some(conflicts.map(describeConflict), '; '));
     this.conflicts = conflicts;
     this.waited = waited;
   }
@@ -22,7 +22,10 @@ export class ClaimInvalidError extends LockError {
   readonly files: { file: string; reason: string }[];
 
   constructor(directory: string, files: { file: string; reason: string }[]) {
-    const list = files.map(({ file, reason }) => `${printable(file)} (${reason})`).join(', ');
+    const list = some(
+      files.map(({ file, reason }) => `${printable(file)} (${reason})`),
+      ', ',
+    );
     super(
       'ERR_CLAIM_INVALID',
       directory,
@@ -41,4 +44,13 @@ export function describeConflict({ agents, entries, witness, task, expiresAt }: 
     expiresAt === null ? '' : `, claimed until ${expiresAt.toISOString().slice(0, 19)}Z`;
   const doing = task === null ? '' : `, "${printable(task)}"`;
   return `${one}'s ${mine} overlaps with ${other}'s ${theirs} (both match ${printable(witness)})${until}${doing}`;
+}
+
+const MOST_SAID = 3;
+
+/** A message is for people: the rest is in the error's fields. */
+function some(parts: string[], separator: string): string {
+  const more = parts.length - MOST_SAID;
+  const said = parts.slice(0, MOST_SAID).join(separator);
+  return more > 0 ? `${said}, and ${more} more` : said;
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
+  fstatSync,
   ftruncateSync,
   mkdirSync,
   openSync,
@@ -83,32 +84,33 @@ export class ClaimsFolder {
 
   /**
    * Runs `body` alone in the folder, which is made if it is missing. Where the
-   * folder was removed or replaced meanwhile, what `body` did there counts for
-   * nothing: `undo` is called and it runs again.
+   * folder was removed or replaced meanwhile, what `body` did may be anywhere:
+   * `undo` takes it back, alone in the folder that is there now, and it runs again.
    */
   async alone<R>(
     body: () => R,
-    options: { signal?: AbortSignal | undefined; undo?: (result: R) => void } = {},
+    { signal, undo = () => {} }: { signal?: AbortSignal | undefined; undo?: (result: R) => void },
   ): Promise<R> {
-    for (let tries = 0; ; tries++) {
-      const lock = await this.#enter('exclusive', true, options.signal);
+    let done: { result: R } | null = null;
+    for (let tries = 0; tries <= TRIES; tries++) {
+      const lock = await this.#enter('exclusive', true, signal).catch((error) => {
+        if (done !== null) undo(done.result);
+        throw error;
+      });
       try {
         this.#finish();
-        const result = body();
-        if (lock.isCurrent()) return result;
-        options.undo?.(result);
+        if (done !== null) undo(done.result);
+        done = null;
+        done = { result: body() };
+        if (lock.isCurrent()) return done.result;
       } catch (error) {
-        if (lock.isCurrent() || tries === TRIES) throw error;
+        if (lock.isCurrent()) throw error;
       } finally {
         lock.releaseSync();
       }
-      if (tries === TRIES) {
-        throw new LockLostError(
-          this.path,
-          `${this.path} is removed again and again while it is used`,
-        );
-      }
     }
+    if (done !== null) undo(done.result);
+    throw this.#vanishing();
   }
 
   /** The same in a folder that is there; `null` if there is none. */
@@ -129,16 +131,20 @@ export class ClaimsFolder {
     signal: AbortSignal | undefined,
     body: () => R,
   ): Promise<R | null> {
+    let lock: FileLock;
     try {
-      const lock = await this.#enter(mode, false, signal);
-      try {
-        return body();
-      } finally {
-        lock.releaseSync();
-      }
+      lock = await this.#enter(mode, false, signal);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+      if (isMissing(error)) return null;
       throw error;
+    }
+    try {
+      return body();
+    } catch (error) {
+      if (isMissing(error) && !lock.isCurrent()) return null;
+      throw error;
+    } finally {
+      lock.releaseSync();
     }
   }
 
@@ -148,7 +154,7 @@ export class ClaimsFolder {
     signal: AbortSignal | undefined,
   ): Promise<FileLock> {
     const timeout = SECTION_MILLISECONDS;
-    for (let tries = 0; ; tries++) {
+    for (let tries = 0; tries <= TRIES; tries++) {
       const request = checkRequest(this.path, { mode, record: false, timeout, signal }, timeout);
       // Not to be made as a file.
       request.permissions = -1;
@@ -159,15 +165,34 @@ export class ClaimsFolder {
         lock.releaseSync();
         throw systemError(errnoOf('ENOTDIR'), 'open', this.path);
       } catch (error) {
-        const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-        if (!missing || !create || tries === TRIES) throw error;
-        mkdirSync(this.path, { recursive: true });
+        if (!isMissing(error) || !create) throw error;
+        this.#make();
       }
     }
+    throw this.#vanishing();
+  }
+
+  #make(): void {
+    try {
+      mkdirSync(this.path, { recursive: true });
+    } catch (error) {
+      // Made by somebody else, and removed again.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+
+  #vanishing(): LockLostError {
+    const message = `${this.path} is removed again and again while it is used`;
+    return new LockLostError(this.path, message);
   }
 
   /** All claims, by the agents' names. */
   read(): Found[] {
+    return [...this.each()];
+  }
+
+  /** The same one by one, for those who need not keep them all. */
+  *each(): Generator<Found, void, undefined> {
     const locations = new Map<string, string>();
     const names = readdirSync(this.path);
     for (const name of names) {
@@ -179,10 +204,10 @@ export class ClaimsFolder {
         if (names.includes(from)) locations.set(to, from);
     }
     const now = Date.now();
-    return [...locations]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, location]) => this.#look(name, location, now))
-      .filter((found) => found !== null);
+    for (const [name, location] of [...locations].sort(byAgent)) {
+      const found = this.#look(name, location, now);
+      if (found !== null) yield found;
+    }
   }
 
   fileOf(agent: string): string {
@@ -205,8 +230,13 @@ export class ClaimsFolder {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       // Removed by hand since the folder was read.
-      if (code === 'ENOENT') return null;
-      claim = code === 'ELOOP' ? 'it is a symbolic link' : `it cannot be read (${code})`;
+      const unreadable = name.includes('\ufffd');
+      if (code === 'ENOENT' && !unreadable) return null;
+      claim = unreadable
+        ? 'its name is not UTF-8'
+        : code === 'ELOOP'
+          ? 'it is a symbolic link'
+          : `it cannot be read (${code})`;
     }
     if (typeof claim === 'string') {
       return { ...found, state: 'invalid', reason: claim, claim: null };
@@ -251,8 +281,10 @@ export class ClaimsFolder {
       drafts.forEach(({ text, bind }, index) => {
         const path = join(this.path, (moves[index] as Move).from);
         // Locked before anybody can see it.
-        locks.push(bind ? FileLock.tryAcquire(path, { record: false, permissions: 0o666 }) : null);
-        writeFileSync(path, text);
+        const lock = bind ? FileLock.tryAcquire(path, { record: false, permissions: 0o666 }) : null;
+        locks.push(lock);
+        // Of a bound one into the very file that is locked.
+        writeFileSync(lock?.fd ?? path, text);
       });
       if (moves.length === 1) this.#move(moves[0] as Move);
       else this.replace(join(this.path, JOURNAL), JSON.stringify(moves));
@@ -309,27 +341,35 @@ export class ClaimsFolder {
   }
 
   /**
-   * The descriptor of a bound claim that an agent was given stays the locked
-   * one, so its file is not renamed but changed: one write of 20 bytes, and
-   * whoever reads meanwhile sees the old time or the new one.
+   * Puts off an expiry. False: the claim is not there any more.
+   *
+   * Its file is not replaced but changed, by one write of 20 bytes: whoever
+   * reads meanwhile sees the old time or the new one. So the descriptor of a
+   * bound claim stays the locked one, and a file that a hand removes between
+   * the look and the write stays removed.
    */
-  renew({ location, claim }: Found, expiresAt: Date): void {
+  renew({ location, claim }: Found, expiresAt: Date): boolean {
     const time = formatTime(expiresAt.getTime());
-    const text = formatFields({ ...claim?.fields, expires_at: time });
-    if (claim?.bound == null) {
-      this.replace(location, text);
-      return;
-    }
-    const fd = openSync(location, constants.O_RDWR | constants.O_NOFOLLOW);
+    let fd: number;
     try {
-      const offset = offsetOfExpiry(readFileSync(fd));
-      if (offset >= 0) {
-        writeSync(fd, time, offset);
-        return;
+      fd = openSync(location, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
+    try {
+      const content = readFileSync(fd);
+      const found = parseClaim(content, claim?.agent ?? '', this.root);
+      if (typeof found === 'string' || found.id !== claim?.id) return false;
+      const offset = offsetOfExpiry(content);
+      if (offset >= 0) writeSync(fd, time, offset);
+      else {
+        // A hand has written the time in another way.
+        const text = formatFields({ ...found.fields, expires_at: time });
+        writeSync(fd, text, 0);
+        ftruncateSync(fd, Buffer.byteLength(text));
       }
-      // A hand has written the time in another way.
-      writeSync(fd, text, 0);
-      ftruncateSync(fd, Buffer.byteLength(text));
+      return fstatSync(fd).nlink > 0;
     } finally {
       closeSync(fd);
     }
@@ -347,6 +387,16 @@ export class ClaimsFolder {
   }
 }
 
+/** EISDIR: it was a folder when it was to be opened for writing, and then it was gone. */
+function isMissing(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'EISDIR';
+}
+
+function byAgent([a]: [string, string], [b]: [string, string]): number {
+  return a.slice(0, -CLAIM_SUFFIX.length) < b.slice(0, -CLAIM_SUFFIX.length) ? -1 : 1;
+}
+
 /** A file that is to be renamed, by names in the folder. */
 interface Move {
   from: string;
@@ -359,7 +409,7 @@ function temporaryName(): string {
 
 let buffer: Buffer | undefined;
 
-/** A copy of the content, cut off where it is too long for a claim. */
+/** The content until the next call, cut off where it is too long for a claim. */
 function readShort(path: string): Buffer {
   buffer ??= Buffer.allocUnsafe(CLAIM_LIMIT + 1);
   const fd = openSync(path, READ_ONLY);
@@ -371,7 +421,7 @@ function readShort(path: string): Buffer {
       // A short read of a regular file is its end.
       if (read === 0 || length === buffer.length) break;
     }
-    return Buffer.from(buffer.subarray(0, length));
+    return buffer.subarray(0, length);
   } finally {
     closeSync(fd);
   }

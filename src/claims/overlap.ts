@@ -1,13 +1,4 @@
-import {
-  ANY,
-  compile,
-  INSIDE,
-  type Pattern,
-  type Root,
-  SEGMENTS,
-  STAR,
-  type Token,
-} from './pattern.js';
+import { ANY, INSIDE, type Pattern, SEGMENTS, STAR, type Token } from './pattern.js';
 
 const SLASH = 47;
 const DOT = 46;
@@ -27,39 +18,50 @@ const DOT = 46;
 export function findCommon(
   one: Pattern,
   other: Pattern,
-  except: readonly Pattern[],
-  root: Root,
+  except: readonly Pattern[] = [],
 ): string | null {
-  const a = compile(one, root);
-  const b = compile(other, root);
-  if (!tailsAgree(a, b)) return null;
+  if (!mayMeet(one, other)) return null;
   const excluded = except
-    .filter(
-      (each) => prefixesAgree(each.prefix, one.prefix) && prefixesAgree(each.prefix, other.prefix),
-    )
-    .map((each) => compile(each, root));
-  const found = search(a, b, excluded, false);
+    .filter((each) => mayMeet(each, one) && mayMeet(each, other))
+    .map((each) => each.tokens);
+  const found = search(one.tokens, other.tokens, excluded, false);
   // With something in place of each `*`, it reads more like a path.
-  return found === null ? null : (search(a, b, excluded, true) ?? found);
+  return found === null ? null : (search(one.tokens, other.tokens, excluded, true) ?? found);
+}
+
+/** Whether some path matches both. */
+export function isMeeting(one: Pattern, other: Pattern): boolean {
+  return mayMeet(one, other) && search(one.tokens, other.tokens, [], false) !== null;
 }
 
 /** Whether `wide` matches every path that `narrow` does. */
-export function isWithin(narrow: Pattern, wide: Pattern, root: Root): boolean {
-  return findCommon(narrow, narrow, [wide], root) === null;
+export function isWithin(narrow: Pattern, wide: Pattern): boolean {
+  if (narrow.pattern === wide.pattern) return true;
+  if (wide.literal && !narrow.literal) return false;
+  if (!isMeeting(narrow, wide)) return false;
+  // Of one path, to meet is to be within; and so it is for a folder around.
+  if (narrow.literal || (wide.folder && wide.prefix.length <= narrow.prefix.length)) return true;
+  return search(narrow.tokens, narrow.tokens, [wide.tokens], false) === null;
 }
 
-/** The search would find out as well, but only at the end of every way. */
-function tailsAgree(a: Token[], b: Token[]): boolean {
-  for (let back = 1; ; back++) {
-    const [x, y] = [a[a.length - back], b[b.length - back]];
-    if (x === undefined || y === undefined || x < 0 || y < 0) return true;
-    if (x !== y) return false;
-  }
+/**
+ * False where the spelled-out segments or the ends rule it out, which most
+ * often they do: the search would find out as well, and take longer.
+ */
+function mayMeet(one: Pattern, other: Pattern): boolean {
+  if (!prefixesAgree(one.segments, other.segments)) return false;
+  return one.tail.endsWith(other.tail) || other.tail.endsWith(one.tail);
 }
 
-export function prefixesAgree(one: readonly string[], other: readonly string[]): boolean {
+/** As far as both go; `null` is any segment. */
+function prefixesAgree(
+  one: readonly (string | null)[],
+  other: readonly (string | null)[],
+): boolean {
   const shared = Math.min(one.length, other.length);
-  for (let at = 0; at < shared; at++) if (one[at] !== other[at]) return false;
+  for (let at = 0; at < shared; at++) {
+    if (one[at] !== other[at] && one[at] !== null && other[at] !== null) return false;
+  }
   return true;
 }
 
@@ -71,15 +73,23 @@ interface Step {
   b: number;
   /** The steps of `except` that are reached, a bit each. */
   reached: bigint;
-  /** Characters of the segment so far: 0, `.`, `..`, or something else. */
+  /** What of the segment has been read: nothing, `.`, `..`, or something else. */
   segment: number;
   from: Step | null;
   read: number;
 }
 
-const [NOTHING, ONE_DOT, TWO_DOTS, NAMED] = [0, 1, 2, 3];
+/** For any code point. */
+const CHARACTER_BITS = 21n;
+// Before the first segment there is no path yet, and behind one there is.
+const [NOTHING, ONE_DOT, TWO_DOTS, NAMED, BEGINNING] = [0, 1, 2, 3, 4];
 
-function search(a: Token[], b: Token[], except: Token[][], wordy: boolean): string | null {
+function search(
+  a: readonly Token[],
+  b: readonly Token[],
+  except: (readonly Token[])[],
+  wordy: boolean,
+): string | null {
   const machine = new Except(except);
   const other = unused([a, b, ...except]);
   const seen = new Map<number, bigint[]>();
@@ -94,7 +104,7 @@ function search(a: Token[], b: Token[], except: Token[][], wordy: boolean): stri
     from: Step | null,
     read: number,
   ): void => {
-    const key = (a_ * (b.length + 1) + b_) * 4 + segment;
+    const key = (a_ * (b.length + 1) + b_) * 5 + segment;
     const known = seen.get(key);
     if (known === undefined) seen.set(key, [reached]);
     else {
@@ -106,12 +116,12 @@ function search(a: Token[], b: Token[], except: Token[][], wordy: boolean): stri
   };
 
   for (const x of closure(a, 0, wordy)) {
-    for (const y of closure(b, 0, wordy)) reach(x, y, machine.start, NOTHING, null, 0);
+    for (const y of closure(b, 0, wordy)) reach(x, y, machine.start, BEGINNING, null, 0);
   }
   for (let head = 0; head < queue.length; head++) {
     const step = queue[head] as Step;
     const atEnd = step.a === a.length && step.b === b.length;
-    if (atEnd && step.from !== null && step.segment === NOTHING && !machine.matches(step.reached)) {
+    if (atEnd && step.segment === NOTHING && !machine.matches(step.reached)) {
       return pathTo(step);
     }
     for (const read of candidates(a[step.a], b[step.b], machine, other)) {
@@ -144,11 +154,15 @@ function candidates(
 function nextSegment(segment: number, read: number): number {
   if (read === SLASH) return segment === NAMED ? NOTHING : -1;
   if (read !== DOT) return NAMED;
-  return segment === NOTHING ? ONE_DOT : segment === ONE_DOT ? TWO_DOTS : NAMED;
+  return segment === NOTHING || segment === BEGINNING
+    ? ONE_DOT
+    : segment === ONE_DOT
+      ? TWO_DOTS
+      : NAMED;
 }
 
 /** Where a pattern can be after reading a character at `at`. */
-function advance(tokens: Token[], at: number, read: number, wordy: boolean): number[] {
+function advance(tokens: readonly Token[], at: number, read: number, wordy: boolean): number[] {
   const token = tokens[at];
   if (token === undefined) return [];
   if (token >= 0) return token === read ? closure(tokens, at + 1, wordy) : [];
@@ -165,7 +179,7 @@ function advance(tokens: Token[], at: number, read: number, wordy: boolean): num
  * All places that are reached from `at` without reading. If `wordy`, each `*`
  * takes something, and so does the end of a folder, unless it `has`.
  */
-function closure(tokens: Token[], at: number, wordy = false, has = false): number[] {
+function closure(tokens: readonly Token[], at: number, wordy = false, has = false): number[] {
   const places = [at];
   for (let place = at; ; ) {
     const token = tokens[place];
@@ -186,27 +200,28 @@ function pathTo(last: Step): string {
 }
 
 /** A character that no pattern names stands for all of them. */
-function unused(patterns: Token[][]): number {
-  const used = new Set(patterns.flat());
-  for (const character of 'abcdefghijklmnopqrstuvwxyz0123456789') {
-    const code = character.codePointAt(0) as number;
-    if (!used.has(code)) return code;
+function unused(patterns: readonly (readonly Token[])[]): number {
+  for (let code = A; ; code++) {
+    if (!patterns.some((tokens) => tokens.includes(code))) return code;
+    if (code === Z) break;
   }
-  let code = 0x4e00;
-  while (used.has(code)) code++;
+  let code = BEYOND;
+  while (patterns.some((tokens) => tokens.includes(code))) code++;
   return code;
 }
+
+const [A, Z, BEYOND] = [97, 122, 0x4e00];
 
 /** All patterns of `except` at once: which of their steps may be reached. */
 class Except {
   readonly characters: readonly number[];
   readonly start: bigint;
-  readonly #patterns: Token[][];
+  readonly #patterns: (readonly Token[])[];
   readonly #offsets: number[] = [];
   readonly #accepting: bigint;
-  readonly #memory = new Map<string, bigint>();
+  readonly #memory = new Map<bigint, bigint>();
 
-  constructor(patterns: Token[][]) {
+  constructor(patterns: (readonly Token[])[]) {
     this.#patterns = patterns;
     const characters = new Set(patterns.flat().filter((token) => token >= 0));
     characters.delete(SLASH);
@@ -230,7 +245,7 @@ class Except {
 
   advance(reached: bigint, read: number): bigint {
     if (reached === 0n) return 0n;
-    const key = `${reached} ${read}`;
+    const key = (reached << CHARACTER_BITS) | BigInt(read);
     let next = this.#memory.get(key);
     if (next === undefined) {
       next = this.#advance(reached, read);

@@ -24,14 +24,86 @@ export const SEGMENTS = -3;
 /** What follows a SEGMENTS always: inside a segment that it takes. */
 export const INSIDE = -4;
 
-/** An entry that is ready to be compared. */
-export interface Pattern extends Entry {
-  /** The leading segments without a wildcard; all of them in a literal path. */
-  prefix: readonly string[];
+/**
+ * An entry that is ready to be compared. A folder of claims has thousands, most
+ * of which are ruled out by their first letters: so what is not asked for is
+ * not worked out.
+ */
+export class Pattern implements Entry {
+  readonly kind: Entry['kind'];
+  readonly pattern: string;
   /** One path and nothing else. */
-  literal: boolean;
+  readonly literal: boolean;
   /** A literal folder and all below it. */
-  folder: boolean;
+  readonly folder: boolean;
+  /** The text is what it is compared by. */
+  readonly #plain: boolean;
+  readonly #ignoresCase: boolean;
+  #segments: readonly (string | null)[] | undefined;
+  #tail: string | undefined;
+  #tokens: Token[] | undefined;
+
+  constructor(
+    pattern: string,
+    kind: Entry['kind'],
+    form: { wild: boolean; plain: boolean; ignoresCase: boolean },
+  ) {
+    this.kind = kind;
+    this.pattern = pattern;
+    this.literal = !form.wild && kind === 'file';
+    this.folder = !form.wild && kind === 'directory';
+    this.#plain = form.plain;
+    this.#ignoresCase = form.ignoresCase;
+  }
+
+  /** Up to the first `**`; `null` where one has a wildcard. */
+  get segments(): readonly (string | null)[] {
+    this.#segments ??= this.#plain
+      ? segmentsOf(this.pattern)
+      : this.#comparableSegments(segmentsOf(this.pattern));
+    return this.#segments;
+  }
+
+  /** The leading segments without a wildcard; all of them in a literal path. */
+  get prefix(): readonly string[] {
+    const wild = this.literal || this.folder ? -1 : this.segments.indexOf(null);
+    return (wild < 0 ? this.segments : this.segments.slice(0, wild)) as string[];
+  }
+
+  /** What every path ends in that matches; of a folder nothing is known. */
+  get tail(): string {
+    this.#tail ??= this.#findTail();
+    return this.#tail;
+  }
+
+  /** Its steps, for a search. */
+  get tokens(): readonly Token[] {
+    this.#tokens ??= compile(this.pattern, this.#ignoresCase);
+    return this.#tokens;
+  }
+
+  #comparableSegments(segments: string[]): (string | null)[] {
+    const end = segments.indexOf('**');
+    return (end < 0 ? segments : segments.slice(0, end)).map((each) =>
+      hasWildcard(each) ? null : this.#comparable(each),
+    );
+  }
+
+  #findTail(): string {
+    if (this.kind === 'directory') return '';
+    if (this.literal) return this.#plain ? this.pattern : this.segments.join('/');
+    const last = segmentsOf(this.pattern).at(-1) as string;
+    return this.#comparable(/(?:[^*?\\]|\\.)*$/su.exec(last)?.[0] ?? '');
+  }
+
+  #comparable(segment: string): string {
+    return comparable(unescaped(segment), this.#ignoresCase);
+  }
+}
+
+function segmentsOf(pattern: string): string[] {
+  if (pattern === './') return [];
+  return (pattern.endsWith('/') ? pattern.slice(0, -1) : pattern).split('/');
 }
 
 /** What paths are relative to. They are compared as its file system does. */
@@ -74,6 +146,11 @@ function ignoresCase(path: string): boolean {
 // PATH_MAX of Linux: a longer one names no file.
 const LONGEST = 4096;
 const SPECIAL = /[*?\\]/;
+// What most paths are: in ASCII, nothing special, nothing to normalise.
+const SIMPLE =
+  /^(?!\.{1,2}(?:\/|$))[^/*?\\\0\x80-\uffff]+(?:\/(?!\.{1,2}(?:\/|$))[^/*?\\\0\x80-\uffff]+)*\/?$/;
+
+const NOT_BEHIND_WILDCARD = "without '..' behind a wildcard";
 
 /** Whether it is taken letter by letter, whatever is in it. */
 export type Reading = 'pattern' | 'path';
@@ -94,12 +171,13 @@ export function parsePattern(
   }
   const bad = (rule: string): TypeError | RangeError =>
     argumentError('ERR_INVALID_ARG_VALUE', name, rule, text);
+  if (text.length <= LONGEST && SIMPLE.test(text)) return simplePattern(text, kind, root);
   if (text === '') throw bad('not empty');
   if (text.includes('\0')) throw bad('without NUL characters');
   if (text.length > LONGEST) throw bad(`at most ${LONGEST} characters long`);
   const isPath = reading === 'path';
   let special = !isPath && SPECIAL.test(text);
-  const relative = text.startsWith('/') ? belowRoot(text, root) : text;
+  const relative = text.startsWith('/') ? belowRoot(text, root, special, bad) : text;
   if (relative === null) throw bad(`below the root ${root.path}`);
   const segments: string[] = [];
   const raw = relative.split('/');
@@ -113,7 +191,7 @@ export function parsePattern(
     }
     const parent = segments.pop();
     if (parent === undefined) throw bad(`below the root ${root.path}`);
-    if (special && hasWildcard(parent)) throw bad("without '..' behind a wildcard");
+    if (special && hasWildcard(parent)) throw bad(NOT_BEHIND_WILDCARD);
   }
   const directory = kind === 'directory' || ['', '.', '..'].includes(last) || segments.length === 0;
   if (isPath) special = false;
@@ -125,26 +203,39 @@ export function parsePattern(
   return patternOf(collapsed, directory, special, root);
 }
 
-function patternOf(written: string[], directory: boolean, special: boolean, root: Root): Pattern {
-  const wild = special ? written.findIndex(hasWildcard) : -1;
-  const plain = wild < 0 ? written : written.slice(0, wild);
-  const prefix = plain.map((segment) => comparable(unescaped(segment), root));
-  return {
-    kind: directory ? 'directory' : 'file',
-    pattern: directory ? `${written.join('/') || '.'}/` : written.join('/'),
-    prefix,
-    literal: wild < 0 && !directory,
-    folder: wild < 0 && directory,
-  };
+function simplePattern(text: string, kind: Entry['kind'], { ignoresCase }: Root): Pattern {
+  const slash = text.endsWith('/');
+  const form = { wild: false, plain: !ignoresCase, ignoresCase };
+  if (kind === 'file' && !slash) return new Pattern(text, 'file', form);
+  return new Pattern(slash ? text : `${text}/`, 'directory', form);
+}
+
+function patternOf(
+  segments: string[],
+  directory: boolean,
+  special: boolean,
+  { ignoresCase }: Root,
+): Pattern {
+  const path = segments.join('/');
+  const form = { wild: special && segments.some(hasWildcard), plain: false, ignoresCase };
+  if (!directory) return new Pattern(path, 'file', form);
+  return new Pattern(`${path || '.'}/`, 'directory', form);
 }
 
 /** Without the root in front; `null` where it is not below it. */
-function belowRoot(text: string, root: Root): string | null {
+function belowRoot(
+  text: string,
+  root: Root,
+  special: boolean,
+  bad: (rule: string) => Error,
+): string | null {
   // `/a/./b` and `//a/b` name the root `/a/b` as well.
   const given: string[] = [];
   for (const segment of text.split('/')) {
-    if (segment === '..') given.pop();
-    else if (segment !== '' && segment !== '.') given.push(segment);
+    if (segment === '..') {
+      const parent = given.pop() ?? '';
+      if (special && hasWildcard(parent)) throw bad(NOT_BEHIND_WILDCARD);
+    } else if (segment !== '' && segment !== '.') given.push(segment);
   }
   for (const each of [root.path, root.real]) {
     const base = each.split(sep).filter((segment) => segment !== '');
@@ -152,7 +243,7 @@ function belowRoot(text: string, root: Root): string | null {
       (segment, at) =>
         given[at] !== undefined &&
         [given[at], unescaped(given[at])].some(
-          (one) => comparable(one, root) === comparable(segment, root),
+          (one) => comparable(one, root.ignoresCase) === comparable(segment, root.ignoresCase),
         ),
     );
     if (same)
@@ -171,7 +262,7 @@ function escapeSegment(segment: string): string {
 
 /** A literal path as people write it. */
 export function plainPath({ pattern }: Entry): string {
-  return unescaped(pattern);
+  return pattern.split('/').map(unescaped).join('/');
 }
 
 /** A pattern that means this very path. */
@@ -184,7 +275,7 @@ function hasWildcard(segment: string): boolean {
 }
 
 /** What two names are compared by. */
-export function comparable(text: string, { ignoresCase }: Pick<Root, 'ignoresCase'>): string {
+function comparable(text: string, ignoresCase: boolean): string {
   const name = isAscii(text) ? text : text.normalize('NFC');
   // Upper case first: of letters with several lower-case forms one is left.
   return ignoresCase ? name.toUpperCase().toLowerCase().normalize('NFC') : name;
@@ -195,40 +286,24 @@ function isAscii(text: string): boolean {
   return /^[\x00-\x7f]*$/.test(text);
 }
 
-const compiled = new Map<string, Token[]>();
-const COMPILED_LIMIT = 50_000;
-
-/** The steps of a pattern. */
-export function compile({ pattern }: Entry, root: Root): Token[] {
-  const key = root.ignoresCase ? `i${pattern}` : `c${pattern}`;
-  let tokens = compiled.get(key);
-  if (tokens === undefined) {
-    tokens = compileText(pattern, root);
-    if (compiled.size >= COMPILED_LIMIT) compiled.clear();
-    compiled.set(key, tokens);
-  }
-  return tokens;
-}
-
 const SLASH = 47;
 
-function compileText(pattern: string, root: Root): Token[] {
+function compile(pattern: string, ignoresCase: boolean): Token[] {
   const tokens: Token[] = [];
-  const directory = pattern.endsWith('/');
-  for (const segment of (directory ? pattern.slice(0, -1) : pattern).split('/')) {
-    if (segment === '.') continue;
+  for (const segment of segmentsOf(pattern)) {
     if (segment === '**') tokens.push(SEGMENTS, INSIDE);
-    else tokens.push(...compileSegment(segment, root), SLASH);
+    else tokens.push(...compileSegment(segment, ignoresCase), SLASH);
   }
-  if (directory) tokens.push(SEGMENTS, INSIDE);
+  if (pattern.endsWith('/')) tokens.push(SEGMENTS, INSIDE);
   return tokens;
 }
 
-function compileSegment(segment: string, root: Root): Token[] {
+function compileSegment(segment: string, ignoresCase: boolean): Token[] {
   const tokens: Token[] = [];
   let run = '';
   const endRun = (): void => {
-    for (const character of comparable(run, root)) tokens.push(character.codePointAt(0) as number);
+    for (const character of comparable(run, ignoresCase))
+      tokens.push(character.codePointAt(0) as number);
     run = '';
   };
   const characters = [...segment];

@@ -1,5 +1,4 @@
 import { type Claimed, conflictsAmong } from './conflicts.js';
-import type { Root } from './pattern.js';
 import type { Plan } from './types.js';
 import { colour } from './waves.js';
 
@@ -7,14 +6,10 @@ import { colour } from './waves.js';
  * Who can work at the same time. Whoever overlaps with an existing claim is
  * in no first wave, for that one is at work already.
  */
-export function makePlan(
-  requests: readonly Claimed[],
-  existing: readonly Claimed[],
-  root: Root,
-): Plan {
+export function makePlan(requests: readonly Claimed[], existing: readonly Claimed[]): Plan {
   const asked = new Set(requests.map(({ agent }) => agent));
   const others = existing.filter(({ agent }) => !asked.has(agent));
-  const conflicts = conflictsAmong(requests, others, root);
+  const conflicts = conflictsAmong(requests, others);
   const place = new Map(requests.map(({ agent }, index) => [agent, index]));
   const neighbours = requests.map(() => new Set<number>());
   const later = new Set<number>();

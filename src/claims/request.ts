@@ -37,7 +37,7 @@ export function checkRequests(
       );
     }
     agents.add(wanted.agent);
-    if (use !== 'plan') checkScope(wanted, root, name);
+    if (use !== 'plan') checkScope(wanted, name);
     return wanted;
   });
 }
@@ -80,13 +80,13 @@ function checkPatterns(value: unknown, kind: Entry['kind'], root: Root, name: st
   return [...new Map(patterns.map((each) => [each.pattern, each])).values()];
 }
 
-function checkScope(wanted: Wanted, root: Root, name: string): void {
+function checkScope(wanted: Wanted, name: string): void {
   if (wanted.patterns.length === 0) {
     const rule =
       'with a file or a folder in "files" or "directories"; who changes nothing needs no claim';
     throw argumentError('ERR_INVALID_ARG_VALUE', name, rule, wanted.agent);
   }
-  if (isEmpty(wanted, root)) {
+  if (isEmpty(wanted)) {
     const rule = 'such that "except" leaves something of it';
     throw argumentError('ERR_INVALID_ARG_VALUE', name, rule, wanted.agent);
   }

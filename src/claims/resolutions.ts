@@ -1,5 +1,5 @@
 import { isWithin } from './overlap.js';
-import type { Pattern, Root } from './pattern.js';
+import type { Pattern } from './pattern.js';
 import { isEmpty, type Meeting, type Scope } from './scope.js';
 import type { Resolution } from './types.js';
 
@@ -19,7 +19,6 @@ export function resolve(
   one: Party,
   other: Party,
   meetings: readonly Meeting[],
-  root: Root,
   otherIsFirst: boolean,
 ): Resolution[] {
   const shared: Shared = {
@@ -28,8 +27,8 @@ export function resolve(
   };
   return [
     merge(one, other),
-    reassign(one, other, meetings, root),
-    split(one, other, shared, root),
+    reassign(one, other, meetings),
+    split(one, other, shared),
     sequential(one, other, otherIsFirst),
   ].filter((each) => each !== null);
 }
@@ -62,19 +61,14 @@ function merge(one: Party, other: Party): Resolution | null {
 }
 
 /** Where they meet in single files: these go to one of the two. */
-function reassign(
-  one: Party,
-  other: Party,
-  meetings: readonly Meeting[],
-  root: Root,
-): Resolution | null {
+function reassign(one: Party, other: Party, meetings: readonly Meeting[]): Resolution | null {
   const literal = meetings.every(({ own, other: theirs }) => own.literal && theirs.literal);
   if (!literal) return null;
   const files = unique(meetings.map((each) => each.other));
   if (files.length > MOST_NAMED) return null;
   // Who would be left with nothing keeps them; else who claims less.
   const canLose = (party: Party): boolean =>
-    !isEmpty({ ...party, except: [...party.except, ...files] }, root);
+    !isEmpty({ ...party, except: [...party.except, ...files] });
   const [oneCan, otherCan] = [canLose(one), canLose(other)];
   if (!oneCan && !otherCan) return null;
   const oneKeeps = oneCan && otherCan ? one.patterns.length < other.patterns.length : otherCan;
@@ -89,15 +83,15 @@ function reassign(
 }
 
 /** The narrower one becomes what the wider one leaves out. */
-function split(one: Party, other: Party, shared: Shared, root: Root): Resolution | null {
+function split(one: Party, other: Party, shared: Shared): Resolution | null {
   const ways: [Party, Pattern[]][] = [
     [one, shared.other],
     [other, shared.one],
   ];
-  if (!isWider(shared.one, shared.other, root)) ways.reverse();
+  if (!isWider(shared.one, shared.other)) ways.reverse();
   for (const [wider, narrow] of ways) {
     if (narrow.length > MOST_NAMED) continue;
-    if (isEmpty({ ...wider, except: [...wider.except, ...narrow] }, root)) continue;
+    if (isEmpty({ ...wider, except: [...wider.except, ...narrow] })) continue;
     const except = narrow.map((each) => each.pattern);
     return {
       kind: 'split',
@@ -110,9 +104,9 @@ function split(one: Party, other: Party, shared: Shared, root: Root): Resolution
 }
 
 /** By what contains what; where neither does, a folder is wider than a pattern. */
-function isWider(one: Pattern[], other: Pattern[], root: Root): boolean {
+function isWider(one: Pattern[], other: Pattern[]): boolean {
   const within = (narrow: Pattern[], wide: Pattern[]): boolean =>
-    narrow.every((each) => wide.some((around) => isWithin(each, around, root)));
+    narrow.every((each) => wide.some((around) => isWithin(each, around)));
   const [otherWithin, oneWithin] = [within(other, one), within(one, other)];
   if (otherWithin !== oneWithin) return otherWithin;
   return rank(one) >= rank(other);

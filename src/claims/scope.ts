@@ -1,5 +1,5 @@
-import { findCommon, isWithin } from './overlap.js';
-import { type Pattern, plainPath, type Root } from './pattern.js';
+import { findCommon, isMeeting, isWithin } from './overlap.js';
+import { type Pattern, plainPath } from './pattern.js';
 
 /** What one agent claims: all that matches `patterns` and none of `except`. */
 export interface Scope {
@@ -7,53 +7,54 @@ export interface Scope {
   readonly except: readonly Pattern[];
 }
 
-/** Two patterns of two scopes that meet, and where. */
+/** A pattern, and the scope that has it. */
+export interface Part<S extends Scope = Scope> {
+  scope: S;
+  pattern: Pattern;
+}
+
+/** Two patterns of two scopes through which both have some path. */
 export interface Meeting<S extends Scope = Scope> {
   scope: S;
   own: Pattern;
   other: Pattern;
-  witness: string;
 }
 
-/** A path that both scopes claim through these two patterns, which are near each other. */
-export function meet(
-  one: { scope: Scope; pattern: Pattern },
-  other: { scope: Scope; pattern: Pattern },
-  root: Root,
-): string | null {
+/** A path that both have through these two patterns, or `null`. */
+export function meet(one: Part, other: Part): string | null {
   const [a, b] = [one.pattern, other.pattern];
   const except = [...one.scope.except, ...other.scope.except];
-  if (except.length === 0) {
-    // Near in the index, these can but meet.
-    if (a.literal && (b.literal || b.folder)) return plainPath(a);
-    if (b.literal && a.folder) return plainPath(b);
-  }
-  return findCommon(a, b, except, root);
+  const literal = a.literal ? a : b.literal ? b : null;
+  if (literal === null || except.length > 0) return findCommon(a, b, except);
+  return isMeeting(a, b) ? plainPath(literal) : null;
+}
+
+/** Whether there is one, of patterns whose prefixes agree. */
+function isMet(one: Part, other: Part): boolean {
+  const [a, b] = [one.pattern, other.pattern];
+  if (one.scope.except.length + other.scope.except.length > 0) return meet(one, other) !== null;
+  if ((a.literal || a.folder) && (b.literal || b.folder)) return true;
+  return isMeeting(a, b);
 }
 
 /** Whether nothing is left of a scope. */
-export function isEmpty({ patterns, except }: Scope, root: Root): boolean {
+export function isEmpty({ patterns, except }: Scope): boolean {
   if (except.length === 0) return patterns.length === 0;
-  return patterns.every((pattern) => findCommon(pattern, pattern, except, root) === null);
+  return patterns.every((pattern) => findCommon(pattern, pattern, except) === null);
 }
 
 /** Whether the scope has every path that matches `pattern`. */
-export function isCovered(pattern: Pattern, { patterns, except }: Scope, root: Root): boolean {
-  if (except.some((each) => findCommon(pattern, each, [], root) !== null)) return false;
-  return patterns.some((each) => isWithin(pattern, each, root));
-}
-
-interface Filed<S extends Scope> {
-  scope: S;
-  pattern: Pattern;
+export function isCovered(pattern: Pattern, { patterns, except }: Scope): boolean {
+  if (except.some((each) => isMeeting(pattern, each))) return false;
+  return patterns.some((each) => isWithin(pattern, each));
 }
 
 interface Node<S extends Scope> {
   children: Map<string, Node<S>> | null;
   /** Those that are this very path. */
-  literals: Filed<S>[];
+  literals: Part<S>[];
   /** Those that begin with it, and go on with a wildcard or as a folder. */
-  open: Filed<S>[];
+  open: Part<S>[];
 }
 
 /**
@@ -63,11 +64,6 @@ interface Node<S extends Scope> {
  */
 export class ScopeIndex<S extends Scope> {
   readonly #top: Node<S> = newNode();
-  readonly #root: Root;
-
-  constructor(root: Root) {
-    this.#root = root;
-  }
 
   add(scope: S): void {
     for (const pattern of scope.patterns) {
@@ -93,27 +89,24 @@ export class ScopeIndex<S extends Scope> {
     for (const pattern of scope.patterns) {
       for (const filed of this.#near(pattern)) {
         if (!wanted(filed.scope)) continue;
-        const witness = meet({ scope, pattern }, filed, this.#root);
-        if (witness === null) continue;
-        yield { scope: filed.scope, own: pattern, other: filed.pattern, witness };
+        if (!isMet({ scope, pattern }, filed)) continue;
+        yield { scope: filed.scope, own: pattern, other: filed.pattern };
       }
     }
   }
 
   /** All that the leading segments do not rule out. */
-  *#near({ prefix, literal }: Pattern): Generator<Filed<S>, void, undefined> {
+  #near({ prefix, literal }: Pattern): Part<S>[] {
+    const near: Part<S>[] = [];
     let node: Node<S> | undefined = this.#top;
     for (const segment of prefix) {
-      yield* node.open;
+      if (node.open.length > 0) near.push(...node.open);
       node = node.children?.get(segment);
-      if (node === undefined) return;
+      if (node === undefined) return near;
     }
-    if (!literal) {
-      yield* below(node);
-      return;
-    }
-    yield* node.open;
-    yield* node.literals;
+    if (literal) near.push(...node.open, ...node.literals);
+    else collect(node, near);
+    return near;
   }
 }
 
@@ -121,9 +114,8 @@ function newNode<S extends Scope>(): Node<S> {
   return { children: null, literals: [], open: [] };
 }
 
-function* below<S extends Scope>(node: Node<S>): Generator<Filed<S>, void, undefined> {
-  yield* node.open;
-  yield* node.literals;
-  if (node.children === null) return;
-  for (const child of node.children.values()) yield* below(child);
+function collect<S extends Scope>({ open, literals, children }: Node<S>, into: Part<S>[]): void {
+  for (const each of open) into.push(each);
+  for (const each of literals) into.push(each);
+  for (const child of children?.values() ?? []) collect(child, into);
 }

@@ -1,3 +1,4 @@
+import { argumentError } from '../arguments.js';
 import { LockHeldError } from '../errors.js';
 import { printable } from '../holder.js';
 import { isOwn, ownIdentity } from '../process-identity.js';
@@ -30,6 +31,19 @@ export function statusOf({ agent, file, state, reason, claim }: Found): ClaimSta
 export function claimed({ agent, claim }: Found): Claimed {
   const { patterns, except, task, expiresAt } = claim as ClaimFile;
   return { agent, patterns, except, task, expiresAt };
+}
+
+/** What may come from anywhere. */
+export function checkStatuses(existing: unknown): ClaimStatus[] {
+  const isStatus = (each: unknown): boolean => {
+    const { agent, files, directories, except } = Object(each) as Partial<ClaimStatus>;
+    return typeof agent === 'string' && [files, directories, except].every(Array.isArray);
+  };
+  if (!Array.isArray(existing) || !existing.every(isStatus)) {
+    const what = 'an array of what list() gives';
+    throw argumentError('ERR_INVALID_ARG_TYPE', 'options.existing', what, existing);
+  }
+  return existing as ClaimStatus[];
 }
 
 /** The same from what {@link statusOf} gave, which may come from anywhere. */

@@ -23,7 +23,10 @@ export interface ClaimRequest {
    * (this one, and whoever is given `fd`), and is free as soon as all have ended.
    */
   bind?: boolean | undefined;
-  /** Default `false`. `true`: renews itself at a third of the ttl. */
+  /**
+   * Default `false`. `true`: renews itself at a third of the ttl. Since the
+   * owner counts its claim as gone 2 s early, of no use with a ttl below 3 s.
+   */
   keepAlive?: boolean | undefined;
 }
 

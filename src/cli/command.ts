@@ -4,14 +4,20 @@ import { constants } from 'node:os';
 import { EXIT, Exit } from './exit-codes.js';
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
+const GRACE_MILLISECONDS = 5000;
 
 /**
  * Runs a command with the standard streams of this process and, behind them,
  * `fd`. Resolves to what a shell would make of its end: its exit status, or
  * 128+N. Signals are passed on; in the foreground of a terminal, those of the
- * keyboard have reached the command already.
+ * keyboard have reached the command already. When `end` is aborted, the command
+ * is ended: SIGTERM, after five seconds SIGKILL.
  */
-export function runCommand(command: string[], fd: number | null): Promise<number> {
+export function runCommand(
+  command: string[],
+  fd: number | null,
+  { env, end }: { env?: NodeJS.ProcessEnv; end?: AbortSignal } = {},
+): Promise<number> {
   const [file = '', ...args] = command;
   return new Promise((resolve, reject) => {
     let child: ChildProcess | undefined;
@@ -21,8 +27,15 @@ export function runCommand(command: string[], fd: number | null): Promise<number
     };
     // Before the command can run: it may send one as the first thing it does.
     for (const signal of FORWARDED) process.on(signal, forward);
+    let grace: NodeJS.Timeout | undefined;
+    const onEnd = (): void => {
+      child?.kill('SIGTERM');
+      grace ??= setTimeout(() => child?.kill('SIGKILL'), GRACE_MILLISECONDS);
+    };
     const stop = (): void => {
       for (const signal of FORWARDED) process.removeListener(signal, forward);
+      end?.removeEventListener('abort', onEnd);
+      clearTimeout(grace);
     };
     const onError = (error: unknown): void => {
       stop();
@@ -31,12 +44,15 @@ export function runCommand(command: string[], fd: number | null): Promise<number
     try {
       child = spawn(file, args, {
         stdio: ['inherit', 'inherit', 'inherit', ...(fd === null ? [] : [fd])],
+        ...(env !== undefined && { env }),
       });
     } catch (error) {
       onError(error);
       return;
     }
     child.once('error', onError);
+    end?.addEventListener('abort', onEnd);
+    if (end?.aborted === true) onEnd();
     child.once('exit', (code, signal) => {
       stop();
       // Node has no name, and so no number, for a real-time signal.

@@ -6,6 +6,7 @@ Commands:
   run [options] FILE [--] COMMAND…   run COMMAND while holding the lock on FILE
   status PATH…                       who holds a lock, who waits, since when
   claim add|check|list|…             which of several agents may change what
+  next-id DIR [COMMAND…]             a number that nobody else gets
 
   holdfast COMMAND --help            more about one of them
   holdfast --version
@@ -126,4 +127,29 @@ the root; in plan always to the root.
 Exit status: 0; 75 refused: a conflict, another's path, a commit with one; 64
 wrong usage, names or patterns; 65 a file that is no valid claim, or a claim
 that is gone; 73 the folder cannot be made or opened; 70 a fault of holdfast.
+`;
+
+export const NEXT_ID_HELP = `Usage: holdfast next-id [options] DIR [--] [COMMAND [ARGUMENT…]]
+
+Prints the next id of DIR: one above the largest number in the names of its
+entries and above the last one given out. With COMMAND the id is its: {id} in
+its arguments is replaced, HOLDFAST_ID is set, and the next one waits until
+COMMAND has ended. If COMMAND fails, the id is free again, unless an entry with
+it has appeared.
+
+      --pattern REGEXP     finds the id in an entry's name, in its first group;
+                           by default the last run of digits
+  -w, --timeout TIME       wait at most TIME (30; 500ms, 10m) for others to be
+                           done; 30 s
+      --reuse              the smallest id that no entry has, so that ids of
+                           deleted entries come back
+      --start N            the first id; 1
+      --lock-name NAME     of the lock file in DIR; .next-id.lock
+  -h, --help
+
+COMMAND inherits the lock: if holdfast is killed, the next one still waits for
+it. The last id is kept in DIR, in a file named like the lock with .last behind.
+
+Exit status: 0, or that of COMMAND; 75 the time is up; 64 wrong usage; 65 the
+lock failed; 69 COMMAND cannot be run; 73 the lock cannot be made or opened.
 `;

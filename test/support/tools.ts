@@ -4,6 +4,7 @@ import { test } from 'vitest';
 // What each tool is asked to do to show that it works here: it may be
 // installed and yet forbidden (a container without ptrace or mounts).
 const PROBES = {
+  find: ['find', '--version'],
   flock: ['flock', '--version'],
   git: ['git', '--version'],
   perl: ['perl', '-e', '1'],

@@ -1,0 +1,43 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { usageError } from './exit-codes.js';
+
+type Options = NonNullable<ParseArgsConfig['options']>;
+
+export interface Leading {
+  values: Map<string, string | true>;
+  /** The first word that is no option. */
+  operand: string | undefined;
+  /** What follows it, with options of its own. */
+  command: string[];
+}
+
+/**
+ * `[options] OPERAND [options] [--] COMMAND…`. parseArgs does not stop where
+ * the command begins; its tokens tell where that is.
+ */
+export function parseLeading(argv: string[], options: Options, name: string): Leading {
+  const { tokens } = parseArgs({ args: argv, options, strict: false, tokens: true });
+  const values = new Map<string, string | true>();
+  let operand: string | undefined;
+  for (const token of tokens) {
+    if (token.kind === 'option') {
+      const known = options[token.name];
+      if (known === undefined) throw usageError(`unknown option ${token.rawName}`, name);
+      const takesValue = known.type === 'string';
+      if (takesValue !== (token.value !== undefined)) {
+        const problem = takesValue ? 'needs a value' : 'takes no value';
+        throw usageError(`${token.rawName} ${problem}`, name);
+      }
+      values.set(token.name, token.value ?? true);
+      continue;
+    }
+    const from = token.kind === 'positional' ? token.index : token.index + 1;
+    if (operand !== undefined) return { values, operand, command: argv.slice(from) };
+    operand = argv[from];
+    // Behind `--` everything else is the command.
+    if (token.kind === 'option-terminator') {
+      return { values, operand, command: argv.slice(from + 1) };
+    }
+  }
+  return { values, operand, command: [] };
+}

@@ -1,0 +1,477 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomBytes } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { clearInterval, setImmediate, setInterval } from 'node:timers';
+import { onAbort } from '../abort.js';
+import {
+  argumentError,
+  checkMilliseconds,
+  checkOptions,
+  checkPath,
+  checkSignal,
+} from '../arguments.js';
+import { isLockError, LockHeldError, LockLostError, LockStateError } from '../errors.js';
+import { FileLock } from '../file-lock.js';
+import { describeHolder, printable } from '../holder.js';
+import { sleep } from '../waiting.js';
+import {
+  checkId,
+  clearAway,
+  fileOf,
+  isTaken,
+  lookAtMembers,
+  type Member,
+  SEAT,
+} from './member-files.js';
+
+export interface ElectionOptions<T extends object = Record<never, never>> {
+  /**
+   * Unique among the living, and sortable. Default: the time and something
+   * random, so that later ones sort later.
+   */
+  id?: string | undefined;
+  /**
+   * Milliseconds, default 0: how long a free seat stays free after joining, so
+   * that of those that start together the one with the smallest id takes it.
+   */
+  settle?: number | undefined;
+  /** The user's own fields, for the others to read. */
+  data?: T | undefined;
+  /** Ends the joining, with `signal.reason`; later it makes the member leave. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface Leadership {
+  /** A fencing token: larger than that of every earlier primary. */
+  term: number;
+  /** Aborted when this member is primary no longer. */
+  signal: AbortSignal;
+  /** The seat's locked descriptor, to hand down to a child that does the work. */
+  fd: number;
+}
+
+interface ElectionEvents<T extends object> {
+  primary: [term: number];
+  standby: [];
+  members: [Member<T>[]];
+  error: [Error];
+}
+
+interface Waiting {
+  resolve: () => void;
+  reject: (reason: unknown) => void;
+}
+
+// For the command, not for users.
+/** As `leave`, but the seat stays with whoever was given its descriptor. */
+export let leaveBehind: (election: Election) => Promise<void>;
+
+// A cleaner has the file of a dead member for a moment.
+const JOIN_MILLISECONDS = 100;
+const JOIN_TRIES = 10;
+/** Files that were replaced are noticed within a second. */
+const LOOK_MILLISECONDS = 250;
+const RETRY_MILLISECONDS = 1000;
+const SETTLE_LOOK_MILLISECONDS = 10;
+
+/** The election in whose `lead` this is. */
+const leading = new AsyncLocalStorage<unknown>();
+
+/**
+ * One leader among siblings: all members queue in the kernel for the lock of
+ * one file, and whoever has it is primary. When it leaves, crashes or is
+ * killed, the next one in the queue is primary within milliseconds.
+ *
+ * At most one member is primary at any moment. Named exceptions: if the folder
+ * or its `.primary` is removed or replaced from outside, two may act for up to a
+ * second; then the old one gets `standby` and `error`. A primary that is
+ * stopped or hangs is still primary. Effects that leave the machine need
+ * `term` to fence off those of an earlier primary.
+ *
+ * `error` is emitted only where it has a listener, else it is a process
+ * warning. A standby keeps the process alive until it leaves, for it waits; a
+ * primary does not.
+ */
+export class Election<T extends object = Record<never, never>>
+  extends EventEmitter<ElectionEvents<T>>
+  implements AsyncDisposable
+{
+  readonly id: string;
+  readonly #directory: string;
+  readonly #data: T | undefined;
+  readonly #settle: number;
+  readonly #leaving = new AbortController();
+  readonly #waiting = new Set<Waiting>();
+  readonly #leads = new Set<AbortController>();
+  readonly #works = new Set<Promise<unknown>>();
+  #own: FileLock<object> | null = null;
+  #seat: FileLock<object> | null = null;
+  #isPrimary = false;
+  #term = 0;
+  #left: Promise<void> | undefined;
+  #joinedAt = 0;
+  #watch: NodeJS.Timeout | undefined;
+  #membersWatch: NodeJS.Timeout | undefined;
+  #entering = false;
+  #forgetSignal = (): void => {};
+
+  static {
+    leaveBehind = (election) => election.#leave((seat) => seat.detach());
+  }
+
+  /** Only from within: use {@link Election.join}. */
+  private constructor(directory: string, id: string, settle: number, data: T | undefined) {
+    super();
+    this.id = id;
+    this.#directory = directory;
+    this.#settle = settle;
+    this.#data = data;
+    (this as EventEmitter).on('newListener', (name) => {
+      if (name === 'members') this.#watchMembers();
+    });
+  }
+
+  /**
+   * Joins the members of a folder, which is made if it is missing. `primary`
+   * is emitted after this has resolved, if it is this member's turn.
+   *
+   * Rejects with `ERR_LOCK_HELD` if a living member has the id (its `holder` names
+   * the process), `signal.reason`, a system error or an argument error.
+   */
+  static async join<T extends object = Record<never, never>>(
+    directory: string | URL,
+    options?: ElectionOptions<T>,
+  ): Promise<Election<T>> {
+    const checked = checkOptions(options);
+    const folder = checkPath(directory, 'directory');
+    const id = checked.id === undefined ? newId() : checkId(checked.id);
+    const settle = checkMilliseconds(checked.settle, 'options.settle', 0);
+    if (settle > LONGEST_SETTLE) {
+      throw argumentError('ERR_OUT_OF_RANGE', 'options.settle', 'at most an hour', settle);
+    }
+    const signal = checkSignal(checked.signal);
+    const election = new Election<T>(folder, id, settle, checked.data);
+    await election.#enter(signal);
+    election.#forgetSignal = onAbort(signal, () => void election.leave());
+    election.#watch = setInterval(() => election.#look(), LOOK_MILLISECONDS).unref();
+    // The caller is to have its listeners by then.
+    setImmediate(() => void election.#stand());
+    return election;
+  }
+
+  /** False from the moment on at which it is about to be given up. */
+  get isPrimary(): boolean {
+    return this.#isPrimary;
+  }
+
+  /**
+   * Of this member's last primacy; 0 before the first. A fencing token: it is
+   * larger than that of every earlier primary, as long as `.primary` is kept.
+   */
+  get term(): number {
+    return this.#term;
+  }
+
+  /** The primary, where it is a living member. */
+  async primary(): Promise<Member<T> | null> {
+    return lookAtMembers<T>(this.#directory).find((member) => member.primary) ?? null;
+  }
+
+  /** The living, in order of id. Removes the files of the dead. */
+  async members(): Promise<Member<T>[]> {
+    return lookAtMembers<T>(this.#directory);
+  }
+
+  /** Resolves when this member is primary, at once if it is. */
+  async whenPrimary(options?: { signal?: AbortSignal | undefined }): Promise<void> {
+    const signal = checkSignal(checkOptions(options).signal);
+    if (signal?.aborted === true) throw signal.reason;
+    if (this.#left !== undefined) throw this.#gone();
+    if (this.#isPrimary) return;
+    await new Promise<void>((resolve, reject) => {
+      const waiting = {
+        resolve: () => {
+          forget();
+          resolve();
+        },
+        reject: (reason: unknown) => {
+          forget();
+          reject(reason);
+        },
+      };
+      this.#waiting.add(waiting);
+      const forget = onAbort(signal, () => {
+        this.#waiting.delete(waiting);
+        reject(signal?.reason);
+      });
+    });
+  }
+
+  /**
+   * Runs `work` once this member is primary, and resolves or rejects as it
+   * does; the member stays primary until it leaves. `options.signal` ends the wait.
+   */
+  async lead<R>(
+    work: (leadership: Leadership) => R | Promise<R>,
+    options?: { signal?: AbortSignal | undefined },
+  ): Promise<R> {
+    if (typeof work !== 'function') {
+      throw argumentError('ERR_INVALID_ARG_TYPE', 'work', 'a function', work);
+    }
+    // It may be lost again before this goes on.
+    do await this.whenPrimary(options);
+    while (!this.#isPrimary);
+    const controller = new AbortController();
+    const leadership = { term: this.#term, signal: controller.signal, fd: this.#seat?.fd ?? -1 };
+    this.#leads.add(controller);
+    const working = leading.run(this, async () => work(leadership));
+    const settled = working.then(
+      () => {},
+      () => {},
+    );
+    this.#works.add(settled);
+    try {
+      return await working;
+    } finally {
+      this.#leads.delete(controller);
+      this.#works.delete(settled);
+    }
+  }
+
+  /**
+   * Gives up the primacy or the place in the queue, and removes the member's
+   * file. A primary first aborts the signals of its `lead`s and waits until
+   * their work has settled (not where the work itself calls it). A second call
+   * does nothing but wait for the first.
+   */
+  leave(): Promise<void> {
+    return this.#leave((seat) => seat.releaseSync());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.leave();
+  }
+
+  #leave(letGo: (seat: FileLock<object>) => void): Promise<void> {
+    this.#left ??= this.#end(letGo);
+    return this.#left;
+  }
+
+  async #end(letGo: (seat: FileLock<object>) => void): Promise<void> {
+    const works = leading.getStore() === this ? [] : [...this.#works];
+    this.#forgetSignal();
+    clearInterval(this.#watch);
+    clearInterval(this.#membersWatch);
+    this.#leaving.abort();
+    const gone = this.#gone();
+    for (const waiting of [...this.#waiting]) waiting.reject(gone);
+    this.#waiting.clear();
+    try {
+      this.#resign(gone);
+    } finally {
+      await Promise.all(works);
+      const [seat, own] = [this.#seat, this.#own];
+      this.#seat = null;
+      this.#own = null;
+      try {
+        if (seat !== null) letGo(seat);
+      } finally {
+        own?.releaseSync();
+      }
+    }
+  }
+
+  #gone(): LockStateError {
+    return new LockStateError(this.#directory, `member ${printable(this.id)} has left`);
+  }
+
+  /** Its own file, which says that it lives. */
+  async #enter(signal: AbortSignal | undefined): Promise<void> {
+    const path = fileOf(this.#directory, this.id);
+    mkdirSync(this.#directory, { recursive: true });
+    for (let tries = 0; ; tries++) {
+      try {
+        this.#own = await FileLock.acquire<object>(path, {
+          timeout: JOIN_MILLISECONDS,
+          keepFile: false,
+          record: 'json',
+          permissions: 0o644,
+          data: this.#data,
+          signal,
+        });
+        this.#joinedAt = Date.now();
+        return;
+      } catch (error) {
+        if (isLockError(error, 'ERR_LOCK_TIMEOUT')) throw alive(path, this.id, error.holder);
+        // A file with something else in it, and nobody who lives by it.
+        const foreign = isLockError(error, 'ERR_LOCK_STATE') && tries < JOIN_TRIES;
+        if (!foreign || clearAway(path) !== null) throw error;
+      }
+    }
+  }
+
+  /** In the queue for the seat, until it has it or leaves. */
+  async #stand(): Promise<void> {
+    const { signal } = this.#leaving;
+    for (;;) {
+      let seat: FileLock<object>;
+      try {
+        await this.#settleDown();
+        const path = join(this.#directory, SEAT);
+        const options = { signal, data: { id: this.id }, permissions: 0o644 };
+        seat = await FileLock.acquire<object>(path, options);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#fail(error as Error);
+        await sleep(RETRY_MILLISECONDS, signal).catch(() => {});
+        if (signal.aborted) return;
+        continue;
+      }
+      if (!signal.aborted) return this.#begin(seat);
+      seat.releaseSync();
+      return;
+    }
+  }
+
+  /**
+   * Leaves a free seat to a smaller id that has joined at about the same time,
+   * for as long as that one may be settling. Not longer: it may be stopped.
+   */
+  async #settleDown(): Promise<void> {
+    const settle = this.#settle;
+    const { signal } = this.#leaving;
+    if (settle === 0 || isTaken(this.#directory)) return;
+    await sleep(Math.max(0, this.#joinedAt + settle - Date.now()), signal);
+    for (;;) {
+      if (isTaken(this.#directory)) return;
+      const now = Date.now();
+      const first = lookAtMembers(this.#directory).find(({ id, since }) => {
+        const at = since?.getTime() ?? 0;
+        return id < this.id && at <= this.#joinedAt + settle && now < at + 2 * settle;
+      });
+      if (first === undefined) return;
+      await sleep(SETTLE_LOOK_MILLISECONDS, signal);
+    }
+  }
+
+  #begin(seat: FileLock<object>): void {
+    this.#seat = seat;
+    this.#term = seat.token;
+    this.#isPrimary = true;
+    for (const waiting of [...this.#waiting]) waiting.resolve();
+    this.#waiting.clear();
+    // What the one before left is cleared away, after the work has begun.
+    setImmediate(() => {
+      if (this.#left !== undefined) return;
+      try {
+        lookAtMembers(this.#directory);
+      } catch (error) {
+        this.#fail(error as Error);
+      }
+    });
+    this.emit('primary', this.#term);
+  }
+
+  /** Primary no longer: everybody hears of it before the seat is let go of. */
+  #resign(reason: Error): void {
+    if (!this.#isPrimary) return;
+    this.#isPrimary = false;
+    for (const controller of this.#leads) controller.abort(reason);
+    this.#leads.clear();
+    this.emit('standby');
+  }
+
+  /** Were the files replaced or removed from outside? */
+  #look(): void {
+    if (this.#entering || this.#left !== undefined) return;
+    try {
+      if (this.#seat?.isCurrent() === false) this.#lose(this.#seat);
+      if (this.#own?.isCurrent() !== true) void this.#reenter();
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+  }
+
+  #lose(seat: FileLock<object>): void {
+    const message = `${seat.path} was removed or replaced: another member may be primary`;
+    const error = new LockLostError(seat.path, message);
+    this.#seat = null;
+    try {
+      this.#resign(error);
+    } finally {
+      seat.releaseSync();
+      void this.#stand();
+      this.#fail(error);
+    }
+  }
+
+  async #reenter(): Promise<void> {
+    const { signal } = this.#leaving;
+    this.#entering = true;
+    try {
+      this.#own?.releaseSync();
+      this.#own = null;
+      await this.#enter(signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#fail(error as Error);
+      // Somebody else lives by this id now.
+      if (isLockError(error, 'ERR_LOCK_HELD')) void this.leave();
+      else await sleep(RETRY_MILLISECONDS, signal).catch(() => {});
+    } finally {
+      this.#entering = false;
+    }
+    if (signal.aborted) this.#own?.releaseSync();
+  }
+
+  #fail(error: Error): void {
+    if (this.listenerCount('error') > 0) {
+      this.emit('error', error);
+      return;
+    }
+    process.emitWarning(`Election in ${this.#directory}: ${error.message}`, {
+      type: 'HoldfastWarning',
+      code: 'HOLDFAST_ELECTION',
+    });
+  }
+
+  /** For as long as somebody listens. */
+  #watchMembers(): void {
+    if (this.#membersWatch !== undefined || this.#left !== undefined) return;
+    let last: string | undefined;
+    const look = (): void => {
+      if (last !== undefined && this.listenerCount('members') === 0) {
+        clearInterval(this.#membersWatch);
+        this.#membersWatch = undefined;
+        return;
+      }
+      let members: Member<T>[];
+      try {
+        members = lookAtMembers<T>(this.#directory);
+      } catch (error) {
+        this.#fail(error as Error);
+        return;
+      }
+      const text = JSON.stringify(members.map(({ id, primary }) => [id, primary]));
+      const changed = last !== undefined && last !== text;
+      last = text;
+      if (changed) this.emit('members', members);
+    };
+    look();
+    this.#membersWatch = setInterval(look, LOOK_MILLISECONDS).unref();
+  }
+}
+
+const LONGEST_SETTLE = 3_600_000;
+
+/** Nine digits of base 36 last until the year 5188. */
+function newId(): string {
+  return `${Date.now().toString(36).padStart(9, '0')}-${randomBytes(6).toString('hex')}`;
+}
+
+function alive(path: string, id: string, holder: LockHeldError['holder']): LockHeldError {
+  const message = `there is a living member ${printable(id)}: ${describeHolder(holder)}`;
+  return new LockHeldError(path, holder, message);
+}

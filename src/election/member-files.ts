@@ -1,0 +1,143 @@
+import { lstatSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { argumentError } from '../arguments.js';
+import { EXCLUSIVE, loadBinding, SHARED } from '../binding.js';
+import { errnoOf, systemError } from '../errors.js';
+import { parseContent, toOwnerRecord } from '../owner-record.js';
+import { isOwn } from '../process-identity.js';
+
+export interface Member<T extends object = Record<never, never>> {
+  id: string;
+  /** `null` where its file does not tell. */
+  pid: number | null;
+  since: Date | null;
+  /** It is in this very process (several members may be). */
+  self: boolean;
+  primary: boolean;
+  data: Partial<T> | null;
+}
+
+export const SUFFIX = '.lock';
+/** The one file that all members queue for. Begins with a dot, as no id does. */
+export const SEAT = '.primary';
+const LONGEST_NAME = 255;
+
+/** An id, which becomes the name of a file. */
+export function checkId(id: unknown): string {
+  if (typeof id !== 'string') {
+    throw argumentError('ERR_INVALID_ARG_TYPE', 'options.id', 'a string', id);
+  }
+  if (isId(id)) return id;
+  const rule = "a name without '/' and NUL that does not begin with '.', of at most 250 bytes";
+  throw argumentError('ERR_INVALID_ARG_VALUE', 'options.id', rule, id);
+}
+
+function isId(id: string): boolean {
+  if (id === '' || id.startsWith('.') || /[/\0]/.test(id)) return false;
+  return Buffer.byteLength(id) <= LONGEST_NAME - SUFFIX.length;
+}
+
+export function fileOf(directory: string, id: string): string {
+  return join(directory, `${id}${SUFFIX}`);
+}
+
+/** The living, in order of id. The files of the dead are removed. */
+export function lookAtMembers<T extends object>(directory: string): Member<T>[] {
+  const primary = primaryId(directory);
+  const members: Member<T>[] = [];
+  for (const id of idsIn(directory)) {
+    const content = clearAway(fileOf(directory, id));
+    if (content === null) continue;
+    const owner = parseContent(content).owner;
+    const record = toOwnerRecord<T>(parseContent(content));
+    members.push({
+      id,
+      pid: record?.pid ?? null,
+      since: record?.since ?? null,
+      self: owner !== null && isOwn(owner),
+      primary: id === primary,
+      data: record?.data ?? null,
+    });
+  }
+  return members;
+}
+
+/** Of all files that may be those of members, alive or not. */
+export function idsIn(directory: string): string[] {
+  let names: string[];
+  try {
+    names = readdirSync(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+  return names
+    .filter((name) => name.endsWith(SUFFIX))
+    .map((name) => name.slice(0, -SUFFIX.length))
+    .filter(isId)
+    .sort();
+}
+
+const MISSING = errnoOf('ENOENT');
+// Not a file that could be a member's.
+const OTHER = [errnoOf('ELOOP'), errnoOf('ENXIO'), errnoOf('EACCES'), errnoOf('EPERM')];
+
+/**
+ * The content of a living member's file; of a dead one's the file is removed,
+ * whatever it holds, and the answer is `null`:
+ *   1. We get its lock, so nobody lives by it.
+ *   2. Meanwhile its name may have gone to the file of somebody new.
+ *   3. So the path is compared, and removed as every lock file is, guarded.
+ */
+export function clearAway(path: string): string | null {
+  const native = loadBinding(path);
+  if (!isRegular(path)) return null;
+  const id = native.open(path, -1);
+  if (id < 0) {
+    if (-id === MISSING || OTHER.includes(-id)) return null;
+    throw systemError(-id, 'open', path);
+  }
+  const errno = native.tryLock(id, EXCLUSIVE);
+  if (errno === 0) {
+    native.removeAtEnd(id);
+    native.release(id);
+    return null;
+  }
+  const content = native.read(id);
+  native.release(id);
+  if (errno !== errnoOf('EWOULDBLOCK')) throw systemError(errno, 'flock', path);
+  return typeof content === 'string' ? content : '';
+}
+
+function isRegular(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+/** Whether somebody holds the seat. Looks with a shared lock, for microseconds. */
+export function isTaken(directory: string): boolean {
+  const path = join(directory, SEAT);
+  const native = loadBinding(path);
+  const id = native.open(path, -1);
+  if (id < 0) {
+    if (-id === MISSING) return false;
+    throw systemError(-id, 'open', path);
+  }
+  const errno = native.tryLock(id, SHARED);
+  native.release(id);
+  if (errno !== 0 && errno !== errnoOf('EWOULDBLOCK')) throw systemError(errno, 'flock', path);
+  return errno !== 0;
+}
+
+/** Whom the record in the seat names, if it is taken. */
+function primaryId(directory: string): string | null {
+  if (!isTaken(directory)) return null;
+  const path = join(directory, SEAT);
+  const native = loadBinding(path);
+  const id = native.open(path, -1);
+  if (id < 0) return null;
+  const text = native.read(id);
+  native.release(id);
+  const data = typeof text === 'string' ? parseContent(text).owner?.data : undefined;
+  const named = (data as { id?: unknown } | undefined)?.id;
+  return typeof named === 'string' ? named : null;
+}

@@ -1,0 +1,285 @@
+// Another process that does with claims what the test tells it to, one message
+// at a time. It runs the built package.
+import { spawn, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { join } from 'node:path';
+
+const { Claims } = await import(new URL('../../dist/claims.js', import.meta.url).href);
+const send = (message) => process.connected && process.send(message);
+const held = new Map();
+let claims;
+let directory;
+
+const plain = (error) => ({
+  name: error?.name,
+  message: error?.message,
+  code: error?.code,
+  syscall: error?.syscall,
+  holder: error?.holder,
+  conflicts: error?.conflicts,
+  waited: error?.waited,
+});
+const describe = (claim) => ({
+  agent: claim.agent,
+  files: claim.files,
+  directories: claim.directories,
+  lockedAt: claim.lockedAt,
+  expiresAt: claim.expiresAt,
+  fd: claim.fd,
+  aborted: claim.signal.aborted,
+  reason: claim.signal.aborted ? claim.signal.reason.code : null,
+});
+const keep = (claim) => {
+  const { agent } = claim;
+  held.set(agent, claim);
+  claim.signal.addEventListener('abort', () =>
+    send({ event: 'lost', about: agent, value: claim.signal.reason.code }),
+  );
+  return describe(claim);
+};
+const codeOf = async (call) => {
+  try {
+    return { value: await call() };
+  } catch (error) {
+    return { code: error.code ?? `${error}` };
+  }
+};
+const idOf = (file) => {
+  try {
+    return JSON.parse(fs.readFileSync(file, 'utf8')).id;
+  } catch (error) {
+    // Gone; or seen by a path that is being made anew.
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  }
+};
+// Timers and IPC have their turn.
+const breathe = () => new Promise(setImmediate);
+const counter = () => {
+  const counts = {};
+  return { counts, add: (name) => (counts[name] = (counts[name] ?? 0) + 1) };
+};
+
+/**
+ * The independent judge: a file for each literal path that is claimed, which
+ * cannot be made twice. What it finds made already is a double grant.
+ */
+const mark = (markers, paths) => {
+  const made = [];
+  const doubles = [];
+  for (const path of paths) {
+    const marker = join(markers, path.replaceAll('/', '+'));
+    try {
+      fs.closeSync(fs.openSync(marker, 'wx'));
+      made.push(marker);
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+      doubles.push(path);
+    }
+  }
+  return { doubles, unmark: () => made.forEach((each) => void fs.unlinkSync(each)) };
+};
+
+/** Once, right before the `nth` call of `fs[name]` with a path that has `part`. */
+const before = ({ name, part, nth = 1 }, action) => {
+  const real = fs[name];
+  let left = nth;
+  const put = (method) => {
+    fs[name] = method;
+    syncBuiltinESMExports();
+  };
+  put((...args) => {
+    if (args.some((each) => typeof each === 'string' && each.includes(part)) && --left === 0) {
+      put(real);
+      action();
+      send({ event: 'meddled' });
+    }
+    return real(...args);
+  });
+};
+
+let stopping = false;
+let marked = null;
+
+const methods = {
+  open(path, options) {
+    directory = path;
+    claims = new Claims(path, options);
+  },
+  claim: async (request, options = {}) =>
+    keep(
+      await claims.claim(request, {
+        ...options,
+        onWait: () => send({ event: 'waiting', about: request.agent }),
+      }),
+    ),
+  claimAll: async (requests, options) => (await claims.claimAll(requests, options)).map(keep),
+  renew: (agent, ttl) => held.get(agent).renew(ttl),
+  release: (agent) => held.get(agent).release(),
+  describe: (agent) => describe(held.get(agent)),
+  covers: (agent, path) => held.get(agent).covers(path),
+  releaseAgent: (agent, options) => claims.release(agent, options),
+  releaseAll: (options) => claims.releaseAll(options),
+  list: () => claims.list(),
+  audit: () => claims.audit(),
+  check: (paths, options) => claims.check(paths, options),
+  prune: () => claims.prune(),
+  exit: (code) => process.exit(code),
+
+  /** A program that is given the claim's descriptor, and does not end with this one. */
+  lend(agent) {
+    const child = spawn('sleep', ['60'], {
+      stdio: ['ignore', 'ignore', 'ignore', held.get(agent).fd],
+      detached: true,
+    });
+    child.unref();
+    return child.pid;
+  },
+  fileOfDescriptor: (agent) => fs.fstatSync(held.get(agent).fd).ino,
+
+  /** Claims at once, and keeps what it got, marked, until `endRound`. */
+  async round(request, literals, markers) {
+    try {
+      const claim = await claims.claim(request);
+      held.set(request.agent, claim);
+    } catch (error) {
+      return { won: false, code: error.code, with: error.conflicts?.map((each) => each.agents[1]) };
+    }
+    marked = mark(markers, literals);
+    return { won: true, doubles: marked.doubles };
+  },
+  async endRound(agent) {
+    marked?.unmark();
+    const released = marked === null ? null : await held.get(agent).release();
+    marked = null;
+    return released;
+  },
+  /** Claims, waiting for the others, and lets go at once. */
+  async turn(request, literals, markers, timeout) {
+    const claim = await claims.claim(request, { timeout });
+    const { doubles, unmark } = mark(markers, literals);
+    unmark();
+    return { doubles, released: await claim.release() };
+  },
+
+  /**
+   * A hand that comes between two system calls: it removes a path, and writes
+   * `files` (a folder that was removed is made anew for them).
+   */
+  meddle(call, { remove, files = {} }) {
+    before(call, () => {
+      fs.rmSync(remove, { recursive: true });
+      for (const [file, content] of Object.entries(files)) {
+        fs.mkdirSync(directory, { recursive: true });
+        fs.appendFileSync(join(directory, file), content);
+      }
+    });
+  },
+
+  stop() {
+    stopping = true;
+  },
+  /** Looks and looks. */
+  async observe() {
+    const { counts, add } = counter();
+    while (!stopping) {
+      add('looks');
+      for (const { state } of await claims.list()) add(state);
+      for (const _ of await claims.audit()) add('audited');
+      await breathe();
+    }
+    return counts;
+  },
+  /** Claims, renews and releases, whatever happens to the files. */
+  async live(request) {
+    const { counts, add } = counter();
+    while (!stopping) {
+      const got = await codeOf(() => claims.claim(request));
+      add(`claim ${got.code ?? 'granted'}`);
+      for (let again = 0; again < 3 && got.value; again++) {
+        const { code } = await codeOf(() => got.value.renew());
+        add(`renew ${code ?? 'done'}`);
+        await breathe();
+      }
+      if (got.value) {
+        const { code, value } = await codeOf(() => got.value.release());
+        add(`release ${code ?? value}`);
+      }
+      await breathe();
+    }
+    return counts;
+  },
+  /**
+   * The same in a folder that vanishes: whoever is granted the scope marks it
+   * with its claim's id. Where another one's mark is there, their claims must
+   * not both be in the folder.
+   */
+  async contend(request, marker) {
+    const { counts, add } = counter();
+    const fileOf = (agent) => join(directory, `${agent}.lock`);
+    while (!stopping) {
+      const { value: claim, code } = await codeOf(() => claims.claim(request));
+      add(`claim ${code ?? 'granted'}`);
+      if (claim) {
+        const id = idOf(fileOf(request.agent));
+        const own = `${marker}.${process.pid}`;
+        fs.writeFileSync(own, JSON.stringify({ agent: request.agent, id }));
+        try {
+          fs.linkSync(own, marker);
+          await breathe();
+          fs.unlinkSync(marker);
+        } catch (error) {
+          if (error.code !== 'EEXIST') throw error;
+          try {
+            const other = JSON.parse(fs.readFileSync(marker, 'utf8'));
+            const isThere = () => other.id !== null && idOf(fileOf(other.agent)) === other.id;
+            const both = isThere() && id !== null && idOf(fileOf(request.agent)) === id;
+            add(both && isThere() ? 'BOTH' : 'vanished with the folder');
+          } catch (error) {
+            if (error.code !== 'ENOENT') throw error;
+          }
+        }
+        const { code, value } = await codeOf(() => claim.release());
+        add(`release ${code ?? value}`);
+      }
+      await breathe();
+    }
+    return counts;
+  },
+  async removeFolder() {
+    let times = 0;
+    for (; !stopping; times++) {
+      fs.rmSync(directory, { recursive: true, force: true, maxRetries: 10 });
+      if (times % 2 === 0) fs.mkdirSync(directory, { recursive: true });
+      // Now and then for so long that whoever tries again finds it.
+      const pause = times % 4 === 0 ? 2 : 0;
+      for (const until = performance.now() + pause; performance.now() < until; ) await breathe();
+      await breathe();
+    }
+    return times;
+  },
+  async sweep() {
+    let deleted = 0;
+    while (!stopping) {
+      // Some live for a while.
+      for (const until = performance.now() + 5; performance.now() < until; ) await breathe();
+      const args = [directory, '-name', '*.lock', '-delete', '-printf', '.'];
+      deleted += spawnSync('find', args).stdout.length;
+    }
+    return deleted;
+  },
+};
+
+process.on('message', async ({ id, method, args }) => {
+  try {
+    send({ id, value: await methods[method](...args) });
+  } catch (error) {
+    send({ id, error: plain(error) });
+  }
+});
+process.on('warning', ({ code, message }) =>
+  send({ event: 'warning', about: code, value: message }),
+);
+process.on('disconnect', () => process.exit());
+send({ event: 'ready' });

@@ -1,0 +1,31 @@
+// Claims what it is told to, once, between two marks that a tracer sees.
+import { accessSync } from 'node:fs';
+
+const { Claims } = await import(new URL('../../dist/claims.js', import.meta.url).href);
+const mark = (name) => {
+  try {
+    accessSync(`/holdfast-${name}`);
+  } catch {
+    // It is only to be seen.
+  }
+};
+
+process.once('message', async ({ directory, warmUp, root, requests }) => {
+  const act = async (claims) =>
+    requests.length === 1 ? [await claims.claim(requests[0])] : claims.claimAll(requests);
+  // So that the modules, the addon and the identity are there.
+  const warm = new Claims(warmUp, { root });
+  for (const claim of await act(warm)) await claim.release();
+  const claims = new Claims(directory, { root });
+  // What it has to know of the tree.
+  claims.plan(requests);
+  process.once('message', async () => {
+    mark('begin');
+    const held = await act(claims);
+    mark('end');
+    // Read, so that nothing is collected.
+    process.send(held.length);
+  });
+  process.send('ready');
+});
+process.on('disconnect', () => process.exit());
