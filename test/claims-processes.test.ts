@@ -172,12 +172,8 @@ test('of two processes that claim all or nothing in opposite order, one has all 
   }
 });
 
-const finds = spawnSync('find', ['--version'], { stdio: 'ignore' }).status === 0;
-const mustFind = (process.env['HOLDFAST_TEST_NO_SKIP'] ?? '') !== '';
-const needsFind = finds || mustFind ? test : test.skip;
-
-needsFind(
-  `claims that a sweep with find deletes all the time end in no other way than lost${finds ? '' : ' [skipped: needs find]'}`,
+needs('find')(
+  'claims that a sweep with find deletes all the time end in no other way than lost',
   async () => {
     const { root, locks } = places();
     const peers = await ClaimsPeer.startMany(4, locks, root);
@@ -221,7 +217,6 @@ needsFind(
     expect(readdirSync(locks)).toEqual(['afterwards.lock']);
     await claim.release();
   },
-  60_000,
 );
 
 test('in a folder that is removed and made anew all the time, two overlapping claims are never both there', async () => {
@@ -410,7 +405,7 @@ test('a folder removed while a claim is renewed or released: lost, and false', a
   const { root, locks } = places();
   const peer = await ClaimsPeer.start(locks, root);
   await peer.claim({ agent: 'mine', files: ['src/a.ts'] });
-  await peer.meddle({ name: 'writeFileSync', part: '.tmp' }, { remove: locks });
+  await peer.meddle({ name: 'openSync', part: 'mine.lock' }, { remove: locks });
   await expect(peer.call('renew', 'mine')).rejects.toMatchObject({ code: 'ERR_LOCK_LOST' });
   await peer.claim({ agent: 'mine', files: ['src/a.ts'] });
   await peer.meddle({ name: 'unlinkSync', part: 'mine.lock' }, { remove: locks });
