@@ -7,6 +7,7 @@ Commands:
   status PATH…                       who holds a lock, who waits, since when
   claim add|check|list|…             which of several agents may change what
   next-id DIR [COMMAND…]             a number that nobody else gets
+  elect DIR COMMAND…                 of several, one runs it; the others stand by
 
   holdfast COMMAND --help            more about one of them
   holdfast --version
@@ -152,4 +153,28 @@ it. The last id is kept in DIR, in a file named like the lock with .last behind.
 
 Exit status: 0, or that of COMMAND; 75 the time is up; 64 wrong usage; 65 the
 lock failed; 69 COMMAND cannot be run; 73 the lock cannot be made or opened.
+`;
+
+export const ELECT_HELP = `Usage: holdfast elect [options] DIR [--] COMMAND [ARGUMENT…]
+       holdfast elect status [--json] DIR
+
+Of all that are started with one DIR, one runs its COMMAND: the primary. The
+others stand by, and when it ends, crashes or is killed, the next one is primary
+within milliseconds. DIR is made if it is missing.
+
+      --id ID        of this member, unique among the living; by default later
+                     ones sort later
+      --settle TIME  how long a free seat stays free (150ms), so that of those
+                     that start together the smallest id takes it; 0
+  -h, --help
+
+COMMAND inherits the seat: if holdfast is killed, there is no second primary as
+long as COMMAND runs. If the folder or its .primary is removed or replaced,
+COMMAND is ended: SIGTERM, after 5 s SIGKILL. HOLDFAST_TERM is set to a number
+that is larger for every new primary. Signals are passed on to COMMAND.
+
+status shows the members and who is primary.
+
+Exit status: that of COMMAND; 75 there is a living member ID; 64 wrong usage; 65
+the lock failed; 69 COMMAND cannot be run; 73 DIR cannot be made or opened.
 `;

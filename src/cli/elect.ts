@@ -1,0 +1,125 @@
+import { join } from 'node:path';
+import { Election, leaveBehind } from '../election/election.js';
+import { lookAtMembers, type Member, SEAT } from '../election/member-files.js';
+import { isLockError } from '../errors.js';
+import { describeHolder, formatDuration, type Holder, printable } from '../holder.js';
+import { inspect } from '../inspect.js';
+import { runCommand } from './command.js';
+import { EXIT, Exit, exitCodeOf, usageError } from './exit-codes.js';
+import { parseLeading } from './leading-options.js';
+import { type Streams, say } from './streams.js';
+import { tableLines } from './table.js';
+import { parseTime } from './time.js';
+
+const text = { type: 'string' } as const;
+const flag = { type: 'boolean' } as const;
+const OPTIONS = { id: text, settle: text, help: { ...flag, short: 'h' } } as const;
+const STATUS_OPTIONS = { json: flag, help: { ...flag, short: 'h' } } as const;
+
+/** `holdfast elect`. */
+export async function elect(argv: string[], streams: Streams): Promise<number> {
+  const isStatus = argv[0] === 'status';
+  const rest = isStatus ? argv.slice(1) : argv;
+  const { values, operand, command } = parseLeading(
+    rest,
+    isStatus ? STATUS_OPTIONS : OPTIONS,
+    'elect',
+  );
+  if (values.has('help')) {
+    streams.stdout.write((await import('./help.js')).ELECT_HELP);
+    return EXIT.ok;
+  }
+  if (operand === undefined || operand === '') throw usageError('DIR is missing', 'elect');
+  try {
+    if (isStatus) {
+      if (command.length > 0) throw usageError(`elect status takes no '${command[0]}'`, 'elect');
+      return await status(operand, values.has('json'), streams);
+    }
+    if (command.length === 0) throw usageError(`a command is needed after ${operand}`, 'elect');
+    const settle = values.get('settle') as string | undefined;
+    const id = values.get('id') as string | undefined;
+    const options = {
+      id,
+      settle: settle === undefined ? undefined : parseTime(settle, '--settle', 'elect'),
+      data: { command: command.join(' ').slice(0, LONGEST_COMMAND) },
+    };
+    return await stand(operand, options, command, streams);
+  } catch (error) {
+    const code = exitCodeOf(error);
+    if (error instanceof Exit || code === EXIT.software) throw error;
+    throw new Exit(code, (error as Error).message);
+  }
+}
+
+const LONGEST_COMMAND = 1000;
+
+async function stand(
+  directory: string,
+  options: { id: string | undefined; settle: number | undefined; data: object },
+  command: string[],
+  streams: Streams,
+): Promise<number> {
+  const election = await Election.join(directory, options);
+  election.on('error', (error) => say(streams, error.message));
+  const waiting = setTimeout(() => void tellWhoLeads(election, streams), TELL_MILLISECONDS);
+  try {
+    // On loss it is ended, and only then the seat let go of.
+    return await election.lead(({ fd, signal }) => {
+      clearTimeout(waiting);
+      const env = { ...process.env, HOLDFAST_TERM: String(election.term) };
+      return runCommand(command, fd, { env, end: signal });
+    });
+  } finally {
+    clearTimeout(waiting);
+    // Not unlocked: a child that the command left behind in the background is
+    // primary as long as it has the descriptor.
+    await leaveBehind(election as unknown as Election);
+  }
+}
+
+// Whoever is primary within this needs no word.
+const TELL_MILLISECONDS = 200;
+
+async function tellWhoLeads(election: Election<object>, streams: Streams): Promise<void> {
+  try {
+    const primary = await election.primary();
+    const who = primary === null ? '' : `; primary is ${describe(primary)}`;
+    if (!election.isPrimary) say(streams, `standing by as ${printable(election.id)}${who}`);
+  } catch (error) {
+    if (!isLockError(error)) say(streams, (error as Error).message);
+  }
+}
+
+function describe({ id, pid, since }: Member<object>): string {
+  const age =
+    since === null ? '' : `, a member for ${formatDuration(Date.now() - since.getTime())}`;
+  return `${printable(id)} (pid ${pid ?? '?'}${age})`;
+}
+
+/** Members, and who has the seat: after `kill -9` that may be a command alone. */
+async function status(directory: string, json: boolean, streams: Streams): Promise<number> {
+  const members = lookAtMembers<{ command?: string }>(directory);
+  const seat = await inspect(join(directory, SEAT));
+  if (json) {
+    streams.stdout.write(`${JSON.stringify({ members, primary: seat }, null, 2)}\n`);
+    return EXIT.ok;
+  }
+  if (members.length === 0) streams.stdout.write('no members\n');
+  else {
+    const rows = members.map(({ id, pid, since, primary, data }) => [
+      printable(id),
+      primary ? 'primary' : 'standby',
+      String(pid ?? '-'),
+      since === null ? '-' : formatDuration(Date.now() - since.getTime()),
+      printable(data?.command ?? '-'),
+    ]);
+    const lines = tableLines([['MEMBER', 'STATE', 'PID', 'FOR', 'COMMAND'], ...rows]);
+    streams.stdout.write(`${lines.join('\n')}\n`);
+  }
+  const leads = members.some(({ primary }) => primary);
+  if (seat.state === 'held' && !leads) {
+    const [holder = null] = seat.holders as Holder[];
+    streams.stdout.write(`the seat is held by ${describeHolder(holder)}, which is no member\n`);
+  }
+  return EXIT.ok;
+}
