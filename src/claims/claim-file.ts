@@ -20,7 +20,7 @@ export const CLAIM_SUFFIX = '.lock';
 /** In bytes. No claim is longer. */
 export const CLAIM_LIMIT = 1024 * 1024;
 const LONGEST_NAME = 255;
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/;
+const TIME = /^(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/;
 
 /** The name of an agent, which becomes that of a file. */
 export function checkAgent(agent: unknown, name: string): string {
@@ -107,8 +107,11 @@ function textOf(fields: Record<string, unknown>, name: string): string {
 
 function timeOf(fields: Record<string, unknown>, name: string): Date {
   const text = textOf(fields, name);
-  const time = TIME.test(text) ? new Date(text) : new Date(Number.NaN);
-  if (Number.isNaN(time.getTime())) {
+  const [, year, month, day] = TIME.exec(text) ?? [];
+  const time = new Date(year === undefined ? Number.NaN : text);
+  // Date takes the 30th of February for the 2nd of March.
+  const days = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate();
+  if (Number.isNaN(time.getTime()) || Number(day) > days) {
     throw new Error(`"${name}" is not a time such as 2026-01-17T15:30:00Z`);
   }
   return time;

@@ -6,7 +6,7 @@ import type { FileLock } from '../file-lock.js';
 import type { ClaimFile } from './claim-file.js';
 import { type ClaimsFolder, type Found, GRACE_MILLISECONDS } from './folder.js';
 import { parsePattern } from './pattern.js';
-import { isCovered } from './scope.js';
+import { isCovered, type Scope } from './scope.js';
 
 /** How long before its expiry an owner counts its claim as gone. */
 const MARGIN_MILLISECONDS = GRACE_MILLISECONDS;
@@ -91,6 +91,7 @@ export class Claim implements AsyncDisposable {
    * changes. Not by `release`.
    */
   get signal(): AbortSignal {
+    this.#checkClock();
     return this.#controller.signal;
   }
 
@@ -108,6 +109,7 @@ export class Claim implements AsyncDisposable {
    * root or absolute below it. What lies outside of the root is never covered.
    */
   covers(path: string): boolean {
+    this.#checkClock();
     if (!this.#held) return false;
     const { folder, claim } = this.#parts;
     let wanted: ReturnType<typeof parsePattern>;
@@ -197,8 +199,12 @@ export class Claim implements AsyncDisposable {
       this.#lose('it was removed or overwritten');
       return;
     }
+    const { expiresAt, ...scope } = found.claim as ClaimFile;
+    if (textOf(scope) !== textOf(this.#parts.claim)) {
+      this.#lose('its scope was changed by hand');
+      return;
+    }
     // Renewed by its agent's name.
-    const { expiresAt } = found.claim as ClaimFile;
     if (expiresAt.getTime() === this.#expiresAt.getTime()) return;
     this.#expiresAt = expiresAt;
     this.#watchExpiry();
@@ -208,17 +214,30 @@ export class Claim implements AsyncDisposable {
     // While it is bound and held, it does not expire.
     if (this.#parts.lock !== null || !this.#held) return;
     clearTimeout(this.#expiry);
-    const remaining = this.#expiresAt.getTime() - MARGIN_MILLISECONDS - Date.now();
     const check = (): void => {
-      if (Date.now() < this.#expiresAt.getTime() - MARGIN_MILLISECONDS) this.#watchExpiry();
-      else this.#lose('it has expired');
+      this.#checkClock();
+      if (this.#held) this.#watchExpiry();
     };
-    this.#expiry = setTimeout(check, Math.min(Math.max(remaining, 0), LONGEST_TIMER)).unref();
+    const pause = Math.min(Math.max(this.#remaining(), 0), LONGEST_TIMER);
+    this.#expiry = setTimeout(check, pause).unref();
+  }
+
+  /** Until this owner counts its claim as gone. */
+  #remaining(): number {
+    return this.#expiresAt.getTime() - MARGIN_MILLISECONDS - Date.now();
+  }
+
+  /** A timer comes late where the process was stopped, or busy. */
+  #checkClock(): void {
+    if (this.#parts.lock === null && this.#remaining() <= 0) this.#lose('it has expired');
   }
 
   #scheduleRenewal(): void {
     if (!this.#parts.keepAlive) return;
-    const pause = Math.min(this.#parts.ttl / 3, LONGEST_TIMER);
+    // With a short ttl a third of it may be too late.
+    const half =
+      this.#parts.lock === null ? Math.max(this.#remaining(), 0) / 2 : Number.POSITIVE_INFINITY;
+    const pause = Math.min(this.#parts.ttl / 3, half, LONGEST_TIMER);
     this.#renewal = setTimeout(async () => {
       try {
         await this.renew();
@@ -252,6 +271,10 @@ export class Claim implements AsyncDisposable {
     this.#parts.lock?.releaseSync();
     this.#parts.ended(this);
   }
+}
+
+function textOf({ patterns, except }: Scope): string {
+  return JSON.stringify([patterns, except].map((list) => list.map((each) => each.pattern)));
 }
 
 /** In whole seconds, rounded up. */

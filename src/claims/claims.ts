@@ -16,7 +16,7 @@ import { LOOK_MILLISECONDS, NextChange, watchFolder } from './changes.js';
 import { type Claim, checkTtl, claimOf, expiryAfter, inside } from './claim.js';
 import { CLAIM_LIMIT, type ClaimFile, checkAgent, formatClaim } from './claim-file.js';
 import { type Claimed, conflictsAmong, Wishes } from './conflicts.js';
-import { ClaimConflictError, ClaimInvalidError } from './errors.js';
+import { ClaimConflictError, ClaimInvalidError, describeWitness } from './errors.js';
 import { ClaimsFolder, type Found, GRACE_MILLISECONDS } from './folder.js';
 import { defaultRoot, findRoot, parsePattern, plainPath, type Root } from './pattern.js';
 import { makePlan } from './plan.js';
@@ -321,8 +321,8 @@ export class Claims {
     const reasons = new Map<string, string>();
     for (const { agents, witness } of conflictsAmong(active, [])) {
       const [one, other] = agents;
-      reasons.set(one, `overlaps with ${other}: both match ${witness}`);
-      reasons.set(other, `overlaps with ${one}: both match ${witness}`);
+      reasons.set(one, `overlaps with ${other}: ${describeWitness(witness)}`);
+      reasons.set(other, `overlaps with ${one}: ${describeWitness(witness)}`);
     }
     return found.map((each) => {
       const reason = reasons.get(each.agent);

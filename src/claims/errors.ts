@@ -1,5 +1,6 @@
 import { LockError, setName } from '../errors.js';
 import { printable } from '../holder.js';
+import { UNDECIDED } from './overlap.js';
 import type { Conflict } from './types.js';
 
 /** What is wanted overlaps with what others claim. */
@@ -36,6 +37,13 @@ export class ClaimInvalidError extends LockError {
 }
 setName(ClaimInvalidError, 'ClaimInvalidError');
 
+/** `both match app/x`. */
+export function describeWitness(witness: string): string {
+  return witness === UNDECIDED
+    ? 'too intricate to be told apart'
+    : `both match ${printable(witness)}`;
+}
+
 /** `shop (app/**) overlaps with api (app/api/), claimed until …`. */
 export function describeConflict({ agents, entries, witness, task, expiresAt }: Conflict): string {
   const [one, other] = agents.map(printable);
@@ -43,7 +51,7 @@ export function describeConflict({ agents, entries, witness, task, expiresAt }: 
   const until =
     expiresAt === null ? '' : `, claimed until ${expiresAt.toISOString().slice(0, 19)}Z`;
   const doing = task === null ? '' : `, "${printable(task)}"`;
-  return `${one}'s ${mine} overlaps with ${other}'s ${theirs} (both match ${printable(witness)})${until}${doing}`;
+  return `${one}'s ${mine} overlaps with ${other}'s ${theirs} (${describeWitness(witness)})${until}${doing}`;
 }
 
 const MOST_SAID = 3;

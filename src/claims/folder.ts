@@ -319,12 +319,23 @@ export class ClaimsFolder {
     for (const name of names) if (name.endsWith(TEMPORARY)) this.remove(join(this.path, name));
   }
 
+  /**
+   * None where it cannot be understood, as after a power failure: what it
+   * listed did not come to count.
+   */
   #readJournal(): Move[] {
+    let text: string;
     try {
-      return JSON.parse(readFileSync(join(this.path, JOURNAL), 'utf8')) as Move[];
+      text = readFileSync(join(this.path, JOURNAL), 'utf8');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      if (isMissing(error)) return [];
       throw error;
+    }
+    try {
+      const moves = JSON.parse(text) as unknown;
+      return Array.isArray(moves) && moves.every(isMove) ? moves : [];
+    } catch {
+      return [];
     }
   }
 
@@ -403,6 +414,13 @@ interface Move {
   to: string;
 }
 
+/** Between two names in the folder, and to that of a claim. */
+function isMove(value: unknown): value is Move {
+  const { from, to } = Object(value) as Partial<Move>;
+  if (typeof from !== 'string' || typeof to !== 'string' || from.includes('/')) return false;
+  return from.startsWith(OURS) && to.endsWith(CLAIM_SUFFIX) && !/[/]|^\./.test(to);
+}
+
 function temporaryName(): string {
   return `${OURS}${randomBytes(8).toString('hex')}${TEMPORARY}`;
 }
@@ -416,7 +434,7 @@ function readShort(path: string): Buffer {
   try {
     let length = 0;
     for (;;) {
-      const read = readSync(fd, buffer, length, buffer.length - length, length);
+      const read = readSync(fd, buffer, length, buffer.length - length, null);
       length += read;
       // A short read of a regular file is its end.
       if (read === 0 || length === buffer.length) break;

@@ -3,17 +3,21 @@ import { ANY, INSIDE, type Pattern, SEGMENTS, STAR, type Token } from './pattern
 const SLASH = 47;
 const DOT = 46;
 
+/** In the place of a path where there is none within reason: see {@link findCommon}. */
+export const UNDECIDED = '';
+
 /**
  * A path that matches both patterns and none of `except`, the shortest there
  * is; `null` where no path does. Exact: it searches the product of the
- * patterns' automata, breadth first.
+ * patterns' automata, breadth first. Patterns can be made so that no such
+ * search ends in our time; of these the answer is {@link UNDECIDED}, which is to be
+ * taken for an overlap.
  *
- * A step of the search is (where in `one`, where in `other`, which of the
- * steps of `except` may be reached, what of a valid segment has been read).
- * Of `except` a set is followed, for a path is left out if any way through it
- * leads to the end. Where two searches meet in all but that set, and one's is
- * a part of the other's, the larger is dropped: whatever it finds, the smaller
- * one finds as well.
+ * A step of the search is (where in `one`, where in `other`, which places of
+ * `except` may be reached, what of a valid segment has been read). Of `except`
+ * a set is followed, for a path is left out if any way through it leads to the
+ * end. Where two searches meet in all but that set, and one's is a part of the
+ * other's, the larger is dropped: whatever it finds, the smaller one finds.
  */
 export function findCommon(
   one: Pattern,
@@ -25,8 +29,9 @@ export function findCommon(
     .filter((each) => mayMeet(each, one) && mayMeet(each, other))
     .map((each) => each.tokens);
   const found = search(one.tokens, other.tokens, excluded, false);
+  if (found === null || found === UNDECIDED) return found;
   // With something in place of each `*`, it reads more like a path.
-  return found === null ? null : (search(one.tokens, other.tokens, excluded, true) ?? found);
+  return search(one.tokens, other.tokens, excluded, true) || found;
 }
 
 /** Whether some path matches both. */
@@ -65,22 +70,20 @@ function prefixesAgree(
   return true;
 }
 
-/** More would take longer than anybody waits. */
-const MOST_STEPS = 2_000_000;
+// Beyond these, it would take longer than anybody waits, or too much memory.
+const MOST_STEPS = 200_000;
+const MOST_WORK = 20_000_000;
 
 interface Step {
   a: number;
   b: number;
-  /** The steps of `except` that are reached, a bit each. */
-  reached: bigint;
+  reached: Reached;
   /** What of the segment has been read: nothing, `.`, `..`, or something else. */
   segment: number;
   from: Step | null;
   read: number;
 }
 
-/** For any code point. */
-const CHARACTER_BITS = 21n;
 // Before the first segment there is no path yet, and behind one there is.
 const [NOTHING, ONE_DOT, TWO_DOTS, NAMED, BEGINNING] = [0, 1, 2, 3, 4];
 
@@ -92,62 +95,55 @@ function search(
 ): string | null {
   const machine = new Except(except);
   const other = unused([a, b, ...except]);
-  const seen = new Map<number, bigint[]>();
+  const seen = new Map<number, Reached[]>();
   const queue: Step[] = [];
-  let steps = 0;
-
-  const reach = (
-    a_: number,
-    b_: number,
-    reached: bigint,
-    segment: number,
-    from: Step | null,
-    read: number,
-  ): void => {
-    const key = (a_ * (b.length + 1) + b_) * 5 + segment;
+  const reach = (next: Step): void => {
+    const key = (next.a * (b.length + 1) + next.b) * 5 + next.segment;
     const known = seen.get(key);
-    if (known === undefined) seen.set(key, [reached]);
+    if (known === undefined) seen.set(key, [next.reached]);
     else {
-      if (known.some((set) => (set & reached) === set)) return;
-      known.push(reached);
+      if (known.some((set) => machine.isPart(set, next.reached))) return;
+      known.push(next.reached);
     }
-    if (++steps > MOST_STEPS) throw new TooIntricateError();
-    queue.push({ a: a_, b: b_, reached, segment, from, read });
+    queue.push(next);
   };
-
   for (const x of closure(a, 0, wordy)) {
-    for (const y of closure(b, 0, wordy)) reach(x, y, machine.start, BEGINNING, null, 0);
+    for (const y of closure(b, 0, wordy)) {
+      const reached = machine.start;
+      reach({ a: x, b: y, reached, segment: BEGINNING, from: null, read: 0 });
+    }
   }
   for (let head = 0; head < queue.length; head++) {
+    if (queue.length > MOST_STEPS || machine.work > MOST_WORK) return UNDECIDED;
     const step = queue[head] as Step;
     const atEnd = step.a === a.length && step.b === b.length;
-    if (atEnd && step.segment === NOTHING && !machine.matches(step.reached)) {
-      return pathTo(step);
-    }
-    for (const read of candidates(a[step.a], b[step.b], machine, other)) {
+    if (atEnd && step.segment === NOTHING && !step.reached.matches) return pathTo(step);
+    for (const read of candidates(a[step.a], b[step.b], step.reached, other)) {
       const segment = nextSegment(step.segment, read);
       if (segment < 0) continue;
       const nextA = advance(a, step.a, read, wordy);
       const nextB = nextA.length === 0 ? [] : advance(b, step.b, read, wordy);
       if (nextB.length === 0) continue;
       const reached = machine.advance(step.reached, read);
-      for (const x of nextA) for (const y of nextB) reach(x, y, reached, segment, step, read);
+      for (const x of nextA) {
+        for (const y of nextB) reach({ a: x, b: y, reached, segment, from: step, read });
+      }
     }
   }
   return null;
 }
 
-/** What is worth reading next: of characters that no pattern names, one. */
+/** What is worth reading next: of characters that nothing here names, one. */
 function candidates(
   x: Token | undefined,
   y: Token | undefined,
-  machine: Except,
+  { characters }: Reached,
   other: number,
 ): readonly number[] {
   if (x === undefined || y === undefined) return [];
   if (x >= 0) return [x];
   if (y >= 0) return [y];
-  return machine.characters.length === 0 ? [other, SLASH] : [other, ...machine.characters, SLASH];
+  return characters.length === 0 ? [other, SLASH] : [other, ...characters, SLASH];
 }
 
 /** Negative: no path reads so. */
@@ -212,68 +208,80 @@ function unused(patterns: readonly (readonly Token[])[]): number {
 
 const [A, Z, BEYOND] = [97, 122, 0x4e00];
 
-/** All patterns of `except` at once: which of their steps may be reached. */
-class Except {
+/** Places in the patterns of `except` that may be reached, in order. */
+interface Reached {
+  readonly places: readonly number[];
+  /** One of the patterns has ended: it matches. */
+  readonly matches: boolean;
+  /** What the places name. All other characters lead on alike. */
   readonly characters: readonly number[];
-  readonly start: bigint;
-  readonly #patterns: (readonly Token[])[];
-  readonly #offsets: number[] = [];
-  readonly #accepting: bigint;
-  readonly #memory = new Map<bigint, bigint>();
-
-  constructor(patterns: (readonly Token[])[]) {
-    this.#patterns = patterns;
-    const characters = new Set(patterns.flat().filter((token) => token >= 0));
-    characters.delete(SLASH);
-    this.characters = [...characters];
-    let offset = 0;
-    let accepting = 0n;
-    let start = 0n;
-    for (const tokens of patterns) {
-      this.#offsets.push(offset);
-      for (const place of closure(tokens, 0)) start |= 1n << BigInt(offset + place);
-      offset += tokens.length + 1;
-      accepting |= 1n << BigInt(offset - 1);
-    }
-    this.start = start;
-    this.#accepting = accepting;
-  }
-
-  matches(reached: bigint): boolean {
-    return (reached & this.#accepting) !== 0n;
-  }
-
-  advance(reached: bigint, read: number): bigint {
-    if (reached === 0n) return 0n;
-    const key = (reached << CHARACTER_BITS) | BigInt(read);
-    let next = this.#memory.get(key);
-    if (next === undefined) {
-      next = this.#advance(reached, read);
-      this.#memory.set(key, next);
-    }
-    return next;
-  }
-
-  #advance(reached: bigint, read: number): bigint {
-    let next = 0n;
-    this.#patterns.forEach((tokens, index) => {
-      const offset = this.#offsets[index] as number;
-      for (let at = 0; at <= tokens.length; at++) {
-        if ((reached >> BigInt(offset + at)) & 1n) {
-          for (const place of advance(tokens, at, read, false))
-            next |= 1n << BigInt(offset + place);
-        }
-      }
-    });
-    return next;
-  }
+  readonly next: Map<number, Reached>;
 }
 
-/** Patterns made so that no search through them ends. */
-export class TooIntricateError extends RangeError {
-  readonly code = 'ERR_OUT_OF_RANGE';
+/** Behind each pattern in the list of all. */
+const END = -5;
 
-  constructor() {
-    super('the patterns of "except" are too intricate to be decided: use fewer wildcards in them');
+/** All patterns of `except` at once, one behind the other. */
+class Except {
+  readonly start: Reached;
+  /** Roughly how many places have been looked at. */
+  work = 0;
+  readonly #tokens: Token[] = [];
+  readonly #sets = new Map<string, Reached>();
+
+  constructor(patterns: (readonly Token[])[]) {
+    const starts: number[] = [];
+    for (const tokens of patterns) {
+      starts.push(this.#tokens.length);
+      for (const token of tokens) this.#tokens.push(token);
+      this.#tokens.push(END);
+    }
+    this.start = this.#set(new Set(starts.flatMap((at) => closure(this.#tokens, at))));
+  }
+
+  /** Whether `small` has no place that `large` has not. */
+  isPart(small: Reached, large: Reached): boolean {
+    if (small === large) return true;
+    if (small.places.length >= large.places.length) return false;
+    this.work += large.places.length;
+    let at = 0;
+    for (const place of small.places) {
+      while (at < large.places.length && (large.places[at] as number) < place) at++;
+      if (large.places[at] !== place) return false;
+    }
+    return true;
+  }
+
+  advance(reached: Reached, read: number): Reached {
+    const known = reached.next.get(read);
+    if (known !== undefined) return known;
+    this.work += reached.places.length;
+    const places = new Set<number>();
+    for (const at of reached.places) {
+      if (this.#tokens[at] === END) continue;
+      for (const place of advance(this.#tokens, at, read, false)) places.add(place);
+    }
+    const next = this.#set(places);
+    reached.next.set(read, next);
+    return next;
+  }
+
+  /** The same places are the same set. */
+  #set(found: Set<number>): Reached {
+    const places = [...found].sort((x, y) => x - y);
+    const key = places.join();
+    this.work += places.length;
+    const known = this.#sets.get(key);
+    if (known !== undefined) return known;
+    const tokens = places.map((at) => this.#tokens[at] as Token);
+    const characters = new Set(tokens.filter((token) => token >= 0 && token !== SLASH));
+    const set = {
+      places,
+      matches: tokens.includes(END),
+      characters: [...characters],
+      next: new Map(),
+    };
+    this.#sets.set(key, set);
+    return set;
   }
 }

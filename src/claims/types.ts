@@ -25,7 +25,7 @@ export interface ClaimRequest {
   bind?: boolean | undefined;
   /**
    * Default `false`. `true`: renews itself at a third of the ttl. Since the
-   * owner counts its claim as gone 2 s early, of no use with a ttl below 3 s.
+   * owner counts its claim as gone 2 s early, of no use with a ttl of 2 s or less.
    */
   keepAlive?: boolean | undefined;
 }
@@ -66,7 +66,10 @@ export interface Conflict {
   agents: [string, string];
   /** The first two entries of theirs that overlap. */
   entries: [Entry, Entry];
-  /** A path that both claim. */
+  /**
+   * A path that both claim. Empty where the patterns are so intricate that it
+   * could not be found out whether there is one; then they count as overlapping.
+   */
   witness: string;
   /** Of the second agent. */
   task: string | null;

@@ -2,7 +2,7 @@ import { realpathSync, statSync } from 'node:fs';
 import { relative, resolve, sep } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Claims } from '../claims/claims.js';
-import { escapePath } from '../claims/pattern.js';
+import { defaultRoot, escapePath } from '../claims/pattern.js';
 import { usageError } from './exit-codes.js';
 import { parseTime } from './time.js';
 
@@ -82,7 +82,7 @@ export function parseClaimArguments(
     const value = string(name);
     return value === undefined ? undefined : parseTime(value, `--${name}`, 'claim');
   };
-  const directory = string('dir') ?? process.env['HOLDFAST_CLAIMS'] ?? '';
+  const directory = string('dir') ?? fromEnvironment('HOLDFAST_CLAIMS');
   if (directory === '' && action !== 'plan') {
     throw usageError('which claims? name their folder with --dir or HOLDFAST_CLAIMS', 'claim');
   }
@@ -108,6 +108,12 @@ export function parseClaimArguments(
     conflictCode: exitCode(string('conflict-exit-code')),
   };
   return { action, given };
+}
+
+/** One folder wherever a hook runs: from the git top level, if it is relative. */
+function fromEnvironment(name: string): string {
+  const value = process.env[name] ?? '';
+  return value === '' ? '' : resolve(defaultRoot(process.cwd()), value);
 }
 
 function parse(

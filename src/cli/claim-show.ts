@@ -1,3 +1,4 @@
+import { describeWitness } from '../claims/errors.js';
 import type { ClaimStatus, Conflict, PathVerdict, Plan } from '../claims/types.js';
 import { printable } from '../holder.js';
 import { tableLines } from './table.js';
@@ -72,7 +73,7 @@ export function verdictLines(verdicts: readonly PathVerdict[]): string[] {
 /** `app/api/ x app/**   both match app/api/b`. */
 function overlap({ entries, witness }: Conflict): string {
   const [one, other] = entries.map(({ pattern }) => printable(pattern));
-  return `${one} x ${other}   both match ${printable(witness)}`;
+  return `${one} x ${other}   ${describeWitness(witness)}`;
 }
 
 /** Conflicts line by line, with the agents' names. */
@@ -118,15 +119,14 @@ function matrix(conflicts: readonly Conflict[], agents: readonly string[]): stri
 /** How to need fewer waves, the best way for each conflict. */
 function advice(conflicts: readonly Conflict[]): string[] {
   const best = conflicts.map(({ agents, resolutions: [first] }) => ({ agents, first }));
-  const together = best.every(({ first }) => first?.kind !== 'sequential');
-  const [only] = best;
   const words = best.map(({ first }) => `${first?.kind} - ${printable(first?.text ?? '')}`);
-  if (only !== undefined && best.length === 1) {
+  if (best.length === 1) {
+    const together = best[0]?.first?.kind !== 'sequential';
     return [together ? `One wave is possible: ${words[0]}` : `One after the other: ${words[0]}`];
   }
-  const head = together ? 'One wave is possible:' : 'What to do:';
-  return [
-    head,
-    ...best.map(({ agents }, at) => `  ${agents.map(printable).join(' and ')}: ${words[at]}`),
-  ];
+  // Each is right for itself; all together may leave an agent without a scope.
+  const lines = best.map(
+    ({ agents }, at) => `  ${agents.map(printable).join(' and ')}: ${words[at]}`,
+  );
+  return ['To need fewer waves:', ...lines];
 }

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { renewAgent, reportTo } from '../claims/claims.js';
-import { ClaimConflictError } from '../claims/errors.js';
+import { existsSync, readFileSync } from 'node:fs';
+import { type Claims, renewAgent, reportTo } from '../claims/claims.js';
+import { ClaimConflictError, describeWitness } from '../claims/errors.js';
 import type { ClaimRequest, ClaimStatus, Conflict } from '../claims/types.js';
 import { printable } from '../holder.js';
 import {
@@ -22,6 +22,7 @@ const ACTIONS: Record<ClaimAction, Action> = {
   add,
   check,
   list: async ({ claims, json }, streams) => {
+    tellIfMissing(claims, streams);
     const statuses = await claims.list();
     print(streams, json ? pretty(statuses) : listLines(statuses));
     return EXIT.ok;
@@ -37,19 +38,22 @@ const ACTIONS: Record<ClaimAction, Action> = {
     print(streams, [`${printable(agent)}: released`]);
     return EXIT.ok;
   },
-  clear: async ({ claims, force }) => {
+  clear: async ({ claims, force }, streams) => {
     await claims.releaseAll({ force });
+    await tellOfInvalid(claims, streams);
     return EXIT.ok;
   },
   prune: async ({ claims, json }, streams) => {
     const pruned = await claims.prune();
     const lines = pruned.map(({ agent, reason }) => `${printable(agent)}: removed, ${reason}`);
     print(streams, json ? pretty(pruned) : lines);
+    await tellOfInvalid(claims, streams);
     return EXIT.ok;
   },
   audit: async ({ claims, json }, streams) => {
     const conflicts = await claims.audit();
     print(streams, json ? pretty(conflicts) : conflictLines(conflicts));
+    await tellOfInvalid(claims, streams);
     return conflicts.length > 0 ? EXIT.refused : EXIT.ok;
   },
   plan,
@@ -109,6 +113,19 @@ function pretty(value: unknown): string {
   return JSON.stringify(value, null, 2);
 }
 
+/** A folder that is misspelled has no claims, and everything would seem free. */
+export function tellIfMissing({ directory }: Claims, streams: Streams): void {
+  if (!existsSync(directory)) say(streams, `there is no folder ${directory}, and so no claim`);
+}
+
+/** They stay, and keep everybody from claiming. */
+async function tellOfInvalid(claims: Claims, streams: Streams): Promise<void> {
+  for (const { file, state, reason } of await claims.list()) {
+    if (state === 'invalid')
+      say(streams, `${printable(file)} is no valid claim, and stays: ${reason}`);
+  }
+}
+
 async function add(given: ClaimArguments, streams: Streams): Promise<number> {
   const { claims, agent, task, ttl, timeout, ignoreInvalid, json } = given;
   const words = new Words(claims);
@@ -146,7 +163,7 @@ function refuse({ conflicts }: ClaimConflictError, timeout: number, streams: Str
     const [mine, theirs] = entries.map(({ pattern }) => printable(pattern));
     const until = expiresAt === null ? '' : `, until ${clockTime(expiresAt)}`;
     const doing = task === null ? '' : `, "${printable(task)}"`;
-    const both = `both match ${printable(witness)}`;
+    const both = describeWitness(witness);
     say(streams, `${one} cannot have ${mine}: ${other} has ${theirs} (${both})${until}${doing}`);
     for (const { kind, text } of resolutions) say(streams, `  ${kind} - ${printable(text)}`);
   }
@@ -156,6 +173,7 @@ function refuse({ conflicts }: ClaimConflictError, timeout: number, streams: Str
 
 async function check(given: ClaimArguments, streams: Streams): Promise<number> {
   const { claims, agent, strict, ignoreInvalid, conflictCode, json } = given;
+  tellIfMissing(claims, streams);
   const words = new Words(claims);
   const paths = given.paths.map((path) => words.path(path));
   const verdicts = await claims.check(paths, { ...(agent !== '' && { as: agent }), ignoreInvalid });
@@ -169,7 +187,7 @@ async function check(given: ClaimArguments, streams: Streams): Promise<number> {
 async function plan(given: ClaimArguments, streams: Streams): Promise<number> {
   const { claims, hasFolder, json } = given;
   const [file = ''] = given.paths;
-  const requests = readRequests(file);
+  const requests = readRequests(file, streams);
   const existing: ClaimStatus[] = hasFolder ? await claims.list() : [];
   const made = claims.plan(requests, { existing });
   const agents = requests.map(({ agent }) => agent);
@@ -177,7 +195,12 @@ async function plan(given: ClaimArguments, streams: Streams): Promise<number> {
   return made.conflicts.length > 0 ? EXIT.refused : EXIT.ok;
 }
 
-function readRequests(file: string): ClaimRequest[] {
+const FIELDS = [
+  ...['agent', 'files', 'directories', 'except', 'taskDescription'],
+  ...['ttl', 'bind', 'keepAlive'],
+];
+
+function readRequests(file: string, streams: Streams): ClaimRequest[] {
   const shown = file === '-' ? 'standard input' : file;
   let value: unknown;
   try {
@@ -192,6 +215,11 @@ function readRequests(file: string): ClaimRequest[] {
     if (typeof each !== 'object' || each === null) return each;
     // As in a claim's file.
     const { task_description: task, ...request } = each;
-    return task === undefined ? request : { taskDescription: task, ...request };
+    const unknown = Object.keys(request).find((key) => !FIELDS.includes(key));
+    if (unknown !== undefined) {
+      const whose = printable(String(request.agent));
+      say(streams, `Warning: "${printable(unknown)}" of ${whose} is not known, and ignored`);
+    }
+    return task == null ? request : { taskDescription: task, ...request };
   });
 }

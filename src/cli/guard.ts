@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { realpathSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { relative, resolve, sep } from 'node:path';
 import type { Claims } from '../claims/claims.js';
 import { printable } from '../holder.js';
@@ -12,6 +12,10 @@ import { type Streams, say } from './streams.js';
 export async function guard(given: ClaimArguments, streams: Streams): Promise<number> {
   if (!given.staged) throw usageError('claim guard needs --staged', 'claim');
   const { claims, agent, ignoreInvalid } = given;
+  if (!existsSync(claims.directory)) {
+    say(streams, `there is no folder ${claims.directory}, and so no claim`);
+    return EXIT.ok;
+  }
   const paths = stagedPaths(claims);
   if (paths.length === 0) return EXIT.ok;
   const options = { ...(agent !== '' && { as: agent }), ignoreInvalid };
@@ -29,21 +33,26 @@ export async function guard(given: ClaimArguments, streams: Streams): Promise<nu
 function stagedPaths(claims: Claims): string[] {
   const place = placeFor(git('rev-parse', '--show-toplevel').replace(/\n$/, ''), claims.root);
   // The environment is git's: of `git commit -- PATHS` the index is another.
-  const names = git(
-    'diff-index',
-    '--cached',
-    '--name-only',
-    '--no-renames',
-    '--no-relative',
-    '--ignore-submodules=none',
-    '-z',
-    headOrNothing(),
+  const [names, ...others] = [headOrNothing(), ...mergeHeads()].map(changedSince);
+  return (
+    [...(names ?? [])]
+      // Of a merge, what is as one of the parents has it was committed there.
+      .filter((name) => others.every((changed) => changed.has(name)))
+      .map(place)
+      .filter((name) => name !== null)
   );
-  return names
-    .split('\0')
-    .filter((name) => name !== '')
-    .map(place)
-    .filter((name) => name !== null);
+}
+
+function changedSince(commit: string): Set<string> {
+  const options = ['--name-only', '--no-renames', '--no-relative', '--ignore-submodules=none'];
+  const names = git('diff-index', '--cached', ...options, '-z', commit);
+  return new Set(names.split('\0').filter((name) => name !== ''));
+}
+
+/** The other parents of a merge that is being concluded. */
+function mergeHeads(): string[] {
+  const file = git('rev-parse', '--git-path', 'MERGE_HEAD').trim();
+  return existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : [];
 }
 
 /** Before the first commit there is no HEAD, only the empty tree. */

@@ -96,7 +96,8 @@ export const CLAIM_HELP = `Usage: holdfast claim add [options] PATH…      clai
 Several agents work on one tree; each claims what it will change, and a claim
 that overlaps with another's is refused. The claims are files in a folder.
 
-      --dir DIR            the folder with the claims (or HOLDFAST_CLAIMS)
+      --dir DIR            the folder with the claims (or HOLDFAST_CLAIMS, which is
+                           taken from the git top level if it is relative)
       --agent NAME         whose claim it is (or HOLDFAST_AGENT)
       --root DIR           what claims are relative to: the git top level of the
                            folder with the claims, else the working directory

@@ -1,0 +1,118 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { type ClaimRequest, Claims } from '../src/claims.js';
+import { testFolder } from './support/folder.js';
+
+/** What reviews by experiment found. */
+function places(): { root: string; locks: string; claims: Claims } {
+  const root = testFolder();
+  const locks = join(root, 'locks');
+  return { root, locks, claims: new Claims(locks, { root }) };
+}
+
+function byHand(locks: string, agent: string, fields: object): void {
+  mkdirSync(locks, { recursive: true });
+  const time = (at: number): string => `${new Date(at).toISOString().slice(0, 19)}Z`;
+  const times = { locked_at: time(Date.now()), expires_at: time(Date.now() + 600_000) };
+  const claim = { agent, ...times, files: [], ...fields };
+  writeFileSync(join(locks, `${agent}.lock`), JSON.stringify(claim));
+}
+
+describe('an owner whose timers are late', () => {
+  test('does not cover anything once its claim has expired', async () => {
+    const { claims } = places();
+    const claim = await claims.claim({ agent: 'a', files: ['x'], ttl: 3000 });
+    expect(claim.covers('x')).toBe(true);
+    const gone = claim.expiresAt.getTime() - 2000;
+    // Nothing else runs in this thread meanwhile.
+    while (Date.now() < gone) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+    expect(claim.covers('x')).toBe(false);
+    expect(claim.signal.aborted).toBe(true);
+    await claims.releaseAll();
+  });
+
+  test('with a short ttl it is renewed in time all the same', async () => {
+    const { claims } = places();
+    const claim = await claims.claim({ agent: 'a', files: ['x'], ttl: 3000, keepAlive: true });
+    const first = claim.expiresAt.getTime();
+    for await (const [status] of claims.watch()) {
+      if ((status?.expiresAt?.getTime() ?? 0) > first) break;
+    }
+    expect(claim.signal.aborted).toBe(false);
+    await claim.release();
+  });
+
+  test('that was given another scope by hand is lost', async () => {
+    const { locks, claims } = places();
+    const claim = await claims.claim({ agent: 'a', files: ['x'] });
+    const lost = new Promise((resolve) => claim.signal.addEventListener('abort', resolve));
+    const file = join(locks, 'a.lock');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"x"', '"y"'));
+    await lost;
+    expect(claim.signal.reason).toMatchObject({ code: 'ERR_LOCK_LOST' });
+  });
+});
+
+describe('thousands of exceptions', () => {
+  test.each([
+    ['of single files', (at: number) => `src/mod${at % 50}/file-number-${at}.ts`],
+    ['of patterns', (at: number) => `src/mod${at % 50}/*-number-${at}.ts`],
+  ])('%s are decided', async (_, name) => {
+    const { claims } = places();
+    const except = Array.from({ length: 2000 }, (_each, at) => name(at));
+    const wide: ClaimRequest = { agent: 'a', directories: ['src/'], except };
+    await claims.claim(wide);
+    await expect(claims.claim({ agent: 'b', directories: ['src/'] })).rejects.toMatchObject({
+      code: 'ERR_CLAIM_CONFLICT',
+    });
+    await claims.claim({ agent: 'c', files: [name(7).replace('*', 'a'), name(1999)] });
+  });
+});
+
+test('patterns too intricate to be told apart count as overlapping, and keep nobody else', async () => {
+  const { locks, claims } = places();
+  byHand(locks, 'odd', { files: [`${'*a'.repeat(1000)}*b*`] });
+  const request = { agent: 'a', files: [`${'*b'.repeat(1000)}*c*`] };
+  await expect(claims.claim(request)).rejects.toMatchObject({
+    code: 'ERR_CLAIM_CONFLICT',
+    conflicts: [{ agents: ['a', 'odd'], witness: '' }],
+  });
+  byHand(locks, 'odder', request);
+  expect(await claims.list()).toMatchObject([
+    { agent: 'odd', state: 'conflicting' },
+    { agent: 'odder', state: 'conflicting' },
+  ]);
+  await claims.claim({ agent: 'other', files: ['c.ts'] });
+});
+
+test.each(['', '[null]', '[{"from":"../x","to":"a.lock"}]', '[{"from":".holdfast-a.tmp"}]', '{'])(
+  'a journal %j, as a power failure may leave it, lists nothing',
+  async (journal) => {
+    const { locks, claims } = places();
+    mkdirSync(locks);
+    writeFileSync(join(locks, '.holdfast-journal'), journal);
+    expect(await claims.list()).toEqual([]);
+    await claims.claim({ agent: 'a', files: ['x'] });
+    expect(readdirSync(locks)).toEqual(['a.lock']);
+  },
+);
+
+test.each(['2026-02-30T10:00:00Z', '2026-13-01T10:00:00Z', '2026-04-31T10:00:00Z'])(
+  'a day that there is not, %s, is no time',
+  async (locked_at) => {
+    const { locks, claims } = places();
+    byHand(locks, 'a', { locked_at, files: ['x'] });
+    expect(await claims.list()).toMatchObject([{ state: 'invalid' }]);
+  },
+);
+
+test('the message of a refusal by many is short, and its fields have them all', async () => {
+  const { claims } = places();
+  const requests = Array.from({ length: 200 }, (_, at) => ({ agent: `a${at}`, files: [`${at}`] }));
+  await claims.claimAll(requests);
+  const error = await claims.claim({ agent: 'all', directories: ['.'] }).catch((each) => each);
+  expect(error.conflicts).toHaveLength(200);
+  expect(error.message.length).toBeLessThan(1000);
+  expect(error.waited).toBe(0);
+});
