@@ -78,7 +78,7 @@ test('patterns too intricate to be told apart count as overlapping, and keep nob
     code: 'ERR_CLAIM_CONFLICT',
     conflicts: [{ agents: ['a', 'odd'], witness: '' }],
   });
-  byHand(locks, 'odder', request);
+  byHand(locks, 'odder', { files: request.files });
   expect(await claims.list()).toMatchObject([
     { agent: 'odd', state: 'conflicting' },
     { agent: 'odder', state: 'conflicting' },
