@@ -8,6 +8,7 @@ Commands:
   claim add|check|list|…             which of several agents may change what
   next-id DIR [COMMAND…]             a number that nobody else gets
   elect DIR COMMAND…                 of several, one runs it; the others stand by
+  doctor DIR                         do locks really work in this folder?
 
   holdfast COMMAND --help            more about one of them
   holdfast --version
@@ -178,4 +179,17 @@ status shows the members and who is primary.
 
 Exit status: that of COMMAND; 75 there is a living member ID; 64 wrong usage; 65
 the lock failed; 69 COMMAND cannot be run; 73 DIR cannot be made or opened.
+`;
+
+export const DOCTOR_HELP = `Usage: holdfast doctor [--json] DIR
+
+Tries whether locks work in DIR: which kind of file system it is, and with two
+real processes that share, contend, hand over and die. Says what is promised
+there and what is not. Works in a folder of its own inside DIR, and removes it.
+
+      --json     for programs
+  -h, --help
+
+Exit status: 0 locks work; 65 they do not; 64 wrong usage; 73 DIR is not there,
+or nothing can be made in it.
 `;

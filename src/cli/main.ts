@@ -8,6 +8,7 @@ type Command = (argv: string[], streams: Streams) => Promise<number>;
 const COMMANDS: Record<string, () => Promise<Command>> = {
   run: async () => (await import('./run.js')).run,
   claim: async () => (await import('./claim.js')).claim,
+  doctor: async () => (await import('./doctor.js')).doctor,
   elect: async () => (await import('./elect.js')).elect,
   'next-id': async () => (await import('./next-id.js')).nextId,
   status: async () => (await import('./status.js')).status,

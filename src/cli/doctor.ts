@@ -1,0 +1,308 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { loadBinding } from '../binding.js';
+import { FileLock } from '../file-lock.js';
+import { printable } from '../holder.js';
+import { inspect } from '../inspect.js';
+import { sleep } from '../waiting.js';
+import { count, peer } from './doctor-peer.js';
+import { EXIT, Exit, exitCodeOf, usageError } from './exit-codes.js';
+import type { Streams } from './streams.js';
+import { tableLines } from './table.js';
+
+interface Check {
+  /** What was to be seen. */
+  what: string;
+  /** `false`: it was not. `null`: it cannot be had here, which is no fault. */
+  ok: boolean | null;
+  detail: string;
+}
+
+interface Diagnosis {
+  directory: string;
+  fileSystem: string;
+  remote: boolean;
+  works: boolean;
+  checks: Check[];
+  promised: string[];
+  notPromised: string[];
+}
+
+const LIMIT_MILLISECONDS = 20_000;
+
+/** `holdfast doctor`: do locks really work here? */
+export async function doctor(argv: string[], streams: Streams): Promise<number> {
+  if (argv[0] === '--peer') return peer(streams);
+  const options = parse(argv);
+  if (options === null) {
+    streams.stdout.write((await import('./help.js')).DOCTOR_HELP);
+    return EXIT.ok;
+  }
+  const diagnosis = await examine(options.directory);
+  if (options.json) streams.stdout.write(`${JSON.stringify(diagnosis, null, 2)}\n`);
+  else streams.stdout.write(`${report(diagnosis, options.directory).join('\n')}\n`);
+  return diagnosis.works ? EXIT.ok : EXIT.data;
+}
+
+function parse(argv: string[]): { directory: string; json: boolean } | null {
+  const flag = { type: 'boolean', default: false } as const;
+  try {
+    const { values, positionals } = parseArgs({
+      args: argv,
+      allowPositionals: true,
+      options: { json: flag, help: { ...flag, short: 'h' } },
+    });
+    if (values.help) return null;
+    const [directory] = positionals;
+    if (directory !== undefined && positionals.length === 1) {
+      return { directory, json: values.json };
+    }
+  } catch (error) {
+    throw usageError((error as Error).message.split('. ')[0] ?? '', 'doctor');
+  }
+  throw usageError('one folder is needed', 'doctor');
+}
+
+async function examine(typed: string): Promise<Diagnosis> {
+  let folder: string;
+  try {
+    folder = mkdtempSync(join(realpathSync(typed), '.holdfast-doctor-'));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const exit = code === 'ENOENT' || code === 'ENOTDIR' ? EXIT.cantCreate : exitCodeOf(error);
+    throw new Exit(exit, `cannot try locks in ${typed}: ${message}`);
+  }
+  const other = new Peer();
+  const checks: Check[] = [];
+  try {
+    const remote = loadBinding(folder).remote(folder) === 1;
+    for (const [what, look] of Object.entries(CHECKS)) {
+      checks.push(await perform(what, () => look(folder, other, remote)));
+    }
+    const works = checks.every(({ ok }) => ok !== false);
+    const said = { directory: resolve(typed), fileSystem: fileSystemOf(folder), remote, works };
+    return { ...said, checks, ...promises(remote, works, checks) };
+  } finally {
+    other.kill();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function perform(what: string, look: () => Promise<Omit<Check, 'what'>>): Promise<Check> {
+  const ended = new AbortController();
+  const late = sleep(LIMIT_MILLISECONDS, ended.signal).then(() => {
+    throw new Error(`no answer within ${LIMIT_MILLISECONDS / 1000} s`);
+  });
+  late.catch(() => {});
+  try {
+    return { what, ...(await Promise.race([look(), late])) };
+  } catch (error) {
+    return { what, ok: false, detail: printable((error as Error).message) };
+  } finally {
+    ended.abort();
+  }
+}
+
+type Look = (folder: string, other: Peer, remote: boolean) => Promise<Omit<Check, 'what'>>;
+
+/** One after the other; each leaves nothing locked. */
+const CHECKS: Record<string, Look> = {
+  'a second lock of the same file is refused': async (folder) => {
+    const path = join(folder, 'same.lock');
+    const lock = FileLock.acquireSync(path);
+    const second = FileLock.tryAcquire(path);
+    second?.releaseSync();
+    lock.releaseSync();
+    return { ok: second === null, detail: second === null ? '' : 'both were granted' };
+  },
+  'another process is refused, and shares what is shared': async (folder, other) => {
+    const path = join(folder, 'other.lock');
+    const lock = FileLock.acquireSync(path);
+    const refused = await other.ask('try', path);
+    lock.releaseSync();
+    const shared = FileLock.acquireSync(path, { mode: 'shared' });
+    const beside = await other.ask('share', path);
+    await other.ask('release');
+    const excluded = await other.ask('try', path);
+    shared.releaseSync();
+    const answers = [refused, beside, excluded].join(', ');
+    return { ok: answers === 'refused, granted, refused', detail: answers };
+  },
+  'two processes that contend lose nothing': async (folder, other) => {
+    const path = join(folder, 'count.lock');
+    writeFileSync(`${path}.count`, '0');
+    const [own, theirs] = await Promise.all([count(path), other.ask('count', path)]);
+    const counted = Number(readFileSync(`${path}.count`, 'utf8'));
+    const expected = own + Number(theirs);
+    return { ok: counted === expected, detail: `${counted} of ${expected} rounds counted` };
+  },
+  'a lock that is released goes to the one that waits': async (folder, other) => {
+    const path = join(folder, 'handover.lock');
+    const lock = FileLock.acquireSync(path);
+    await other.waitFor(path);
+    const began = performance.now();
+    lock.releaseSync();
+    await other.granted();
+    const took = performance.now() - began;
+    await other.ask('release');
+    return { ok: true, detail: `after ${took.toFixed(1)} ms` };
+  },
+  'who holds it can be seen': async (folder, other) => {
+    const path = join(folder, 'holder.lock');
+    await other.waitFor(path);
+    const { state, holders } = await inspect(path);
+    await other.ask('release');
+    const seen = state === 'held' && holders.some(({ pid }) => pid === other.pid);
+    return {
+      ok: seen ? true : null,
+      detail: seen ? '' : 'only from the record in the file: not from the system',
+    };
+  },
+  'a folder can be locked (scope claims need it)': async (folder) => {
+    try {
+      FileLock.acquireSync(folder).releaseSync();
+      return { ok: true, detail: '' };
+    } catch (error) {
+      return { ok: null, detail: printable((error as Error).message) };
+    }
+  },
+  'a lock whose holder is killed goes to the one that waits': async (folder, other) => {
+    const path = join(folder, 'killed.lock');
+    await other.waitFor(path);
+    const waiting = FileLock.acquire(path, { timeout: LIMIT_MILLISECONDS });
+    const began = performance.now();
+    other.kill();
+    const lock = await waiting;
+    const took = performance.now() - began;
+    lock.releaseSync();
+    return { ok: true, detail: `after ${took.toFixed(1)} ms` };
+  },
+};
+
+function promises(
+  remote: boolean,
+  works: boolean,
+  checks: Check[],
+): Pick<Diagnosis, 'promised' | 'notPromised'> {
+  const missing = checks.filter(({ ok }) => ok === null).map(({ what }) => `not here: ${what}`);
+  if (!works) {
+    return { promised: [], notPromised: ['do not rely on locks in this folder', ...missing] };
+  }
+  const promised = [
+    'one exclusive holder, among all programs on this machine that take the same lock',
+    'the lock is free when its holder has ended, however it ended',
+  ];
+  const notPromised = ['programs that do not ask are not kept out', ...missing];
+  if (!remote) {
+    promised.push('a wait costs no CPU, and ends as soon as the lock is free');
+    notPromised.push('other machines: this file system is of this one');
+  } else {
+    notPromised.push(
+      'other machines: it depends on the server and the mount, and was tried on this one alone',
+      'a wait looks again every 50 ms, and the next one may be any of those that wait',
+      'after a lost connection the server may give the lock to somebody else',
+      'a stolen lock (force: steal) and safe removal of lock files',
+    );
+  }
+  return { promised, notPromised };
+}
+
+function report(diagnosis: Diagnosis, typed: string): string[] {
+  const { fileSystem, remote, works, checks, promised, notPromised } = diagnosis;
+  const mark = (ok: boolean | null): string => (ok === null ? '-' : ok ? 'ok' : 'FAILED');
+  const rows = checks.map(({ what, ok, detail }) => [mark(ok), what, detail]);
+  const list = (title: string, lines: string[]): string[] =>
+    lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)];
+  return [
+    `${printable(typed)}: ${fileSystem}, ${remote ? 'a network or FUSE file system' : 'local'}`,
+    ...tableLines(rows),
+    ...list('promised here:', promised),
+    ...list('not promised:', notPromised),
+    works ? 'locks work here' : 'locks do NOT work here',
+  ];
+}
+
+/** As the system calls it: `ext4`, `nfs4`. */
+function fileSystemOf(folder: string): string {
+  let table: string;
+  try {
+    table = readFileSync('/proc/self/mountinfo', 'utf8');
+  } catch {
+    return 'file system unknown';
+  }
+  let best = ['', 'file system unknown'];
+  for (const line of table.split('\n')) {
+    const [before = '', after = ''] = line.split(' - ');
+    const point = (before.split(' ')[4] ?? '').replace(/\\(\d{3})/g, (_, octal) =>
+      String.fromCharCode(Number.parseInt(octal, 8)),
+    );
+    const around = point === '/' || `${folder}/`.startsWith(`${point}/`);
+    // Of several mounts at one place the last one counts.
+    if (around && point.length >= (best[0] as string).length)
+      best = [point, after.split(' ')[0] ?? ''];
+  }
+  return best[1] as string;
+}
+
+/** A process of our own to contend with. */
+class Peer {
+  readonly #child: ChildProcess;
+  readonly #answers: AsyncIterator<string>;
+
+  constructor() {
+    const stdio = ['pipe', 'pipe', 'inherit'] as const;
+    this.#child = spawn(process.execPath, [entry(), 'doctor', '--peer'], { stdio: [...stdio] });
+    this.#child.stdin?.on('error', () => {});
+    const lines = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream });
+    this.#answers = lines[Symbol.asyncIterator]();
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  async ask(...words: string[]): Promise<string> {
+    this.#child.stdin?.write(`${JSON.stringify(words)}\n`);
+    return this.#hear();
+  }
+
+  /** Asks it to wait for a lock. What is free it has at once. */
+  async waitFor(path: string): Promise<'waiting' | 'granted'> {
+    return (await this.ask('wait', path)) as 'waiting' | 'granted';
+  }
+
+  /** That it has been granted what it waited for. */
+  async granted(): Promise<void> {
+    await this.#hear();
+  }
+
+  async #hear(): Promise<string> {
+    const { value, done } = await this.#answers.next();
+    if (done === true) throw new Error('the second process has ended');
+    const answer = JSON.parse(value) as string;
+    if (answer.startsWith('failed: ')) throw new Error(answer.slice('failed: '.length));
+    return answer;
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+}
+
+/** The command itself, built or from its sources. */
+function entry(): string {
+  const places = ['./cli/holdfast.js', '../../dist/cli/holdfast.js'];
+  const files = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
+  return files.find((file) => existsSync(file)) ?? (process.argv[1] as string);
+}
