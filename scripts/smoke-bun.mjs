@@ -1,6 +1,8 @@
-// Runs the smoke test of the core on Bun, whose binary is an npm package.
+// Runs the smoke test of the core, and the example that is to work there, on Bun, whose binary
+// is an npm package.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -14,9 +16,16 @@ if (!existsSync(binary)) {
   const args = ['install', '--prefix', cache, '--no-save', '--force', '--ignore-scripts', BUN];
   execFileSync('npm', args, { stdio: 'inherit' });
 }
-const { status, signal } = spawnSync(binary, [join(root, 'test', 'smoke.mjs')], {
-  stdio: 'inherit',
-  timeout: 120_000,
-});
-if (signal !== null) console.error(`Bun was ended by ${signal}`);
-process.exit(status ?? 1);
+
+function run(...words) {
+  const { status, signal } = spawnSync(binary, words, { stdio: 'inherit', timeout: 120_000 });
+  if (signal !== null) console.error(`Bun was ended by ${signal}`);
+  return status ?? 1;
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'holdfast-smoke-bun-'));
+const host = join(root, 'examples', 'plugin-host', 'host.mjs');
+// Each looks at what it has done.
+process.exitCode =
+  run(join(root, 'test', 'smoke.mjs')) || run(host, folder) || run(host, folder, '--processes');
+rmSync(folder, { recursive: true });

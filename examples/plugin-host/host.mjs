@@ -62,10 +62,12 @@ async function run({ folder, processes }) {
       events.emit('primary', instance);
     });
   }
-  const ended = Promise.all([...living].map(({ source }) => once(source, 'exit')));
+  const ends = [...living].map(({ source }) => once(source, 'exit'));
   const joined = Promise.all([...living].map(({ source }) => once(source, 'message')));
-  // Whoever cannot join has said why.
-  await Promise.race([joined, ended]);
+  const early = Promise.race(ends).then(() => {
+    throw new Error('an instance has ended before all had joined');
+  });
+  await Promise.race([joined, early]);
 
   // Every instance is told of every tick.
   let ticks = 0;
@@ -84,7 +86,7 @@ async function run({ folder, processes }) {
   }
   clearInterval(ticker);
   for (const instance of living) instance.send('stop');
-  await ended;
+  await Promise.all(ends);
   return report(examine(log, ticks), ticks);
 }
 
