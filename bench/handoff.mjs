@@ -169,5 +169,12 @@ export async function measureHandoff(context) {
       kill['c after c'],
     ),
   );
-  return { rows };
+  const bars = [
+    ['handoff', 'C', release.c],
+    ['handoff', 'Holdfast', release.plain],
+    ['handoff', 'fs-ext', release['fs-ext']],
+  ]
+    .filter(([, , values]) => values !== undefined)
+    .map(([what, who, values]) => [what, who, median(values)]);
+  return { rows, chart: { bars } };
 }

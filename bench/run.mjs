@@ -1,17 +1,19 @@
 // node bench/run.mjs [--quick] [--only NAME]… [--no-verdict]
 //
 // Measures Holdfast against its budgets (docs/performance.md) and prints a
-// table; a whole run also writes it to docs/performance.md. Exits 1 when a
+// table; a whole run also writes it to docs/performance.md, and a chart beside it. Exits 1 when a
 // budget is missed, but for --no-verdict, which is for a busy machine. Needs `npm ci && npm run build`, a C compiler and Linux.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { drawChart } from './chart.mjs';
 import { measureClaims } from './claims.mjs';
+import { measureGrowth } from './growth.mjs';
 import { measureHandoff } from './handoff.mjs';
 import { measurePending } from './pending.mjs';
 import { compileLimit, installPeers } from './prepare.mjs';
-import { formatReport } from './report.mjs';
+import { describeMachine, formatReport } from './report.mjs';
 import { measureStartUp } from './start-up.mjs';
 import { measureUncontended } from './uncontended.mjs';
 
@@ -21,6 +23,7 @@ const groups = {
   pending: measurePending,
   'start-up': measureStartUp,
   claims: measureClaims,
+  growth: measureGrowth,
 };
 
 const { values } = parseArgs({
@@ -46,6 +49,7 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const rows = [];
 const notes = [];
 const sections = [];
+const chart = { bars: [], lines: [] };
 for (const [name, measure] of Object.entries(groups)) {
   if (!values.only.includes(name)) continue;
   console.error(`${name} …`);
@@ -53,6 +57,7 @@ for (const [name, measure] of Object.entries(groups)) {
   if (result.title === undefined) rows.push(...result.rows);
   else sections.push(result);
   notes.push(...(result.notes ?? []));
+  for (const part of ['bars', 'lines']) chart[part].push(...(result.chart?.[part] ?? []));
 }
 const format = (part) => formatReport({ notes: [], peers, quick: values.quick, ...part });
 const report = [
@@ -61,7 +66,14 @@ const report = [
 ].join('');
 console.log(report);
 const whole = !values.quick && values.only.length === Object.keys(groups).length;
-if (whole) writeFileSync(new URL('../docs/performance.md', import.meta.url), report);
+if (whole) {
+  writeFileSync(new URL('../docs/performance.md', import.meta.url), report);
+  const caption = describeMachine(peers);
+  writeFileSync(
+    new URL('../docs/performance.svg', import.meta.url),
+    drawChart({ ...chart, caption }),
+  );
+}
 const missed = [rows, ...sections.map((each) => each.rows)]
   .flat()
   .some(({ budget, median }) => median > budget);

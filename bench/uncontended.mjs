@@ -80,5 +80,15 @@ export async function measureUncontended({ folder, quick, peers }) {
   for (const [name, title] of Object.entries(titles)) {
     if (name in samples) rows.push(against(title, name, ours[name] ?? 'plain'));
   }
-  return { rows, notes: [compareCalls(folder, lengths)] };
+  const bars = [
+    ['lock and release', 'C', 'c'],
+    ['lock and release', 'Holdfast', 'plain'],
+    ['lock and release', 'fs-ext', 'fs-ext'],
+    ['lock and release', 'fs-native-extensions', 'fs-native-extensions'],
+    ['lock and release, with a record', 'Holdfast', 'json'],
+    ['lock and release, with a record', 'proper-lockfile', 'proper-lockfile'],
+  ]
+    .filter(([, , name]) => name in samples)
+    .map(([what, who, name]) => [what, who, median(samples[name])]);
+  return { rows, notes: [compareCalls(folder, lengths)], chart: { bars } };
 }
