@@ -30,9 +30,8 @@ export async function create(trees, name, { locker, timeout = 30_000 } = {}) {
     try {
       await trees.add(path, fd);
     } catch (error) {
-      // Where that fails, too, the next run of this name has another try.
-      const removed = trees.discard(path, fd).then(() => rm(draft));
-      await removed.catch(() => {});
+      // git removes what it has made when it fails, but not when it is killed.
+      if (!existsSync(path)) await rm(draft, { force: true });
       throw error;
     }
     // From here on it has its id.
