@@ -125,9 +125,6 @@ function check(path: unknown, options: NextIdOptions | undefined): Request {
   const checked = checkOptions(options);
   const { pattern, lockName = LOCK_NAME, start, locker = fileLocker() } = checked;
   const directory = checkPath(path, 'directory');
-  if (pattern !== undefined && !(pattern instanceof RegExp)) {
-    throw argumentError('ERR_INVALID_ARG_TYPE', 'options.pattern', 'a RegExp', pattern);
-  }
   if (typeof locker?.acquire !== 'function') {
     throw argumentError('ERR_INVALID_ARG_TYPE', 'options.locker', 'a Locker', locker);
   }
@@ -135,7 +132,7 @@ function check(path: unknown, options: NextIdOptions | undefined): Request {
     directory,
     lock: join(directory, checkName(lockName)),
     lockName,
-    pattern,
+    pattern: checkPattern(pattern),
     scan: checkFunction(checked.scan, 'options.scan'),
     timeout: checkMilliseconds(checked.timeout, 'options.timeout', TIMEOUT_MILLISECONDS),
     reuse: checkBoolean(checked.reuse, 'options.reuse', false),
@@ -144,6 +141,18 @@ function check(path: unknown, options: NextIdOptions | undefined): Request {
     locker,
     signal: checkSignal(checked.signal),
   };
+}
+
+/** Of its own: one with the flag g remembers where it was. */
+function checkPattern(pattern: unknown): RegExp | undefined {
+  if (pattern === undefined) return undefined;
+  if (!(pattern instanceof RegExp)) {
+    throw argumentError('ERR_INVALID_ARG_TYPE', 'options.pattern', 'a RegExp', pattern);
+  }
+  const groups = new RegExp(`${pattern.source}|`, pattern.flags).exec('') as RegExpExecArray;
+  if (groups.length > 1) return new RegExp(pattern);
+  const rule = 'with a group around the id, as in /task-(\\d+)/';
+  throw argumentError('ERR_INVALID_ARG_VALUE', 'options.pattern', rule, String(pattern));
 }
 
 function checkName(name: unknown): string {
@@ -168,17 +177,12 @@ async function giveOut<T>(
   const used = await usedIds(request);
   const id = choose(request, used, counter);
   const signal = request.signal ?? new AbortController().signal;
-  signal.throwIfAborted();
+  if (signal.aborted) throw signal.reason;
   let value: T;
   try {
     value = await create(id, { signal, ...(lock.fd !== undefined && { fd: lock.fd }) });
   } catch (error) {
-    // What looks for the entry must not hide why there may be none.
-    const appeared = await usedIds(request).then(
-      (ids) => ids.has(id),
-      () => false,
-    );
-    if (appeared) writeCounter(request, Math.max(id, counter));
+    await countWhatAppeared(request, id, counter);
     throw error;
   }
   if ((lock as Partial<FileLock>).isCurrent?.() === false) {
@@ -189,21 +193,37 @@ async function giveOut<T>(
   return { id, value };
 }
 
+/** `create` has failed: whatever happens here must not hide why. */
+async function countWhatAppeared(request: Request, id: number, counter: number): Promise<void> {
+  try {
+    const used = await usedIds(request);
+    if (used.has(id)) writeCounter(request, Math.max(id, counter));
+  } catch (error) {
+    warn(`that id ${id} was given out could not be noted: ${(error as Error).message}`);
+  }
+}
+
 function choose({ reuse, start, directory }: Request, used: Set<number>, counter: number): number {
   let id = start;
   if (reuse) while (used.has(id)) id++;
   else for (const each of [...used, counter]) if (each >= id) id = each + 1;
   if (id <= Number.MAX_SAFE_INTEGER) return id;
   const error = new RangeError(`there is no id left above ${id - 1} in ${directory}`);
-  throw Object.assign(error, { code: 'ERR_OUT_OF_RANGE' });
+  throw Object.assign(error, { code: 'ERR_OUT_OF_RANGE', path: directory });
 }
 
 async function usedIds(request: Request): Promise<Set<number>> {
   const { directory, lockName, pattern, scan } = request;
   const ids = new Set<number>();
   if (scan !== undefined) {
-    for await (const id of await scan())
+    const given = (await scan()) as Iterable<number> | AsyncIterable<number> | undefined;
+    const isList = Symbol.iterator in Object(given) || Symbol.asyncIterator in Object(given);
+    if (!isList) {
+      throw argumentError('ERR_INVALID_ARG_TYPE', 'what scan() gives', 'iterable', given);
+    }
+    for await (const id of given as AsyncIterable<number>) {
       ids.add(checkInteger(id, 'an id of scan()', 0, Number.MAX_SAFE_INTEGER));
+    }
     return ids;
   }
   for (const name of readdirSync(directory)) {
@@ -242,7 +262,8 @@ function readCounter({ lock }: Request): number {
 
 /** By one rename: whoever is killed meanwhile leaves the old one. */
 function writeCounter({ lock }: Request, last: number): void {
-  const temporary = `${lock}${COUNTER}.tmp`;
+  // No longer than the counter's, and not scanned either.
+  const temporary = `${lock}.new`;
   try {
     // Not through a link that somebody has put there.
     rmSync(temporary, { force: true });

@@ -13,8 +13,8 @@ const RECORDS = '.wt';
  * It does not know what kind of lock it gets: that of `fileLocker()` in the
  * program, `memoryLocker()` in its unit test.
  *
- * Killed at any point, it leaves a draft or a finished record, never both: a
- * draft has no id yet, and what is there under its name is to be made anew.
+ * Killed at any point, it leaves its draft or its record, never both: a draft
+ * has no id yet, and what is there under its name is to be made anew.
  */
 export async function create(trees, name, { locker, timeout = 30_000 } = {}) {
   if (!/^\w[\w.-]*$/.test(name)) throw new Error(`'${name}' is not a name for a worktree`);

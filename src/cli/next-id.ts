@@ -95,7 +95,9 @@ function numberOf(given: string): number {
 }
 
 function refused(error: unknown, directory: string, streams: Streams): number {
-  const code = exitCodeOf(error);
+  // The words were right, there is no id left.
+  const usedUp = (error as NodeJS.ErrnoException).path !== undefined;
+  const code = exitCodeOf(error) === EXIT.usage && usedUp ? EXIT.data : exitCodeOf(error);
   if (error instanceof Exit || code === EXIT.software) throw error;
   if (code !== EXIT.refused) throw new Exit(code, (error as Error).message);
   const { holder } = error as { holder: Holder | null };
