@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { drawChart } from './chart.mjs';
 import { measureClaims } from './claims.mjs';
+import { measureElection } from './election.mjs';
 import { measureGrowth } from './growth.mjs';
 import { measureHandoff } from './handoff.mjs';
 import { measurePending } from './pending.mjs';
@@ -23,6 +24,7 @@ const groups = {
   pending: measurePending,
   'start-up': measureStartUp,
   claims: measureClaims,
+  election: measureElection,
   growth: measureGrowth,
 };
 

@@ -306,7 +306,9 @@ describe('the counter', () => {
   ])('with garbage (%s) is ignored with a warning, and healed', async (_, garbage) => {
     const folder = folderWith('task-6');
     writeFileSync(join(folder, `${LOCK}.last`), garbage);
-    const warnings = await warningsOf(async () => expect(await next(folder)).toBe(7));
+    const all = await warningsOf(async () => expect(await next(folder)).toBe(7));
+    // Of another test one may come late.
+    const warnings = all.filter((each) => each.includes(folder));
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toContain(`${LOCK}.last`);
     expect(counterIn(folder)).toBe('7\n');

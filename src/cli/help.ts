@@ -166,8 +166,8 @@ within milliseconds. DIR is made if it is missing.
 
       --id ID        of this member, unique among the living; by default later
                      ones sort later
-      --settle TIME  how long a free seat stays free (150ms), so that of those
-                     that start together the smallest id takes it; 0
+      --settle TIME  how long a free seat stays free, so that of those that start
+                     together the smallest id takes it: 150ms does; 0
   -h, --help
 
 COMMAND inherits the seat: if holdfast is killed, there is no second primary as

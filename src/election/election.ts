@@ -15,6 +15,7 @@ import {
 import { isLockError, LockHeldError, LockLostError, LockStateError } from '../errors.js';
 import { FileLock } from '../file-lock.js';
 import { describeHolder, printable } from '../holder.js';
+import { checkData } from '../owner-record.js';
 import { sleep } from '../waiting.js';
 import {
   checkId,
@@ -76,8 +77,8 @@ const LOOK_MILLISECONDS = 250;
 const RETRY_MILLISECONDS = 1000;
 const SETTLE_LOOK_MILLISECONDS = 10;
 
-/** The election in whose `lead` this is. */
-const leading = new AsyncLocalStorage<unknown>();
+/** The elections in whose `lead` this is. */
+const leading = new AsyncLocalStorage<readonly unknown[]>();
 
 /**
  * One leader among siblings: all members queue in the kernel for the lock of
@@ -152,9 +153,17 @@ export class Election<T extends object = Record<never, never>>
       throw argumentError('ERR_OUT_OF_RANGE', 'options.settle', 'at most an hour', settle);
     }
     const signal = checkSignal(checked.signal);
+    checkData(checked.data);
+    throwIfAborted(signal);
     const election = new Election<T>(folder, id, settle, checked.data);
     await election.#enter(signal);
-    election.#forgetSignal = onAbort(signal, () => void election.leave());
+    try {
+      throwIfAborted(signal);
+    } catch (reason) {
+      election.#own?.releaseSync();
+      throw reason;
+    }
+    election.#forgetSignal = onAbort(signal, () => election.#leaveAlone());
     election.#watch = setInterval(() => election.#look(), LOOK_MILLISECONDS).unref();
     // The caller is to have its listeners by then.
     setImmediate(() => void election.#stand());
@@ -226,7 +235,8 @@ export class Election<T extends object = Record<never, never>>
     const controller = new AbortController();
     const leadership = { term: this.#term, signal: controller.signal, fd: this.#seat?.fd ?? -1 };
     this.#leads.add(controller);
-    const working = leading.run(this, async () => work(leadership));
+    const around = leading.getStore() ?? [];
+    const working = leading.run([...around, this], async () => work(leadership));
     const settled = working.then(
       () => {},
       () => {},
@@ -255,12 +265,22 @@ export class Election<T extends object = Record<never, never>>
   }
 
   #leave(letGo: (seat: FileLock<object>) => void): Promise<void> {
-    this.#left ??= this.#end(letGo);
+    // What waits for the work cannot be waited for in the work.
+    const isInside = leading.getStore()?.includes(this) === true;
+    if (this.#left !== undefined && isInside) return Promise.resolve();
+    this.#left ??= this.#end(letGo, isInside ? [] : [...this.#works]);
     return this.#left;
   }
 
-  async #end(letGo: (seat: FileLock<object>) => void): Promise<void> {
-    const works = leading.getStore() === this ? [] : [...this.#works];
+  /** Where nobody waits for it. */
+  #leaveAlone(): void {
+    this.leave().catch((error) => this.#fail(error));
+  }
+
+  async #end(
+    letGo: (seat: FileLock<object>) => void,
+    works: readonly Promise<unknown>[],
+  ): Promise<void> {
     this.#forgetSignal();
     clearInterval(this.#watch);
     clearInterval(this.#membersWatch);
@@ -320,7 +340,7 @@ export class Election<T extends object = Record<never, never>>
       try {
         await this.#settleDown();
         const path = join(this.#directory, SEAT);
-        const options = { signal, data: { id: this.id }, permissions: 0o644 };
+        const options = { signal, ...this.#seatOptions() };
         seat = await FileLock.acquire<object>(path, options);
       } catch (error) {
         if (signal.aborted) return;
@@ -397,14 +417,38 @@ export class Election<T extends object = Record<never, never>>
   #lose(seat: FileLock<object>): void {
     const message = `${seat.path} was removed or replaced: another member may be primary`;
     const error = new LockLostError(seat.path, message);
+    const works = [...this.#works];
     this.#seat = null;
     try {
       this.#resign(error);
     } finally {
-      seat.releaseSync();
-      void this.#stand();
+      void this.#queueAgain(seat, works);
       this.#fail(error);
     }
+  }
+
+  /**
+   * The seat that is there now is taken, if it can be, before the old one is
+   * let go of: else a standby that the old one wakes would be primary beside
+   * the work, which has only just been told to end.
+   */
+  async #queueAgain(old: FileLock<object>, works: readonly Promise<unknown>[]): Promise<void> {
+    let next: FileLock<object> | null = null;
+    try {
+      next = FileLock.tryAcquire<object>(old.path, this.#seatOptions());
+      this.#seat = next;
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+    old.releaseSync();
+    await Promise.all(works);
+    if (this.#left !== undefined || this.#seat !== next) return;
+    if (next === null) void this.#stand();
+    else this.#begin(next);
+  }
+
+  #seatOptions(): { data: { id: string }; permissions: number } {
+    return { data: { id: this.id }, permissions: 0o644 };
   }
 
   async #reenter(): Promise<void> {
@@ -418,7 +462,7 @@ export class Election<T extends object = Record<never, never>>
       if (signal.aborted) return;
       this.#fail(error as Error);
       // Somebody else lives by this id now.
-      if (isLockError(error, 'ERR_LOCK_HELD')) void this.leave();
+      if (isLockError(error, 'ERR_LOCK_HELD')) this.#leaveAlone();
       else await sleep(RETRY_MILLISECONDS, signal).catch(() => {});
     } finally {
       this.#entering = false;
@@ -462,6 +506,10 @@ export class Election<T extends object = Record<never, never>>
     look();
     this.#membersWatch = setInterval(look, LOOK_MILLISECONDS).unref();
   }
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw signal.reason;
 }
 
 const LONGEST_SETTLE = 3_600_000;

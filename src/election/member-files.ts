@@ -27,8 +27,9 @@ export function checkId(id: unknown): string {
   if (typeof id !== 'string') {
     throw argumentError('ERR_INVALID_ARG_TYPE', 'options.id', 'a string', id);
   }
-  if (isId(id)) return id;
-  const rule = "a name without '/' and NUL that does not begin with '.', of at most 250 bytes";
+  if (isId(id) && !/\p{Surrogate}/u.test(id)) return id;
+  const rule =
+    "a name of whole characters, without '/' and NUL, that does not begin with '.', of at most 250 bytes";
   throw argumentError('ERR_INVALID_ARG_VALUE', 'options.id', rule, id);
 }
 
