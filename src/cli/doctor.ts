@@ -150,7 +150,10 @@ const CHECKS: Record<string, Look> = {
   'a lock that is released goes to the one that waits': async (folder, other) => {
     const path = join(folder, 'handover.lock');
     const lock = FileLock.acquireSync(path);
-    await other.waitFor(path);
+    if ((await other.waitFor(path)) === 'granted') {
+      lock.releaseSync();
+      return { ok: false, detail: 'it did not wait' };
+    }
     const began = performance.now();
     lock.releaseSync();
     await other.granted();
@@ -180,6 +183,9 @@ const CHECKS: Record<string, Look> = {
   'a lock whose holder is killed goes to the one that waits': async (folder, other) => {
     const path = join(folder, 'killed.lock');
     await other.waitFor(path);
+    const early = FileLock.tryAcquire(path);
+    early?.releaseSync();
+    if (early !== null) return { ok: false, detail: 'it did not wait' };
     const waiting = FileLock.acquire(path, { timeout: LIMIT_MILLISECONDS });
     const began = performance.now();
     other.kill();

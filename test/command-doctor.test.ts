@@ -1,0 +1,74 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { COMMAND, call, finish } from './support/command.js';
+import { testFolder } from './support/folder.js';
+import { Program } from './support/program.js';
+import { needs } from './support/tools.js';
+
+interface Diagnosis {
+  works: boolean;
+  remote: boolean;
+  fileSystem: string;
+  checks: { what: string; ok: boolean | null; detail: string }[];
+  promised: string[];
+  notPromised: string[];
+}
+
+/** With what the kernel answers to every flock put in its place. */
+async function withFlock(answer: string): Promise<{ code: number | null; diagnosis: Diagnosis }> {
+  const folder = testFolder();
+  const inject = `inject=flock:${answer}`;
+  const node = [process.execPath, COMMAND, 'doctor', '--json', folder];
+  const program = Program.start('strace', ['-f', '-qq', '-o', '/dev/null', '-e', inject, ...node]);
+  const { code, stdout } = await program.end();
+  expect(readdirSync(folder)).toEqual([]);
+  return { code, diagnosis: JSON.parse(stdout) as Diagnosis };
+}
+
+describe('holdfast doctor', () => {
+  test('says that locks work in a local folder, how it found out, and leaves nothing', async () => {
+    const folder = testFolder();
+    const { code, stdout, stderr } = await call('doctor', folder);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('400 of 400 rounds counted');
+    expect(stdout).toMatch(/^ok +a lock whose holder is killed goes to the one that waits/m);
+    expect(stdout).toMatch(/locks work here\n$/);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('--json has it all', async () => {
+    const { code, stdout } = await finish(['doctor', '--json', testFolder()]);
+    expect(code).toBe(0);
+    const diagnosis = JSON.parse(stdout) as Diagnosis;
+    expect(diagnosis).toMatchObject({ works: true, remote: false });
+    expect(diagnosis.checks.every(({ ok }) => ok === true)).toBe(true);
+    expect(diagnosis.promised.length).toBeGreaterThan(0);
+    expect(diagnosis.notPromised.length).toBeGreaterThan(0);
+  });
+
+  needs('strace')('a file system without flock: 65', async () => {
+    const { code, diagnosis } = await withFlock('error=ENOLCK');
+    expect(code).toBe(65);
+    expect(diagnosis).toMatchObject({ works: false, promised: [] });
+  });
+
+  needs('strace')('one that grants a lock to everybody: 65', async () => {
+    const { code, diagnosis } = await withFlock('retval=0');
+    expect(code).toBe(65);
+    expect(diagnosis.checks[0]).toMatchObject({ ok: false, detail: 'both were granted' });
+  });
+
+  test.each([[[]], [['a', 'b']], [['--no']]])('%j is 64', async (argv) => {
+    expect(await call('doctor', ...argv)).toMatchObject({ code: 64, stdout: '' });
+  });
+
+  test('a folder that is not there, or in which nothing can be made, is 73', async () => {
+    expect((await call('doctor', join(testFolder(), 'none'))).code).toBe(73);
+    expect((await call('doctor', '/proc')).code).toBe(73);
+  });
+
+  test('help is no error', async () => {
+    expect(await call('doctor', '--help')).toMatchObject({ code: 0, stderr: '' });
+  });
+});
