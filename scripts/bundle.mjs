@@ -14,7 +14,7 @@ await build({
   cwd: root,
   input: {
     index: 'src/index.ts',
-    instance: 'src/instance-lock.ts',
+    instance: 'src/instance.ts',
     claims: 'src/claims.ts',
     'next-id': 'src/next-id.ts',
     election: 'src/election.ts',

@@ -164,10 +164,12 @@ int Table::WriteRecord(Entry* entry, const char* text, size_t length,
 int Table::ClearRecord(Entry* entry) {
   if (entry->record.size() == 0) return 0;
   const int error = LeaveBehind(entry->fd, entry);
+  // Still in the file: the release is to try again.
+  if (error != 0) return error;
   entry->file.size = entry->left.size();
   MutexGuard guard(&mutex_);
   entry->record.Truncate(0);
-  return error;
+  return 0;
 }
 
 Failure Table::Release(Entry* entry) {

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { IS_REMOTE } from './binding.js';
 import { errnoOf, LockHeldError, LockStateError, LockTimeoutError, openError } from './errors.js';
+import { makeFolders } from './folders.js';
 import { nativeMode, type Request } from './options.js';
 import { type Held, settle } from './publish.js';
 import {
@@ -128,18 +128,6 @@ function openLockFile({ native, path, permissions }: Request): number {
     const final = tries === FOLDER_TRIES || permissions < 0;
     if (id !== -MISSING || final) throw openError(-id, path);
     makeFolders(dirname(path));
-  }
-}
-
-function makeFolders(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    // Node says so of a file system that is read-only: mkdir(2) knows better.
-    let missing = folder;
-    while (!existsSync(dirname(missing))) missing = dirname(missing);
-    mkdirSync(missing);
   }
 }
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LockUnsupportedError } from './errors.js';
 
@@ -101,12 +101,18 @@ let binding: NativeBinding | undefined;
 export function loadBinding(path: string): NativeBinding {
   if (binding !== undefined) return binding;
   try {
-    const root = process.env['HOLDFAST_PREBUILD'] || fileURLToPath(new URL('..', import.meta.url));
-    binding = load(root);
+    binding = load(roots());
   } catch (error) {
     throw new LockUnsupportedError(path, explainFailure(error), error);
   }
   return binding;
+}
+
+/** Above the folder of this file, and beside it, for those who bundle. */
+function roots(): string[] {
+  const given = process.env['HOLDFAST_PREBUILD'];
+  if (given !== undefined && given !== '') return [resolve(given)];
+  return ['..', '.'].map((place) => fileURLToPath(new URL(place, import.meta.url)));
 }
 
 /**
@@ -114,10 +120,13 @@ export function loadBinding(path: string): NativeBinding {
  * search, and finds no addon of somebody else's where the package was bundled
  * into another one.
  */
-function load(root: string): NativeBinding {
-  const require = createRequire(import.meta.url);
-  const places = ['build/Release', `prebuilds/${process.platform}-${process.arch}`];
-  const place = places.map((each) => join(root, each, 'holdfast.node')).find(existsSync);
+function load(folders: string[]): NativeBinding {
+  const [root] = folders as [string];
+  // Bundled as CommonJS there is no URL of this file.
+  const require = createRequire(import.meta.url ?? join(root, 'holdfast.js'));
+  const names = ['build/Release', `prebuilds/${process.platform}-${process.arch}`];
+  const places = folders.flatMap((each) => names.map((name) => join(each, name, 'holdfast.node')));
+  const place = places.find(existsSync);
   const found = place === undefined ? require('node-gyp-build')(root) : require(place);
   if (typeof (found as NativeBinding).startWaiting === 'function') return found as NativeBinding;
   throw new Error(`the addon found from ${root} is not that of Holdfast`);
@@ -137,7 +146,7 @@ function explainFailure(error: unknown): string {
     `  reason: ${reason.replaceAll('\n', ' ')}`,
     '  what to do:',
     '    - if the package was bundled or copied: keep its prebuilds folder beside its dist folder, or leave it out of the bundle',
-    '    - if there is no prebuild for this platform: run "npm ci && npm run build:native" in a clone of Holdfast (python3, make and a C++ compiler are needed)',
+    '    - if there is no prebuild for this platform: run "npm ci && npm run build:native" in a clone of Holdfast, which uses node-gyp (python3, make and a C++ compiler are needed)',
     '    - if you have built it elsewhere: set HOLDFAST_PREBUILD to the folder that holds its prebuilds folder',
   ].join('\n');
 }

@@ -157,7 +157,7 @@ function replace(request: Request, old: number): FileLock<object> | null {
   try {
     // Only now is the old holder's token the last one: before the rename it
     // could still have been followed by another.
-    const last = contentOf(request, old);
+    const last = lastContent(request, old, before);
     const held: Held = {
       id,
       token: nextToken(last.token),
@@ -177,6 +177,18 @@ function replace(request: Request, old: number): FileLock<object> | null {
   // Stolen in turn.
   native.release(id);
   return null;
+}
+
+/**
+ * By now the path is ours, so a file that cannot be read any more is no reason
+ * to fail: the clock makes a later token larger in any case but one.
+ */
+function lastContent(request: Request, old: number, before: Content): Content {
+  try {
+    return contentOf(request, old);
+  } catch {
+    return before;
+  }
 }
 
 const NO_ROOM = (['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO'] as const).map(errnoOf);

@@ -1,6 +1,6 @@
 import {
   closeSync,
-  mkdirSync,
+  constants,
   openSync,
   readdirSync,
   readFileSync,
@@ -21,6 +21,7 @@ import {
 } from './arguments.js';
 import { LockLostError } from './errors.js';
 import { type FileLock, fileLocker, type HeldLock, type Locker } from './file-lock.js';
+import { makeFolders } from './folders.js';
 import { printable } from './holder.js';
 import { whileHeld } from './with-lock.js';
 
@@ -103,9 +104,12 @@ export async function withNextId<T>(
   }
   const { locker, lock: path, timeout, signal } = request;
   if (signal?.aborted === true) throw signal.reason;
-  mkdirSync(request.directory, { recursive: true });
   const lock = await locker.acquire(path, { timeout, signal });
-  return whileHeld(lock, path, () => giveOut(request, lock, create));
+  return whileHeld(lock, path, () => {
+    // A locker without files has made none.
+    makeFolders(request.directory);
+    return giveOut(request, lock, create);
+  });
 }
 
 interface Request {
@@ -249,7 +253,13 @@ function idIn(name: string, pattern: RegExp | undefined): string | undefined {
 function readCounter({ lock }: Request): number {
   let text: string;
   try {
-    text = readFileSync(lock + COUNTER, 'latin1');
+    // Whatever it is, nobody is to wait for it.
+    const fd = openSync(lock + COUNTER, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      text = readFileSync(fd, 'latin1');
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return NONE;
     throw error;
@@ -266,7 +276,7 @@ function writeCounter({ lock }: Request, last: number): void {
   const temporary = `${lock}.new`;
   try {
     // Not through a link that somebody has put there.
-    rmSync(temporary, { force: true });
+    rmSync(temporary, { force: true, recursive: true });
     const fd = openSync(temporary, 'wx', 0o666);
     try {
       writeSync(fd, `${last}\n`);
@@ -275,7 +285,11 @@ function writeCounter({ lock }: Request, last: number): void {
     }
     renameSync(temporary, lock + COUNTER);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    try {
+      rmSync(temporary, { force: true });
+    } catch {
+      // The first error tells more; the next call removes it.
+    }
     throw error;
   }
 }

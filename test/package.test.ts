@@ -1,59 +1,74 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { installedProject, ROOT, run as runIn } from './support/package-project.js';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const TSC = join(ROOT, 'node_modules', '.bin', 'tsc');
+const run = (cwd: string, command: string, ...args: string[]): string => runIn(cwd, command, args);
 
-function run(cwd: string, command: string, ...args: string[]): string {
-  return execFileSync(command, args, {
-    cwd,
-    encoding: 'utf8',
-    timeout: 120_000,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+/** The files of JavaScript and types that are reached from what the manifest names. */
+function reachedFrom(folder: string, entries: string[]): Set<string> {
+  const reached = new Set<string>();
+  const visit = (file: string): void => {
+    if (reached.has(file)) return;
+    reached.add(file);
+    const text = readFileSync(join(folder, file), 'utf8');
+    for (const [, target = ''] of text.matchAll(/(?:from|import)\s*\(?\s*["'](\.[^"']+)["']/g)) {
+      visit(join(dirname(file), file.endsWith('.d.ts') ? target.replace(/js$/, 'd.ts') : target));
+    }
+  };
+  entries.forEach(visit);
+  return reached;
 }
 
 /** The tarball that users get, installed into an empty project with scripts off. */
 describe('the packed tarball', () => {
+  let package_: ReturnType<typeof installedProject>;
   let project = '';
   let files: string[] = [];
 
-  const folder = mkdtempSync(join(tmpdir(), 'holdfast-package-'));
-
   beforeAll(() => {
-    const packed = run(
-      ROOT,
-      'npm',
-      'pack',
-      '--json',
-      '--ignore-scripts',
-      '--pack-destination',
-      folder,
-    );
-    const [tarball] = JSON.parse(packed) as [{ filename: string; files: { path: string }[] }];
-    files = tarball.files.map((file) => file.path);
-    project = join(folder, 'project');
-    mkdirSync(project);
-    writeFileSync(join(project, 'package.json'), '{"name":"project","private":true}');
-    const quiet = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund'];
-    run(project, 'npm', 'install', ...quiet, join(folder, tarball.filename));
+    package_ = installedProject();
+    ({ project } = package_);
+    files = package_.tarball.files.map(({ path }) => path);
   }, 180_000);
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => package_.remove());
 
   test('holds what users need and nothing else', () => {
-    const unexpected = files.filter(
-      (file) =>
-        !/^(dist\/.+\.(js|d\.ts)|prebuilds\/[\w-]+\/holdfast\.node|docs\/[\w-]+\.md)$/.test(file) &&
-        !['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE'].includes(file),
+    const installed = join(project, 'node_modules', 'holdfast');
+    const manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+    const targets = Object.values<{ types?: string; default?: string }>(manifest.exports);
+    const entries = targets.flatMap(({ types, default: code }) => [types, code]);
+    const named = [...entries, manifest.bin.holdfast].filter((each) => each !== undefined);
+    const reached = reachedFrom(
+      installed,
+      named.map((each: string) => join(each)),
     );
-    expect(unexpected).toEqual([]);
+    // All that is reached was there to be read. What else is there?
+    const others = files.filter((file) => !reached.has(file));
+    const expected = [
+      /^package\.json$|^(README|CHANGELOG)\.md$|^LICENSE$/,
+      /^docs\/[\w-]+\.md$/,
+      /^prebuilds\/[\w-]+\/holdfast[\w.-]*\.node$/,
+      /^prebuilds\/SHA256SUMS$/,
+      // Types that only other files inside use: small, and no harm.
+      /^dist\/(claims\/|election\/)?[\w-]+\.d\.ts$/,
+    ];
+    expect(others.filter((file) => !expected.some((rule) => rule.test(file)))).toEqual([]);
     expect(files).toContain('prebuilds/linux-x64/holdfast.node');
-    expect(files).toContain('dist/cli/holdfast.js');
-    expect(files).toContain('dist/index.d.ts');
+    for (const page of ['api', 'bundling', 'migrating', 'semantics']) {
+      expect(files).toContain(`docs/${page}.md`);
+    }
+  });
+
+  test('is small', () => {
+    const total = (list: { size: number }[]) => list.reduce((sum, { size }) => sum + size, 0);
+    const { size } = package_.tarball;
+    const prebuilds = package_.tarball.files.filter(({ path }) => path.startsWith('prebuilds/'));
+    const others = package_.tarball.files.filter((file) => !prebuilds.includes(file));
+    for (const prebuild of prebuilds) expect(prebuild.size, prebuild.path).toBeLessThan(100_000);
+    expect(total(others)).toBeLessThan(500_000);
+    expect(size).toBeLessThan(150_000 + 60_000 * prebuilds.length);
   });
 
   test('has no script that runs on install, and nothing to compile', () => {

@@ -4,7 +4,6 @@ import {
   constants,
   fstatSync,
   ftruncateSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -19,6 +18,7 @@ import { acquire } from '../acquire.js';
 import { IS_DIRECTORY, SHARED } from '../binding.js';
 import { errnoOf, LockLostError, systemError } from '../errors.js';
 import { FileLock, internalsOf, lockOf } from '../file-lock.js';
+import { makeFolders } from '../folders.js';
 import { checkRequest, type LockMode } from '../options.js';
 import {
   CLAIM_LIMIT,
@@ -174,7 +174,7 @@ export class ClaimsFolder {
 
   #make(): void {
     try {
-      mkdirSync(this.path, { recursive: true });
+      makeFolders(this.path);
     } catch (error) {
       // Made by somebody else, and removed again.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;

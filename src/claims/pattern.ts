@@ -93,7 +93,7 @@ export class Pattern implements Entry {
     if (this.kind === 'directory') return '';
     if (this.literal) return this.#plain ? this.pattern : this.segments.join('/');
     const last = segmentsOf(this.pattern).at(-1) as string;
-    return this.#comparable(/(?:[^*?\\]|\\.)*$/su.exec(last)?.[0] ?? '');
+    return this.#comparable(last.slice(behindLastWildcard(last)));
   }
 
   #comparable(segment: string): string {
@@ -258,6 +258,16 @@ function unescaped(segment: string): string {
 
 function escapeSegment(segment: string): string {
   return SPECIAL.test(segment) ? segment.replace(/[*?\\]/g, '\\$&') : segment;
+}
+
+/** From the beginning: only there it is clear what a backslash escapes. */
+function behindLastWildcard(segment: string): number {
+  let behind = 0;
+  for (let at = 0; at < segment.length; at++) {
+    if (segment[at] === '\\') at++;
+    else if (segment[at] === '*' || segment[at] === '?') behind = at + 1;
+  }
+  return behind;
 }
 
 /** A literal path as people write it. */

@@ -10,6 +10,8 @@ export const EXIT = {
   software: 70,
   /** The lock file cannot be made or opened. */
   cantCreate: 73,
+  /** Standard output cannot be written. */
+  inputOutput: 74,
   /** Refused, or the time is up. flock(1) says 1, which a command may as well. */
   refused: 75,
 } as const;

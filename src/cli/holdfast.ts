@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { EXIT } from './exit-codes.js';
 import { main } from './main.js';
 import type { Output } from './streams.js';
 
@@ -12,14 +13,23 @@ process.exitCode = await main(process.argv.slice(2), {
     return process.stdin;
   },
   get stdout(): Output {
-    return withErrors(process.stdout, () => process.exit(BROKEN_PIPE));
+    return withErrors(process.stdout, onLoss);
   },
   get stderr(): Output {
     return withErrors(process.stderr, () => {});
   },
 });
 
-function withErrors(stream: NodeJS.WriteStream, onError: () => void): NodeJS.WriteStream {
+function onLoss(error: NodeJS.ErrnoException): never {
+  if (error.code === 'EPIPE') process.exit(BROKEN_PIPE);
+  process.stderr.write(`holdfast: cannot write: ${error.message}\n`);
+  process.exit(EXIT.inputOutput);
+}
+
+function withErrors(
+  stream: NodeJS.WriteStream,
+  onError: (error: NodeJS.ErrnoException) => void,
+): NodeJS.WriteStream {
   if (stream.listenerCount('error') === 0) stream.on('error', onError);
   return stream;
 }

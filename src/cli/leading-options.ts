@@ -21,7 +21,7 @@ export function parseLeading(argv: string[], options: Options, name: string): Le
   let operand: string | undefined;
   for (const token of tokens) {
     if (token.kind === 'option') {
-      const known = options[token.name];
+      const known = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
       if (known === undefined) throw usageError(`unknown option ${token.rawName}`, name);
       const takesValue = known.type === 'string';
       if (takesValue !== (token.value !== undefined)) {
@@ -36,7 +36,9 @@ export function parseLeading(argv: string[], options: Options, name: string): Le
     operand = argv[from];
     // Behind `--` everything else is the command.
     if (token.kind === 'option-terminator') {
-      return { values, operand, command: argv.slice(from + 1) };
+      const command = argv.slice(from + 1);
+      // As in `-- DIR -- COMMAND`.
+      return { values, operand, command: command[0] === '--' ? command.slice(1) : command };
     }
   }
   return { values, operand, command: [] };

@@ -1,7 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { clearInterval, setImmediate, setInterval } from 'node:timers';
 import { onAbort } from '../abort.js';
@@ -14,6 +13,7 @@ import {
 } from '../arguments.js';
 import { isLockError, LockHeldError, LockLostError, LockStateError } from '../errors.js';
 import { FileLock } from '../file-lock.js';
+import { makeFolders } from '../folders.js';
 import { describeHolder, printable } from '../holder.js';
 import { checkData } from '../owner-record.js';
 import { sleep } from '../waiting.js';
@@ -77,8 +77,8 @@ const LOOK_MILLISECONDS = 250;
 const RETRY_MILLISECONDS = 1000;
 const SETTLE_LOOK_MILLISECONDS = 10;
 
-/** The elections in whose `lead` this is. */
-const leading = new AsyncLocalStorage<readonly unknown[]>();
+/** The works of `lead`, of any election, that this is a part of. */
+const leading = new AsyncLocalStorage<readonly Promise<void>[]>();
 
 /**
  * One leader among siblings: all members queue in the kernel for the lock of
@@ -235,26 +235,27 @@ export class Election<T extends object = Record<never, never>>
     const controller = new AbortController();
     const leadership = { term: this.#term, signal: controller.signal, fd: this.#seat?.fd ?? -1 };
     this.#leads.add(controller);
-    const around = leading.getStore() ?? [];
-    const working = leading.run([...around, this], async () => work(leadership));
-    const settled = working.then(
-      () => {},
-      () => {},
-    );
+    let settle = (): void => {};
+    const settled = new Promise<void>((resolve) => {
+      settle = resolve;
+    });
     this.#works.add(settled);
+    const around = leading.getStore() ?? [];
+    const working = leading.run([...around, settled], async () => work(leadership));
     try {
       return await working;
     } finally {
       this.#leads.delete(controller);
       this.#works.delete(settled);
+      settle();
     }
   }
 
   /**
    * Gives up the primacy or the place in the queue, and removes the member's
-   * file. A primary first aborts the signals of its `lead`s and waits until
-   * their work has settled (not where the work itself calls it). A second call
-   * does nothing but wait for the first.
+   * file. A primary first aborts the signals of its `lead`s, and lets go of the
+   * seat when their work has settled. Called by such work it does not wait for
+   * that. A second call does nothing but wait for the first.
    */
   leave(): Promise<void> {
     return this.#leave((seat) => seat.releaseSync());
@@ -265,11 +266,12 @@ export class Election<T extends object = Record<never, never>>
   }
 
   #leave(letGo: (seat: FileLock<object>) => void): Promise<void> {
+    this.#left ??= this.#end(letGo);
+    const isInside = leading.getStore()?.some((work) => this.#works.has(work)) === true;
+    if (!isInside) return this.#left;
     // What waits for the work cannot be waited for in the work.
-    const isInside = leading.getStore()?.includes(this) === true;
-    if (this.#left !== undefined && isInside) return Promise.resolve();
-    this.#left ??= this.#end(letGo, isInside ? [] : [...this.#works]);
-    return this.#left;
+    this.#left.catch((error) => this.#fail(error));
+    return Promise.resolve();
   }
 
   /** Where nobody waits for it. */
@@ -277,10 +279,8 @@ export class Election<T extends object = Record<never, never>>
     this.leave().catch((error) => this.#fail(error));
   }
 
-  async #end(
-    letGo: (seat: FileLock<object>) => void,
-    works: readonly Promise<unknown>[],
-  ): Promise<void> {
+  async #end(letGo: (seat: FileLock<object>) => void): Promise<void> {
+    const works = [...this.#works];
     this.#forgetSignal();
     clearInterval(this.#watch);
     clearInterval(this.#membersWatch);
@@ -310,7 +310,7 @@ export class Election<T extends object = Record<never, never>>
   /** Its own file, which says that it lives. */
   async #enter(signal: AbortSignal | undefined): Promise<void> {
     const path = fileOf(this.#directory, this.id);
-    mkdirSync(this.#directory, { recursive: true });
+    makeFolders(this.#directory);
     for (let tries = 0; ; tries++) {
       try {
         this.#own = await FileLock.acquire<object>(path, {
@@ -363,8 +363,11 @@ export class Election<T extends object = Record<never, never>>
     const settle = this.#settle;
     const { signal } = this.#leaving;
     if (settle === 0 || isTaken(this.#directory)) return;
-    await sleep(Math.max(0, this.#joinedAt + settle - Date.now()), signal);
-    for (;;) {
+    const last = performance.now() + 3 * settle;
+    const left = this.#joinedAt + settle - Date.now();
+    // The clock may have been set.
+    await sleep(Math.min(settle, Math.max(0, left)), signal);
+    while (performance.now() < last) {
       if (isTaken(this.#directory)) return;
       const now = Date.now();
       const first = lookAtMembers(this.#directory).find(({ id, since }) => {

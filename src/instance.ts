@@ -1,0 +1,7 @@
+export {
+  AlreadyRunningError,
+  type InstanceForceOptions,
+  InstanceLock,
+  type InstanceLockOptions,
+  instanceLocker,
+} from './instance-lock.js';
