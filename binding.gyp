@@ -31,6 +31,12 @@
         "-ffile-prefix-map=<(module_root_dir)=."
       ],
       "conditions": [
+        # Not the atomics of libgcc, which ask a private function of glibc's
+        # what the processor can do. -O2, because pages have up to 64 KiB
+        # there and the file is padded to whole ones: with -O3 it has two.
+        ["target_arch=='arm64'", { "cflags_cc": ["-mno-outline-atomics", "-O2"] }],
+        # As the C library's old names have it: see src-native/calls.h.
+        ["target_arch=='arm'", { "cflags_cc": ["-U_FILE_OFFSET_BITS", "-U_TIME_BITS"] }],
         ["sanitize==''", {
           "sources": ["src-native/runtime.cc"],
           # No C++ library and no version of the C library named: one file for

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "calls.h"
 #include "file.h"
 #include "memory.h"
 
@@ -16,7 +16,8 @@ namespace holdfast {
 namespace {
 
 constexpr int kReplacePatienceMs = 100;
-constexpr int kOpenFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+constexpr int kOpenFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
+                           calls::kLargeFile;
 
 template <typename Call>
 auto RetryInterrupted(Call call) {
@@ -101,7 +102,7 @@ bool IsRemoteType(uint64_t type) {
 bool LooksLikeRecord(int fd) {
   char first = '\n';
   const ssize_t got =
-      RetryInterrupted([&] { return pread(fd, &first, 1, 0); });
+      RetryInterrupted([&] { return calls::ReadAt(fd, &first, 1, 0); });
   return got <= 0 || first == '{' || first == '\n' ||
          (first >= '0' && first <= '9');
 }
@@ -164,14 +165,14 @@ int Flock(int fd, int operation) {
 }
 
 bool IsRemote(int fd) {
-  struct statfs buffer;
-  return fstatfs(fd, &buffer) == 0 &&
+  calls::FileSystem buffer;
+  return calls::StatDescriptor(fd, &buffer) == 0 &&
          IsRemoteType(static_cast<uint64_t>(buffer.f_type));
 }
 
 int IsRemotePath(const char* path, bool* remote) {
-  struct statfs buffer;
-  if (statfs(path, &buffer) == -1) return errno;
+  calls::FileSystem buffer;
+  if (calls::StatPath(path, &buffer) == -1) return errno;
   *remote = IsRemoteType(static_cast<uint64_t>(buffer.f_type));
   return 0;
 }
@@ -180,8 +181,7 @@ int ReadContent(int fd, char* buffer, size_t capacity, size_t* length) {
   *length = 0;
   while (*length < capacity) {
     const ssize_t got = RetryInterrupted([&] {
-      return pread(fd, buffer + *length, capacity - *length,
-                   static_cast<off_t>(*length));
+      return calls::ReadAt(fd, buffer + *length, capacity - *length, *length);
     });
     if (got == -1) return errno;
     if (got == 0) break;
@@ -206,8 +206,7 @@ int ReplaceContent(int fd, const char* text, size_t length, uint64_t old_size,
   size_t written = 0;
   while (written < total) {
     const ssize_t put = RetryInterrupted([&] {
-      return pwrite(fd, bytes + written, total - written,
-                    static_cast<off_t>(written));
+      return calls::WriteAt(fd, bytes + written, total - written, written);
     });
     if (put == -1) return errno;
     if (put == 0) return EIO;
@@ -216,7 +215,7 @@ int ReplaceContent(int fd, const char* text, size_t length, uint64_t old_size,
   }
   if (old_size <= length) return 0;
   return RetryInterrupted([&] {
-           return ftruncate(fd, static_cast<off_t>(length));
+           return calls::Truncate(fd, length);
          }) == -1
              ? errno
              : 0;
@@ -251,10 +250,10 @@ PathGuard::PathGuard(const char* path, int patience_ms) {
       error_ = errno;
       return;
     }
-    struct flock whole = {};
+    calls::FileLock whole = {};
     whole.l_type = F_WRLCK;
     whole.l_whence = SEEK_SET;
-    error_ = fcntl(fd_, F_OFD_SETLK, &whole) == -1 ? errno : 0;
+    error_ = calls::Control(fd_, F_OFD_SETLK, &whole) == -1 ? errno : 0;
     if (error_ == EACCES) error_ = EAGAIN;  // fcntl(2): either may mean held
     if (error_ == 0) {
       // Locked after the path had been given another file: that file is the

@@ -16,3 +16,13 @@ void operator delete(void* memory, size_t) noexcept { free(memory); }
 void operator delete[](void* memory, size_t) noexcept { free(memory); }
 
 extern "C" void __cxa_pure_virtual() { abort(); }
+
+#if defined(__arm__)
+// Every table of how to unwind names one of these, to have it linked in; the
+// unwinder then uses its own, since ours are the compact tables of the EABI.
+extern "C" {
+void __aeabi_unwind_cpp_pr0() {}
+void __aeabi_unwind_cpp_pr1() {}
+void __aeabi_unwind_cpp_pr2() {}
+}
+#endif

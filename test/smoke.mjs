@@ -1,18 +1,25 @@
-// The whole core in a minute, on whatever runtime runs this file: Node, Bun.
+// The whole package in a minute, on whatever runtime runs this file: Node, Bun,
+// Deno.
 // One process holds, others contend; no test runner, since not every runtime
 // has the same one.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
+import { Claims } from '../dist/claims.js';
+import { Election } from '../dist/election.js';
 import { FileLock, fileLocker, inspect, isLockError, withLock } from '../dist/index.js';
+import { InstanceLock } from '../dist/instance.js';
+import { withNextId } from '../dist/next-id.js';
 
 const self = fileURLToPath(import.meta.url);
 const [, , role, path] = process.argv;
+// Deno's node:fs writes to no descriptor that it has not opened itself.
+const bound = !process.versions.deno;
 
 function start(name, lockPath, stdio = ['pipe', 'pipe', 'inherit']) {
   return spawn(process.execPath, [self, name, lockPath], { stdio });
@@ -36,7 +43,8 @@ async function main() {
   }
   clearTimeout(deadline);
   rmSync(folder, { recursive: true });
-  const runtime = process.versions.bun ? `Bun ${process.versions.bun}` : `Node ${process.version}`;
+  const { bun, deno } = process.versions;
+  const runtime = bun ? `Bun ${bun}` : deno ? `Deno ${deno}` : `Node ${process.version}`;
   console.log(`${steps.length} checks passed on ${runtime}`);
 }
 
@@ -152,6 +160,42 @@ const checks = {
     await second[Symbol.asyncDispose]();
     assert.equal((await inspect(file)).state, 'missing');
   },
+  async 'one instance among processes'(file) {
+    const other = start('instance', file);
+    assert.equal(await line(other), 'running');
+    await assert.rejects(InstanceLock.acquire(file), { code: 'ERR_LOCK_HELD' });
+    other.kill('SIGKILL');
+    await once(other, 'exit');
+    await (await InstanceLock.acquire(file)).release();
+  },
+  async 'claims that overlap are refused, in another process as well'(file) {
+    const other = start('claim', file);
+    assert.equal(await line(other), 'claimed');
+    const claims = new Claims(file, { root: dirname(file) });
+    const mine = { agent: 'b', files: ['src/a*'], ttl: 60_000 };
+    await assert.rejects(claims.claim(mine), { code: 'ERR_CLAIM_CONFLICT' });
+    other.kill('SIGKILL');
+    await once(other, 'exit');
+    if (!bound) await claims.release('a', { force: true });
+    await (await claims.claim(mine)).release();
+  },
+  async 'numbers that nobody else gets'(file) {
+    mkdirSync(file);
+    const others = [start('number', file), start('number', file)];
+    const numbers = await Promise.all(others.map(line));
+    numbers.push(String((await withNextId(file, () => {})).id));
+    assert.deepEqual(numbers.sort(), ['1', '2', '3']);
+  },
+  async 'one leader, and the next one when it is killed'(file) {
+    const other = start('member', file);
+    assert.equal(await line(other), 'primary');
+    const member = await Election.join(file);
+    assert.equal(member.isPrimary, false);
+    other.kill('SIGKILL');
+    await member.whenPrimary();
+    assert.ok(member.isPrimary);
+    await member.leave();
+  },
 };
 
 if (!isMainThread) {
@@ -161,6 +205,26 @@ if (!isMainThread) {
   const lock = FileLock.acquireSync(path, { data: { role } });
   process.stdout.write('held\n');
   setInterval(() => lock.held, 1000);
+} else if (role === 'instance') {
+  globalThis.instance = await InstanceLock.acquire(path);
+  process.stdout.write('running\n');
+  setInterval(() => {}, 1000);
+} else if (role === 'claim') {
+  const claims = new Claims(path, { root: dirname(path) });
+  globalThis.claim = await claims.claim({
+    agent: 'a',
+    directories: ['src/'],
+    bind: bound,
+  });
+  process.stdout.write('claimed\n');
+  setInterval(() => {}, 1000);
+} else if (role === 'number') {
+  process.stdout.write(`${(await withNextId(path, () => {})).id}\n`);
+} else if (role === 'member') {
+  globalThis.member = await Election.join(path);
+  await globalThis.member.whenPrimary();
+  process.stdout.write('primary\n');
+  setInterval(() => {}, 1000);
 } else if (role === 'adopt') {
   const lock = FileLock.adopt(3, path);
   process.stdout.write(`adopted ${lock.token}\n`);

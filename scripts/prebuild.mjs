@@ -1,0 +1,37 @@
+// Builds the addon for other platforms than this one, into prebuilds/:
+//   npm run prebuild -- all
+//   npm run prebuild -- linux-arm64 linux-arm
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build, hasCompiler, hashOf, placeOf, root, TARGETS } from './native.mjs';
+
+const known = Object.keys(TARGETS);
+const asked = process.argv.slice(2);
+const targets = asked.includes('all') ? known : asked;
+const unknown = targets.filter((target) => !known.includes(target));
+if (targets.length === 0 || unknown.length > 0) {
+  for (const target of unknown) console.error(`There is no platform "${target}".`);
+  console.error(`Usage: npm run prebuild -- all | ${known.join(' | ')}`);
+  process.exit(2);
+}
+const lacking = targets.filter((target) => !hasCompiler(target));
+if (lacking.length > 0) {
+  for (const target of lacking) {
+    const { prefix, debian } = TARGETS[target];
+    console.error(`${target} needs ${prefix}g++, on Debian: apt-get install ${debian}`);
+  }
+  process.exit(1);
+}
+
+for (const target of targets) {
+  const file = join(root, placeOf(target));
+  build(target, file);
+  console.log(`${placeOf(target)} ${hashOf(file)}`);
+}
+
+// Of all that are there, so that "sha256sum -c SHA256SUMS" works.
+const lines = readdirSync(join(root, 'prebuilds'))
+  .sort()
+  .filter((target) => existsSync(join(root, placeOf(target))))
+  .map((target) => `${hashOf(join(root, placeOf(target)))}  ${target}/holdfast.node\n`);
+writeFileSync(join(root, 'prebuilds', 'SHA256SUMS'), lines.join(''));

@@ -1,0 +1,111 @@
+// Calls with a file offset, an amount of blocks or a `struct flock`. With 64
+// bits every C library has the same ones. With 32 bits the name alone does not
+// say what is meant: off_t, struct flock and struct statfs are narrow in
+// glibc's functions of these names and wide in musl's, and glibc's fcntl hands
+// F_OFD_SETLK on unconverted where no symbol version is asked for. The kernel's
+// own calls mean the same under either.
+#ifndef HOLDFAST_CALLS_H_
+#define HOLDFAST_CALLS_H_
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#if __SIZEOF_LONG__ == 8
+#include <sys/vfs.h>
+#elif defined(__arm__) && defined(__ARM_EABI__)
+#include <asm/statfs.h>
+#include <sys/syscall.h>
+#include <time.h>
+#else
+#error "how 64-bit arguments are passed to system calls here is not known"
+#endif
+
+namespace holdfast {
+namespace calls {
+
+#if __SIZEOF_LONG__ == 8
+
+constexpr int kLargeFile = 0;
+using FileLock = struct flock;
+using FileSystem = struct statfs;
+
+inline ssize_t ReadAt(int fd, void* buffer, size_t size, size_t offset) {
+  return pread(fd, buffer, size, static_cast<off_t>(offset));
+}
+
+inline ssize_t WriteAt(int fd, const void* bytes, size_t size, size_t offset) {
+  return pwrite(fd, bytes, size, static_cast<off_t>(offset));
+}
+
+inline int Truncate(int fd, size_t size) {
+  return ftruncate(fd, static_cast<off_t>(size));
+}
+
+inline int Control(int fd, int command, FileLock* lock) {
+  return fcntl(fd, command, lock);
+}
+
+inline int StatDescriptor(int fd, FileSystem* found) {
+  return fstatfs(fd, found);
+}
+
+inline int StatPath(const char* path, FileSystem* found) {
+  return statfs(path, found);
+}
+
+#else
+
+// The system calls of the C library's old names take the narrow ones.
+static_assert(sizeof(time_t) == 4, "compile without _TIME_BITS=64");
+
+// Or a file of 2 GiB and more cannot be opened.
+constexpr int kLargeFile = 0400000;
+
+// struct flock64 of the kernel's <asm/fcntl.h>.
+struct FileLock {
+  int16_t l_type;
+  int16_t l_whence;
+  alignas(8) int64_t l_start;
+  int64_t l_len;
+  int32_t l_pid;
+};
+using FileSystem = struct statfs64;
+static_assert(sizeof(FileLock) == 32 && offsetof(FileLock, l_start) == 8, "");
+
+// A 64-bit argument takes an even register and the next one: after an odd
+// number of arguments one is left out. No offset here is above 64 KiB.
+inline ssize_t ReadAt(int fd, void* buffer, size_t size, size_t offset) {
+  return syscall(SYS_pread64, fd, buffer, size, 0, offset, 0);
+}
+
+inline ssize_t WriteAt(int fd, const void* bytes, size_t size, size_t offset) {
+  return syscall(SYS_pwrite64, fd, bytes, size, 0, offset, 0);
+}
+
+inline int Truncate(int fd, size_t size) {
+  return static_cast<int>(syscall(SYS_ftruncate64, fd, 0, size, 0));
+}
+
+inline int Control(int fd, int command, FileLock* lock) {
+  return static_cast<int>(syscall(SYS_fcntl64, fd, command, lock));
+}
+
+inline int StatDescriptor(int fd, FileSystem* found) {
+  return static_cast<int>(
+      syscall(SYS_fstatfs64, fd, sizeof(FileSystem), found));
+}
+
+inline int StatPath(const char* path, FileSystem* found) {
+  return static_cast<int>(
+      syscall(SYS_statfs64, path, sizeof(FileSystem), found));
+}
+
+#endif
+
+}  // namespace calls
+}  // namespace holdfast
+
+#endif  // HOLDFAST_CALLS_H_
