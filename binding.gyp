@@ -1,6 +1,7 @@
 {
   # "address", "undefined" or "thread": npm run test:sanitize
   "variables": { "sanitize%": "" },
+  # Not for Windows: scripts/prebuild-win32.mjs makes that one, of other files.
   "targets": [
     {
       "target_name": "holdfast",
@@ -11,7 +12,7 @@
         "src-native/process-posix.cc",
         "src-native/wait-linux.cc"
       ],
-      "include_dirs": ["<!(node -p \"require('node-api-headers').include_dir\")", "<!(node -p \"require('node-addon-api').include_dir\")"],
+      "include_dirs": ["src-native/posix", "<!(node -p \"require('node-api-headers').include_dir\")", "<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       # 64-bit already; the redirected names need a newer or another C library.
       "defines!": ["_FILE_OFFSET_BITS=64", "_LARGEFILE_SOURCE"],

@@ -2,7 +2,7 @@
 // byte and from any folder, and that they ask for nothing that an older system
 // or another C library lacks. Rebuilt are that of linux-x64, and each for
 // which there is a compiler.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -83,6 +83,16 @@ try {
       continue;
     }
     sums.push(`${hashOf(file)}  ${target}/holdfast.node\n`);
+    const { script } = TARGETS[target];
+    if (script !== undefined) {
+      // It says what it finds. Without its compiler the sum is all there is.
+      const args = [join(root, script), '--check'];
+      const run = hasCompiler(target)
+        ? spawnSync(process.execPath, args, { stdio: 'inherit' })
+        : null;
+      if (run !== null && run.status !== 0) problems.push(`${place} is not as it should be`);
+      continue;
+    }
     const found = [...faults(target, file)];
     const rebuilt = target === 'linux-x64' || hasCompiler(target);
     if (rebuilt) {

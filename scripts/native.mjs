@@ -42,6 +42,12 @@ export const TARGETS = {
     machine: 'ARM',
     page: 0x1000,
   },
+  // Built and looked at by a script of its own.
+  'win32-x64': {
+    prefix: 'x86_64-w64-mingw32-',
+    debian: 'g++-mingw-w64-x86-64',
+    script: 'scripts/prebuild-win32.mjs',
+  },
 };
 
 /** Inside the repository. */

@@ -1,15 +1,18 @@
 // Builds the addon for other platforms than this one, into prebuilds/:
 //   npm run prebuild -- all
 //   npm run prebuild -- linux-arm64 linux-arm
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, hasCompiler, hashOf, placeOf, root, TARGETS } from './native.mjs';
 
 const known = Object.keys(TARGETS);
 const asked = process.argv.slice(2);
+// npm runs a script of this name before the one named build, too.
+if (asked.length === 0) process.exit();
 const targets = asked.includes('all') ? known : asked;
 const unknown = targets.filter((target) => !known.includes(target));
-if (targets.length === 0 || unknown.length > 0) {
+if (unknown.length > 0) {
   for (const target of unknown) console.error(`There is no platform "${target}".`);
   console.error(`Usage: npm run prebuild -- all | ${known.join(' | ')}`);
   process.exit(2);
@@ -25,7 +28,9 @@ if (lacking.length > 0) {
 
 for (const target of targets) {
   const file = join(root, placeOf(target));
-  build(target, file);
+  const { script } = TARGETS[target];
+  if (script === undefined) build(target, file);
+  else execFileSync(process.execPath, [join(root, script)], { stdio: 'inherit' });
   console.log(`${placeOf(target)} ${hashOf(file)}`);
 }
 

@@ -5,11 +5,11 @@
 #include <napi.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 
 #include "environment.h"
 #include "file.h"
 #include "memory.h"
+#include "platform.h"
 #include "process.h"
 #include "table.h"
 #include "wait.h"
@@ -123,7 +123,8 @@ Napi::Value Borrow(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Owns(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), Table::Owns(IntAt(info, 0)));
+  return Napi::Boolean::New(info.Env(),
+                            kHasDescriptors && Table::Owns(IntAt(info, 0)));
 }
 
 Napi::Value Traits(const Napi::CallbackInfo& info) {
@@ -136,14 +137,17 @@ Napi::Value Traits(const Napi::CallbackInfo& info) {
 
 Napi::Value Descriptor(const Napi::CallbackInfo& info) {
   const Entry* entry = EntryAt(info);
-  return Number(info, entry == nullptr ? -1 : entry->fd);
+  return Number(info,
+                entry == nullptr || !kHasDescriptors ? -1 : entry->fd);
 }
 
 int TryLockEntry(Entry* entry, Held mode) {
   const int operation = mode == Held::kExclusive ? LOCK_EX
                         : mode == Held::kShared  ? LOCK_SH
                                                  : LOCK_UN;
-  const int error = Flock(entry->fd, operation | LOCK_NB);
+  const int error =
+      ConvertFlock(entry->fd, entry->held == Held::kExclusive,
+                   operation | LOCK_NB);
   // A refused conversion loses the lock that was held: flock(2).
   entry->held = error == 0 ? mode : Held::kNot;
   return error;

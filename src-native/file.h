@@ -1,6 +1,7 @@
 // What Holdfast asks of the operating system about files. One implementation
-// per platform (file-posix.cc), chosen by binding.gyp. Every function returns
-// 0 or an errno value; none of them throws, logs or keeps state.
+// per platform (file-posix.cc, file-win.cc), chosen by the build. Every
+// function returns 0 or an errno value; none of them throws, logs or keeps
+// state.
 #ifndef HOLDFAST_FILE_H_
 #define HOLDFAST_FILE_H_
 

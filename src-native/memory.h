@@ -3,10 +3,11 @@
 #ifndef HOLDFAST_MEMORY_H_
 #define HOLDFAST_MEMORY_H_
 
-#include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "platform.h"
 
 namespace holdfast {
 
@@ -41,16 +42,6 @@ class Buffer {
  private:
   char* data_ = nullptr;
   size_t size_ = 0;
-};
-
-class Mutex {
- public:
-  void Lock() { pthread_mutex_lock(&mutex_); }
-  bool TryLock() { return pthread_mutex_trylock(&mutex_) == 0; }
-  void Unlock() { pthread_mutex_unlock(&mutex_); }
-
- private:
-  pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
 };
 
 class MutexGuard {

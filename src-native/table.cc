@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 namespace holdfast {
 namespace {
@@ -240,7 +238,7 @@ void Table::AbandonEntry(Entry* entry) {
   PathGuard guard(entry->path.data(), 0);
   if (guard.error() == 0 && guard.state().SameFile(entry->file) &&
       Flock(guard.fd(), LOCK_EX | LOCK_NB) == 0) {
-    unlink(entry->path.data());
+    RemoveFile(entry->path.data());
   }
 }
 

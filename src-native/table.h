@@ -6,10 +6,10 @@
 #define HOLDFAST_TABLE_H_
 
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "file.h"
 #include "memory.h"
+#include "platform.h"
 #include "wait.h"
 
 namespace holdfast {

@@ -4,11 +4,12 @@
 #ifndef HOLDFAST_WAIT_H_
 #define HOLDFAST_WAIT_H_
 
-#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <atomic>
+
+#include "platform.h"
 
 namespace holdfast {
 
@@ -89,7 +90,7 @@ class Wait {
   bool post_ = false;
   uint64_t id_ = 0;
   Mailbox* mailbox_ = nullptr;
-  pthread_t thread_{};
+  ThreadId thread_{};
 };
 
 }  // namespace holdfast

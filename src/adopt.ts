@@ -1,5 +1,12 @@
 import { IS_DIRECTORY, IS_READ_ONLY } from './binding.js';
-import { errnoOf, LockLostError, LockStateError, openError, systemError } from './errors.js';
+import {
+  errnoOf,
+  LockLostError,
+  LockStateError,
+  LockUnsupportedError,
+  openError,
+  systemError,
+} from './errors.js';
 import { modeOfDescriptor, walkSync } from './lock-tables.js';
 import { nativeMode, type Request } from './options.js';
 import { nextToken } from './owner-record.js';
@@ -8,6 +15,13 @@ import { comparePath, type Held, readRecord, writeRecord } from './publish.js';
 /** Takes over a lock that a parent handed down as `fd`; its mode is `request`'s from then on. */
 export function adopt(request: Request, fd: number): Held {
   const { native, path } = request;
+  if (process.platform === 'win32') {
+    throw new LockUnsupportedError(
+      path,
+      'a lock cannot be handed over on Windows',
+      systemError(errnoOf('ENOTSUP'), 'fcntl', path),
+    );
+  }
   if (native.owns(fd)) {
     throw new LockStateError(path, `descriptor ${fd} belongs to a lock of this process already`);
   }

@@ -38,6 +38,7 @@ export interface NativeBinding {
   /** Whether the table of any thread of this process has the descriptor. */
   owns(fd: number): boolean;
   traits(id: number): number;
+  /** -1 for a dead id, and on Windows. */
   descriptor(id: number): number;
   /** An errno. Refused, a lock that was held in another mode is gone. */
   tryLock(id: number, mode: NativeMode | typeof UNLOCKED): number;

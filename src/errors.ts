@@ -157,10 +157,18 @@ export interface SystemError extends Error {
 /** `errno` as the kernel gives it: positive. */
 export function systemError(errno: number, syscall: string, path: string): SystemError {
   const code = nameOf(errno, syscall);
+  const number = libuvNumber(code, errno);
   // libuv's texts, where it knows the error: ENOLCK and ESTALE it does not.
-  const text = getSystemErrorMap().get(-errno)?.[1] ?? `error ${errno}`;
+  const text = getSystemErrorMap().get(number)?.[1] ?? `error ${errno}`;
   const error = new Error(`${code}: ${text}, ${syscall} '${path}'`);
-  return Object.assign(error, { code, errno: -errno, syscall, path });
+  return Object.assign(error, { code, errno: number, syscall, path });
+}
+
+/** The `errno` of `node:fs`; on Windows, libuv's own and not the C library's. */
+function libuvNumber(code: string, errno: number): number {
+  if (process.platform !== 'win32') return -errno;
+  for (const [number, [name]] of getSystemErrorMap()) if (name === code) return number;
+  return -errno;
 }
 
 let names: Map<number, string> | undefined;
@@ -175,12 +183,16 @@ function nameOf(errno: number, syscall: string): string {
       if (!names.has(number)) names.set(number, name);
     }
   }
-  return names.get(errno) ?? 'UNKNOWN';
+  return names.get(errno) ?? (errno === errnoOf('ESTALE') ? 'ESTALE' : 'UNKNOWN');
 }
 
-/** The platform's number of an errno name, positive. */
+// The C library of Windows has no such error; src-native/windows/platform.h.
+const WINDOWS_ESTALE = 4000;
+
+/** The platform's number of an errno name, positive; NaN: it has none. */
 export function errnoOf(name: keyof typeof constants.errno): number {
-  return constants.errno[name];
+  const number: number | undefined = constants.errno[name];
+  return number ?? (name === 'ESTALE' ? WINDOWS_ESTALE : Number.NaN);
 }
 
 const UNSUPPORTED = ['ENOSYS', 'ENOLCK', 'ENOTSUP', 'EOPNOTSUPP'];
@@ -199,6 +211,10 @@ export function flockError(errno: number, path: string): Error {
 /** What a failed open means. */
 export function openError(errno: number, path: string): Error {
   const cause = systemError(errno, 'open', path);
+  if (process.platform === 'win32' && cause.code === 'ENOTSUP') {
+    const message = `${path} cannot be a lock file: Windows locks no directories`;
+    return new LockUnsupportedError(path, message, cause);
+  }
   if (cause.code === 'ELOOP') {
     cause.message = `ELOOP: it is a symbolic link, which is not followed, open '${path}'`;
   }

@@ -17,7 +17,9 @@ export interface ProcessIdentity {
 /** The pid namespace in which a machine boots: proc(5), user_namespaces(7). */
 const INITIAL_PID_NAMESPACE = '4026531836';
 
+/** Of /proc; elsewhere the path may lead to anything. */
 function readOr(path: string, fallback: string): string {
+  if (process.platform !== 'linux') return fallback;
   try {
     return readFileSync(path, 'latin1');
   } catch {
@@ -28,6 +30,7 @@ function readOr(path: string, fallback: string): string {
 let namespace: string | undefined;
 
 function pidNamespace(): string {
+  if (process.platform !== 'linux') return '';
   if (namespace === undefined) {
     try {
       namespace = /\[(\d+)\]/.exec(readlinkSync('/proc/self/ns/pid'))?.[1] ?? '';
@@ -75,8 +78,9 @@ export function ownIdentity(): ProcessIdentity {
 }
 
 /** Whether that is this very process, in this run. */
-export function isOwn({ pid, start, boot }: ProcessIdentity): boolean {
+export function isOwn({ pid, hostname, start, boot }: ProcessIdentity): boolean {
   const own = ownIdentity();
+  if (start === '' && hostname !== own.hostname) return false;
   return pid === own.pid && start === own.start && boot === own.boot;
 }
 
@@ -87,6 +91,7 @@ export function isOwn({ pid, start, boot }: ProcessIdentity): boolean {
 export function isRunning(identity: ProcessIdentity): boolean | null {
   const self = ownIdentity();
   const bare = identity.start === '';
+  if (bare && identity.hostname !== '' && identity.hostname !== self.hostname) return null;
   if (!bare) {
     if (identity.hostname !== self.hostname) return null;
     if (identity.boot !== self.boot) return identity.boot === '' ? null : false;

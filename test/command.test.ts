@@ -2,7 +2,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, symlinkSync }
 import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { EXIT, exitCodeOf } from '../src/cli/exit-codes.js';
-import { MAIN_HELP, RUN_HELP, STATUS_HELP } from '../src/cli/help.js';
+import * as help from '../src/cli/help.js';
 import { main } from '../src/cli/main.js';
 import { parseRun } from '../src/cli/run-options.js';
 import { clock, parseTime } from '../src/cli/time.js';
@@ -23,13 +23,13 @@ function isFree(path: string): boolean {
 
 describe('help and version go to stdout', () => {
   test.each<[string[], string]>([
-    [['--help'], MAIN_HELP],
-    [['-h'], MAIN_HELP],
-    [['help'], MAIN_HELP],
-    [['run', '--help'], RUN_HELP],
-    [['run', '-nh', 'file'], RUN_HELP],
-    [['status', '--help'], STATUS_HELP],
-    [['status', '-h', 'file'], STATUS_HELP],
+    [['--help'], help.MAIN_HELP],
+    [['-h'], help.MAIN_HELP],
+    [['help'], help.MAIN_HELP],
+    [['run', '--help'], help.RUN_HELP],
+    [['run', '-nh', 'file'], help.RUN_HELP],
+    [['status', '--help'], help.STATUS_HELP],
+    [['status', '-h', 'file'], help.STATUS_HELP],
     [['--version'], `holdfast ${version}\n`],
     [['-V'], `holdfast ${version}\n`],
   ])('%j', async (argv, stdout) => {
@@ -38,13 +38,14 @@ describe('help and version go to stdout', () => {
 
   test('every option is in the help', () => {
     const options = ['-x', '-e', '-s', '-n', '-w', '-E', '-o', '-F', '-c', '-u', '--verbose'];
-    for (const option of options) expect(RUN_HELP).toContain(option);
-    for (const option of ['--json', '--watch', '--probe']) expect(STATUS_HELP).toContain(option);
-    for (const code of [64, 65, 69, 70, 73, 75]) expect(RUN_HELP).toContain(String(code));
+    for (const option of options) expect(help.RUN_HELP).toContain(option);
+    for (const option of ['--json', '--watch', '--probe'])
+      expect(help.STATUS_HELP).toContain(option);
+    for (const code of [64, 65, 69, 70, 73, 75]) expect(help.RUN_HELP).toContain(String(code));
   });
 
   test('no line is longer than a terminal is wide', () => {
-    const lines = [MAIN_HELP, RUN_HELP, STATUS_HELP].join('').split('\n');
+    const lines = Object.values(help).join('').split('\n');
     expect(lines.filter((line) => line.length > 80)).toEqual([]);
   });
 });

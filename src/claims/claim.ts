@@ -1,10 +1,10 @@
-import { fstatSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { argumentError } from '../arguments.js';
 import { LockLostError } from '../errors.js';
 import type { FileLock } from '../file-lock.js';
 import type { ClaimFile } from './claim-file.js';
-import { type ClaimsFolder, type Found, GRACE_MILLISECONDS } from './folder.js';
+import { type ClaimsFolder, type Found, GRACE_MILLISECONDS, isFileOf } from './folder.js';
 import { parsePattern } from './pattern.js';
 import { isCovered, type Scope } from './scope.js';
 
@@ -176,8 +176,7 @@ export class Claim implements AsyncDisposable {
     if (claim === null || claim.id !== own.id) return false;
     if (lock === null) return true;
     if (!lock.held) return false;
-    const [ours, there] = [fstatSync(lock.fd), statSync(location, { throwIfNoEntry: false })];
-    return ours.dev === there?.dev && ours.ino === there.ino;
+    return isFileOf(lock, location);
   }
 
   #look(): void {

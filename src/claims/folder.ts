@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   ftruncateSync,
   openSync,
@@ -9,6 +10,7 @@ import {
   readFileSync,
   readSync,
   renameSync,
+  statSync,
   unlinkSync,
   writeFileSync,
   writeSync,
@@ -51,6 +53,7 @@ export interface Draft {
   bind: boolean;
 }
 
+const MISSING = errnoOf('ENOENT');
 // Nobody stays inside for longer, unless it was stopped there.
 const SECTION_MILLISECONDS = 10_000;
 const TRIES = 10;
@@ -59,12 +62,15 @@ export const GRACE_MILLISECONDS = 2000;
 // Neither ends in `.lock`: those are claims.
 const OURS = '.holdfast-';
 const JOURNAL = `${OURS}journal`;
+// What is locked in place of the folder where a folder cannot be.
+const SECTION = process.platform === 'win32' ? `${OURS}section` : null;
 const TEMPORARY = '.tmp';
 const READ_ONLY = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /**
  * The folder of a workflow's claims. Whoever reads and decides and writes is
- * alone in it, by an exclusive flock of the folder itself.
+ * alone in it, by an exclusive flock of the folder itself, or on Windows of a
+ * file in it, which goes when the folder goes.
  *
  * One claim is put in place by one rename. Several are written under other
  * names; then the journal that lists them is put in place, by one rename, and
@@ -154,8 +160,13 @@ export class ClaimsFolder {
     signal: AbortSignal | undefined,
   ): Promise<FileLock> {
     const timeout = SECTION_MILLISECONDS;
+    const options = { mode, record: false, timeout, signal } as const;
+    if (SECTION !== null) {
+      if (!create && !existsSync(this.path)) throw systemError(MISSING, 'open', this.path);
+      return FileLock.acquire(join(this.path, SECTION), { ...options, permissions: 0o666 });
+    }
     for (let tries = 0; tries <= TRIES; tries++) {
-      const request = checkRequest(this.path, { mode, record: false, timeout, signal }, timeout);
+      const request = checkRequest(this.path, options, timeout);
       // Not to be made as a file.
       request.permissions = -1;
       try {
@@ -261,7 +272,7 @@ export class ClaimsFolder {
     const { native } = checkRequest(path, { record: false }, 0);
     const id = native.open(path, -1);
     // What cannot be looked at may well be alive.
-    if (id < 0) return -id !== errnoOf('ENOENT');
+    if (id < 0) return -id !== MISSING;
     const errno = native.tryLock(id, SHARED);
     native.release(id);
     return errno !== 0;
@@ -284,7 +295,7 @@ export class ClaimsFolder {
         const lock = bind ? FileLock.tryAcquire(path, { record: false, permissions: 0o666 }) : null;
         locks.push(lock);
         // Of a bound one into the very file that is locked.
-        writeFileSync(lock?.fd ?? path, text);
+        writeFileSync(lock === null || lock.fd === -1 ? path : lock.fd, text);
       });
       if (moves.length === 1) this.#move(moves[0] as Move);
       else this.replace(join(this.path, JOURNAL), JSON.stringify(moves));
@@ -396,6 +407,21 @@ export class ClaimsFolder {
       throw error;
     }
   }
+}
+
+/** Whether `location` leads to the very file that is locked. */
+export function isFileOf(lock: FileLock, location: string): boolean {
+  const there = statSync(location, { throwIfNoEntry: false });
+  if (lock.fd !== -1) {
+    const ours = fstatSync(lock.fd);
+    return ours.dev === there?.dev && ours.ino === there.ino;
+  }
+  const { native, id } = internalsOf(lock);
+  const other = native.open(location, -1);
+  if (other < 0) return false;
+  const same = native.sameFile(id, other);
+  native.release(other);
+  return same;
 }
 
 /** EISDIR: it was a folder when it was to be opened for writing, and then it was gone. */

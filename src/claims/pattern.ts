@@ -150,6 +150,9 @@ const SPECIAL = /[*?\\]/;
 const SIMPLE =
   /^(?!\.{1,2}(?:\/|$))[^/*?\\\0\x80-\uffff]+(?:\/(?!\.{1,2}(?:\/|$))[^/*?\\\0\x80-\uffff]+)*\/?$/;
 
+// `C:/`, on Windows.
+const DRIVE = /^[a-z]:\//i;
+
 const NOT_BEHIND_WILDCARD = "without '..' behind a wildcard";
 
 /** Whether it is taken letter by letter, whatever is in it. */
@@ -160,24 +163,28 @@ export type Reading = 'pattern' | 'path';
  * an argument error that names `name`.
  */
 export function parsePattern(
-  text: unknown,
+  given: unknown,
   kind: Entry['kind'],
   root: Root,
   name: string,
   reading: Reading = 'pattern',
 ): Pattern {
-  if (typeof text !== 'string') {
-    throw argumentError('ERR_INVALID_ARG_TYPE', name, 'a string', text);
+  if (typeof given !== 'string') {
+    throw argumentError('ERR_INVALID_ARG_TYPE', name, 'a string', given);
   }
+  // In a pattern a backslash takes the meaning from what follows.
+  const text = sep === '\\' && reading === 'path' ? given.replaceAll(sep, '/') : given;
+  const absolute = text.startsWith('/') || (sep === '\\' && DRIVE.test(text));
   const bad = (rule: string): TypeError | RangeError =>
     argumentError('ERR_INVALID_ARG_VALUE', name, rule, text);
-  if (text.length <= LONGEST && SIMPLE.test(text)) return simplePattern(text, kind, root);
+  if (!absolute && text.length <= LONGEST && SIMPLE.test(text))
+    return simplePattern(text, kind, root);
   if (text === '') throw bad('not empty');
   if (text.includes('\0')) throw bad('without NUL characters');
   if (text.length > LONGEST) throw bad(`at most ${LONGEST} characters long`);
   const isPath = reading === 'path';
   let special = !isPath && SPECIAL.test(text);
-  const relative = text.startsWith('/') ? belowRoot(text, root, special, bad) : text;
+  const relative = absolute ? belowRoot(text, root, special, bad) : text;
   if (relative === null) throw bad(`below the root ${root.path}`);
   const segments: string[] = [];
   const raw = relative.split('/');

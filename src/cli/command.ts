@@ -8,7 +8,7 @@ const GRACE_MILLISECONDS = 5000;
 
 /**
  * Runs a command with the standard streams of this process and, behind them,
- * `fd`. Resolves to what a shell would make of its end: its exit status, or
+ * `fd`, unless there is none. Resolves to what a shell would make of its end: its exit status, or
  * 128+N. Signals are passed on; in the foreground of a terminal, those of the
  * keyboard have reached the command already. When `end` is aborted, the command
  * is ended: SIGTERM, after five seconds SIGKILL.
@@ -43,7 +43,7 @@ export function runCommand(
     };
     try {
       child = spawn(file, args, {
-        stdio: ['inherit', 'inherit', 'inherit', ...(fd === null ? [] : [fd])],
+        stdio: ['inherit', 'inherit', 'inherit', ...(fd === null || fd === -1 ? [] : [fd])],
         ...(env !== undefined && { env }),
       });
     } catch (error) {

@@ -210,13 +210,15 @@ function promises(
     'the lock is free when its holder has ended, however it ended',
   ];
   const notPromised = ['programs that do not ask are not kept out', ...missing];
+  const polls = 'a wait looks again every 50 ms, and the next one may be any of those that wait';
   if (!remote) {
-    promised.push('a wait costs no CPU, and ends as soon as the lock is free');
+    if (process.platform === 'win32') notPromised.push(polls);
+    else promised.push('a wait costs no CPU, and ends as soon as the lock is free');
     notPromised.push('other machines: this file system is of this one');
   } else {
     notPromised.push(
       'other machines: it depends on the server and the mount, and was tried on this one alone',
-      'a wait looks again every 50 ms, and the next one may be any of those that wait',
+      polls,
       'after a lost connection the server may give the lock to somebody else',
       'a stolen lock (force: steal) and safe removal of lock files',
     );
@@ -241,6 +243,7 @@ function report(diagnosis: Diagnosis, typed: string): string[] {
 
 /** As the system calls it: `ext4`, `nfs4`. */
 function fileSystemOf(folder: string): string {
+  if (process.platform !== 'linux') return 'file system unknown';
   let table: string;
   try {
     table = readFileSync('/proc/self/mountinfo', 'utf8');

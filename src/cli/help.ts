@@ -7,7 +7,7 @@ Commands:
   status PATH…                       who holds a lock, who waits, since when
   claim add|check|list|…             which of several agents may change what
   next-id DIR [COMMAND…]             a number that nobody else gets
-  elect DIR COMMAND…                 of several, one runs it; the others stand by
+  elect DIR COMMAND…                 of several one runs it, others stand by
   doctor DIR                         do locks really work in this folder?
 
   holdfast COMMAND --help            more about one of them
@@ -97,8 +97,8 @@ export const CLAIM_HELP = `Usage: holdfast claim add [options] PATH…      clai
 Several agents work on one tree; each claims what it will change, and a claim
 that overlaps with another's is refused. The claims are files in a folder.
 
-      --dir DIR            the folder with the claims (or HOLDFAST_CLAIMS, which is
-                           taken from the git top level if it is relative)
+      --dir DIR            the folder with the claims (or HOLDFAST_CLAIMS, which
+                           is taken from the git top level if it is relative)
       --agent NAME         whose claim it is (or HOLDFAST_AGENT)
       --root DIR           what claims are relative to: the git top level of the
                            folder with the claims, else the working directory
@@ -166,8 +166,8 @@ within milliseconds. DIR is made if it is missing.
 
       --id ID        of this member, unique among the living; by default later
                      ones sort later
-      --settle TIME  how long a free seat stays free, so that of those that start
-                     together the smallest id takes it: 150ms does; 0
+      --settle TIME  how long a free seat stays free, so that of those that
+                     start together the smallest id takes it: 150ms does; 0
   -h, --help
 
 COMMAND inherits the seat: if holdfast is killed, there is no second primary as
