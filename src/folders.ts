@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from 'node:fs';
+import { lstatSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
@@ -15,7 +15,7 @@ export function makeFolders(folder: string): void {
     if (code === 'ENOENT' && parent !== folder) {
       makeFolders(parent);
       makeOne(folder);
-    } else if (!isFolder(folder)) {
+    } else if (!isThere(folder, code)) {
       throw error;
     }
   }
@@ -25,15 +25,15 @@ function makeOne(folder: string): void {
   try {
     mkdirSync(folder);
   } catch (error) {
-    // Somebody else was faster.
-    if (!isFolder(folder)) throw error;
+    if (!isThere(folder, (error as NodeJS.ErrnoException).code)) throw error;
   }
 }
 
-function isFolder(path: string): boolean {
+/** Or was there a moment ago: whoever needs it will find out that it is gone. */
+function isThere(folder: string, code: string | undefined): boolean {
   try {
-    return statSync(path).isDirectory();
+    return statSync(folder).isDirectory();
   } catch {
-    return false;
+    return code === 'EEXIST' && lstatSync(folder, { throwIfNoEntry: false }) === undefined;
   }
 }
