@@ -239,7 +239,9 @@ async function measureGrowth(bench, rounds, sizes) {
     plan: 'planning, literal paths',
     claim: 'adding a claim beside others, literal paths',
   };
-  return Object.entries(titles).map(([what, title]) => {
+  const points = sizes.map((size) => [size, (median(times('claim', size)) / size) * 1000]);
+  const line = { name: 'a claim, for each entry claimed already', points };
+  const rows = Object.entries(titles).map(([what, title]) => {
     const perEntry = (size) => times(what, size).map((milliseconds) => milliseconds / size);
     return row({
       what: `${title}: time per entry with ${largest} entries, against ${smaller}`,
@@ -251,18 +253,19 @@ async function measureGrowth(bench, rounds, sizes) {
         .join(', '),
     });
   });
+  return { rows, line };
 }
 
 export async function measureClaims({ folder, quick }) {
   const bench = new Bench(folder);
   try {
+    const adding = await measureAdding(bench, quick ? 9 : 40);
+    const planning = await measurePlanning(bench, quick ? 3 : 15);
+    const { rows, line } = await measureGrowth(bench, quick ? 3 : 15, SIZES);
     return {
       title: 'Scope claims',
-      rows: [
-        ...(await measureAdding(bench, quick ? 9 : 40)),
-        ...(await measurePlanning(bench, quick ? 3 : 15)),
-        ...(await measureGrowth(bench, quick ? 3 : 15, SIZES)),
-      ],
+      rows: [...adding, ...planning, ...rows],
+      chart: { lines: [line] },
     };
   } finally {
     rmSync(bench.root, { recursive: true, force: true });
