@@ -28,6 +28,7 @@ export interface Held {
 }
 
 const STALE = errnoOf('ESTALE');
+const MISSING = errnoOf('ENOENT');
 // What is never written into, nor removed.
 const FIXED = IS_DIRECTORY | IS_READ_ONLY;
 
@@ -129,7 +130,9 @@ export function writeRecord(
   const text = heldContent(format, held.since, held.token, dataText);
   const errno = native.write(held.id, text, releasedContent(format, held.token), guarded);
   if (errno === 0) return;
-  if (errno === STALE)
+  // Guarded, it is opened by its path once more.
+  if (errno === STALE || (guarded && errno === MISSING)) {
     throw new LockLostError(path, `${path} is no longer the file that is locked`);
+  }
   throw systemError(errno, 'write', path);
 }

@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FileLock, fileLocker, inspectFolder } from '../src/index.js';
@@ -90,6 +90,24 @@ describe('once broken', () => {
     lock.detach();
     expect(JSON.parse(readFileSync(path, 'utf8')).pid).toBe(other.pid);
   });
+
+  test.each(['unlinked', 'replaced'])(
+    'a record that is to be written into a file that was %s just now: the lock is lost',
+    async (how) => {
+      const path = lockPath();
+      const { writeRecord } = await import('../src/publish.js');
+      const { acquireSync } = await import('../src/acquire.js');
+      const request = checkRequest(path, {}, 0);
+      const held = acquireSync(request);
+      rmSync(path);
+      if (how === 'replaced') writeFileSync(path, '');
+      // As adopt() writes it, after it has compared path and descriptor.
+      expect(() => writeRecord(request, held, '', true)).toThrow(
+        expect.objectContaining({ code: 'ERR_LOCK_LOST' }),
+      );
+      request.native.release(held.id);
+    },
+  );
 
   test('abort at the moment a replaced file is given up: no lock comes of it', async () => {
     const path = lockPath();

@@ -82,7 +82,9 @@ process.exit(broken.yes ? 1 : 0);
 function awaitViolation() {
   const state = { yes: false, look: () => {}, seen: null };
   state.look = () => {
-    state.yes = existsSync(join(folder, 'violations'));
+    const file = join(folder, 'violations');
+    // A whole line: it may be seen while it is being written.
+    state.yes = existsSync(file) && readFileSync(file, 'utf8').includes('\n');
     return state.yes;
   };
   state.seen = (async () => {
@@ -92,7 +94,7 @@ function awaitViolation() {
 }
 
 function report() {
-  const lines = readFileSync(join(folder, 'violations'), 'utf8').trim().split('\n');
+  const lines = readFileSync(join(folder, 'violations'), 'utf8').split('\n').slice(0, -1);
   const after = Date.now() - began;
   console.log(`torture: VIOLATION, seed ${values.seed}, after ${after} ms; all is in ${folder}`);
   for (const line of lines.slice(0, 5)) {
