@@ -285,7 +285,8 @@ int RemoveIfSame(const char* path, const FileState& file, int patience_ms) {
   }
   if (guard.error() != 0) return guard.error();
   if (!guard.state().SameFile(file)) return 0;
-  return unlink(path) == -1 ? errno : 0;
+  // The guard keeps those out who take it; a hand may have been faster.
+  return unlink(path) == -1 && errno != ENOENT ? errno : 0;
 }
 
 int ReplaceLocked(const char* path, const char* temporary, int permissions,

@@ -15,7 +15,7 @@ import { isLockError, LockHeldError, LockLostError, LockStateError } from '../er
 import { FileLock } from '../file-lock.js';
 import { makeFolders } from '../folders.js';
 import { describeHolder, printable } from '../holder.js';
-import { checkData } from '../owner-record.js';
+import { checkData, parseContent, toOwnerRecord } from '../owner-record.js';
 import { sleep } from '../waiting.js';
 import {
   checkId,
@@ -324,7 +324,10 @@ export class Election<T extends object = Record<never, never>>
         this.#joinedAt = Date.now();
         return;
       } catch (error) {
-        if (isLockError(error, 'ERR_LOCK_TIMEOUT')) throw alive(path, this.id, error.holder);
+        if (isLockError(error, 'ERR_LOCK_TIMEOUT')) {
+          if (tries < JOIN_TRIES && !isAlive(path)) continue;
+          throw alive(path, this.id, error.holder);
+        }
         // A file with something else in it, and nobody who lives by it.
         const foreign = isLockError(error, 'ERR_LOCK_STATE') && tries < JOIN_TRIES;
         if (!foreign || clearAway(path) !== null) throw error;
@@ -520,6 +523,12 @@ const LONGEST_SETTLE = 3_600_000;
 /** Nine digits of base 36 last until the year 5188. */
 function newId(): string {
   return `${Date.now().toString(36).padStart(9, '0')}-${randomBytes(6).toString('hex')}`;
+}
+
+/** Held by whoever wrote into it, or only by a cleaner that the machine keeps waiting? */
+function isAlive(path: string): boolean {
+  const content = clearAway(path);
+  return content !== null && toOwnerRecord(parseContent(content))?.running !== false;
 }
 
 function alive(path: string, id: string, holder: LockHeldError['holder']): LockHeldError {
