@@ -525,6 +525,20 @@ describe('after a fault', () => {
       expect(reports).toMatchObject([[true, true], null]);
     },
   );
+
+  needs('strace')('a file that a hand removed just before its holder did is no error', async () => {
+    const path = lockPath();
+    const script = `
+      const lock = FileLock.acquireSync(path, { keepFile: false });
+      report(await outcome(() => lock.releaseSync()));
+      report(FileLock.acquireSync(path).held);
+    `;
+    const { reports } = await runScript(path, script, {
+      wrap: failing(path, '?unlink,?unlinkat:error=ENOENT:when=1'),
+    });
+    expect(reports[0]).not.toHaveProperty('code');
+    expect(reports[1]).toBe(true);
+  });
 });
 
 describe('what it asks /proc fails in turn:', () => {
