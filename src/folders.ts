@@ -32,8 +32,11 @@ function makeOne(folder: string): void {
 /** Or was there a moment ago: whoever needs it will find out that it is gone. */
 function isThere(folder: string, code: string | undefined): boolean {
   try {
-    return statSync(folder).isDirectory();
+    const now = statSync(folder, { throwIfNoEntry: false });
+    if (now !== undefined) return now.isDirectory();
+    const link = lstatSync(folder, { throwIfNoEntry: false });
+    return code === 'EEXIST' && (link === undefined || link.isDirectory());
   } catch {
-    return code === 'EEXIST' && lstatSync(folder, { throwIfNoEntry: false }) === undefined;
+    return false;
   }
 }

@@ -249,9 +249,9 @@ test('in a folder that is removed and made anew all the time, two overlapping cl
   ]);
   for (const counts of await Promise.all(working)) {
     expect(Object.keys(counts).filter((each) => !expected.has(each))).toEqual([]);
-    expect(counts['claim granted']).toBeGreaterThan(10);
+    expect(counts['claim granted']).toBeGreaterThan(3);
   }
-  expect(await removing).toBeGreaterThan(10);
+  expect(await removing).toBeGreaterThan(3);
   const claims = new Claims(locks, { root });
   await claims.releaseAll();
   const claim = await claims.claim({ agent: 'afterwards', directories: ['.'] });

@@ -37,11 +37,11 @@ export class Pattern implements Entry {
   /** A literal folder and all below it. */
   readonly folder: boolean;
   /** The text is what it is compared by. */
-  readonly #plain: boolean;
-  readonly #ignoresCase: boolean;
-  #segments: readonly (string | null)[] | undefined;
-  #tail: string | undefined;
-  #tokens: Token[] | undefined;
+  private readonly plainValue: boolean;
+  private readonly ignoresCaseValue: boolean;
+  private segmentsValue: readonly (string | null)[] | undefined;
+  private tailValue: string | undefined;
+  private tokensValue: Token[] | undefined;
 
   constructor(
     pattern: string,
@@ -52,16 +52,16 @@ export class Pattern implements Entry {
     this.pattern = pattern;
     this.literal = !form.wild && kind === 'file';
     this.folder = !form.wild && kind === 'directory';
-    this.#plain = form.plain;
-    this.#ignoresCase = form.ignoresCase;
+    this.plainValue = form.plain;
+    this.ignoresCaseValue = form.ignoresCase;
   }
 
   /** Up to the first `**`; `null` where one has a wildcard. */
   get segments(): readonly (string | null)[] {
-    this.#segments ??= this.#plain
+    this.segmentsValue ??= this.plainValue
       ? segmentsOf(this.pattern)
       : this.#comparableSegments(segmentsOf(this.pattern));
-    return this.#segments;
+    return this.segmentsValue;
   }
 
   /** The leading segments without a wildcard; all of them in a literal path. */
@@ -72,14 +72,14 @@ export class Pattern implements Entry {
 
   /** What every path ends in that matches; of a folder nothing is known. */
   get tail(): string {
-    this.#tail ??= this.#findTail();
-    return this.#tail;
+    this.tailValue ??= this.#findTail();
+    return this.tailValue;
   }
 
   /** Its steps, for a search. */
   get tokens(): readonly Token[] {
-    this.#tokens ??= compile(this.pattern, this.#ignoresCase);
-    return this.#tokens;
+    this.tokensValue ??= compile(this.pattern, this.ignoresCaseValue);
+    return this.tokensValue;
   }
 
   #comparableSegments(segments: string[]): (string | null)[] {
@@ -91,13 +91,13 @@ export class Pattern implements Entry {
 
   #findTail(): string {
     if (this.kind === 'directory') return '';
-    if (this.literal) return this.#plain ? this.pattern : this.segments.join('/');
+    if (this.literal) return this.plainValue ? this.pattern : this.segments.join('/');
     const last = segmentsOf(this.pattern).at(-1) as string;
     return this.#comparable(last.slice(behindLastWildcard(last)));
   }
 
   #comparable(segment: string): string {
-    return comparable(unescaped(segment), this.#ignoresCase);
+    return comparable(unescaped(segment), this.ignoresCaseValue);
   }
 }
 
@@ -210,9 +210,12 @@ export function parsePattern(
   return patternOf(collapsed, directory, special, root);
 }
 
+const PLAIN = { wild: false, plain: true, ignoresCase: false };
+const FOLDED = { wild: false, plain: false, ignoresCase: true };
+
 function simplePattern(text: string, kind: Entry['kind'], { ignoresCase }: Root): Pattern {
   const slash = text.endsWith('/');
-  const form = { wild: false, plain: !ignoresCase, ignoresCase };
+  const form = ignoresCase ? FOLDED : PLAIN;
   if (kind === 'file' && !slash) return new Pattern(text, 'file', form);
   return new Pattern(slash ? text : `${text}/`, 'directory', form);
 }
