@@ -52,6 +52,8 @@ async function warningsOf(call: () => Promise<unknown>): Promise<string[]> {
     expect(warning.name).toBe('HoldfastWarning');
     heard.push(warning.message);
   };
+  // Those of the test before are not this one's.
+  await new Promise(setImmediate);
   process.on('warning', hear);
   onTestFinished(() => void process.removeListener('warning', hear));
   await call();
