@@ -48,7 +48,7 @@ describe('the packed tarball', () => {
     const others = files.filter((file) => !reached.has(file));
     const expected = [
       /^package\.json$|^(README|CHANGELOG)\.md$|^LICENSE$/,
-      /^docs\/[\w-]+\.md$/,
+      /^docs\/[\w-]+\.(md|svg)$/,
       /^prebuilds\/[\w-]+\/holdfast[\w.-]*\.node$/,
       /^prebuilds\/SHA256SUMS$/,
       // Types that only other files inside use: small, and no harm.
