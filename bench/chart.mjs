@@ -109,6 +109,7 @@ export function drawChart({ bars, lines, caption }) {
   const height = below + second.height + 30 + HEIGHT;
   const foot = text(16, height - 10, caption, 'fill="#868e96" font-size="10"');
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" ${FONT}>
+<title>Holdfast and its peers, and how its costs grow</title>
 <rect width="100%" height="100%" fill="#ffffff"/>
 ${[head, first.svg, title, second.svg, foot].join('\n')}
 </svg>
