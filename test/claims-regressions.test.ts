@@ -116,3 +116,13 @@ test('the message of a refusal by many is short, and its fields have them all', 
   expect(error.message.length).toBeLessThan(1000);
   expect(error.waited).toBe(0);
 });
+
+test('a folder whose name is as long as it may be is read back, with its slash', async () => {
+  const { claims } = places();
+  const longest = 'a'.repeat(4096);
+  await claims.claim({ agent: 'a', directories: [longest] });
+  expect(await claims.list()).toMatchObject([{ state: 'active', directories: [`${longest}/`] }]);
+  await expect(claims.claim({ agent: 'b', directories: [`${longest}a`] })).rejects.toMatchObject({
+    code: 'ERR_INVALID_ARG_VALUE',
+  });
+});

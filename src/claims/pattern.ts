@@ -177,11 +177,12 @@ export function parsePattern(
   const absolute = text.startsWith('/') || (sep === '\\' && DRIVE.test(text));
   const bad = (rule: string): TypeError | RangeError =>
     argumentError('ERR_INVALID_ARG_VALUE', name, rule, text);
-  if (!absolute && text.length <= LONGEST && SIMPLE.test(text))
-    return simplePattern(text, kind, root);
+  // The slash of a folder may have been added to what was as long as it may be.
+  const tooLong = text.length - (text.endsWith('/') ? 1 : 0) > LONGEST;
+  if (!absolute && !tooLong && SIMPLE.test(text)) return simplePattern(text, kind, root);
   if (text === '') throw bad('not empty');
   if (text.includes('\0')) throw bad('without NUL characters');
-  if (text.length > LONGEST) throw bad(`at most ${LONGEST} characters long`);
+  if (tooLong) throw bad(`at most ${LONGEST} characters long`);
   const isPath = reading === 'path';
   let special = !isPath && SPECIAL.test(text);
   const relative = absolute ? belowRoot(text, root, special, bad) : text;
