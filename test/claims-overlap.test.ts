@@ -5,7 +5,7 @@ import { isEmpty, meet, type Scope, ScopeIndex } from '../src/claims/scope.js';
 import { type ClaimRequest, Claims } from '../src/claims.js';
 import { errorOf } from './support/refused.js';
 
-const ROOT: Root = { path: '/work/tree', real: '/mnt/disk/tree', ignoresCase: false };
+const ROOT: Root = { path: '/srv/tree', real: '/mnt/disk/tree', ignoresCase: false };
 const SEED = 20260117;
 
 const file = (text: string, root = ROOT): Pattern => parsePattern(text, 'file', root, 'it');
@@ -525,15 +525,15 @@ describe('patterns', () => {
       'a/c',
       'a/./c',
       'x/../a/c',
-      '/work/tree/a/c',
-      '//work/tree/./a/c',
+      '/srv/tree/a/c',
+      '//srv/tree/./a/c',
     ]) {
       expect(seen(file(text))).toEqual(seen(file('a/c')));
     }
     expect(seen(file('/mnt/disk/tree/a/c'))).toEqual(seen(file('a/c')));
-    expect(seen(folder('/work/tree'))).toEqual(seen(folder('.')));
-    expect(seen(folder('/work/tree/'))).toEqual(seen(folder('.')));
-    expect(seen(file('/work/tree/src/*.ts'))).toEqual(seen(file('src/*.ts')));
+    expect(seen(folder('/srv/tree'))).toEqual(seen(folder('.')));
+    expect(seen(folder('/srv/tree/'))).toEqual(seen(folder('.')));
+    expect(seen(file('/srv/tree/src/*.ts'))).toEqual(seen(file('src/*.ts')));
   });
 
   test.each([
@@ -547,9 +547,9 @@ describe('patterns', () => {
     ['/'],
     ['/etc/passwd'],
     ['/work'],
-    ['/work/treehouse/a'],
-    ['/work/tree/../a'],
-    ['/work/tree/a/../../b'],
+    ['/srv/treehouse/a'],
+    ['/srv/tree/../a'],
+    ['/srv/tree/a/../../b'],
     ['a'.repeat(5000)],
   ])('%j is refused', async (text) => {
     for (const kind of ['file', 'directory'] as const) {
@@ -560,7 +560,7 @@ describe('patterns', () => {
   });
 
   test("'..' behind a wildcard is refused, relative or absolute", async () => {
-    for (const text of ['*/../a', 'src/**/../a', 'src/a?/..', '/work/tree/*/../a']) {
+    for (const text of ['*/../a', 'src/**/../a', 'src/a?/..', '/srv/tree/*/../a']) {
       expect(await errorOf(() => file(text)), text).toMatchObject({
         code: 'ERR_INVALID_ARG_VALUE',
       });
@@ -592,7 +592,7 @@ describe('patterns', () => {
     expect(common('\u00c9', 'e\u0301', [], root)).not.toBeNull();
     expect(common('\u03a3', '\u03c2', [], root)).not.toBeNull();
     expect(common('src/', 'SRC/a', ['Src/A'], root)).toBeNull();
-    expect(file('/WORK/Tree/a', root).pattern).toBe('a');
+    expect(file('/SRV/Tree/a', root).pattern).toBe('a');
     const index = new ScopeIndex<Scope>();
     index.add({ patterns: [read('SRC/Lib/', root)], except: [] });
     const found = [

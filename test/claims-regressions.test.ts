@@ -1,8 +1,12 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type ClaimRequest, Claims } from '../src/claims.js';
+import { parsePattern, type Root } from '../src/claims/pattern.js';
+import { ScopeIndex } from '../src/claims/scope.js';
+import { type Claim, type ClaimRequest, Claims } from '../src/claims.js';
 import { testFolder } from './support/folder.js';
+
+const ROOT: Root = { path: '/tree', real: '/tree', ignoresCase: false };
 
 /** What reviews by experiment found. */
 function places(): { root: string; locks: string; claims: Claims } {
@@ -29,6 +33,20 @@ describe('an owner whose timers are late', () => {
     while (Date.now() < gone) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
     expect(claim.covers('x')).toBe(false);
     expect(claim.signal.aborted).toBe(true);
+    await claims.releaseAll();
+  });
+
+  test('neither renews such a claim nor takes it for its own at release', async () => {
+    const { claims } = places();
+    const requests = ['a', 'b'].map((agent) => ({ agent, files: [agent], ttl: 3000 }));
+    const [one, two] = (await claims.claimAll(requests)) as [Claim, Claim];
+    const gone = one.expiresAt.getTime() - 2000;
+    while (Date.now() < gone) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+    const outcomes = await Promise.allSettled([one.renew(), two.release()]);
+    expect(outcomes).toMatchObject([
+      { status: 'rejected', reason: { code: 'ERR_LOCK_LOST' } },
+      { status: 'fulfilled', value: false },
+    ]);
     await claims.releaseAll();
   });
 
@@ -124,5 +142,21 @@ test('a folder whose name is as long as it may be is read back, with its slash',
   expect(await claims.list()).toMatchObject([{ state: 'active', directories: [`${longest}/`] }]);
   await expect(claims.claim({ agent: 'b', directories: [`${longest}a`] })).rejects.toMatchObject({
     code: 'ERR_INVALID_ARG_VALUE',
+  });
+});
+
+test('a claim of very many entries is compared in bounded time, and breaks nothing', async () => {
+  const { claims } = places();
+  const many = Array.from({ length: 150_000 }, (_, at) => `*${at.toString(36)}`);
+  const index = new ScopeIndex();
+  index.add({ patterns: many.map((each) => parsePattern(each, 'file', ROOT, 'it')), except: [] });
+  const one = { patterns: [parsePattern('src/a.ts', 'file', ROOT, 'it')], except: [] };
+  expect([...index.meetings(one, () => true)]).toEqual([]);
+  // Two long lists that are alike.
+  const files = Array.from({ length: 10_000 }, (_, at) => `src/file-number-${at}.ts`);
+  await claims.claim({ agent: 'a', files });
+  await expect(claims.claim({ agent: 'b', files })).rejects.toMatchObject({
+    code: 'ERR_CLAIM_CONFLICT',
+    conflicts: [{ resolutions: [{ kind: 'merge' }, { kind: 'sequential' }] }],
   });
 });

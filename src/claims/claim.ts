@@ -139,6 +139,7 @@ export class Claim implements AsyncDisposable {
       ttl === undefined ? this.#parts.ttl : checkTtl(ttl, 'ttl'),
     );
     const renewed = await folder.aloneIfThere(() => {
+      this.#checkClock();
       const found = this.#held ? folder.find(this.agent) : null;
       if (found === null || !this.#owns(found)) return false;
       return folder.renew(found, expiresAt);
@@ -156,6 +157,7 @@ export class Claim implements AsyncDisposable {
    * removed; or it had expired. A second call does nothing and says `false`.
    */
   async release(): Promise<boolean> {
+    this.#checkClock();
     const wasHeld = this.#held;
     const { folder, file } = this.#parts;
     const removed = await folder.aloneIfThere(() => {

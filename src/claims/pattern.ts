@@ -203,7 +203,7 @@ export function parsePattern(
   }
   const directory = kind === 'directory' || ['', '.', '..'].includes(last) || segments.length === 0;
   if (isPath) special = false;
-  const written = isPath ? segments.map(escapeSegment) : segments;
+  const written = isPath ? segments.map(escapePath) : segments;
   // The same paths, and one way to write them.
   const collapsed = special
     ? written.filter((segment, at) => segment !== '**' || written[at - 1] !== '**')
@@ -267,10 +267,6 @@ function unescaped(segment: string): string {
   return segment.includes('\\') ? segment.replace(/\\(.)/gsu, '$1') : segment;
 }
 
-function escapeSegment(segment: string): string {
-  return SPECIAL.test(segment) ? segment.replace(/[*?\\]/g, '\\$&') : segment;
-}
-
 /** From the beginning: only there it is clear what a backslash escapes. */
 function behindLastWildcard(segment: string): number {
   let behind = 0;
@@ -288,7 +284,7 @@ export function plainPath({ pattern }: Entry): string {
 
 /** A pattern that means this very path. */
 export function escapePath(path: string): string {
-  return path.split('/').map(escapeSegment).join('/');
+  return SPECIAL.test(path) ? path.replace(/[*?\\]/g, '\\$&') : path;
 }
 
 function hasWildcard(segment: string): boolean {

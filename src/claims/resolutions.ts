@@ -88,9 +88,10 @@ function split(one: Party, other: Party, shared: Shared): Resolution | null {
     [one, shared.other],
     [other, shared.one],
   ];
-  if (!isWider(shared.one, shared.other)) ways.reverse();
-  for (const [wider, narrow] of ways) {
-    if (narrow.length > MOST_NAMED) continue;
+  // To compare two long lists would take longer than anybody reads them.
+  const short = ways.filter(([, narrow]) => narrow.length <= MOST_NAMED);
+  if (short.length > 0 && !isWider(shared.one, shared.other)) short.reverse();
+  for (const [wider, narrow] of short) {
     if (isEmpty({ ...wider, except: [...wider.except, ...narrow] })) continue;
     const except = narrow.map((each) => each.pattern);
     return {
@@ -113,5 +114,5 @@ function isWider(one: Pattern[], other: Pattern[]): boolean {
 }
 
 function rank(patterns: Pattern[]): number {
-  return Math.max(...patterns.map((each) => (each.literal ? 0 : each.folder ? 2 : 1)));
+  return patterns.some((each) => each.folder) ? 2 : patterns.some((each) => !each.literal) ? 1 : 0;
 }

@@ -100,12 +100,12 @@ export class ScopeIndex<S extends Scope> {
     const near: Part<S>[] = [];
     let node: Node<S> | undefined = this.#top;
     for (const segment of prefix) {
-      if (node.open.length > 0) near.push(...node.open);
+      // Not by push(...): there may be more than a call takes arguments.
+      for (const each of node.open) near.push(each);
       node = node.children?.get(segment);
       if (node === undefined) return near;
     }
-    if (literal) near.push(...node.open, ...node.literals);
-    else collect(node, near);
+    collect(literal ? { ...node, children: null } : node, near);
     return near;
   }
 }

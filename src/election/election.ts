@@ -446,7 +446,11 @@ export class Election<T extends object = Record<never, never>>
     } catch (error) {
       this.#fail(error as Error);
     }
-    old.releaseSync();
+    try {
+      old.releaseSync();
+    } catch (error) {
+      this.#fail(error as Error);
+    }
     await Promise.all(works);
     if (this.#left !== undefined || this.#seat !== next) return;
     if (next === null) void this.#stand();

@@ -49,13 +49,13 @@ export function lookAtMembers<T extends object>(directory: string): Member<T>[] 
   for (const id of idsIn(directory)) {
     const content = clearAway(fileOf(directory, id));
     if (content === null) continue;
-    const owner = parseContent(content).owner;
-    const record = toOwnerRecord<T>(parseContent(content));
+    const parsed = parseContent(content);
+    const record = toOwnerRecord<T>(parsed);
     members.push({
       id,
       pid: record?.pid ?? null,
       since: record?.since ?? null,
-      self: owner !== null && isOwn(owner),
+      self: parsed.owner !== null && isOwn(parsed.owner),
       primary: id === primary,
       data: record?.data ?? null,
     });
@@ -114,31 +114,32 @@ function isRegular(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
 
-/** Whether somebody holds the seat. Looks with a shared lock, for microseconds. */
+/** Whether somebody holds the seat. */
 export function isTaken(directory: string): boolean {
-  const path = join(directory, SEAT);
-  const native = loadBinding(path);
-  const id = native.open(path, -1);
-  if (id < 0) {
-    if (-id === MISSING) return false;
-    throw systemError(-id, 'open', path);
-  }
-  const errno = native.tryLock(id, SHARED);
-  native.release(id);
-  if (errno !== 0 && errno !== errnoOf('EWOULDBLOCK')) throw systemError(errno, 'flock', path);
-  return errno !== 0;
+  return contentOfSeat(directory) !== null;
 }
 
 /** Whom the record in the seat names, if it is taken. */
 function primaryId(directory: string): string | null {
-  if (!isTaken(directory)) return null;
+  const content = contentOfSeat(directory);
+  const data = content === null ? undefined : parseContent(content).owner?.data;
+  const named = (data as { id?: unknown } | undefined)?.id;
+  return typeof named === 'string' ? named : null;
+}
+
+/** `null` where the seat is free. Looks with a shared lock, for microseconds. */
+function contentOfSeat(directory: string): string | null {
   const path = join(directory, SEAT);
   const native = loadBinding(path);
   const id = native.open(path, -1);
-  if (id < 0) return null;
-  const text = native.read(id);
+  if (id < 0) {
+    if (-id === MISSING) return null;
+    throw systemError(-id, 'open', path);
+  }
+  const errno = native.tryLock(id, SHARED);
+  const content = errno === 0 ? '' : native.read(id);
   native.release(id);
-  const data = typeof text === 'string' ? parseContent(text).owner?.data : undefined;
-  const named = (data as { id?: unknown } | undefined)?.id;
-  return typeof named === 'string' ? named : null;
+  if (errno === 0) return null;
+  if (errno !== errnoOf('EWOULDBLOCK')) throw systemError(errno, 'flock', path);
+  return typeof content === 'string' ? content : '';
 }
