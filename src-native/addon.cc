@@ -148,7 +148,9 @@ int TryLockEntry(Entry* entry, Held mode) {
   const int error =
       ConvertFlock(entry->fd, entry->held == Held::kExclusive,
                    operation | LOCK_NB);
-  // A refused conversion loses the lock that was held: flock(2).
+  // A refused conversion loses the lock that was held: flock(2). Not on BSD
+  // and macOS, where two that want to upgrade would wait for each other.
+  if (error != 0 && entry->held != Held::kNot) Flock(entry->fd, LOCK_UN);
   entry->held = error == 0 ? mode : Held::kNot;
   return error;
 }

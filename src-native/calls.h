@@ -13,7 +13,10 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#if __SIZEOF_LONG__ == 8
+#if defined(__APPLE__)
+#include <sys/mount.h>
+#include <sys/param.h>
+#elif __SIZEOF_LONG__ == 8
 #include <sys/vfs.h>
 #elif defined(__arm__) && defined(__ARM_EABI__)
 #include <asm/statfs.h>

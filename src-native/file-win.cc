@@ -370,7 +370,7 @@ int ConvertFlock(int fd, bool was_exclusive, int operation) {
 }
 
 // Here it would mean that even an attempt goes to a thread of its own, and
-// there is none (wait-win.cc).
+// there is none (wait-poll.cc).
 bool IsRemote(int) { return false; }
 
 int IsRemotePath(const char* path, bool* remote) {

@@ -1,5 +1,5 @@
 // What Holdfast asks of the operating system about files. One implementation
-// per platform (file-posix.cc, file-win.cc), chosen by the build. Every
+// per platform (file-posix.cc with file-linux.cc or file-darwin.cc; file-win.cc), chosen by the build. Every
 // function returns 0 or an errno value; none of them throws, logs or keeps
 // state.
 #ifndef HOLDFAST_FILE_H_
@@ -71,7 +71,8 @@ int SetCloseOnExec(int fd, bool on);
 // Serialises whoever removes or replaces a lock path, or hands over the
 // record in it: an open-file-description lock (fcntl_locking(2)) on the file
 // that is at the path, through a description of its own. It does not meet
-// flock, leaves nothing behind and ends with the process.
+// flock, leaves nothing behind and ends with the process. Not on macOS: see
+// file-darwin.cc.
 //
 // Without it, of two processes that each compare path and descriptor and then
 // act:
@@ -102,9 +103,9 @@ class PathGuard {
 int RemoveIfSame(const char* path, const FileState& file, int patience_ms);
 
 // Puts a new file, which is locked exclusively and has `text` already, in the
-// place of
-// `expected` at `path`; `temporary` is a name in the same folder. ESTALE: the
-// path leads to another file by now. EAGAIN: the guard was not to be had.
+// place of `expected` at `path`; `temporary` is a name in the same folder.
+// ESTALE: the path leads to another file by now. EAGAIN: the guard was not to
+// be had. ENOTSUP: it cannot be done safely on this system.
 int ReplaceLocked(const char* path, const char* temporary, int permissions,
                   const char* text, size_t length, const FileState& expected,
                   OpenedFile* opened);

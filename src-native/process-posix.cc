@@ -2,28 +2,12 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "file.h"
 #include "process.h"
 
 namespace holdfast {
-
-int OpenProcess(int pid, int* process) {
-  // By number: C libraries older than the call have no wrapper for it.
-  constexpr long kPidfdOpen = 434;
-  const long result = syscall(kPidfdOpen, pid, 0);
-  if (result == -1) return errno;
-  *process = static_cast<int>(result);
-  return 0;
-}
-
-int SignalProcess(int process, int signal) {
-  constexpr long kPidfdSendSignal = 424;
-  return syscall(kPidfdSendSignal, process, signal, nullptr, 0) == -1 ? errno
-                                                                      : 0;
-}
 
 int ExecuteInPlace(const char* file, char* const argv[], int inherited_fd) {
   // Node ignores SIGPIPE, has handlers of its own and may block signals; the

@@ -238,7 +238,12 @@ void Table::AbandonEntry(Entry* entry) {
   PathGuard guard(entry->path.data(), 0);
   if (guard.error() == 0 && guard.state().SameFile(entry->file) &&
       Flock(guard.fd(), LOCK_EX | LOCK_NB) == 0) {
-    RemoveFile(entry->path.data());
+    // By one that had it for a moment in between, it may have been removed.
+    FileState at_path;
+    if (StateOfPath(entry->path.data(), &at_path) == 0 &&
+        at_path.SameFile(entry->file)) {
+      RemoveFile(entry->path.data());
+    }
   }
 }
 

@@ -1,6 +1,14 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { ClaimsFolder } from '../src/claims/folder.js';
 import { parsePattern, type Root } from '../src/claims/pattern.js';
 import { ScopeIndex } from '../src/claims/scope.js';
 import { type Claim, type ClaimRequest, Claims } from '../src/claims.js';
@@ -159,4 +167,19 @@ test('a claim of very many entries is compared in bounded time, and breaks nothi
     code: 'ERR_CLAIM_CONFLICT',
     conflicts: [{ resolutions: [{ kind: 'merge' }, { kind: 'sequential' }] }],
   });
+});
+
+test('whoever removes the folder begins with what is in it: the claim is tried again', async () => {
+  const folder = new ClaimsFolder(join(testFolder(), 'locks'), ROOT);
+  let tries = 0;
+  const done = await folder.alone(() => {
+    tries++;
+    const temporary = join(folder.path, 'written');
+    writeFileSync(temporary, '{}');
+    // By another hand, and the folder is not gone yet.
+    if (tries === 1) unlinkSync(temporary);
+    renameSync(temporary, join(folder.path, 'a.lock'));
+    return readdirSync(folder.path);
+  }, {});
+  expect({ done, tries }).toEqual({ done: ['a.lock'], tries: 2 });
 });

