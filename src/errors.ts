@@ -218,7 +218,8 @@ export function openError(errno: number, path: string): Error {
   if (cause.code === 'ELOOP') {
     cause.message = `ELOOP: it is a symbolic link, which is not followed, open '${path}'`;
   }
-  if (cause.code !== 'ENXIO' && cause.code !== 'ENODEV') return cause;
+  // Of a socket, Linux says ENXIO and macOS EOPNOTSUPP.
+  if (!['ENXIO', 'ENODEV', 'EOPNOTSUPP'].includes(cause.code)) return cause;
   const message = `${path} cannot be a lock file: it is neither a regular file nor a directory`;
   return new LockUnsupportedError(path, message, cause);
 }

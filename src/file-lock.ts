@@ -162,8 +162,9 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
 
   /**
    * The locked descriptor, to hand down to a child (`stdio`); -1 once it is
-   * closed, and always on Windows, where there is none. Never close it. Having handed it down, call `detach`, not
-   * `release`, which would unlock it for the child as well.
+   * closed, and always on Windows, where there is none. Never close it. Having
+   * handed it down, call `detach`, not `release`, which would unlock it for the
+   * child as well.
    */
   get fd(): number {
     return this.#held ? this.#native.descriptor(this.#id) : -1;

@@ -12,7 +12,7 @@ const cache = join(root, 'node_modules', '.cache', 'zig');
 const packages = join(cache, 'node_modules', '@zigc');
 const zig = join(packages, 'linux-x64', 'bin', 'zig');
 
-const SOURCES = [
+export const SOURCES = [
   'addon',
   'table',
   'file-posix',

@@ -212,7 +212,7 @@ function promises(
   const notPromised = ['programs that do not ask are not kept out', ...missing];
   const polls = 'a wait looks again every 50 ms, and the next one may be any of those that wait';
   if (!remote) {
-    if (process.platform === 'win32') notPromised.push(polls);
+    if (process.platform !== 'linux') notPromised.push(polls);
     else promised.push('a wait costs no CPU, and ends as soon as the lock is free');
     notPromised.push('other machines: this file system is of this one');
   } else {

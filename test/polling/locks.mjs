@@ -1,13 +1,15 @@
-// The core on Windows: see scripts/test-windows.mjs.
+// The core where it polls and only records tell who holds: Windows and macOS.
+// See scripts/test-windows.mjs and scripts/test-darwin.mjs.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { FileLock, fileLocker, inspect, isLockError, withLock } from '../../dist/index.js';
-import { errorOf, freshPath, startPeer } from './support.mjs';
+import { errorOf, freshPath, onWindows, startPeer } from './support.mjs';
 
 test('one process excludes another, and the refusal names it', async () => {
   const path = freshPath();
@@ -275,19 +277,26 @@ test('keepFile: false never harms the next holder, gone or not', async () => {
   await peer.kill();
 });
 
-test('paths: forward slashes, file URLs, long ones, devices, folders', async () => {
+test('paths: file URLs, long ones, devices, folders', async () => {
   const path = freshPath();
-  const lock = await FileLock.acquire(path.replaceAll('\\', '/'));
+  const lock = await FileLock.acquire(onWindows ? path.replaceAll('\\', '/') : path);
   assert.equal(lock.path, path);
   assert.equal(FileLock.tryAcquire(pathToFileURL(path)), null);
   lock.releaseSync();
-  const long = `${dirname(path)}\\${'a'.repeat(100)}\\${'b'.repeat(100)}\\${'c'.repeat(100)}.lock`;
+  const folders = ['a'.repeat(100), 'b'.repeat(100)];
+  const long = join(dirname(path), ...folders, `${'c'.repeat(100)}.lock`);
   const far = await FileLock.acquire(long);
   assert.equal(FileLock.tryAcquire(long), null);
   far.releaseSync();
-  for (const bad of ['\\\\.\\NUL', dirname(path)]) {
-    const error = await errorOf(FileLock.acquire(bad));
-    assert.equal(error.code, 'ERR_LOCK_UNSUPPORTED', bad);
+  const device = await errorOf(FileLock.acquire(onWindows ? '\\\\.\\NUL' : '/dev/null'));
+  assert.equal(device.code, 'ERR_LOCK_UNSUPPORTED');
+  if (onWindows) {
+    const error = await errorOf(FileLock.acquire(dirname(path)));
+    assert.equal(error.code, 'ERR_LOCK_UNSUPPORTED');
+  } else {
+    const folder = await FileLock.acquire(dirname(path));
+    assert.equal(FileLock.tryAcquire(dirname(path)), null);
+    folder.releaseSync();
   }
 });
 
@@ -311,12 +320,36 @@ test('locks and waits of a worker end with it', async () => {
   }
 });
 
-test('what Windows has not is refused with ERR_LOCK_UNSUPPORTED', async () => {
+test('what only Linux has is refused with ERR_LOCK_UNSUPPORTED', async () => {
   const path = freshPath();
   const lock = await FileLock.acquire(path);
-  assert.equal(lock.fd, -1);
-  const error = await errorOf(() => FileLock.adopt(3, path));
+  const error = await errorOf(() => FileLock.adopt(onWindows ? 3 : lock.fd, path));
   assert.deepEqual([error.code, error.cause.code], ['ERR_LOCK_UNSUPPORTED', 'ENOTSUP']);
+  if (onWindows) assert.equal(lock.fd, -1);
   lock.detach();
   FileLock.acquireSync(path).releaseSync();
+});
+
+test('a child that was given the descriptor keeps the lock', { skip: onWindows }, async () => {
+  const path = freshPath();
+  const lock = await FileLock.acquire(path);
+  const child = spawn('cat', { stdio: ['pipe', 'ignore', 'inherit', lock.fd] });
+  lock.detach();
+  assert.equal(FileLock.tryAcquire(path), null);
+  child.stdin.end();
+  await once(child, 'exit');
+  FileLock.acquireSync(path).releaseSync();
+});
+
+test('two that both want to upgrade do not wait for each other', async () => {
+  const path = freshPath();
+  const peer = await startPeer();
+  const theirs = await peer.ask('acquire', { path, options: { mode: 'shared' } });
+  const lock = await FileLock.acquire(path, { mode: 'shared' });
+  // What is refused gives the shared lock up, on every system.
+  assert.equal(lock.tryUpgrade(), false);
+  const exclusive = FileLock.acquire(path, { timeout: 10_000 });
+  await peer.ask('release', theirs);
+  (await exclusive).releaseSync();
+  await peer.kill();
 });

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+export const onWindows = process.platform === 'win32';
 const PEER = fileURLToPath(new URL('peer.mjs', import.meta.url));
-const root = mkdtempSync(join(tmpdir(), 'holdfast-windows-'));
+const root = mkdtempSync(join(tmpdir(), 'holdfast-polling-'));
 const peers = new Set();
 let folders = 0;
 
