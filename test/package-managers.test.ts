@@ -51,6 +51,13 @@ const MANAGERS: Manager[] = [
     node: 22,
   },
   {
+    title: 'pnpm 12',
+    packages: [`@pnpm/exe.${process.platform}-${process.arch}@12.21.0`],
+    program: `@pnpm/exe.${process.platform}-${process.arch}/pnpm`,
+    install: ['install', '--no-frozen-lockfile'],
+    off: { args: ['--ignore-scripts'] },
+  },
+  {
     title: 'yarn 1',
     packages: ['yarn@1.22.22'],
     program: 'yarn/bin/yarn.js',

@@ -189,14 +189,15 @@ export class Claim implements AsyncDisposable {
       const { ino, size, mtimeMs } = statSync(file);
       const seen = `${ino} ${size} ${mtimeMs}`;
       if (seen === this.#seen) return;
-      this.#seen = seen;
       found = folder.find(this.agent);
+      if (found !== null && !this.#owns(found)) found = null;
+      this.#seen = seen;
     } catch (error) {
       // Whatever cannot be looked at may still be there.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return;
       found = null;
     }
-    if (found === null || !this.#owns(found)) {
+    if (found === null) {
       this.#lose('it was removed or overwritten');
       return;
     }

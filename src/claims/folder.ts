@@ -10,7 +10,6 @@ import {
   readFileSync,
   readSync,
   renameSync,
-  statSync,
   unlinkSync,
   writeFileSync,
   writeSync,
@@ -301,8 +300,8 @@ export class ClaimsFolder {
         // Locked before anybody can see it.
         const lock = bind ? FileLock.tryAcquire(path, { record: false, permissions: 0o666 }) : null;
         locks.push(lock);
-        // Of a bound one into the very file that is locked.
-        writeFileSync(lock === null || lock.fd === -1 ? path : lock.fd, text);
+        // Of a bound one into the very file that is locked: no new one is made.
+        writeFileSync(path, text, { flag: bind ? 'r+' : 'w' });
       });
       if (moves.length === 1) this.#move(moves[0] as Move);
       else this.replace(join(this.path, JOURNAL), JSON.stringify(moves));
@@ -418,14 +417,10 @@ export class ClaimsFolder {
 
 /** Whether `location` leads to the very file that is locked. */
 export function isFileOf(lock: FileLock, location: string): boolean {
-  const there = statSync(location, { throwIfNoEntry: false });
-  if (lock.fd !== -1) {
-    const ours = fstatSync(lock.fd);
-    return ours.dev === there?.dev && ours.ino === there.ino;
-  }
   const { native, id } = internalsOf(lock);
   const other = native.open(location, -1);
-  if (other < 0) return false;
+  if (other === -MISSING) return false;
+  if (other < 0) throw systemError(-other, 'open', location);
   const same = native.sameFile(id, other);
   native.release(other);
   return same;

@@ -81,6 +81,16 @@ const mark = (markers, paths) => {
   return { doubles, unmark: () => made.forEach((each) => void fs.unlinkSync(each)) };
 };
 
+/** The path that an argument means, also where it is a descriptor. */
+const pathOf = (each) => {
+  if (typeof each !== 'number') return String(each);
+  try {
+    return fs.readlinkSync(`/proc/self/fd/${each}`);
+  } catch {
+    return '';
+  }
+};
+
 /** Once, right before the `nth` call of `fs[name]` with a path that has `part`. */
 const before = ({ name, part, nth = 1 }, action) => {
   const real = fs[name];
@@ -90,7 +100,7 @@ const before = ({ name, part, nth = 1 }, action) => {
     syncBuiltinESMExports();
   };
   put((...args) => {
-    if (args.some((each) => typeof each === 'string' && each.includes(part)) && --left === 0) {
+    if (args.some((each) => pathOf(each).includes(part)) && --left === 0) {
       put(real);
       action();
       send({ event: 'meddled' });
