@@ -417,6 +417,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   Environment* self = new Environment;
   self->env = env;
   napi_add_env_cleanup_hook(env, Environment::End, self);
+  AtQuickExit(Table::AbandonAll);
   Export<Open>(exports, "open", self);
   Export<Adopt>(exports, "adopt", self);
   Export<Borrow>(exports, "borrow", self);

@@ -9,4 +9,7 @@ namespace holdfast {
 int OpenProcess(int, int*) { return ENOTSUP; }
 int SignalProcess(int, int) { return ENOTSUP; }
 
+// Bun ends by exit(3) here, which runs destructors.
+void AtQuickExit(void (*)()) {}
+
 }  // namespace holdfast

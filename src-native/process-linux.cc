@@ -1,10 +1,20 @@
+#include <dlfcn.h>
 #include <errno.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
+
 #include "process.h"
 
 namespace holdfast {
+namespace {
+
+std::atomic<void (*)()> at_quick_exit_action{nullptr};
+
+void RunAction(void*) { at_quick_exit_action.load()(); }
+
+}  // namespace
 
 int OpenProcess(int pid, int* process) {
   // By number: C libraries older than the call have no wrapper for it.
@@ -19,6 +29,20 @@ int SignalProcess(int process, int signal) {
   constexpr long kPidfdSendSignal = 424;
   return syscall(kPidfdSendSignal, process, signal, nullptr, 0) == -1 ? errno
                                                                       : 0;
+}
+
+void AtQuickExit(void (*action)()) {
+  if (at_quick_exit_action.exchange(action) != nullptr) return;
+  // musl exports the function of the standard; glibc only what that calls, the
+  // function itself being linked into every program.
+  void* const plain = dlsym(RTLD_DEFAULT, "at_quick_exit");
+  void* const inner = dlsym(RTLD_DEFAULT, "__cxa_at_quick_exit");
+  if (inner != nullptr) {
+    reinterpret_cast<int (*)(void (*)(void*), void*)>(inner)(RunAction,
+                                                             nullptr);
+  } else if (plain != nullptr) {
+    reinterpret_cast<int (*)(void (*)())>(plain)(action);
+  }
 }
 
 }  // namespace holdfast

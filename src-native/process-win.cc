@@ -10,4 +10,6 @@ int OpenProcess(int, int*) { return ENOTSUP; }
 int SignalProcess(int, int) { return ENOTSUP; }
 int ExecuteInPlace(const char*, char* const[], int) { return ENOTSUP; }
 
+void AtQuickExit(void (*)()) {}
+
 }  // namespace holdfast

@@ -1,5 +1,5 @@
 // What Holdfast asks of the operating system about processes: to end one that
-// was seen to hold a lock, and to become another program.
+// was seen to hold a lock, to become another program, and to end.
 #ifndef HOLDFAST_PROCESS_H_
 #define HOLDFAST_PROCESS_H_
 
@@ -13,6 +13,10 @@ int SignalProcess(int process, int signal);
 // Replaces this process's program. Returns only on failure.
 // `inherited_fd`: stays open in the new program; -1 for none.
 int ExecuteInPlace(const char* file, char* const argv[], int inherited_fd);
+
+// Has `action` called when the program ends by quick_exit(3), which runs no
+// destructors. Bun ends so. Once, however often it is asked for.
+void AtQuickExit(void (*action)());
 
 }  // namespace holdfast
 

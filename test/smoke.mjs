@@ -84,6 +84,13 @@ const checks = {
     assert.deepEqual(lock.previous.data, { role: 'hold' });
     await lock.release();
   },
+  async 'process.exit() in the middle of a hold is a release'(file) {
+    const child = start('exit', file);
+    await once(child, 'exit');
+    const lock = await FileLock.acquire(file);
+    assert.equal(lock.previous, null);
+    lock.releaseSync();
+  },
   async 'abort ends a wait with the reason'(file) {
     await withLock(file, async () => {
       const controller = new AbortController();
@@ -208,6 +215,9 @@ if (!isMainThread) {
   const lock = FileLock.acquireSync(path, { data: { role } });
   process.stdout.write('held\n');
   setInterval(() => lock.held, 1000);
+} else if (role === 'exit') {
+  globalThis.lock = FileLock.acquireSync(path);
+  process.exit(0);
 } else if (role === 'instance') {
   globalThis.instance = await InstanceLock.acquire(path);
   process.stdout.write('running\n');

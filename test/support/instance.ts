@@ -64,11 +64,9 @@ export function told({ stdout }: { stdout: string }): any[] {
     .map((line) => JSON.parse(line));
 }
 
-const SHIM = `export { InstanceLock as FileLock } from ${JSON.stringify(INSTANCE)};
-export { inspect } from ${JSON.stringify(INDEX)};`;
+const ENTRY = new URL('instance-peer.mjs', import.meta.url).href;
 
 /** A `Peer` whose locks are instance locks. */
 export function instancePeer(options: ForkOptions = {}): Promise<Peer> {
-  const entry = `data:text/javascript,${encodeURIComponent(SHIM)}`;
-  return Peer.start({ ...options, env: { ...process.env, HOLDFAST_TEST_ENTRY: entry } });
+  return Peer.start({ ...options, env: { ...process.env, HOLDFAST_TEST_ENTRY: ENTRY } });
 }
