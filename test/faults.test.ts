@@ -15,6 +15,7 @@ const THOROUGH = (process.env['HOLDFAST_TORTURE'] ?? '') !== '';
 const FEW = THOROUGH ? Number.POSITIVE_INFINITY : 3;
 const LOOKS = THOROUGH ? Number.POSITIVE_INFINITY : 12;
 const TRIES = 6;
+const IDLE_THREADS = 4;
 if (THOROUGH) vi.setConfig({ testTimeout: 300_000 });
 
 type Errno = keyof typeof constants.errno;
@@ -478,8 +479,9 @@ describe('each system call fails in turn:', () => {
             if (!unclosed) expect(run.free).toBe(!locked);
             expect(ended.error).toBeUndefined();
             expect(ended).toMatchObject({ held: false, fd: -1, descriptors: unclosed ? 1 : 0 });
-            // One that is idle, where the calm one ended by being cancelled.
-            expect(ended.threads).toBeLessThanOrEqual(calm.ended.threads + 1);
+            // Some are idle, where the calm one ended by being cancelled; of
+            // those that are lost there would be one more each time.
+            expect(ended.threads).toBeLessThanOrEqual(calm.ended.threads + IDLE_THREADS);
             if (!unclosed) {
               // Nothing beside the lock file, and that in order.
               expect(run.files).toEqual(calm.files);
