@@ -81,6 +81,31 @@ pthread_key_t end_key;
 pthread_once_t prepare_once = PTHREAD_ONCE_INIT;
 int prepare_error = 0;
 
+// What pthread_cleanup_push and pthread_cleanup_pop are made of in musl;
+// glibc has functions of the same names that take something else.
+struct Cleanup {
+  void (*routine)(void*);
+  void* argument;
+  Cleanup* next;
+};
+void (*musl_push)(Cleanup*, void (*)(void*), void*) = nullptr;
+void (*musl_pop)(Cleanup*, int run) = nullptr;
+
+// Before 1.2.4 (Debian 12, Alpine 3.17) musl ends a thread that is cancelled
+// asynchronously by a jump from wherever it was, with a stack that is aligned
+// for no call: in flock(2) on x86-64 it is 8 bytes off, and the first aligned
+// access to it in a destructor, of ours or of the runtime's (Bun's allocator
+// has one), is a SIGSEGV. This is what musl calls first on such a stack. It
+// aligns it, and ends the thread by a call, as a handler of a cancellation
+// may; the destructors run from there. Other processors cannot be off, or
+// bear it.
+#ifdef __x86_64__
+__attribute__((force_align_arg_pointer))
+#endif
+void EndAligned(void*) {
+  pthread_exit(nullptr);
+}
+
 }  // namespace
 
 // The thread's side of a wait.
@@ -108,6 +133,12 @@ void Waiter::Prepare() {
   if (glibc && dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_LOCAL) == nullptr) {
     prepare_error = ENOSYS;
     return;
+  }
+  if (!glibc) {
+    musl_push = reinterpret_cast<decltype(musl_push)>(
+        dlsym(RTLD_DEFAULT, "_pthread_cleanup_push"));
+    musl_pop = reinterpret_cast<decltype(musl_pop)>(
+        dlsym(RTLD_DEFAULT, "_pthread_cleanup_pop"));
   }
   prepare_error = pthread_key_create(&end_key, End);
 }
@@ -163,8 +194,12 @@ void* Waiter::Main(void* argument) {
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &unused);
   self->thread = pthread_self();
   pthread_setspecific(end_key, self);
+  Cleanup cleanup;
+  const bool musl = musl_push != nullptr && musl_pop != nullptr;
+  if (musl) musl_push(&cleanup, EndAligned, nullptr);
   while (self->Serve() && self->AwaitJob()) {
   }
+  if (musl) musl_pop(&cleanup, 0);
   return nullptr;
 }
 

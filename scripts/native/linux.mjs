@@ -11,9 +11,9 @@ const IMPORTS = new Set(
   malloc memcmp memcpy memmove memset nanosleep open raise realloc rename sigaction sigemptyset
   sigfillset strlen syscall sysconf unlink
   pthread_attr_destroy pthread_attr_init pthread_attr_setdetachstate pthread_attr_setstacksize
-  pthread_cancel pthread_create pthread_key_create pthread_mutex_lock pthread_mutex_trylock
-  pthread_mutex_unlock pthread_once pthread_self pthread_setcancelstate pthread_setcanceltype
-  pthread_setspecific pthread_sigmask`.split(/\s+/),
+  pthread_cancel pthread_create pthread_exit pthread_key_create pthread_mutex_lock
+  pthread_mutex_trylock pthread_mutex_unlock pthread_once pthread_self pthread_setcancelstate
+  pthread_setcanceltype pthread_setspecific pthread_sigmask`.split(/\s+/),
 );
 const IMPORTS_OF_64_BITS = new Set(['fstatfs', 'ftruncate', 'pread', 'pwrite', 'statfs']);
 
