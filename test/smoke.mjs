@@ -25,6 +25,11 @@ function start(name, lockPath, stdio = ['pipe', 'pipe', 'inherit']) {
   return spawn(process.execPath, [self, name, lockPath], { stdio });
 }
 
+/** As long as whoever started this is there. */
+function stay() {
+  process.stdin.resume().on('end', () => process.exit());
+}
+
 async function line(child) {
   const [chunk] = await once(child.stdout, 'data');
   return String(chunk).trim();
@@ -214,26 +219,27 @@ if (!isMainThread) {
 } else if (role === 'hold') {
   const lock = FileLock.acquireSync(path, { data: { role } });
   process.stdout.write('held\n');
-  setInterval(() => lock.held, 1000);
+  globalThis.lock = lock;
+  stay();
 } else if (role === 'exit') {
   globalThis.lock = FileLock.acquireSync(path);
   process.exit(0);
 } else if (role === 'instance') {
   globalThis.instance = await InstanceLock.acquire(path);
   process.stdout.write('running\n');
-  setInterval(() => {}, 1000);
+  stay();
 } else if (role === 'claim') {
   const claims = new Claims(path, { root: dirname(path) });
   globalThis.claim = await claims.claim({ agent: 'a', directories: ['src/'], bind: true });
   process.stdout.write('claimed\n');
-  setInterval(() => {}, 1000);
+  stay();
 } else if (role === 'number') {
   process.stdout.write(`${(await withNextId(path, () => {})).id}\n`);
 } else if (role === 'member') {
   globalThis.member = await Election.join(path);
   await globalThis.member.whenPrimary();
   process.stdout.write('primary\n');
-  setInterval(() => {}, 1000);
+  stay();
 } else if (role === 'adopt') {
   const lock = FileLock.adopt(3, path);
   process.stdout.write(`adopted ${lock.token}\n`);
