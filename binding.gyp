@@ -1,7 +1,7 @@
 {
   # "address", "undefined" or "thread": npm run test:sanitize
   "variables": { "sanitize%": "" },
-  # Not for Windows: scripts/prebuild-win32.mjs makes that one, of other files.
+  # Not for Windows: scripts/native/win32.mjs makes that one, of other files.
   "targets": [
     {
       "target_name": "holdfast",
@@ -32,7 +32,7 @@
       ],
       "conditions": [
         # The rest for macOS, whose compiler brings its own C++ library. The
-        # committed file is made by scripts/prebuild-darwin.mjs.
+        # committed file is made by scripts/native/darwin.mjs.
         ["OS=='mac'", {
           "sources": [
             "src-native/file-darwin.cc",

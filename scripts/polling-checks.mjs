@@ -6,6 +6,9 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('..', import.meta.url));
 export const MILLISECONDS = 240_000;
 
+/** The smoke test has its own limit. */
+export const SMOKE = join(root, 'test', 'smoke.mjs');
+
 /** `run` starts a file of tests: `{ status, output }`. Whether all passed. */
 export function runChecks(run) {
   let passed = true;

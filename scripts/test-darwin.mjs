@@ -9,6 +9,17 @@ import { FLAGS } from './native/common.mjs';
 import { SOURCES } from './native/darwin.mjs';
 import { MILLISECONDS, root, runChecks } from './polling-checks.mjs';
 
+// A Mac has no /proc either.
+const PRETENCE = `
+Object.defineProperty(process, 'platform', { value: 'darwin' });
+const fs = require('node:fs');
+for (const name of ['openSync', 'readFileSync', 'readlinkSync', 'readdirSync']) {
+  const real = fs[name];
+  fs[name] = (path, ...rest) => real(/^\\/proc\\b/.test(path) ? '/nothing' : path, ...rest);
+}
+require('node:module').syncBuiltinESMExports();
+`;
+
 const scratch = mkdtempSync(join(tmpdir(), 'holdfast-darwin-'));
 try {
   test(process.platform === 'darwin' ? process.env : pretending());
@@ -54,7 +65,7 @@ function pretending() {
     { cwd: root, stdio: 'inherit' },
   );
   const preload = join(scratch, 'preload.cjs');
-  writeFileSync(preload, "Object.defineProperty(process, 'platform', { value: 'darwin' });\n");
+  writeFileSync(preload, PRETENCE);
   return {
     ...process.env,
     HOLDFAST_PREBUILD: scratch,

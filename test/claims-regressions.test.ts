@@ -1,4 +1,5 @@
 import {
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -7,7 +8,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { isNameHere } from '../src/arguments.js';
 import { ClaimsFolder } from '../src/claims/folder.js';
 import { parsePattern, type Root } from '../src/claims/pattern.js';
 import { ScopeIndex } from '../src/claims/scope.js';
@@ -183,3 +185,44 @@ test('whoever removes the folder begins with what is in it: the claim is tried a
   }, {});
   expect({ done, tries }).toEqual({ done: ['a.lock'], tries: 2 });
 });
+
+test('what is missing in a folder that is there stays an error of its own', async () => {
+  const folder = new ClaimsFolder(join(testFolder(), 'locks'), ROOT);
+  const body = (): void => renameSync(join(folder.path, 'nothing'), join(folder.path, 'a.lock'));
+  await expect(folder.alone(body, {})).rejects.toMatchObject({ code: 'ENOENT', syscall: 'rename' });
+});
+
+test('names that a file system may take for one are not claimed together', async () => {
+  const { locks, claims } = places();
+  const requests = ['api', 'API'].map((agent) => ({ agent, files: [agent] }));
+  await expect(claims.claimAll(requests)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
+  expect(existsSync(locks)).toBe(false);
+});
+
+test('a claim does not take the place of a file that goes by another name', async () => {
+  const { locks, claims } = places();
+  await claims.claim({ agent: 'api', files: ['a'] });
+  // As where names ignore case: the folder lists one name, and has the file under both.
+  const listed = vi.spyOn(ClaimsFolder.prototype, 'fileOf').mockImplementation(() => {
+    return join(locks, 'api.lock');
+  });
+  onTestFinished(() => listed.mockRestore());
+  await expect(claims.claim({ agent: 'API', files: ['b'] })).rejects.toMatchObject({
+    code: 'ERR_CLAIM_INVALID',
+    message: expect.stringContaining('takes for the same'),
+  });
+  expect(readdirSync(locks)).toEqual(['api.lock']);
+});
+
+test.each([['a\\b', 'a:b', 'a?b', 'a*', 'a"', '<a', 'a|b', 'con', 'NUL', 'com1.x', 'a\tb']])(
+  'what is no name of a file on Windows: %s',
+  (...names) => {
+    for (const name of names) {
+      expect(isNameHere(name, 'win32')).toBe(false);
+      expect(isNameHere(name, 'linux')).toBe(true);
+    }
+    for (const name of ['console', 'api', 'a b', 'é', 'com10']) {
+      expect(isNameHere(name, 'win32')).toBe(true);
+    }
+  },
+);

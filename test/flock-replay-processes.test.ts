@@ -226,6 +226,21 @@ describe('signals to lock while the command runs', () => {
     }
   });
 
+  test('signals that come when the command has ended change nothing', async () => {
+    const stage = new Stage('holdfast');
+    const program = stage.start('f', 'sh', '-c', 'trap "" TERM; echo ready; exit 7');
+    await program.says('ready');
+    let ended = false;
+    program.exited.then(() => {
+      ended = true;
+    });
+    while (!ended) {
+      program.process.kill('SIGTERM');
+      await new Promise(setImmediate);
+    }
+    expect(await program.exited).toMatchObject({ code: 7, signal: null });
+  });
+
   test('a second signal reaches a command that outlives the first', async () => {
     const stage = new Stage('holdfast');
     stage.keepAlive();

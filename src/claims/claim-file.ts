@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { argumentError } from '../arguments.js';
+import { argumentError, isNameHere } from '../arguments.js';
 import { type Pattern, parsePattern, type Root } from './pattern.js';
 import type { Scope } from './scope.js';
 
@@ -36,9 +36,11 @@ export function checkAgent(agent: unknown, name: string): string {
           ? "without '..' and not beginning with '.'"
           : /\p{Surrogate}/u.test(agent)
             ? 'without half a character'
-            : Buffer.byteLength(agent) > LONGEST_NAME - CLAIM_SUFFIX.length
-              ? `at most ${LONGEST_NAME - CLAIM_SUFFIX.length} bytes long`
-              : null;
+            : !isNameHere(agent)
+              ? 'a name that Windows takes for that of a file'
+              : Buffer.byteLength(agent) > LONGEST_NAME - CLAIM_SUFFIX.length
+                ? `at most ${LONGEST_NAME - CLAIM_SUFFIX.length} bytes long`
+                : null;
   if (problem !== null) throw argumentError('ERR_INVALID_ARG_VALUE', name, problem, agent);
   return agent;
 }

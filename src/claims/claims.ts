@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { clearInterval, setInterval, setTimeout } from 'node:timers';
 import {
   argumentError,
@@ -165,7 +166,9 @@ export class Claims {
     const conflicts: Conflict[] = [];
     const blockers: Found[] = [];
     const ended: Found[] = [];
+    const known = new Set<string>();
     for (const found of this.#folder.each()) {
+      known.add(found.agent);
       const isOwn = agents.has(found.agent);
       if (found.claim === null) {
         if (!ignoreInvalid || isOwn) invalid.push(found);
@@ -181,9 +184,10 @@ export class Claims {
     }
     if (invalid.length > 0) throw this.#invalid(invalid);
     if (conflicts.length > 0) return { claims: [], conflicts, blockers };
-    const claims = this.#write(wanted);
+    // First, for one of them may have the very file of a claim that is wanted.
     for (const each of ended) this.#overwrite(each);
-    return { claims, conflicts, blockers };
+    this.#checkNames(wanted, known);
+    return { claims: this.#write(wanted), conflicts, blockers };
   }
 
   /** It may have been written into a folder whose lock was not ours. */
@@ -421,6 +425,16 @@ export class Claims {
     const removed = this.#folder.remove(found.file);
     if (isOwn) inside(own).forget();
     return removed;
+  }
+
+  /** Where two names mean one file (`api` and `API`), a claim would take the place of another. */
+  #checkNames(wanted: Wanted[], known: ReadonlySet<string>): void {
+    const reason = 'its file is that of an agent whose name this file system takes for the same';
+    const taken = wanted
+      .map(({ agent }) => ({ agent, file: this.#folder.fileOf(agent) }))
+      .filter(({ agent, file }) => !known.has(agent) && existsSync(file))
+      .map(({ file }) => ({ file, reason }));
+    if (taken.length > 0) throw new ClaimInvalidError(this.directory, taken);
   }
 
   #invalid(found: Found[]): ClaimInvalidError {

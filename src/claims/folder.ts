@@ -11,6 +11,7 @@ import {
   readSync,
   renameSync,
   unlinkSync,
+  type WriteFileOptions,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -99,6 +100,7 @@ export class ClaimsFolder {
     { signal, undo = () => {} }: { signal?: AbortSignal | undefined; undo?: (result: R) => void },
   ): Promise<R> {
     let done: { result: R } | null = null;
+    let missing: unknown = null;
     for (let tries = 0; tries <= TRIES; tries++) {
       const lock = await this.#enter('exclusive', true, signal).catch((error) => {
         if (done !== null) undo(done.result);
@@ -111,13 +113,15 @@ export class ClaimsFolder {
         done = { result: body() };
         if (lock.isCurrent()) return done.result;
       } catch (error) {
-        if (!isMissing(error) && lock.isCurrent()) throw error;
+        const current = lock.isCurrent();
+        if (current && !isMissing(error)) throw error;
+        missing = current ? error : null;
       } finally {
         lock.releaseSync();
       }
     }
     if (done !== null) undo(done.result);
-    throw this.#vanishing();
+    throw missing ?? this.#vanishing();
   }
 
   /** The same in a folder that is there; `null` if there is none. */
@@ -301,7 +305,8 @@ export class ClaimsFolder {
         const lock = bind ? FileLock.tryAcquire(path, { record: false, permissions: 0o666 }) : null;
         locks.push(lock);
         // Of a bound one into the very file that is locked: no new one is made.
-        writeFileSync(path, text, { flag: bind ? 'r+' : 'w' });
+        const flag = bind ? constants.O_RDWR | constants.O_NOFOLLOW : 'wx';
+        writeFileSync(path, text, { flag } as WriteFileOptions);
       });
       if (moves.length === 1) this.#move(moves[0] as Move);
       else this.replace(join(this.path, JOURNAL), JSON.stringify(moves));
@@ -327,8 +332,8 @@ export class ClaimsFolder {
         try {
           this.#move(move);
         } catch (error) {
-          // Done already.
-          if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+          const isDone = !existsSync(join(this.path, move.from));
+          if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || !isDone) throw error;
         }
       }
       this.remove(join(this.path, JOURNAL));
@@ -360,7 +365,7 @@ export class ClaimsFolder {
   replace(file: string, text: string): void {
     const temporary = join(this.path, temporaryName());
     try {
-      writeFileSync(temporary, text);
+      writeFileSync(temporary, text, { flag: 'wx' });
       renameSync(temporary, file);
     } catch (error) {
       this.remove(temporary);

@@ -28,15 +28,13 @@ export function checkRequests(
   return requests.map((request: unknown, at) => {
     const name = use === 'claim' ? 'request' : `requests[${at}]`;
     const wanted = checkOne(request, root, name);
-    if (agents.has(wanted.agent)) {
-      throw argumentError(
-        'ERR_INVALID_ARG_VALUE',
-        `${name}.agent`,
-        'in one request alone',
-        wanted.agent,
-      );
+    // Two names that differ in case alone may be one file.
+    const folded = wanted.agent.toUpperCase().toLowerCase().normalize('NFC');
+    if (agents.has(folded)) {
+      const rule = 'in one request alone, also but for case';
+      throw argumentError('ERR_INVALID_ARG_VALUE', `${name}.agent`, rule, wanted.agent);
     }
-    agents.add(wanted.agent);
+    agents.add(folded);
     if (use !== 'plan') checkScope(wanted, name);
     return wanted;
   });

@@ -1,22 +1,30 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
+import { isatty } from 'node:tty';
 import { EXIT, Exit } from './exit-codes.js';
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
 const GRACE_MILLISECONDS = 5000;
 
+export interface CommandOptions {
+  env?: NodeJS.ProcessEnv;
+  /** When it is aborted, the command is ended: SIGTERM, after five seconds SIGKILL. */
+  end?: AbortSignal;
+  /** Called while signals are still passed on. */
+  onExit?: ((status: number, signals: readonly NodeJS.Signals[]) => void) | undefined;
+}
+
 /**
  * Runs a command with the standard streams of this process and, behind them,
- * `fd`, unless there is none. Resolves to what a shell would make of its end: its exit status, or
- * 128+N. Signals are passed on; in the foreground of a terminal, those of the
- * keyboard have reached the command already. When `end` is aborted, the command
- * is ended: SIGTERM, after five seconds SIGKILL.
+ * `fd`, unless there is none. Resolves to what a shell would make of its end:
+ * its exit status, or 128+N. Signals are passed on; in the foreground of a
+ * terminal, those of the keyboard have reached the command already.
  */
 export function runCommand(
   command: string[],
   fd: number | null,
-  { env, end }: { env?: NodeJS.ProcessEnv; end?: AbortSignal } = {},
+  { env, end, onExit }: CommandOptions = {},
 ): Promise<number> {
   const [file = '', ...args] = command;
   return new Promise((resolve, reject) => {
@@ -54,10 +62,12 @@ export function runCommand(
     end?.addEventListener('abort', onEnd);
     if (end?.aborted === true) onEnd();
     child.once('exit', (code, signal) => {
-      stop();
       // Node has no name, and so no number, for a real-time signal.
       const number = constants.signals[signal ?? 'SIGKILL'] ?? 0;
-      resolve(code ?? 128 + number);
+      const status = code ?? 128 + number;
+      onExit?.(status, FORWARDED);
+      stop();
+      resolve(status);
     });
   });
 }
@@ -85,6 +95,7 @@ function inForeground(): boolean {
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields[2] === fields[5];
   } catch {
-    return false;
+    // No /proc: most that have a terminal are in the foreground.
+    return isatty(0);
   }
 }

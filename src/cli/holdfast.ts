@@ -8,7 +8,7 @@ import type { Output } from './streams.js';
 const BROKEN_PIPE = 128 + 13;
 
 // Each stream is opened at its first use, which costs a millisecond or two.
-process.exitCode = await main(process.argv.slice(2), {
+const status = await main(process.argv.slice(2), {
   get stdin() {
     return process.stdin;
   },
@@ -18,7 +18,17 @@ process.exitCode = await main(process.argv.slice(2), {
   get stderr(): Output {
     return withErrors(process.stderr, () => {});
   },
+  endWith,
 });
+// Before it ends by itself, Node takes its handlers of signals off, and one that
+// came then would be the end that others see, in place of the command's. Not on
+// Windows, where what is still in a pipe would be lost.
+if (process.argv[2] === 'run' && process.platform !== 'win32') process.exit(status);
+process.exitCode = status;
+
+function endWith(status: number, signals: readonly NodeJS.Signals[]): void {
+  for (const signal of signals) process.on(signal, () => process.exit(status));
+}
 
 function onLoss(error: NodeJS.ErrnoException): never {
   if (error.code === 'EPIPE') process.exit(BROKEN_PIPE);

@@ -34,7 +34,8 @@ export async function run(argv: string[], streams: Streams): Promise<number> {
     if (options.inPlace) runInPlace(lock, options.command);
     const watch = options.instance === null ? null : watchLoss(lock, options, streams);
     try {
-      return await runCommand(options.command, options.close || !lock.held ? null : lock.fd);
+      const fd = options.close || !lock.held ? null : lock.fd;
+      return await runCommand(options.command, fd, { onExit: streams.endWith });
     } finally {
       clearInterval(watch ?? undefined);
     }

@@ -10,6 +10,11 @@ export interface Streams {
   readonly stderr: Output;
   /** Where a person answers, if there is one. */
   readonly stdin?: NodeJS.ReadableStream & { isTTY?: boolean };
+  /**
+   * The command that was run has ended, and this process will: whoever signals
+   * both may reach this one too late to change what it ends with.
+   */
+  readonly endWith?: (status: number, signals: readonly NodeJS.Signals[]) => void;
 }
 
 /** A line of diagnostics. */

@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { argumentError } from '../arguments.js';
+import { argumentError, isNameHere } from '../arguments.js';
 import { EXCLUSIVE, loadBinding, SHARED } from '../binding.js';
 import { errnoOf, systemError } from '../errors.js';
 import { parseContent, toOwnerRecord } from '../owner-record.js';
@@ -34,7 +34,7 @@ export function checkId(id: unknown): string {
 }
 
 function isId(id: string): boolean {
-  if (id === '' || id.startsWith('.') || /[/\0]/.test(id)) return false;
+  if (id === '' || id.startsWith('.') || /[/\0]/.test(id) || !isNameHere(id)) return false;
   return Buffer.byteLength(id) <= LONGEST_NAME - SUFFIX.length;
 }
 
