@@ -114,6 +114,9 @@ struct Waiter {
   std::atomic<uint32_t> wake{0};
   Wait* job = nullptr;
   Waiter* next = nullptr;
+  // Not on the thread's stack: AddressSanitizer, which does not hear of an
+  // asynchronous end, would guard its place there for ever.
+  Cleanup cleanup;
 
   static void Prepare();
   static int Create(Wait* job);
@@ -194,12 +197,11 @@ void* Waiter::Main(void* argument) {
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &unused);
   self->thread = pthread_self();
   pthread_setspecific(end_key, self);
-  Cleanup cleanup;
   const bool musl = musl_push != nullptr && musl_pop != nullptr;
-  if (musl) musl_push(&cleanup, EndAligned, nullptr);
+  if (musl) musl_push(&self->cleanup, EndAligned, nullptr);
   while (self->Serve() && self->AwaitJob()) {
   }
-  if (musl) musl_pop(&cleanup, 0);
+  if (musl) musl_pop(&self->cleanup, 0);
   return nullptr;
 }
 
