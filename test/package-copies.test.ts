@@ -139,5 +139,6 @@ test('an addon of one’s own is found by HOLDFAST_PREBUILD, and a wrong one is 
   expect(run(project, process.execPath, [file], env(own))).toBe('locked\n');
   const wrong = run(project, process.execPath, [file], env(join(project, 'nowhere')));
   expect(wrong).toMatch(/^ERR_LOCK_UNSUPPORTED /);
-  expect(wrong).toContain(`${join(project, 'nowhere')} (from HOLDFAST_PREBUILD)`);
+  const place = `prebuilds/${process.platform}-${process.arch}/holdfast.node`;
+  expect(wrong).toContain(`${join(project, 'nowhere', place)} (from HOLDFAST_PREBUILD)`);
 });
