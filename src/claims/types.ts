@@ -4,7 +4,7 @@ export type { Entry };
 
 /** What an agent asks for. Paths are relative to the root, or absolute below it. */
 export interface ClaimRequest {
-  /** Its name, which is that of the claim's file. */
+  /** Its name, which is that of the claim's file. Two of one call differ in more than case. */
   agent: string;
   /**
    * Paths, or patterns: `*` within a name, `**` for whole segments or none,
