@@ -292,7 +292,7 @@ function hasWildcard(segment: string): boolean {
 }
 
 /** What two names are compared by. */
-function comparable(text: string, ignoresCase: boolean): string {
+export function comparable(text: string, ignoresCase: boolean): string {
   const name = isAscii(text) ? text : text.normalize('NFC');
   // Upper case first: of letters with several lower-case forms one is left.
   return ignoresCase ? name.toUpperCase().toLowerCase().normalize('NFC') : name;

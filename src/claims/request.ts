@@ -2,7 +2,7 @@ import { argumentError, checkBoolean, checkOptions } from '../arguments.js';
 import { checkTtl } from './claim.js';
 import { checkAgent } from './claim-file.js';
 import type { Claimed } from './conflicts.js';
-import { type Entry, type Pattern, parsePattern, type Root } from './pattern.js';
+import { comparable, type Entry, type Pattern, parsePattern, type Root } from './pattern.js';
 import { isEmpty } from './scope.js';
 import type { ClaimRequest } from './types.js';
 
@@ -29,7 +29,7 @@ export function checkRequests(
     const name = use === 'claim' ? 'request' : `requests[${at}]`;
     const wanted = checkOne(request, root, name);
     // Two names that differ in case alone may be one file.
-    const folded = wanted.agent.toUpperCase().toLowerCase().normalize('NFC');
+    const folded = comparable(wanted.agent, true);
     if (agents.has(folded)) {
       const rule = 'in one request alone, also but for case';
       throw argumentError('ERR_INVALID_ARG_VALUE', `${name}.agent`, rule, wanted.agent);
