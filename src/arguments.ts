@@ -1,5 +1,6 @@
 import { resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type FilePath, keepBytesOfFolder, resolveBytes } from './paths.js';
 
 type ArgumentCode = 'ERR_INVALID_ARG_TYPE' | 'ERR_INVALID_ARG_VALUE' | 'ERR_OUT_OF_RANGE';
 
@@ -29,14 +30,16 @@ export function argumentError(
 // a slash at the end. It takes longer than some system calls.
 const UNRESOLVED = /\/\.{0,2}(?:\/|$)/;
 
-/** Absolute, so that a later chdir changes nothing. */
-export function checkPath(path: unknown, name = 'path'): string {
-  const text =
-    path instanceof URL && path.protocol === 'file:' ? fileURLToPath(path) : (path as string);
-  if (typeof text !== 'string') {
-    throw argumentError('ERR_INVALID_ARG_TYPE', name, 'a string or a file: URL', path);
+/**
+ * Absolute, so that a later chdir changes nothing. A string, but where the
+ * bytes are not UTF-8.
+ */
+export function checkFilePath(path: unknown, name = 'path'): FilePath {
+  const text = path instanceof URL && path.protocol === 'file:' ? fileURLToPath(path) : path;
+  if (typeof text !== 'string' && !Buffer.isBuffer(text)) {
+    throw argumentError('ERR_INVALID_ARG_TYPE', name, 'a string, a Buffer or a file: URL', path);
   }
-  if (text === '') throw argumentError('ERR_INVALID_ARG_VALUE', name, 'not empty', text);
+  if (text.length === 0) throw argumentError('ERR_INVALID_ARG_VALUE', name, 'not empty', '');
   if (text.includes('\0')) {
     throw argumentError(
       'ERR_INVALID_ARG_VALUE',
@@ -45,8 +48,17 @@ export function checkPath(path: unknown, name = 'path'): string {
       'a string with NUL',
     );
   }
+  if (typeof text !== 'string') return resolveBytes(text);
   const resolved = sep === '/' && text[0] === '/' && !UNRESOLVED.test(text);
-  return resolved ? text : resolve(text);
+  return resolved ? text : keepBytesOfFolder(text, resolve(text));
+}
+
+/** The same where it becomes part of other names, and so has to be text. */
+export function checkPath(path: unknown, name = 'path'): string {
+  const checked = checkFilePath(path, name);
+  if (typeof checked === 'string') return checked;
+  const rule = 'a path whose folders have names in UTF-8';
+  throw argumentError('ERR_INVALID_ARG_VALUE', name, rule, checked.toString());
 }
 
 export function checkOptions<T extends object>(options: T | undefined): T {

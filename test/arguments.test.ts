@@ -120,7 +120,7 @@ describe('paths', () => {
     [7, TYPE],
     [{}, TYPE],
     [['a.lock'], TYPE],
-    [Buffer.from('a.lock'), TYPE],
+    [new Uint8Array([97]), TYPE],
     [Symbol('a'), TYPE],
     [new URL('https://example.org/a.lock'), TYPE],
     [new URL('file:///tmp/a%00b.lock'), VALUE],

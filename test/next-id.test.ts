@@ -894,7 +894,7 @@ describe('what is refused, before anything is made', () => {
     [undefined, TYPE],
     [null, TYPE],
     [7, TYPE],
-    [Buffer.from('a'), TYPE],
+    [new Uint8Array([97]), TYPE],
     [new URL('https://example.org/a'), TYPE],
     ['', VALUE],
     ['a\0b', VALUE],
