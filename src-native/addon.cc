@@ -40,26 +40,45 @@ Entry* EntryAt(const Napi::CallbackInfo& info) {
   return Self(info)->table.Find(IdAt(info, 0));
 }
 
-bool TextAt(const Napi::CallbackInfo& info, size_t index, Buffer* text) {
+bool BufferAt(napi_env env, napi_value value, Buffer* text) {
+  bool is_buffer = false;
+  void* bytes;
+  size_t size;
+  if (napi_is_buffer(env, value, &is_buffer) != napi_ok || !is_buffer ||
+      napi_get_buffer_info(env, value, &bytes, &size) != napi_ok ||
+      !text->Allocate(size)) {
+    return false;
+  }
+  if (size > 0) memcpy(text->data(), bytes, size);
+  return true;
+}
+
+// A string as UTF-8, or a Buffer as it is: the names of files and the words of
+// a command need not be UTF-8.
+bool BytesOf(napi_env env, napi_value value, Buffer* text) {
   // Most are short: one call then both measures and copies.
   constexpr size_t kGuess = 512;
   size_t length;
-  if (!text->Allocate(kGuess) ||
-      napi_get_value_string_utf8(info.Env(), info[index], text->data(),
-                                 kGuess + 1, &length) != napi_ok) {
-    return false;
-  }
+  if (!text->Allocate(kGuess)) return false;
+  const napi_status status = napi_get_value_string_utf8(
+      env, value, text->data(), kGuess + 1, &length);
+  if (status == napi_string_expected) return BufferAt(env, value, text);
+  if (status != napi_ok) return false;
   if (length + 4 > kGuess) {
-    if (napi_get_value_string_utf8(info.Env(), info[index], nullptr, 0,
-                                   &length) != napi_ok ||
+    if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) !=
+            napi_ok ||
         !text->Allocate(length) ||
-        napi_get_value_string_utf8(info.Env(), info[index], text->data(),
-                                   length + 1, &length) != napi_ok) {
+        napi_get_value_string_utf8(env, value, text->data(), length + 1,
+                                   &length) != napi_ok) {
       return false;
     }
   }
   text->Truncate(length);
   return true;
+}
+
+bool TextAt(const Napi::CallbackInfo& info, size_t index, Buffer* text) {
+  return BytesOf(info.Env(), info[index], text);
 }
 
 Napi::Value Add(const Napi::CallbackInfo& info, Entry* entry) {
@@ -391,15 +410,7 @@ Napi::Value Execute(const Napi::CallbackInfo& info) {
   char** argv = static_cast<char**>(calloc(count + 1, sizeof(char*)));
   int error = argv != nullptr && TextAt(info, 0, &file) ? 0 : EINVAL;
   for (uint32_t index = 0; error == 0 && index < count; index++) {
-    const napi_value word = words.Get(index);
-    size_t length;
-    if (napi_get_value_string_utf8(info.Env(), word, nullptr, 0, &length) !=
-            napi_ok ||
-        !texts[index].Allocate(length) ||
-        napi_get_value_string_utf8(info.Env(), word, texts[index].data(),
-                                   length + 1, &length) != napi_ok) {
-      error = EINVAL;
-    }
+    if (!BytesOf(info.Env(), words.Get(index), &texts[index])) error = EINVAL;
     argv[index] = texts[index].data();
   }
   if (error == 0) error = ExecuteInPlace(file.data(), argv, IntAt(info, 2));

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LockUnsupportedError } from './errors.js';
+import type { FilePath } from './paths.js';
 
 /** How the addon writes a mode. */
 export const SHARED = 1;
@@ -30,11 +31,11 @@ export interface NativeBinding {
    * The id, or `-errno`; `ENXIO`: neither a regular file nor a directory.
    * Negative permissions: a missing file is not created.
    */
-  open(path: string, permissions: number): number;
+  open(path: FilePath, permissions: number): number;
   /** Takes over a descriptor that holds a lock already. The id, or `-errno`. */
-  adopt(fd: number, path: string, mode: NativeMode): number;
+  adopt(fd: number, path: FilePath, mode: NativeMode): number;
   /** A duplicate of a descriptor that stays the caller's. The id, or `-errno`. */
-  borrow(fd: number, path: string): number;
+  borrow(fd: number, path: FilePath): number;
   /** Whether the table of any thread of this process has the descriptor. */
   owns(fd: number): boolean;
   traits(id: number): number;
@@ -80,16 +81,16 @@ export interface NativeBinding {
    * the opened one; `temporary` is a name beside it. The new id, or `-errno`: `ESTALE` where
    * the path leads elsewhere, `ENOTSUP` where it cannot be done safely.
    */
-  replace(id: number, temporary: string, permissions: number, text: string): number;
+  replace(id: number, temporary: FilePath, permissions: number, text: string): number;
   /** A descriptor of a process (not in the table), or `-errno`. */
   openProcess(pid: number): number;
   /** An errno. */
   signalProcess(process: number, signal: number): number;
   closeProcess(process: number): void;
   /** 1 for a network or FUSE file system, else 0, or `-errno`. */
-  remote(path: string): number;
+  remote(path: FilePath): number;
   /** Replaces the program; returns the errno of the failure. */
-  execute(file: string, argv: string[], inheritedFd: number): number;
+  execute(file: FilePath, argv: FilePath[], inheritedFd: number): number;
 }
 
 let binding: NativeBinding | undefined;
