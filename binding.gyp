@@ -9,7 +9,8 @@
         "src-native/addon.cc",
         "src-native/table.cc",
         "src-native/file-posix.cc",
-        "src-native/process-posix.cc"
+        "src-native/program-posix.cc",
+        "src-native/words.cc"
       ],
       "include_dirs": ["src-native/posix", "<!(node -p \"require('node-api-headers').include_dir\")", "<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
@@ -37,6 +38,7 @@
           "sources": [
             "src-native/file-darwin.cc",
             "src-native/process-darwin.cc",
+            "src-native/child-none.cc",
             "src-native/wait-poll.cc"
           ],
           "xcode_settings": {
@@ -51,6 +53,7 @@
           "sources": [
             "src-native/file-linux.cc",
             "src-native/process-linux.cc",
+            "src-native/child-linux.cc",
             "src-native/wait-linux.cc"
           ]
         }],

@@ -11,6 +11,7 @@
 #include "memory.h"
 #include "platform.h"
 #include "process.h"
+#include "program.h"
 #include "table.h"
 #include "wait.h"
 
@@ -295,10 +296,7 @@ Napi::Value OnSettled(const Napi::CallbackInfo& info) {
   Environment* self = Self(info);
   const bool opened = self->loop->IsOpen() ||
                       self->loop->Open(info.Env(), info[0]);
-  // Hooks run last in, first out: ours has to come before that of the
-  // thread-safe function, so it is registered again behind it.
-  napi_remove_env_cleanup_hook(info.Env(), Environment::End, self);
-  napi_add_env_cleanup_hook(info.Env(), Environment::End, self);
+  self->EndFirst();
   return Napi::Boolean::New(info.Env(), opened);
 }
 
@@ -402,21 +400,123 @@ Napi::Value Remote(const Napi::CallbackInfo& info) {
   return Number(info, error != 0 ? -error : remote ? 1 : 0);
 }
 
-Napi::Value Execute(const Napi::CallbackInfo& info) {
-  const Napi::Array words = info[1].As<Napi::Array>();
-  const uint32_t count = words.Length();
-  Buffer file;
-  Buffer* texts = new Buffer[count];
-  char** argv = static_cast<char**>(calloc(count + 1, sizeof(char*)));
-  int error = argv != nullptr && TextAt(info, 0, &file) ? 0 : EINVAL;
-  for (uint32_t index = 0; error == 0 && index < count; index++) {
-    if (!BytesOf(info.Env(), words.Get(index), &texts[index])) error = EINVAL;
-    argv[index] = texts[index].data();
+bool ReadWords(const Napi::Value& list, Words* words) {
+  const Napi::Array array = list.As<Napi::Array>();
+  const uint32_t count = array.Length();
+  Buffer word;
+  for (uint32_t index = 0; index < count; index++) {
+    if (!BytesOf(list.Env(), array.Get(index), &word) ||
+        !words->Add(word.data(), word.size())) {
+      return false;
+    }
   }
-  if (error == 0) error = ExecuteInPlace(file.data(), argv, IntAt(info, 2));
-  free(argv);
-  delete[] texts;
+  return true;
+}
+
+SignalSet ReadSignals(const Napi::Value& list) {
+  const Napi::Array array = list.As<Napi::Array>();
+  const uint32_t count = array.Length();
+  SignalSet signals = 0;
+  for (uint32_t index = 0; index < count; index++) {
+    const Napi::Value number = array.Get(index);
+    signals |= SignalSet{1} << (number.As<Napi::Number>().Int32Value() - 1);
+  }
+  return signals;
+}
+
+// An errno. `kept` owns what the program points to.
+int ReadProgram(const Napi::Object& object, Program* program, Buffer* kept) {
+  const auto value = [&](const char* name) -> Napi::Value {
+    return object.Get(name);
+  };
+  const auto number = [&](const char* name) {
+    return value(name).As<Napi::Number>();
+  };
+  if (!ReadWords(value("arguments"), &program->arguments) ||
+      !ReadWords(value("added"), &program->added) ||
+      program->arguments.size() == 0) {
+    return EINVAL;
+  }
+  const Napi::Array descriptors = value("kept").As<Napi::Array>();
+  const uint32_t count = descriptors.Length();
+  if (!kept->Allocate(count * sizeof(int))) return ENOMEM;
+  int* numbers = reinterpret_cast<int*>(kept->data());
+  for (uint32_t index = 0; index < count; index++) {
+    const Napi::Value descriptor = descriptors.Get(index);
+    numbers[index] = descriptor.As<Napi::Number>().Int32Value();
+  }
+  program->kept = numbers;
+  program->kept_count = count;
+  program->lock = number("lock").Int32Value();
+  program->lock_number = number("lockNumber").Int32Value();
+  program->ignored = ReadSignals(value("ignored"));
+  program->blocked = ReadSignals(value("blocked"));
+  program->most_files = number("mostFiles").Int64Value();
+  program->blocking_streams = number("blockingStreams").Uint32Value();
+  return 0;
+}
+
+Napi::Value Execute(const Napi::CallbackInfo& info) {
+  Program program;
+  Buffer kept;
+  int error = ReadProgram(info[0].As<Napi::Object>(), &program, &kept);
+  if (error == 0) error = ExecuteInPlace(&program);
   return Number(info, error);
+}
+
+// On the thread that waits for the child.
+void ReportChild(Child*, void* context) {
+  RunningChild* running = static_cast<RunningChild*>(context);
+  napi_call_threadsafe_function(running->function, running,
+                                napi_tsfn_nonblocking);
+}
+
+void DeliverChild(napi_env env, napi_value callback, void*, void* data) {
+  // Without an environment the queue is only being emptied, and the child was
+  // abandoned.
+  if (env == nullptr || callback == nullptr) return;
+  RunningChild* running = static_cast<RunningChild*>(data);
+  const Child::End end = running->child->Reap();
+  running->environment->Forget(running);
+  napi_release_threadsafe_function(running->function, napi_tsfn_release);
+  delete running;
+  napi_value receiver;
+  napi_value arguments[2];
+  if (napi_get_undefined(env, &receiver) != napi_ok ||
+      napi_get_boolean(env, end.exited, &arguments[0]) != napi_ok ||
+      napi_create_int32(env, end.status, &arguments[1]) != napi_ok) {
+    return;
+  }
+  napi_call_function(env, receiver, callback, 2, arguments, nullptr);
+}
+
+Napi::Value Spawn(const Napi::CallbackInfo& info) {
+  Environment* self = Self(info);
+  Program program;
+  Buffer kept;
+  int error = ReadProgram(info[0].As<Napi::Object>(), &program, &kept);
+  if (error != 0) return Number(info, -error);
+  RunningChild* running = new RunningChild;
+  running->environment = self;
+  napi_value name;
+  if (napi_create_string_latin1(info.Env(), "holdfast", NAPI_AUTO_LENGTH,
+                                &name) != napi_ok ||
+      napi_create_threadsafe_function(info.Env(), info[1], nullptr, name, 0, 1,
+                                      nullptr, nullptr, nullptr, DeliverChild,
+                                      &running->function) != napi_ok) {
+    delete running;
+    return Number(info, -ENOMEM);
+  }
+  error = Child::Start(&program, ReportChild, running, &running->child);
+  if (error != 0) {
+    napi_release_threadsafe_function(running->function, napi_tsfn_release);
+    delete running;
+    return Number(info, -error);
+  }
+  running->next = self->children;
+  self->children = running;
+  self->EndFirst();
+  return Number(info, running->child->pid());
 }
 
 template <Napi::Value (*call)(const Napi::CallbackInfo&)>
@@ -457,6 +557,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   Export<CloseProcessHandle>(exports, "closeProcess", self);
   Export<Remote>(exports, "remote", self);
   Export<Execute>(exports, "execute", self);
+  Export<Spawn>(exports, "spawn", self);
   return exports;
 }
 

@@ -7,6 +7,7 @@
 
 #include "file.h"
 #include "memory.h"
+#include "program.h"
 #include "table.h"
 #include "wait.h"
 
@@ -85,8 +86,19 @@ class EventLoop : public Mailbox {
   int pending_ = 0;
 };
 
+struct Environment;
+
+// A command that runs beside this thread, whose end JavaScript waits for.
+struct RunningChild {
+  Environment* environment = nullptr;
+  Child* child = nullptr;
+  napi_threadsafe_function function = nullptr;
+  RunningChild* next = nullptr;
+};
+
 struct Environment {
   napi_env env = nullptr;
+  RunningChild* children = nullptr;
   Table table;
   EventLoop* loop = new EventLoop;
   // The last file system looked at: locks in one folder share the answer.
@@ -99,10 +111,32 @@ struct Environment {
   static void End(void* argument) {
     Environment* self = static_cast<Environment*>(argument);
     self->loop->Close();
+    while (self->children != nullptr) {
+      RunningChild* running = self->children;
+      self->children = running->next;
+      running->child->Abandon();
+      delete running;
+    }
     self->table.Abandon();
     self->loop->AwaitClosed(kCloseMilliseconds);
     self->loop->Unreference();
     delete self;
+  }
+
+  // Hooks run last in, first out: ours has to come before that of each
+  // thread-safe function, so it is registered again behind it.
+  void EndFirst() {
+    napi_remove_env_cleanup_hook(env, End, this);
+    napi_add_env_cleanup_hook(env, End, this);
+  }
+
+  void Forget(RunningChild* running) {
+    for (RunningChild** link = &children; *link != nullptr;
+         link = &(*link)->next) {
+      if (*link != running) continue;
+      *link = running->next;
+      return;
+    }
   }
 
   bool Remote(int fd, const FileState& state) {

@@ -1,5 +1,5 @@
-// Windows has no signals and no exec, and its kernel does not tell which
-// process has a lock: nobody could be verified before he is ended.
+// Windows has no signals, and its kernel does not tell which process has a
+// lock: nobody could be verified before he is ended.
 #include "process.h"
 
 #include <errno.h>
@@ -8,7 +8,6 @@ namespace holdfast {
 
 int OpenProcess(int, int*) { return ENOTSUP; }
 int SignalProcess(int, int) { return ENOTSUP; }
-int ExecuteInPlace(const char*, char* const[], int) { return ENOTSUP; }
 
 void AtQuickExit(void (*)()) {}
 

@@ -1,5 +1,5 @@
 // What Holdfast asks of the operating system about processes: to end one that
-// was seen to hold a lock, to become another program, and to end.
+// was seen to hold a lock, and to end. For running a program see program.h.
 #ifndef HOLDFAST_PROCESS_H_
 #define HOLDFAST_PROCESS_H_
 
@@ -9,10 +9,6 @@ namespace holdfast {
 // same pid: pidfd_open(2), pidfd_send_signal(2).
 int OpenProcess(int pid, int* process);
 int SignalProcess(int process, int signal);
-
-// Replaces this process's program. Returns only on failure.
-// `inherited_fd`: stays open in the new program; -1 for none.
-int ExecuteInPlace(const char* file, char* const argv[], int inherited_fd);
 
 // Has `action` called when the program ends by quick_exit(3), which runs no
 // destructors. Bun ends so. Once, however often it is asked for.

@@ -27,6 +27,7 @@
 
 #include "file.h"
 #include "memory.h"
+#include "posix/thread.h"
 #include "wait.h"
 
 namespace holdfast {
@@ -37,9 +38,6 @@ namespace {
 // made first. Few, because this saves time only where waits come in turn.
 constexpr int kIdleMilliseconds = 5000;
 constexpr int kIdleThreads = 4;
-// Little of it is used, but preloaded libraries take room for thread-local
-// storage from it.
-constexpr size_t kStackSize = 256 * 1024;
 
 void FutexWait(std::atomic<uint32_t>* word, uint32_t expected,
                const struct timespec* timeout) {
@@ -149,27 +147,9 @@ void Waiter::Prepare() {
 int Waiter::Create(Wait* job) {
   Waiter* waiter = new Waiter;
   waiter->job = job;
-
-  const long minimum = sysconf(_SC_THREAD_STACK_MIN);
-  size_t stack = kStackSize;
-  if (minimum > 0 && static_cast<size_t>(minimum) > stack) {
-    stack = static_cast<size_t>(minimum);
-  }
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_attr_setstacksize(&attributes, stack);
-  // No handler of the host may ever run on this thread, so it starts with
-  // every signal blocked.
-  sigset_t all;
-  sigset_t mask;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &mask);
   // Into the wait, not into the waiter: that one may have ended by the time
   // its id is written (musl writes it after the thread has begun to run).
-  const int error = pthread_create(&job->thread_, &attributes, Main, waiter);
-  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
-  pthread_attr_destroy(&attributes);
+  const int error = StartThread(&job->thread_, true, Main, waiter);
   if (error != 0) delete waiter;
   return error;
 }

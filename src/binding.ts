@@ -89,8 +89,35 @@ export interface NativeBinding {
   closeProcess(process: number): void;
   /** 1 for a network or FUSE file system, else 0, or `-errno`. */
   remote(path: FilePath): number;
-  /** Replaces the program; returns the errno of the failure. */
-  execute(file: FilePath, argv: FilePath[], inheritedFd: number): number;
+  /** Replaces the program of this process; returns the errno of the failure. */
+  execute(program: NativeProgram): number;
+  /**
+   * Runs the program beside this process. The pid, or `-errno`; `-ENOTSUP` but
+   * on Linux. `onEnd` is called once, with an exit status or the number of the
+   * signal that ended it; until then the pid is the program's, and from then on
+   * perhaps another's.
+   */
+  spawn(program: NativeProgram, onEnd: (exited: boolean, status: number) => void): number;
+}
+
+/** A program, and what it inherits of this process. */
+export interface NativeProgram {
+  /** Its words; the first is looked for in the folders of PATH. */
+  arguments: readonly FilePath[];
+  /** What is added to the environment, as `NAME=value`. */
+  added: readonly string[];
+  /** Descriptors that it gets under their own numbers, beside 0 to 2. */
+  kept: readonly number[];
+  /** The lock's descriptor and the number that it gets; -1 for none. */
+  lock: number;
+  lockNumber: number;
+  /** Numbers of signals. */
+  ignored: readonly number[];
+  blocked: readonly number[];
+  /** The soft limit of open files; -1: as it is. */
+  mostFiles: number;
+  /** Bit N: O_NONBLOCK is taken off standard stream N. */
+  blockingStreams: number;
 }
 
 let binding: NativeBinding | undefined;

@@ -1,8 +1,9 @@
 import { readlinkSync } from 'node:fs';
-import { IS_REMOTE, loadBinding, UNLOCKED } from './binding.js';
+import { IS_REMOTE, loadBinding, type NativeProgram, UNLOCKED } from './binding.js';
 import { flockError, LockHeldError, LockTimeoutError, systemError } from './errors.js';
 import { type FileLock, internalsOf } from './file-lock.js';
 import { type LockMode, nativeMode } from './options.js';
+import { pathText } from './paths.js';
 import { attempt, deadlineOf, waitForLock } from './waiting.js';
 import { holderOf } from './who-holds.js';
 
@@ -11,11 +12,11 @@ import { holderOf } from './who-holds.js';
  * record goes first, for nobody could take it out any more. Throws where the
  * command cannot be run.
  */
-export function executeInPlace(lock: FileLock, command: string[]): never {
+export function executeInPlace(lock: FileLock, program: NativeProgram): never {
   const { native, id } = internalsOf(lock);
   native.clear(id);
-  const [file = ''] = command;
-  throw systemError(native.execute(file, command, lock.fd), 'execve', file);
+  const [file = ''] = program.arguments;
+  throw systemError(native.execute(program), 'execve', pathText(file));
 }
 
 /**

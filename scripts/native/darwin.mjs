@@ -23,8 +23,10 @@ export const SOURCES = [
   'table',
   'file-posix',
   'file-darwin',
-  'process-posix',
+  'program-posix',
+  'words',
   'process-darwin',
+  'child-none',
   'wait-poll',
   'runtime',
 ];

@@ -7,13 +7,14 @@ import { EXPORTS, inFolder, isThere, placeOf, root, run } from './common.mjs';
 // meaning. A new one: look whether that is true of 32 bits too (calls.h), and
 // libuv is not everywhere where Node-API is.
 const IMPORTS = new Set(
-  `__errno_location abort calloc clock_gettime close dlopen dlsym execvp fcntl flock free getpid
-  malloc memcmp memcpy memmove memset nanosleep open raise realloc rename sigaction sigemptyset
-  sigfillset strlen syscall sysconf unlink
+  `__errno_location _exit abort calloc clock_gettime clone close dlopen dlsym dup2 environ execve
+  fcntl flock free getenv getpid malloc memcmp memcpy memmove memset nanosleep open raise realloc
+  rename sigaction sigaddset sigemptyset sigfillset strchr strlen syscall sysconf unlink waitid
+  waitpid
   pthread_attr_destroy pthread_attr_init pthread_attr_setdetachstate pthread_attr_setstacksize
-  pthread_cancel pthread_create pthread_exit pthread_key_create pthread_mutex_lock
-  pthread_mutex_trylock pthread_mutex_unlock pthread_once pthread_self pthread_setcancelstate
-  pthread_setcanceltype pthread_setspecific pthread_sigmask`.split(/\s+/),
+  pthread_cancel pthread_create pthread_detach pthread_exit pthread_join pthread_key_create
+  pthread_mutex_lock pthread_mutex_trylock pthread_mutex_unlock pthread_once pthread_self
+  pthread_setcancelstate pthread_setcanceltype pthread_setspecific pthread_sigmask`.split(/\s+/),
 );
 const IMPORTS_OF_64_BITS = new Set(['fstatfs', 'ftruncate', 'pread', 'pwrite', 'statfs']);
 

@@ -66,8 +66,8 @@ async function stand(
     // On loss it is ended, and only then the seat let go of.
     return await election.lead(({ fd, signal }) => {
       clearTimeout(waiting);
-      const env = { ...process.env, HOLDFAST_TERM: String(election.term) };
-      return runCommand(command, fd, { env, end: signal });
+      const environment = { HOLDFAST_TERM: String(election.term) };
+      return runCommand(command, fd, { environment, end: signal, caller: streams.caller });
     });
   } finally {
     clearTimeout(waiting);

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { lookAtCaller } from './caller.js';
 import { EXIT } from './exit-codes.js';
 import { main } from './main.js';
 import type { Output } from './streams.js';
@@ -7,8 +8,11 @@ import type { Output } from './streams.js';
 // any other: SIGPIPE, which Node ignores, is 13.
 const BROKEN_PIPE = 128 + 13;
 
+const RUNS_COMMANDS = ['run', 'next-id', 'elect'];
+
 // Each stream is opened at its first use, which costs a millisecond or two.
 const status = await main(process.argv.slice(2), {
+  caller: RUNS_COMMANDS.includes(process.argv[2] ?? '') ? lookAtCaller() : undefined,
   get stdin() {
     return process.stdin;
   },
@@ -18,17 +22,13 @@ const status = await main(process.argv.slice(2), {
   get stderr(): Output {
     return withErrors(process.stderr, () => {});
   },
-  endWith,
 });
 // Before it ends by itself, Node takes its handlers of signals off, and one that
 // came then would be the end that others see, in place of the command's. Not on
 // Windows, where what is still in a pipe would be lost.
-if (process.argv[2] === 'run' && process.platform !== 'win32') process.exit(status);
+const isCommand = RUNS_COMMANDS.includes(process.argv[2] ?? '');
+if (isCommand && process.platform !== 'win32') process.exit(status);
 process.exitCode = status;
-
-function endWith(status: number, signals: readonly NodeJS.Signals[]): void {
-  for (const signal of signals) process.on(signal, () => process.exit(status));
-}
 
 function onLoss(error: NodeJS.ErrnoException): never {
   if (error.code === 'EPIPE') process.exit(BROKEN_PIPE);

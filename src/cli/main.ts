@@ -1,5 +1,7 @@
-import { EXIT, Exit } from './exit-codes.js';
+import { printable } from '../holder.js';
+import { EXIT, Exit, usageError } from './exit-codes.js';
 import { type Streams, say } from './streams.js';
+import { commandLine, isEscaped } from './words.js';
 
 type Command = (argv: string[], streams: Streams) => Promise<number>;
 
@@ -14,15 +16,28 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   status: async () => (await import('./status.js')).status,
 };
 
+// What takes words that are not UTF-8. Elsewhere they would be other words.
+const TAKES_BYTES = ['run', 'status', 'next-id', 'elect'];
+
+function checkWords(name: string, words: readonly string[]): void {
+  const word = TAKES_BYTES.includes(name) ? undefined : words.find(isEscaped);
+  if (word === undefined) return;
+  throw usageError(`'${printable(word)}' is not UTF-8, and ${name} needs it to be`, name);
+}
+
 /** The whole command. Resolves to the exit status; never rejects. */
-export async function main(argv: string[], streams: Streams): Promise<number> {
+export async function main(words: string[], streams: Streams): Promise<number> {
   try {
+    const argv = commandLine(words);
     const [first = '', second] = argv;
     const asksForHelp = first === 'help' && second !== undefined;
     const name = asksForHelp ? second : first;
     const rest = asksForHelp ? ['--help'] : argv.slice(1);
     const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-    if (load !== undefined) return await (await load())(rest, streams);
+    if (load !== undefined) {
+      checkWords(name, rest);
+      return await (await load())(rest, streams);
+    }
     if (name === '--version' || name === '-V' || name === 'version') {
       const { createRequire } = await import('node:module');
       const { version } = createRequire(import.meta.url)('../../package.json');

@@ -53,8 +53,8 @@ export async function nextId(argv: string[], streams: Streams): Promise<number> 
     const { id } = await withNextId(operand, options, async (given, { fd }) => {
       if (command.length === 0) return;
       const words = command.map((word) => word.replaceAll('{id}', String(given)));
-      const env = { ...process.env, HOLDFAST_ID: String(given) };
-      const status = await runCommand(words, fd ?? null, { env });
+      const environment = { HOLDFAST_ID: String(given) };
+      const status = await runCommand(words, fd ?? null, { environment, caller: streams.caller });
       if (status !== 0) throw new Failed(status);
     });
     if (command.length === 0) streams.stdout.write(`${id}\n`);

@@ -4,7 +4,8 @@ import { formatTimeout, isLockError, type LockError } from '../errors.js';
 import { FileLock } from '../file-lock.js';
 import { describeHolder, type Holder } from '../holder.js';
 import { executeInPlace, lockDescriptor } from '../inherited.js';
-import { cannotRun, runCommand } from './command.js';
+import type { Caller } from './caller.js';
+import { cannotRun, programOf, runCommand } from './command.js';
 import { EXIT, Exit, exitCodeOf } from './exit-codes.js';
 import { parseRun, type RunOptions } from './run-options.js';
 import { type Streams, say } from './streams.js';
@@ -31,11 +32,11 @@ export async function run(argv: string[], streams: Streams): Promise<number> {
   try {
     if (options.unlock) lock.releaseSync();
     if (options.verbose) say(streams, `executing ${options.command[0]}`);
-    if (options.inPlace) runInPlace(lock, options.command);
+    if (options.inPlace) runInPlace(lock, options.command, streams.caller);
     const watch = options.instance === null ? null : watchLoss(lock, options, streams);
     try {
       const fd = options.close || !lock.held ? null : lock.fd;
-      return await runCommand(options.command, fd, { onExit: streams.endWith });
+      return await runCommand(options.command, fd, { caller: streams.caller });
     } finally {
       clearInterval(watch ?? undefined);
     }
@@ -149,9 +150,9 @@ function shorten(error: unknown, typed: string): string {
   return path === undefined ? message : message.replaceAll(path, typed);
 }
 
-function runInPlace(lock: FileLock, command: string[]): void {
+function runInPlace(lock: FileLock, command: string[], caller: Caller | undefined): void {
   try {
-    executeInPlace(lock, command);
+    executeInPlace(lock, programOf(command, lock.fd, {}, caller));
   } catch (error) {
     throw cannotRun(command[0] ?? '', error);
   }

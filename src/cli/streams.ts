@@ -1,3 +1,5 @@
+import type { Caller } from './caller.js';
+
 /** Where the command writes. `process` is one; tests bring their own. */
 export interface Output {
   write(text: string): unknown;
@@ -11,10 +13,10 @@ export interface Streams {
   /** Where a person answers, if there is one. */
   readonly stdin?: NodeJS.ReadableStream & { isTTY?: boolean };
   /**
-   * The command that was run has ended, and this process will: whoever signals
-   * both may reach this one too late to change what it ends with.
+   * What a command that is run inherits. Left out where `main` is called inside
+   * of another program, as tests do: then nothing of that is changed for good.
    */
-  readonly endWith?: (status: number, signals: readonly NodeJS.Signals[]) => void;
+  readonly caller?: Caller | undefined;
 }
 
 /** A line of diagnostics. */

@@ -1,0 +1,67 @@
+import { isUtf8 } from 'node:buffer';
+import { readFileSync } from 'node:fs';
+import type { FilePath } from '../paths.js';
+import { EXIT, Exit } from './exit-codes.js';
+
+// The words of a command line are bytes, and Node gives them decoded: one that
+// is not UTF-8 has the replacement character where a byte was. Where that is
+// so, the bytes are looked up, and each that is not UTF-8 becomes a lone
+// surrogate, U+DC80 to U+DCFF, as in Python (PEP 383): so words can be parsed,
+// cut and joined as strings, and become the same bytes again in the end.
+
+const REPLACED = '\ufffd';
+const ESCAPED = /[\udc80-\udcff]/;
+const ESCAPE = 0xdc00;
+
+/** The words after `holdfast`. `given` are Node's. */
+export function commandLine(given: readonly string[]): string[] {
+  if (process.platform !== 'linux' || !given.some((word) => word.includes(REPLACED))) {
+    return [...given];
+  }
+  // All of it was read at the start of this process, so it is no stranger's.
+  const bytes = readFileSync('/proc/self/cmdline');
+  const all: Buffer[] = [];
+  for (let from = 0; from < bytes.length; ) {
+    const end = bytes.indexOf(0, from);
+    const to = end < 0 ? bytes.length : end;
+    all.push(bytes.subarray(from, to));
+    from = to + 1;
+  }
+  const own = given.length === 0 ? [] : all.slice(-given.length);
+  // A program that gives itself a title overwrites its words.
+  if (own.length !== given.length || own.some((word, at) => word.toString() !== given[at])) {
+    throw new Exit(EXIT.usage, 'an argument is not UTF-8, and its bytes cannot be read back');
+  }
+  return own.map(decode);
+}
+
+/** Whether the word is not UTF-8. */
+export function isEscaped(word: string): boolean {
+  return ESCAPED.test(word);
+}
+
+/** What a word is to the system: a file's name, an argument. */
+export function bytesOf(word: string): FilePath {
+  if (!isEscaped(word)) return word;
+  const parts = word.split(/([\udc80-\udcff])/).map((part) => {
+    return ESCAPED.test(part) ? Buffer.from([part.charCodeAt(0) - ESCAPE]) : Buffer.from(part);
+  });
+  return Buffer.concat(parts);
+}
+
+function decode(bytes: Buffer): string {
+  if (isUtf8(bytes)) return bytes.toString();
+  let text = '';
+  for (let at = 0; at < bytes.length; ) {
+    const length = [1, 2, 3, 4].find((each) => {
+      const end = at + each;
+      return end <= bytes.length && isUtf8(bytes.subarray(at, end));
+    });
+    text +=
+      length === undefined
+        ? String.fromCharCode(ESCAPE + (bytes[at] as number))
+        : bytes.toString('utf8', at, at + length);
+    at += length ?? 1;
+  }
+  return text;
+}
