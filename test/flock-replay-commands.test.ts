@@ -1,18 +1,6 @@
 import { describe, expect } from 'vitest';
-import { LOCKERS, replay, Stage } from './support/replay.js';
+import { LOCKERS, Stage, same } from './support/replay.js';
 import { needs } from './support/tools.js';
-
-/** What a script prints under flock(1), and that it prints the same under Holdfast. */
-function same(cases: Record<string, { script: string; prints: string }>): void {
-  for (const [title, { script, prints }] of Object.entries(cases)) {
-    needs('flock')(title, async () => {
-      for (const locker of LOCKERS) {
-        const { stdout, stderr, code } = await replay(locker, script);
-        expect({ locker, stdout, stderr, code }).toMatchObject({ locker, stdout: prints, code: 0 });
-      }
-    });
-  }
-}
 
 describe('how the command ends', () => {
   const codes = [0, 1, 2, 64, 73, 75, 126, 127, 128, 130, 254, 255];

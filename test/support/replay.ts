@@ -9,11 +9,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { FileLock, type LockMode } from '../../src/index.js';
 import { COMMAND } from './command.js';
 import { testFolder } from './folder.js';
 import { Program } from './program.js';
+import { needs, type Tool } from './tools.js';
 
 export const LOCKERS = ['flock', 'holdfast'] as const;
 export type Locker = (typeof LOCKERS)[number];
@@ -105,5 +106,20 @@ export async function replay(locker: Locker, script: string, hold?: LockMode): P
     return { code, stdout: steady, stderr, files: readdirSync(stage.folder).sort() };
   } finally {
     lock?.releaseSync();
+  }
+}
+
+/** What a script prints under flock(1), and that it prints the same under Holdfast. */
+export function same(
+  cases: Record<string, { script: string; prints: string }>,
+  ...tools: Tool[]
+): void {
+  for (const [title, { script, prints }] of Object.entries(cases)) {
+    needs('flock', ...tools)(title, async () => {
+      for (const locker of LOCKERS) {
+        const { stdout, stderr, code } = await replay(locker, script);
+        expect({ locker, stdout, stderr, code }).toMatchObject({ locker, stdout: prints, code: 0 });
+      }
+    });
   }
 }

@@ -4,9 +4,11 @@ import { test } from 'vitest';
 // What each tool is asked to do to show that it works here: it may be
 // installed and yet forbidden (a container without ptrace or mounts).
 const PROBES = {
+  bash: ['bash', '-c', 'exec 63</dev/null'],
   find: ['find', '--version'],
   flock: ['flock', '--version'],
   git: ['git', '--version'],
+  make: ['make', '--version'],
   perl: ['perl', '-e', '1'],
   prlimit: ['prlimit', '--version'],
   python3: ['python3', '-c', 'import fcntl'],
