@@ -1,6 +1,8 @@
 {
   # "address", "undefined" or "thread": npm run test:sanitize
-  "variables": { "sanitize%": "" },
+  # "first_generation": for the test of a table whose slots have served to the
+  # end (src-native/table.cc).
+  "variables": { "sanitize%": "", "first_generation%": "0" },
   # Not for Windows: scripts/native/win32.mjs makes that one, of other files.
   "targets": [
     {
@@ -13,7 +15,7 @@
         "src-native/words.cc"
       ],
       "include_dirs": ["src-native/posix", "<!(node -p \"require('node-api-headers').include_dir\")", "<!(node -p \"require('node-addon-api').include_dir\")"],
-      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
+      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS", "HOLDFAST_FIRST_GENERATION=<(first_generation)"],
       # 64-bit already; the redirected names need a newer or another C library.
       "defines!": ["_FILE_OFFSET_BITS=64", "_LARGEFILE_SOURCE"],
       "cflags_cc!": ["-fno-omit-frame-pointer", "-std=gnu++17", "-std=gnu++20"],

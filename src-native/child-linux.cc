@@ -90,7 +90,12 @@ void* Child::Watch(void* argument) {
     self->end_.exited = info.si_code == CLD_EXITED;
     self->end_.status = info.si_status;
     MutexGuard guard(&self->mutex_);
-    if (self->wanted_) self->report_(self, self->context_);
+    self->ended_ = true;
+    if (self->wanted_) {
+      self->report_(self, self->context_);
+    } else {
+      self->Forget();
+    }
   }
   self->Unreference();
   return nullptr;
@@ -127,8 +132,7 @@ int Child::Start(Program* program, Report report, void* context,
 Child::End Child::Reap() {
   // It may still be inside of the report.
   pthread_join(thread_, nullptr);
-  while (waitpid(pid_, nullptr, 0) == -1 && errno == EINTR) {
-  }
+  Forget();
   const End end = end_;
   Unreference();
   return end;
@@ -138,9 +142,16 @@ void Child::Abandon() {
   {
     MutexGuard guard(&mutex_);
     wanted_ = false;
+    if (ended_) Forget();
   }
   pthread_detach(thread_);
   Unreference();
+}
+
+// Of a child that has ended: its pid may be another process's from here on.
+void Child::Forget() {
+  while (waitpid(pid_, nullptr, 0) == -1 && errno == EINTR) {
+  }
 }
 
 void Child::Unreference() {

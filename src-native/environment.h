@@ -102,9 +102,8 @@ struct Environment {
   Table table;
   EventLoop* loop = new EventLoop;
   // The last file system looked at: locks in one folder share the answer.
-  uint64_t known_device = 0;
+  uint64_t known_mount = 0;
   bool known_remote = false;
-  bool device_known = false;
 
   // Descriptors that wait, that were granted without JavaScript having heard
   // of it, or that are held: none outlives the environment.
@@ -140,10 +139,10 @@ struct Environment {
   }
 
   bool Remote(int fd, const FileState& state) {
-    if (!device_known || known_device != state.device) {
+    if (state.mount == 0) return IsRemote(fd);
+    if (known_mount != state.mount) {
       known_remote = IsRemote(fd);
-      known_device = state.device;
-      device_known = true;
+      known_mount = state.mount;
     }
     return known_remote;
   }

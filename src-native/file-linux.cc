@@ -20,8 +20,12 @@ constexpr int kReplacePatienceMs = 100;
 // architecture, and glibc before 2.33 exports no stat that a prebuilt file
 // could link against.
 int Statx(int fd, const char* path, int flags, FileState* state) {
+  // Since Linux 6.8, an id of the mount that is never used again; older headers
+  // do not know it.
+  constexpr unsigned kUniqueMount = 0x4000;
   struct statx buffer;
-  const unsigned wanted = STATX_TYPE | STATX_INO | STATX_SIZE;
+  const unsigned wanted =
+      STATX_TYPE | STATX_INO | STATX_SIZE | kUniqueMount;
   if (RetryInterrupted([&] {
         return syscall(SYS_statx, fd, path, flags, wanted, &buffer);
       }) == -1) {
@@ -32,6 +36,12 @@ int Statx(int fd, const char* path, int flags, FileState* state) {
   state->inode = buffer.stx_ino;
   state->size = buffer.stx_size;
   state->executable = (buffer.stx_mode & 0111) != 0;
+  // The numbers of file systems without a disk, tmpfs and FUSE alike, are used
+  // again as soon as one is unmounted; those of disks stay the disks'.
+  const bool has_disk = buffer.stx_dev_major != 0;
+  state->mount = (buffer.stx_mask & kUniqueMount) != 0 ? buffer.stx_mnt_id
+                 : has_disk                            ? state->device
+                                                       : 0;
   switch (buffer.stx_mode & 0170000) {
     case 0100000:
       state->kind = Kind::kRegular;

@@ -187,6 +187,7 @@ int StateOf(HANDLE handle, FileState* state) {
                     ? Kind::kDirectory
                     : Kind::kRegular;
   state->executable = false;
+  state->mount = state->device;
   return 0;
 }
 

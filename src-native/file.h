@@ -19,6 +19,9 @@ struct FileState {
   uint64_t device;
   uint64_t inode;
   uint64_t size;
+  // By what the answer to IsRemote() can be remembered: no other file system
+  // ever has the same. 0: by nothing.
+  uint64_t mount;
   Kind kind;
   bool executable;
 

@@ -93,14 +93,16 @@ class Child {
   Child() = default;
   ~Child() = default;
   static void* Watch(void* argument);
+  void Forget();
   void Unreference();
 
   int pid_ = 0;
   End end_;
   ThreadId thread_{};
-  // Guards `wanted_`, and is held until there is a child to wait for.
+  // Guards the next two, and is held until there is a child to wait for.
   Mutex mutex_;
   bool wanted_ = true;
+  bool ended_ = false;
   // One is the starter's, one the thread's.
   std::atomic<uint32_t> references_{2};
   Report report_ = nullptr;

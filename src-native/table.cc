@@ -13,6 +13,12 @@ constexpr uint32_t kSlotBits = 20;
 constexpr uint32_t kMostSlots = 1u << kSlotBits;
 constexpr int kRemovePatienceMs = 100;
 
+// The test build begins near the end, or it would be years before a slot wraps.
+#ifndef HOLDFAST_FIRST_GENERATION
+#define HOLDFAST_FIRST_GENERATION 0
+#endif
+constexpr uint32_t kLastGeneration = UINT32_MAX;
+
 Mutex tables_mutex;
 Table* tables = nullptr;
 
@@ -73,7 +79,7 @@ uint64_t Table::Add(Entry* entry) {
       capacity_ = grown;
     }
     slot = used_++;
-    slots_[slot].generation = 0;
+    slots_[slot].generation = HOLDFAST_FIRST_GENERATION;
   }
   slots_[slot].entry = entry;
   slots_[slot].generation++;
@@ -117,7 +123,11 @@ void Table::Drop(Entry* entry) {
     const uint32_t slot =
         static_cast<uint32_t>(entry->id & (kMostSlots - 1));
     slots_[slot].entry = nullptr;
-    vacant_[vacant_count_++] = slot;
+    // A slot whose generations are used up is retired: begun anew, its ids
+    // would be those of entries that are long gone.
+    if (slots_[slot].generation != kLastGeneration) {
+      vacant_[vacant_count_++] = slot;
+    }
   }
   if (entry->wait != nullptr) entry->wait->Unreference();
   delete entry;
