@@ -108,7 +108,7 @@ int Invocation::Execute() {
     char* const candidate = candidates_.pointers()[index];
     execve(candidate, arguments_, environment);
     if (errno == ENOEXEC) {
-      shell_.pointers()[1] = candidate;
+      shell_.Replace(1, candidate);
       execve(kShell, shell_.pointers(), environment);
     }
     if (errno == EACCES) {

@@ -24,6 +24,8 @@ class Words {
   bool Add(const char* bytes, size_t size);
   // A word that belongs to somebody else and outlives the list.
   bool AddForeign(char* word);
+  // Of a list that has a word there, and does not own it.
+  void Replace(size_t index, char* word) { words_[index] = word; }
 
   size_t size() const { return size_; }
   // Ends with a null pointer.
