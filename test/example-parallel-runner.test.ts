@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -46,6 +46,9 @@ async function working(program: Program, feature: string): Promise<number> {
 }
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+/** What is on its terminal. */
+const shown = (program: Program): string => program.stdout.replaceAll('\r\n', '\n');
+
 async function finish(program: Program, ...features: string[]): Promise<void> {
   for (const feature of features) process.kill(await working(program, feature), 'SIGUSR2');
 }
@@ -60,6 +63,12 @@ function isAlive(pid: number): boolean {
 
 const lockOf = (cwd: string): string => join(cwd, '.claude', 'parallel.lock');
 const recordOf = (cwd: string) => JSON.parse(readFileSync(lockOf(cwd), 'utf8'));
+
+/** When it started, to the second. */
+function startOf(cwd: string): string {
+  const [start = ''] = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/.exec(recordOf(cwd).startedAt) ?? [];
+  return `${start}Z`;
+}
 
 describe('the parallel runner', () => {
   test('runs at most --max jobs at once, and removes its lock', async () => {
@@ -92,24 +101,52 @@ describe('the parallel runner', () => {
   });
 
   test('refuses a second run, and tells what can be done', async () => {
-    const cwd = project('feat-a', 'feat-b');
+    const cwd = project('feat-a', 'feat-c', 'feat-d');
     const first = runner(cwd, 'feat-a');
     await working(first, 'feat-a');
-    const { startedAt } = recordOf(cwd);
-    expect(await runner(cwd, 'feat-b').exited).toEqual({
+    expect(await runner(cwd, 'feat-c', 'feat-d').exited).toEqual({
       code: 1,
       signal: null,
       stdout: '',
       stderr: [
         `Error: Another parallel execution is in progress (PID: ${first.pid})`,
-        `Started at: ${startedAt}`,
+        `Started at: ${startOf(cwd)}`,
+        '',
         'Options:',
-        '  - wait until it has ended',
-        '  - look at its status: runner parallel status',
-        '  - force it: runner parallel feat-b --force',
+        '  • Wait for it to complete',
+        '  • Run: runner parallel status',
+        '  • Force override: runner parallel feat-c feat-d --force',
         '',
       ].join('\n'),
     });
+  });
+
+  test('the commands that it offers are commands', async () => {
+    const cwd = project('feat-a', 'feat-c');
+    const first = runner(cwd, 'feat-a');
+    await working(first, 'feat-a');
+    const { stderr } = await runner(cwd, 'feat-c', '--max', '1').exited;
+    const [, status = '', force = ''] = /Run: (.*)\n.*override: (.*)\n/.exec(stderr) ?? [];
+    expect(force).toBe('runner parallel feat-c --max 1 --force');
+    // As `runner` stands in somebody's PATH.
+    symlinkSync(RUNNER, join(cwd, 'runner'));
+    const env = { ...process.env, PATH: `${cwd}:${process.env['PATH']}` };
+    const asked = await Program.start('sh', ['-c', status], { cwd, env }).exited;
+    expect(asked).toMatchObject({ code: 0, stderr: '' });
+    expect(asked.stdout).toContain(`in progress (PID: ${first.pid})\n`);
+    const second = Program.start('sh', ['-c', `${force} --yes`], { cwd, env });
+    await finish(second, 'feat-c');
+    expect(await second.exited).toMatchObject({ code: 0 });
+    expect(await first.exited).toMatchObject({ code: 1 });
+  });
+
+  test('says that it starts, once it has the lock', async () => {
+    const cwd = project('feat-a');
+    const program = runner(cwd, 'feat-a');
+    await program.says('feat-a: started\n');
+    expect(program.stdout.startsWith('Starting parallel pipelines...\nfeat-a: ')).toBe(true);
+    expect(program.stderr).toBe('');
+    expect(recordOf(cwd).pid).toBe(program.pid);
   });
 
   test('status tells of a run, of its crash, and of none', async () => {
@@ -118,11 +155,10 @@ describe('the parallel runner', () => {
     expect(await runner(cwd, 'status').exited).toMatchObject({ code: 0, stdout: none });
     const program = runner(cwd, 'feat-a', '--max', '4');
     await working(program, 'feat-a');
-    const { startedAt } = recordOf(cwd);
     expect((await runner(cwd, 'status').exited).stdout).toBe(
       [
         `A parallel execution is in progress (PID: ${program.pid})`,
-        `Started at: ${startedAt}`,
+        `Started at: ${startOf(cwd)}`,
         'Features: feat-a',
         'Max concurrency: 4\n',
       ].join('\n'),
@@ -142,8 +178,12 @@ describe('the parallel runner', () => {
     await finish(next, 'feat-a');
     expect(await next.exited).toMatchObject({
       code: 0,
-      stderr: `Warning: Found stale lock file (PID ${killed.pid} not running)\n`,
+      stderr: [
+        `Warning: Found stale lock file (PID ${killed.pid} not running)`,
+        'Removing stale lock and continuing...\n\n',
+      ].join('\n'),
     });
+    expect(next.stdout).toMatch(/^Starting parallel pipelines\.\.\.\nfeat-a: started\n/);
     await expect.poll(() => isAlive(job)).toBe(false);
   });
 
@@ -155,8 +195,12 @@ describe('the parallel runner', () => {
     await finish(program, 'feat-a');
     const { code, stderr } = await program.exited;
     expect(code).toBe(0);
-    expect(stderr).toContain(`(PID ${process.pid})`);
-    expect(stderr).not.toContain('not running');
+    expect(stderr).toBe(
+      [
+        `Warning: Found lock file that was not released (PID ${process.pid})`,
+        'Nobody holds its lock, continuing...\n\n',
+      ].join('\n'),
+    );
   });
 
   test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
@@ -216,7 +260,12 @@ describe('the parallel runner', () => {
 });
 
 describe('--force', () => {
-  const overriding = (pid: number): string => `Warning: Overriding existing lock (PID: ${pid})`;
+  const overriding = (pid: number): string =>
+    [
+      `Warning: Overriding existing lock (PID: ${pid})`,
+      'This may cause conflicts if another execution is still running.\n\n',
+    ].join('\n');
+  const CONTINUE = 'Continue? [y/N] ';
 
   test('without a terminal needs --yes', async () => {
     const cwd = project('feat-a', 'feat-b');
@@ -234,7 +283,8 @@ describe('--force', () => {
     const job = await working(first, 'feat-a');
     const second = runner(cwd, 'feat-b', '--force', '--yes');
     await working(second, 'feat-b');
-    expect(second.stderr).toContain(`${overriding(first.pid)}\nThis may cause conflicts`);
+    expect(second.stderr).toBe(overriding(first.pid));
+    expect(second.stdout).toMatch(/^Starting parallel pipelines\.\.\.\nfeat-b: started\n/);
     expect(recordOf(cwd)).toMatchObject({ pid: second.pid, features: ['feat-b'] });
     expect(await first.exited).toMatchObject({
       code: 1,
@@ -261,15 +311,38 @@ describe('--force', () => {
     const first = runner(cwd, 'feat-a');
     await working(first, 'feat-a');
     const second = onTerminal(cwd, 'feat-b', '--force');
-    await second.says('Continue? [y/N] ');
-    expect(second.stdout).toContain(overriding(first.pid));
-    expect(second.stdout).not.toContain('feat-b: started');
+    await second.says(CONTINUE);
+    const asked = `${overriding(first.pid)}${CONTINUE}`;
+    expect(shown(second)).toBe(asked);
     expect(recordOf(cwd).pid).toBe(first.pid);
     second.process.stdin?.write('y\n');
     await working(second, 'feat-b');
+    const goesOn = `${asked}y\n\nStarting parallel pipelines...\nfeat-b: started\n`;
+    expect(shown(second).startsWith(goesOn)).toBe(true);
     expect(recordOf(cwd).features).toEqual(['feat-b']);
     await finish(second, 'feat-b');
     expect((await second.exited).code).toBe(0);
+  });
+
+  it('asks on stderr: what is on stdout is of the run alone', async () => {
+    const cwd = project('feat-a', 'feat-b');
+    const first = runner(cwd, 'feat-a');
+    await working(first, 'feat-a');
+    const command = `exec ${JSON.stringify(RUNNER)} parallel feat-b --force >out`;
+    const words = ['-c', TERMINAL, 'sh', '-c', command];
+    const second = Program.start('python3', words, { cwd });
+    await second.says(CONTINUE);
+    expect(readFileSync(join(cwd, 'out'), 'utf8')).toBe('');
+    second.process.stdin?.write('y\n');
+    // It stops once it has been overridden.
+    await first.exited;
+    const stdout = () => readFileSync(join(cwd, 'out'), 'utf8');
+    await expect.poll(stdout, { timeout: 20_000 }).toMatch(/feat-b is \d+\.\n/);
+    const out = stdout();
+    expect(out).toMatch(/^Starting parallel pipelines\.\.\.\nfeat-b: started\n/);
+    process.kill(Number(/is (\d+)/.exec(out)?.[1]), 'SIGUSR2');
+    expect((await second.exited).code).toBe(0);
+    expect(shown(second)).toBe(`${overriding(first.pid)}${CONTINUE}y\n\n`);
   });
 
   it('changes nothing with n, with Enter, or at the end of the input', async () => {

@@ -16,18 +16,43 @@ import { testFolder } from './support/folder.js';
 import { Program } from './support/program.js';
 
 const EXAMPLE = fileURLToPath(new URL('../examples/watcher/', import.meta.url));
-const WATCHING = 'watcher: acquired lock prompts/.watcher.lock\nwatcher: watching prompts …\n';
+const WATCHING = 'watcher: watching prompts for queued prompts...';
+const STARTED = ['watcher: acquired lock prompts/.watcher.lock', WATCHING];
 const LOCK = join('prompts', '.watcher.lock');
 
-/** `watcher prompts` in `cwd`. */
+/** `watcher` in `cwd`. */
 function watcher(cwd: string, ...args: string[]): Program {
-  const words = args.length === 0 ? ['prompts'] : args;
-  return Program.start(process.execPath, [join(EXAMPLE, 'watcher.mjs'), ...words], { cwd });
+  const env = { ...process.env, TZ: ZONE };
+  return Program.start(process.execPath, [join(EXAMPLE, 'watcher.mjs'), ...args], { cwd, env });
+}
+
+// Without summer time, and not in whole hours.
+const ZONE = 'Asia/Kolkata';
+const AHEAD_OF_UTC = (5 * 60 + 30) * 60_000;
+
+/** `2026/03/01 15:00:00`, there. */
+function stamp(time: number): string {
+  const there = new Date(time + AHEAD_OF_UTC).toISOString();
+  return there.slice(0, 19).replaceAll('-', '/').replace('T', ' ');
+}
+
+/** The lines of a log that was begun then, without their times, which are right. */
+function logged(log: string, began: number): string[] {
+  const lines = log.split('\n');
+  expect(lines.pop()).toBe('');
+  const times = lines.map((line) => line.slice(0, 19));
+  expect([stamp(began), ...times, stamp(Date.now())]).toEqual(
+    [stamp(began), ...times, stamp(Date.now())].sort(),
+  );
+  return lines.map((line) => {
+    expect(line).toMatch(/^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d /);
+    return line.slice(20);
+  });
 }
 
 async function watching(cwd: string): Promise<Program> {
-  const program = watcher(cwd);
-  await program.says('watching prompts …\n');
+  const program = watcher(cwd, 'prompts');
+  await program.says(`${WATCHING}\n`, 'stderr');
   return program;
 }
 
@@ -38,27 +63,52 @@ function result(cwd: string, name: string): unknown {
 describe('the watcher', () => {
   test('makes its folder, and says that it has the lock and watches', async () => {
     const cwd = testFolder();
+    const began = Date.now();
     const program = await watching(cwd);
-    expect(program.stdout).toBe(WATCHING);
+    expect(logged(program.stderr, began)).toEqual([
+      'watcher: acquired lock prompts/.watcher.lock',
+      'watcher: watching prompts for queued prompts...',
+    ]);
+    expect(program.stdout).toBe('');
     expect(readFileSync(join(cwd, LOCK), 'utf8')).toBe(`${program.pid}\n`);
   });
 
   test('fails at once where another runs, with its pid', async () => {
     const cwd = testFolder();
     const { pid } = await watching(cwd);
-    expect(await watcher(cwd).exited).toEqual({
-      code: 1,
-      signal: null,
-      stdout: '',
-      stderr: `watcher: error: another instance is already running (pid ${pid})\n`,
-    });
+    const began = Date.now();
+    const { stderr, ...end } = await watcher(cwd, 'prompts').exited;
+    expect(end).toEqual({ code: 1, signal: null, stdout: '' });
+    expect(logged(stderr, began)).toEqual([
+      `watcher: error: another instance is already running (pid ${pid})`,
+    ]);
     expect(readFileSync(join(cwd, LOCK), 'utf8')).toBe(`${pid}\n`);
+  });
+
+  test('names the lock’s path as the folder was typed', async () => {
+    const cwd = testFolder();
+    const began = Date.now();
+    const program = watcher(cwd, './a/../prompts');
+    await program.says('for queued prompts...\n', 'stderr');
+    expect(logged(program.stderr, began)).toEqual([
+      'watcher: acquired lock ./a/../prompts/.watcher.lock',
+      'watcher: watching ./a/../prompts for queued prompts...',
+    ]);
+  });
+
+  test('without a folder it is prompts', async () => {
+    const cwd = testFolder();
+    const program = watcher(cwd);
+    await program.says(`${WATCHING}\n`, 'stderr');
   });
 
   test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s removes the lock', async (signal) => {
     const cwd = testFolder();
+    const began = Date.now();
     const program = await watching(cwd);
-    expect(await program.kill(signal)).toMatchObject({ code: null, signal, stderr: '' });
+    const { stderr, ...end } = await program.kill(signal);
+    expect(end).toEqual({ code: null, signal, stdout: '' });
+    expect(logged(stderr, began)).toEqual(STARTED);
     expect(existsSync(join(cwd, LOCK))).toBe(false);
   });
 
@@ -67,21 +117,23 @@ describe('the watcher', () => {
     const killed = await watching(cwd);
     await killed.kill('SIGKILL');
     expect(readFileSync(join(cwd, LOCK), 'utf8')).toBe(`${killed.pid}\n`);
+    const began = Date.now();
     const next = await watching(cwd);
-    expect(next).toMatchObject({ stdout: WATCHING, stderr: '' });
+    expect(logged(next.stderr, began)).toEqual(STARTED);
     expect(readFileSync(join(cwd, LOCK), 'utf8')).toBe(`${next.pid}\n`);
   });
 
   test('of twenty starts at once one runs, and nineteen name its pid', async () => {
     const cwd = testFolder();
-    const programs = Array.from({ length: 20 }, () => watcher(cwd));
+    const began = Date.now();
+    const programs = Array.from({ length: 20 }, () => watcher(cwd, 'prompts'));
     const refusals: string[] = [];
     let running: Program | undefined;
     await Promise.all(
       programs.map(async (program) => {
         const end = await Promise.race([
           program.exited,
-          program.says('watching prompts …\n').then(
+          program.says(`${WATCHING}\n`, 'stderr').then(
             () => null,
             () => program.exited,
           ),
@@ -91,11 +143,11 @@ describe('the watcher', () => {
           running = program;
         } else {
           expect(end.code).toBe(1);
-          refusals.push(end.stderr);
+          refusals.push(...logged(end.stderr, began));
         }
       }),
     );
-    const line = `watcher: error: another instance is already running (pid ${running?.pid})\n`;
+    const line = `watcher: error: another instance is already running (pid ${running?.pid})`;
     expect(refusals).toEqual(Array.from({ length: 19 }, () => line));
   });
 
@@ -105,18 +157,18 @@ describe('the watcher', () => {
     // All of it at once.
     writeFileSync(join(cwd, 'draft'), '# First\n\ntwo words\n');
     renameSync(join(cwd, 'draft'), join(cwd, 'prompts', 'one.md'));
-    await first.says('one.md -> one.result.json');
+    await first.says('one.md -> one.result.json', 'stderr');
     expect(result(cwd, 'one.result.json')).toMatchObject({ title: 'First', words: 4 });
     await first.kill('SIGKILL');
 
     writeFileSync(join(cwd, 'prompts', 'two.md'), 'no title');
     const second = await watching(cwd);
-    await second.says('two.md -> two.result.json');
+    await second.says('two.md -> two.result.json', 'stderr');
     expect(result(cwd, 'two.result.json')).toMatchObject({ title: null, words: 2 });
-    expect(second.stdout).not.toContain('one.md');
+    expect(second.stderr).not.toContain('one.md');
 
     appendFileSync(join(cwd, 'prompts', 'one.md'), 'and more');
-    await second.says('one.md -> one.result.json');
+    await second.says('one.md -> one.result.json', 'stderr');
     expect(result(cwd, 'one.result.json')).toMatchObject({ words: 6 });
   });
 
@@ -180,7 +232,7 @@ describe('its runner, with a fake lock', () => {
     const folder = testFolder();
     const locker = memoryLocker({ instance: true });
     const first = await startInHere(folder, locker);
-    await first.hears(`watching ${folder} …`);
+    await first.hears(`watching ${folder} for queued prompts...`);
     const second = await startInHere(folder, locker);
     await expect(second.ended).rejects.toBeInstanceOf(AlreadyRunningError);
     expect(second.said).toEqual([]);

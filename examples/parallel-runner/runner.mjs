@@ -7,6 +7,7 @@ import { Jobs, programOf } from './jobs.mjs';
 import { confirmOnTerminal, endBySignal, isTerminal, SIGNALS } from './terminal.mjs';
 
 const LOCK = '.claude/parallel.lock';
+const DEFAULT_MAX = 3;
 const USAGE = `usage: runner parallel FEATURE... [--max N] [--force] [--yes]
        runner parallel status`;
 
@@ -14,7 +15,7 @@ function parse() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      max: { type: 'string', default: '3' },
+      max: { type: 'string', default: String(DEFAULT_MAX) },
       force: { type: 'boolean', default: false },
       yes: { type: 'boolean', default: false },
     },
@@ -50,7 +51,7 @@ async function status() {
   }
   const [holder] = holders;
   console.log(`A parallel execution is in progress (PID: ${holder?.pid ?? 'unknown'})`);
-  console.log(`Started at: ${holder?.since?.toISOString() ?? 'unknown'}`);
+  console.log(startedAt(holder));
   console.log(`Features: ${holder?.data?.features?.join(', ') ?? 'unknown'}`);
   console.log(`Max concurrency: ${holder?.data?.maxConcurrency ?? 'unknown'}`);
 }
@@ -61,29 +62,44 @@ function describeStale({ pid, running }) {
     : `Warning: Found lock file that was not released (PID ${pid})`;
 }
 
+/** `Started at: 2026-02-25T10:30:00Z` */
+function startedAt(holder) {
+  return `Started at: ${holder?.since?.toISOString().replace(/\.\d+Z$/, 'Z') ?? 'unknown'}`;
+}
+
+function takeOver(previous) {
+  console.error(describeStale(previous));
+  console.error(
+    previous.running === false
+      ? 'Removing stale lock and continuing...\n'
+      : 'Nobody holds its lock, continuing...\n',
+  );
+}
+
 function acquire({ features, max, force, yes }) {
   return InstanceLock.acquire(LOCK, {
     data: { features, maxConcurrency: max },
-    onStale: (previous) => console.error(describeStale(previous)),
+    onStale: takeOver,
     ...(force && { force: { how: 'steal', confirm: (holder) => override(holder, yes) } }),
   });
 }
 
 async function override({ pid }, yes) {
   console.error(`Warning: Overriding existing lock (PID: ${pid ?? 'unknown'})`);
-  console.error('This may cause conflicts: the other execution runs on until it notices.');
+  console.error('This may cause conflicts if another execution is still running.\n');
   return yes || (await confirmOnTerminal('Continue? [y/N] '));
 }
 
-function refuse({ pid, since }, { features, force }) {
+function refuse({ pid, holder }, { features, max, force }) {
   // It was the answer to our own question.
   if (force) return console.error('Error: Nothing was done: the other execution goes on');
   console.error(`Error: Another parallel execution is in progress (PID: ${pid ?? 'unknown'})`);
-  console.error(`Started at: ${since?.toISOString() ?? 'unknown'}`);
+  console.error(`${startedAt(holder)}\n`);
   console.error('Options:');
-  console.error('  - wait until it has ended');
-  console.error('  - look at its status: runner parallel status');
-  console.error(`  - force it: runner parallel ${features.join(' ')} --force`);
+  console.error('  • Wait for it to complete');
+  console.error('  • Run: runner parallel status');
+  const words = max === DEFAULT_MAX ? features : [...features, '--max', max];
+  console.error(`  • Force override: runner parallel ${words.join(' ')} --force`);
 }
 
 async function run(options) {
@@ -105,6 +121,7 @@ async function run(options) {
     void jobs.stop();
   });
   let done = false;
+  console.log('Starting parallel pipelines...');
   try {
     done = await jobs.run(options.features);
   } finally {

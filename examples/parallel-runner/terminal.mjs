@@ -17,6 +17,7 @@ export async function confirmOnTerminal(question) {
     return false;
   } finally {
     lines.close();
+    process.stderr.write('\n');
   }
 }
 

@@ -45,7 +45,7 @@ async function handlePrompts(folder, { say, handle, signals }) {
       end.addEventListener('abort', resolve, { once: true });
       watcher = watch(folder, scanSoon);
       watcher.on('error', reject);
-      say(`watching ${folder} …`);
+      say(`watching ${folder} for queued prompts...`);
       // What appeared while nobody watched.
       scanSoon();
     });

@@ -33,6 +33,7 @@ export class Program {
     });
     child.stderr?.on('data', (chunk) => {
       this.stderr += chunk;
+      this.#wake();
     });
     this.exited = new Promise((resolve, reject) => {
       child.once('error', reject);
@@ -94,13 +95,13 @@ export class Program {
     return this.process.pid as number;
   }
 
-  /** Resolves once stdout has the text. */
-  async says(text: string): Promise<void> {
+  /** Resolves once the stream has the text. */
+  async says(text: string, stream: 'stdout' | 'stderr' = 'stdout'): Promise<void> {
     let ended = false;
     const end = this.exited.then(() => {
       ended = true;
     });
-    while (!this.stdout.includes(text)) {
+    while (!this[stream].includes(text)) {
       if (ended) throw new Error(`ended without saying "${text}": ${this.stderr}${this.stdout}`);
       const output = new Promise<void>((resolve) => {
         this.#wake = resolve;
