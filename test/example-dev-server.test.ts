@@ -22,6 +22,24 @@ async function listening(cwd: string, ...args: string[]): Promise<[Program, stri
   return [program, url];
 }
 
+// Loaded before the server: it listens when it is told to, by a line on stdin.
+const HELD_BACK = `
+import { Server } from 'node:net';
+const { listen } = Server.prototype;
+Server.prototype.listen = function (...args) {
+  console.log('about to listen');
+  process.stdin.once('data', () => listen.apply(this, args));
+  return this;
+};`;
+
+/** One that holds the lock, and waits between acquiring it and listening. */
+async function heldBack(cwd: string): Promise<Program> {
+  const preload = `data:text/javascript,${encodeURIComponent(HELD_BACK)}`;
+  const program = Program.start(process.execPath, ['--import', preload, SERVER], { cwd });
+  await program.says('about to listen\n');
+  return program;
+}
+
 /** One that holds the lock, in this process, and does not listen yet. */
 function slowOne(cwd: string): InstanceLock<{ url: string }> {
   const lock = InstanceLock.acquireSync<{ url: string }>(join(cwd, LOCK));
@@ -73,6 +91,35 @@ describe('the dev server', () => {
     const url = first?.split(' ').at(-1);
     const others = lines.filter((line) => line === `dev-server: already running at ${url}`);
     expect(others).toHaveLength(9);
+  });
+
+  test('started before the first one listens, the others wait, and print its URL', async () => {
+    const cwd = testFolder();
+    const first = await heldBack(cwd);
+    const others = Array.from({ length: 3 }, () => server(cwd));
+    const waits = `dev-server: waiting for pid ${first.pid} to listen …\n`;
+    await Promise.all(others.map((program) => program.says(waits)));
+    first.process.stdin?.write('listen\n');
+    await first.says('dev-server: listening on http://127.0.0.1:');
+    for (const program of others) {
+      const { code, stdout, stderr } = await program.exited;
+      const url = /already running at (.*)\n$/.exec(stdout)?.[1] ?? '';
+      expect({ code, stdout, stderr }).toEqual({
+        code: 0,
+        stdout: `${waits}dev-server: already running at ${url}\n`,
+        stderr: '',
+      });
+      expect(await body(url)).toBe(`dev-server, pid ${first.pid}\n`);
+    }
+  });
+
+  test('killed before it listens, its place is taken', async () => {
+    const cwd = testFolder();
+    const first = await heldBack(cwd);
+    const second = server(cwd);
+    await second.says('to listen …\n');
+    await first.kill('SIGKILL');
+    await second.says('dev-server: listening on http://127.0.0.1:');
   });
 
   test('waits for the URL of a first one that does not listen yet', async () => {
