@@ -1,12 +1,10 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseSync } from 'rolldown/utils';
 import { describe, expect, test } from 'vitest';
+import { filesBelow, PAGES, ROOT, read } from './support/docs-pages.js';
 import { type ExportedName, readPackage } from './support/package-types.js';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const API = readFileSync(join(ROOT, 'docs', 'api.md'), 'utf8');
+const API = read('docs/api.md');
 const MODULES = readPackage(ROOT);
 
 // Exported for the command, which is another module.
@@ -118,25 +116,6 @@ describe('the reference', () => {
   });
 });
 
-function filesBelow(folder: string, ending: string): string[] {
-  return readdirSync(join(ROOT, folder), { withFileTypes: true })
-    .flatMap((entry) => {
-      const path = join(folder, entry.name);
-      if (entry.isDirectory()) return filesBelow(path, ending);
-      return path.endsWith(ending) ? [path] : [];
-    })
-    .sort();
-}
-
-const PAGES = [
-  'README.md',
-  'CHANGELOG.md',
-  'CONTRIBUTING.md',
-  ...filesBelow('docs', '.md'),
-  ...filesBelow('examples', '.md'),
-];
-const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
-
 describe('codes', () => {
   const codesIn = (text: string): string[] => [
     ...new Set(text.match(/\b(?:ERR|HOLDFAST)_[A-Z_]*[A-Z]\b/g)),
@@ -209,52 +188,5 @@ describe('links between pages', () => {
     );
     const others = filesBelow('docs', '.md').filter((page) => page !== join('docs', 'api.md'));
     expect(others.filter((page) => !linked.includes(page))).toEqual([]);
-  });
-});
-
-/** Code of a page that uses the package. */
-function programsIn(markdown: string): { language: string; source: string }[] {
-  return [...markdown.matchAll(/^```(js|mjs|ts|mts)\n([\s\S]*?)^```/gm)]
-    .map(([, language = '', source = '']) => ({ language, source }))
-    .filter(({ source }) => /from '[^']*holdfast[^']*'/.test(source));
-}
-
-function faultsOf({ language, source }: { language: string; source: string }): string[] {
-  const typed = language.endsWith('ts');
-  const { errors, module } = parseSync(`x.${typed ? 'ts' : 'mjs'}`, source, {
-    lang: typed ? 'ts' : 'js',
-    sourceType: 'module',
-  });
-  const faults = errors.map(({ message }) => message);
-  for (const { moduleRequest, entries } of module.staticImports) {
-    if (!moduleRequest.value.startsWith('holdfast')) continue;
-    const names = MODULES.get(moduleRequest.value)?.map(({ name }) => name);
-    if (names === undefined) faults.push(`there is no ${moduleRequest.value}`);
-    for (const { importName } of entries) {
-      const wanted = importName.name ?? '';
-      if (wanted !== '' && names?.includes(wanted) === false) {
-        faults.push(`${moduleRequest.value} has no ${wanted}`);
-      }
-    }
-  }
-  return faults;
-}
-
-describe('programs in the pages', () => {
-  const programs = PAGES.flatMap((page) =>
-    programsIn(read(page)).map((program, at) => ({ ...program, title: `${page}, ${at + 1}` })),
-  );
-
-  test.each(programs)('parse, and import what there is: $title', (program) => {
-    expect(faultsOf(program)).toEqual([]);
-  });
-
-  test('that do not are found', () => {
-    expect(programs.length).toBeGreaterThan(8);
-    const wrong = (source: string) => faultsOf({ language: 'js', source }).length;
-    expect(wrong("import { FileLock } from 'holdfast';\nawait FileLock.acquire('x');")).toBe(0);
-    expect(wrong("import { FileLock } from 'holdfast';\nawait FileLock.acquire('x';")).toBe(1);
-    expect(wrong("import { FileLok } from 'holdfast';")).toBe(1);
-    expect(wrong("import { FileLock } from 'holdfast/no';")).toBe(1);
   });
 });
