@@ -26,6 +26,7 @@ int Convert(int result, const struct stat& buffer, FileState* state) {
   state->size = static_cast<uint64_t>(buffer.st_size);
   state->executable = (buffer.st_mode & 0111) != 0;
   state->mount = 0;
+  state->permissions = 0;
   state->kind = S_ISREG(buffer.st_mode)   ? Kind::kRegular
                 : S_ISDIR(buffer.st_mode) ? Kind::kDirectory
                                           : Kind::kOther;
@@ -58,7 +59,7 @@ int IsRemotePath(const char* path, bool* remote) {
 }
 
 // Opens what is at the path, and keeps nobody out.
-PathGuard::PathGuard(const char* path, int) {
+PathGuard::PathGuard(const char* path, Purpose, int) {
   fd_ = Open(path, kOpenFlags | O_RDWR, 0);
   error_ = fd_ == -1 ? errno : StateOfDescriptor(fd_, &state_);
 }

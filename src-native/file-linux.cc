@@ -2,7 +2,9 @@
 #include <fcntl.h>
 #include <linux/stat.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,6 +37,7 @@ int Statx(int fd, const char* path, int flags, FileState* state) {
                   buffer.stx_dev_minor;
   state->inode = buffer.stx_ino;
   state->size = buffer.stx_size;
+  state->permissions = buffer.stx_mode & 07777;
   state->executable = (buffer.stx_mode & 0111) != 0;
   // The numbers of file systems without a disk, tmpfs and FUSE alike, are used
   // again as soon as one is unmounted; those of disks stay the disks'.
@@ -90,6 +93,85 @@ bool IsRemoteType(uint64_t type) {
   }
 }
 
+int LockWhole(int fd) {
+  calls::FileLock whole = {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  if (calls::Control(fd, F_OFD_SETLK, &whole) == 0) return 0;
+  return errno == EACCES ? EAGAIN : errno;  // fcntl(2): either may mean held
+}
+
+// Whether it is a read lock that a write lock would have to wait for.
+bool IsReadLocked(int fd) {
+  calls::FileLock whole = {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  return calls::Control(fd, F_OFD_GETLK, &whole) == 0 &&
+         whole.l_type == F_RDLCK;
+}
+
+// `.holdfast-` and the hash of the lock's name (FNV-1a), so that it fits
+// whatever the name's length.
+bool PathBeside(const char* path, Buffer* beside) {
+  const char* slash = strrchr(path, '/');
+  const char* name = slash == nullptr ? path : slash + 1;
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char* byte = name; *byte != '\0'; byte++) {
+    hash = (hash ^ static_cast<unsigned char>(*byte)) * 0x100000001b3;
+  }
+  constexpr char kPrefix[] = ".holdfast-";
+  constexpr size_t kDigits = 16;
+  const size_t folder = static_cast<size_t>(name - path);
+  const size_t prefix = sizeof kPrefix - 1;
+  if (!beside->Allocate(folder + prefix + kDigits)) return false;
+  char* end = beside->data();
+  memcpy(end, path, folder);
+  memcpy(end += folder, kPrefix, prefix);
+  end += prefix;
+  for (size_t digit = 0; digit < kDigits; digit++) {
+    end[digit] = "0123456789abcdef"[hash >> (60 - 4 * digit) & 15];
+  }
+  return true;
+}
+
+// The file beside, created if it is missing and locked. EAGAIN: somebody has
+// it, or has just removed it.
+int LockBeside(const char* path, unsigned permissions, Buffer* beside,
+               int* locked) {
+  if (!PathBeside(path, beside)) return ENOMEM;
+  // For those who may write the lock file, and for nobody to read.
+  const int writers = static_cast<int>(permissions & 0222);
+  constexpr int kFlags = kOpenFlags | O_WRONLY;
+  int fd = Open(beside->data(), kFlags | O_CREAT | O_EXCL, writers);
+  if (fd != -1) {
+    // What the umask has taken off. Only whoever made it may.
+    fchmod(fd, static_cast<mode_t>(writers));
+  } else {
+    if (errno != EEXIST) return errno;
+    fd = Open(beside->data(), kFlags, 0);
+    if (fd == -1) return errno == ENOENT ? EAGAIN : errno;
+  }
+  FileState state;
+  FileState at_path;
+  int error = StateOfDescriptor(fd, &state);
+  // Not ours, whoever made it.
+  if (error == 0 && (state.kind != Kind::kRegular || state.size != 0)) {
+    error = EEXIST;
+  }
+  if (error == 0) error = LockWhole(fd);
+  // Whoever had it before removes it with its lock.
+  if (error == 0) error = StateOfPath(beside->data(), &at_path);
+  if (error == ENOENT || (error == 0 && !at_path.SameFile(state))) {
+    error = EAGAIN;
+  }
+  if (error == 0) {
+    *locked = fd;
+  } else {
+    CloseDescriptor(fd);
+  }
+  return error;
+}
+
 }  // namespace
 
 int StateOfDescriptor(int fd, FileState* state) {
@@ -113,40 +195,51 @@ int IsRemotePath(const char* path, bool* remote) {
   return 0;
 }
 
-PathGuard::PathGuard(const char* path, int patience_ms) {
+PathGuard::PathGuard(const char* path, Purpose purpose, int patience_ms) {
   for (int waited = 0;; waited++) {
     fd_ = Open(path, kOpenFlags | O_RDWR, 0);
     if (fd_ == -1) {
       error_ = errno;
       return;
     }
-    calls::FileLock whole = {};
-    whole.l_type = F_WRLCK;
-    whole.l_whence = SEEK_SET;
-    error_ = calls::Control(fd_, F_OFD_SETLK, &whole) == -1 ? errno : 0;
-    if (error_ == EACCES) error_ = EAGAIN;  // fcntl(2): either may mean held
+    error_ = StateOfDescriptor(fd_, &state_);
+    if (error_ == 0) error_ = Lock(path, purpose);
     if (error_ == 0) {
       // Locked after the path had been given another file: that file is the
       // one to guard.
       FileState at_path;
-      error_ = StateOfDescriptor(fd_, &state_);
-      if (error_ == 0) error_ = StateOfPath(path, &at_path);
+      error_ = StateOfPath(path, &at_path);
       if (error_ == 0 && at_path.SameFile(state_)) return;
       if (error_ == 0) error_ = EAGAIN;
     }
     CloseDescriptor(fd_);
     fd_ = -1;
+    if (beside_ != -1) CloseDescriptor(beside_);
+    beside_ = -1;
     if (error_ != EAGAIN || waited >= patience_ms) return;
     SleepMilliseconds(1);
   }
 }
 
+int PathGuard::Lock(const char* path, Purpose purpose) {
+  if (purpose == Purpose::kPath && state_.HasReadersOnly()) {
+    return LockBeside(path, state_.permissions, &beside_path_, &beside_);
+  }
+  const int error = LockWhole(fd_);
+  return error == EAGAIN && purpose == Purpose::kRecord && IsReadLocked(fd_)
+             ? 0
+             : error;
+}
+
 PathGuard::~PathGuard() {
+  // Still locked, so that nobody removes the file of the next.
+  if (beside_ != -1) unlink(beside_path_.data());
+  if (beside_ != -1) CloseDescriptor(beside_);
   if (fd_ != -1) CloseDescriptor(fd_);
 }
 
 int RemoveIfSame(const char* path, const FileState& file, int patience_ms) {
-  PathGuard guard(path, patience_ms);
+  PathGuard guard(path, PathGuard::Purpose::kPath, patience_ms);
   if (guard.error() != 0 && guard.error() != EAGAIN) {
     // A folder, a symlink, somebody else's file: none of our business.
     FileState at_path;
@@ -174,7 +267,7 @@ int ReplaceLocked(const char* path, const char* temporary, int permissions,
   if (error == 0) error = ReplaceContent(fd, text, length, 0, &touched);
   if (error == 0) error = StateOfDescriptor(fd, &opened->state);
   if (error == 0) {
-    PathGuard guard(path, kReplacePatienceMs);
+    PathGuard guard(path, PathGuard::Purpose::kPath, kReplacePatienceMs);
     error = guard.error() == ENOENT ? ESTALE : guard.error();
     if (error == 0 && !guard.state().SameFile(expected)) error = ESTALE;
     if (error == 0 && rename(temporary, path) == -1) error = errno;

@@ -188,6 +188,7 @@ int StateOf(HANDLE handle, FileState* state) {
                     : Kind::kRegular;
   state->executable = false;
   state->mount = state->device;
+  state->permissions = 0;
   return 0;
 }
 
@@ -438,7 +439,7 @@ int IsWritable(int, bool*) { return ENOTSUP; }
 int SetCloseOnExec(int, bool) { return ENOTSUP; }
 
 // A lock on another byte, which ends with its handle as well.
-PathGuard::PathGuard(const char* path, int patience_ms) {
+PathGuard::PathGuard(const char* path, Purpose, int patience_ms) {
   const WidePath wide(path);
   for (int waited = 0;; waited++) {
     HANDLE handle;
@@ -471,7 +472,7 @@ PathGuard::~PathGuard() {
 }
 
 int RemoveIfSame(const char* path, const FileState& file, int patience_ms) {
-  PathGuard guard(path, patience_ms);
+  PathGuard guard(path, PathGuard::Purpose::kPath, patience_ms);
   if (guard.error() != 0 && guard.error() != EAGAIN) {
     FileState at_path;
     const bool gone = StateOfPath(path, &at_path) != 0;

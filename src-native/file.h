@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "buffer.h"
+
 namespace holdfast {
 
 // Longest content that is ever read or written as a record.
@@ -24,7 +26,13 @@ struct FileState {
   uint64_t mount;
   Kind kind;
   bool executable;
+  // Who may read and write it, as chmod(2) has it; 0 where that does not matter.
+  uint16_t permissions;
 
+  // Some who may read it may not write it.
+  bool HasReadersOnly() const {
+    return (permissions & 0444 & ~((permissions & 0222) << 1)) != 0;
+  }
   bool SameFile(const FileState& other) const {
     return device == other.device && inode == other.inode;
   }
@@ -71,11 +79,9 @@ int Duplicate(int fd, int* duplicate);
 int IsWritable(int fd, bool* writable);
 int SetCloseOnExec(int fd, bool on);
 
-// Serialises whoever removes or replaces a lock path, or hands over the
-// record in it: an open-file-description lock (fcntl_locking(2)) on the file
-// that is at the path, through a description of its own. It does not meet
-// flock, leaves nothing behind and ends with the process. Not on macOS: see
-// file-darwin.cc.
+// Serialises those who remove or replace a lock path, or hand over the record
+// in it: an open-file-description lock (fcntl_locking(2)), which does not meet
+// flock and ends with the process. Not on macOS: see file-darwin.cc.
 //
 // Without it, of two processes that each compare path and descriptor and then
 // act:
@@ -83,22 +89,41 @@ int SetCloseOnExec(int fd, bool on);
 //   2. B, who steals, renames a new locked file onto the path.
 //   3. A unlinks the path, and with it B's file.
 //   4. C creates a third file and locks it: B and C both hold.
+//
+// It is taken on the file that is at the path. Somebody who may only read that
+// file can take a read lock there, which keeps the guard out. So where there
+// are such users, by the file's permissions, the path is guarded by another
+// file, beside it, that nobody can open for reading; it is removed by the last
+// who has it. Both sides see the same permissions, and so the same guard.
 class PathGuard {
  public:
+  enum class Purpose {
+    kPath,
+    // A reader's lock does not keep the record from being handed over: without
+    // the guard the worst is a record that is lost.
+    kRecord,
+  };
+
   // Tries for `patience_ms`. Look at error() before relying on it.
-  PathGuard(const char* path, int patience_ms);
+  PathGuard(const char* path, Purpose purpose, int patience_ms);
   ~PathGuard();
   PathGuard(const PathGuard&) = delete;
   PathGuard& operator=(const PathGuard&) = delete;
 
   int error() const { return error_; }
+  // Of the file at the path.
   int fd() const { return fd_; }
   const FileState& state() const { return state_; }
 
  private:
+  int Lock(const char* path, Purpose purpose);
+
   int fd_ = -1;
   int error_ = 0;
   FileState state_{};
+  // The file beside, where there is one.
+  int beside_ = -1;
+  Buffer beside_path_;
 };
 
 // Unlinks `path` if it still leads to `file`; the caller holds its lock. With

@@ -3,46 +3,10 @@
 #ifndef HOLDFAST_MEMORY_H_
 #define HOLDFAST_MEMORY_H_
 
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-
+#include "buffer.h"
 #include "platform.h"
 
 namespace holdfast {
-
-// Bytes on the heap with one owner, always followed by a NUL.
-class Buffer {
- public:
-  Buffer() = default;
-  ~Buffer() { free(data_); }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-
-  bool Allocate(size_t size) {
-    char* grown = static_cast<char*>(realloc(data_, size + 1));
-    if (grown == nullptr) return false;
-    data_ = grown;
-    size_ = size;
-    data_[size] = '\0';
-    return true;
-  }
-  void Truncate(size_t size) {
-    size_ = size;
-    data_[size] = '\0';
-  }
-  bool Equals(const char* bytes, size_t size) const {
-    return size == size_ && (size == 0 || memcmp(data_, bytes, size) == 0);
-  }
-
-  char* data() { return data_; }
-  const char* data() const { return data_; }
-  size_t size() const { return size_; }
-
- private:
-  char* data_ = nullptr;
-  size_t size_ = 0;
-};
 
 class MutexGuard {
  public:

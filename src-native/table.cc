@@ -138,7 +138,8 @@ int Table::WriteRecord(Entry* entry, const char* text, size_t length,
   int error;
   bool touched;
   if (guarded) {
-    PathGuard guard(entry->path.data(), kRemovePatienceMs);
+    PathGuard guard(entry->path.data(), PathGuard::Purpose::kRecord,
+                    kRemovePatienceMs);
     if (guard.error() != 0) return guard.error();
     if (!guard.state().SameFile(entry->file)) return ESTALE;
     error = ReplaceContent(guard.fd(), text, length, guard.state().size,
@@ -206,7 +207,8 @@ Failure Table::Release(Entry* entry) {
 
 void Table::Detach(Entry* entry) {
   if (entry->record.size() != 0) {
-    PathGuard guard(entry->path.data(), kRemovePatienceMs);
+    PathGuard guard(entry->path.data(), PathGuard::Purpose::kRecord,
+                    kRemovePatienceMs);
     if (guard.error() == 0 && guard.state().SameFile(entry->file) &&
         RecordIsOurs(guard.fd(), entry->record)) {
       LeaveBehind(guard.fd(), entry);
@@ -245,7 +247,7 @@ void Table::AbandonEntry(Entry* entry) {
   // Whoever still has the lock, a child that inherited the descriptor or the
   // next one, would be left with a file that no newcomer meets. So it goes
   // only if nobody has it, which a lock through a fresh description tells.
-  PathGuard guard(entry->path.data(), 0);
+  PathGuard guard(entry->path.data(), PathGuard::Purpose::kPath, 0);
   if (guard.error() == 0 && guard.state().SameFile(entry->file) &&
       Flock(guard.fd(), LOCK_EX | LOCK_NB) == 0) {
     // By one that had it for a moment in between, it may have been removed.

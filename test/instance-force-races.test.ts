@@ -88,33 +88,46 @@ const work = async (options) => {
 };
 `;
 
-test('one that steals and four that release, for 10 s: no file of another is ever removed', async () => {
-  const path = lockPath();
-  const milliseconds = '10000';
-  const report = 'say(JSON.stringify({ ...count, lost, stolen }));';
-  const releasers = Array.from({ length: 4 }, () =>
-    instanceProgram(path, `${HOLDING} while (performance.now() < end) await work(); ${report}`, {
-      args: [milliseconds],
-    }),
-  );
-  const thief = instanceProgram(
-    path,
-    `${HOLDING} while (performance.now() < end) await work({ force: { how: 'steal' } }); ${report}`,
-    { args: [milliseconds] },
-  );
-  const ends = await Promise.all([thief, ...releasers].map((each) => each.exited));
-  for (const { code, stderr } of ends) expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  const [thiefs, ...others] = ends.map((each) => told(each)[0]);
-  // Nobody else steals, so whatever happens to its file is a mistake.
-  expect(thiefs.lost).toEqual([]);
-  const lost: number[] = others.flatMap((each) => each.lost);
-  expect(new Set(lost).size).toBe(lost.length);
-  const stolen = new Set(thiefs.stolen);
-  expect(lost.filter((token) => !stolen.has(token))).toEqual([]);
-  // That there was something to see, also where much else runs.
-  expect(lost.length).toBeGreaterThan(5);
-  for (const { held } of others) expect(held).toBeGreaterThan(20);
-  const left = readdirSync(dirname(path)).filter((name) => name !== basename(path));
-  expect(left).toEqual([]);
-  InstanceLock.acquireSync(path).releaseSync();
-}, 40_000);
+// The guard of the path is on the file itself, or beside it where some may only
+// read that.
+test.each([
+  ['0600', '{}'],
+  ['0644', '{ permissions: 0o644 }'],
+])(
+  'one that steals and four that release, for 6 s, of mode %s: no file of another is ever removed',
+  async (_, own) => {
+    const path = lockPath();
+    const milliseconds = '6000';
+    const report = 'say(JSON.stringify({ ...count, lost, stolen }));';
+    const releasers = Array.from({ length: 4 }, () =>
+      instanceProgram(
+        path,
+        `${HOLDING} while (performance.now() < end) await work(${own}); ${report}`,
+        {
+          args: [milliseconds],
+        },
+      ),
+    );
+    const thief = instanceProgram(
+      path,
+      `${HOLDING} while (performance.now() < end) await work({ ...${own}, force: { how: 'steal' } }); ${report}`,
+      { args: [milliseconds] },
+    );
+    const ends = await Promise.all([thief, ...releasers].map((each) => each.exited));
+    for (const { code, stderr } of ends) expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const [thiefs, ...others] = ends.map((each) => told(each)[0]);
+    // Nobody else steals, so whatever happens to its file is a mistake.
+    expect(thiefs.lost).toEqual([]);
+    const lost: number[] = others.flatMap((each) => each.lost);
+    expect(new Set(lost).size).toBe(lost.length);
+    const stolen = new Set(thiefs.stolen);
+    expect(lost.filter((token) => !stolen.has(token))).toEqual([]);
+    // That there was something to see, also where much else runs.
+    expect(lost.length).toBeGreaterThan(5);
+    for (const { held } of others) expect(held).toBeGreaterThan(20);
+    const left = readdirSync(dirname(path)).filter((name) => name !== basename(path));
+    expect(left).toEqual([]);
+    InstanceLock.acquireSync(path).releaseSync();
+  },
+  40_000,
+);

@@ -8,8 +8,8 @@ import { EXPORTS, inFolder, isThere, placeOf, root, run } from './common.mjs';
 // libuv is not everywhere where Node-API is.
 const IMPORTS = new Set(
   `__errno_location _exit abort calloc clock_gettime clone close dlopen dlsym dup2 environ execve
-  fcntl flock free getenv getpid malloc memcmp memcpy memmove memset nanosleep open raise realloc
-  rename sigaction sigaddset sigemptyset sigfillset strchr strlen syscall sysconf unlink waitid
+  fchmod fcntl flock free getenv getpid malloc memcmp memcpy memmove memset nanosleep open raise realloc
+  rename sigaction sigaddset sigemptyset sigfillset strchr strlen strrchr syscall sysconf unlink waitid
   waitpid
   pthread_attr_destroy pthread_attr_init pthread_attr_setdetachstate pthread_attr_setstacksize
   pthread_cancel pthread_create pthread_detach pthread_exit pthread_join pthread_key_create

@@ -1,0 +1,90 @@
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { expect, test } from 'vitest';
+import { FileLock } from '../src/index.js';
+import { InstanceLock } from '../src/instance-lock.js';
+import { lockPath } from './support/folder.js';
+import { Program } from './support/program.js';
+import { needs } from './support/tools.js';
+
+const NOBODY = { uid: 65534, gid: 65534 };
+
+/** Another user, who may only read the file, takes a read lock of fcntl(2) on all of it. */
+async function readLocked(path: string): Promise<Program> {
+  chmodSync(dirname(path), 0o755);
+  const script = `
+import fcntl, os, sys
+fd = os.open(sys.argv[1], os.O_RDONLY)
+fcntl.lockf(fd, fcntl.LOCK_SH)
+print('locked', flush=True)
+sys.stdin.read()`;
+  const reader = Program.start('python3', ['-c', script, path], { ...NOBODY, cwd: '/' });
+  await reader.says('locked');
+  return reader;
+}
+
+function leftIn(path: string): string[] {
+  return readdirSync(dirname(path));
+}
+
+needs('python3', 'root')('a reader’s lock does not keep a file from being removed', async () => {
+  const path = lockPath();
+  const lock = FileLock.acquireSync(path, { permissions: 0o644, keepFile: false });
+  const reader = await readLocked(path);
+  lock.releaseSync();
+  expect(leftIn(path)).toEqual([]);
+  await reader.end();
+});
+
+needs('python3', 'root')('nor a lock from being stolen', async () => {
+  const path = lockPath();
+  const victim = await InstanceLock.acquire(path, { permissions: 0o644 });
+  const reader = await readLocked(path);
+  const thief = await InstanceLock.acquire(path, { permissions: 0o644, force: { how: 'steal' } });
+  expect([victim.isCurrent(), thief.isCurrent()]).toEqual([false, true]);
+  await victim.release();
+  expect(thief.isCurrent()).toBe(true);
+  await thief.release();
+  expect(leftIn(path)).toEqual([]);
+  await reader.end();
+});
+
+needs('python3', 'root')('nor a record from being taken out by a detach', async () => {
+  const path = lockPath();
+  const lock = FileLock.acquireSync(path, { permissions: 0o644 });
+  const reader = await readLocked(path);
+  lock.detach();
+  expect(JSON.parse(readFileSync(path, 'utf8'))).not.toHaveProperty('pid');
+  await reader.end();
+});
+
+test('a file beside that is somebody’s is not taken for the guard', async () => {
+  const path = lockPath();
+  const lock = FileLock.acquireSync(path, { permissions: 0o644, keepFile: false });
+  // Its name is known: the hash of the lock's.
+  const name = `.holdfast-${fnv1a('test.lock')}`;
+  const beside = `${dirname(path)}/${name}`;
+  writeFileSync(beside, 'mine');
+  expect(() => lock.releaseSync()).toThrow(
+    expect.objectContaining({ code: 'EEXIST', syscall: 'unlink' }),
+  );
+  expect(readFileSync(beside, 'utf8')).toBe('mine');
+  expect(existsSync(path)).toBe(true);
+  // And free, all the same.
+  FileLock.acquireSync(path).releaseSync();
+});
+
+test('one that a killed process left is used, and goes', () => {
+  const path = lockPath();
+  writeFileSync(`${dirname(path)}/.holdfast-${fnv1a('test.lock')}`, '');
+  FileLock.acquireSync(path, { permissions: 0o644, keepFile: false }).releaseSync();
+  expect(leftIn(path)).toEqual([]);
+});
+
+function fnv1a(text: string): string {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of Buffer.from(text)) {
+    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+  }
+  return hash.toString(16).padStart(16, '0');
+}
