@@ -22,7 +22,7 @@ export interface Caller {
 // The bits of `flags:` in fdinfo: open(2).
 const CLOSE_ON_EXEC = 0o2000000;
 const NONBLOCK = 0o4000;
-// Node's own, of which a caller hardly passes one: epoll, wake-ups, io_uring.
+// The runtime's own, of which a caller hardly passes one.
 const OWN_KINDS = /^anon_inode:\[(eventpoll|eventfd|io_uring)\]$/;
 const PIPE = /^pipe:\[\d+\]$/;
 const HIGHEST_LOW = 15;
@@ -69,37 +69,33 @@ interface Descriptor {
   target: string;
 }
 
+/**
+ * Node marks what it inherits close-on-exec, as it does what it opens: 0 to 15,
+ * and from 16 on what is open without a gap. So what is marked is judged by its
+ * kind. Bun marks everything. Deno marks nothing: what is marked is Deno's.
+ */
 function descriptors(): number[] {
-  const open = openDescriptors('self').filter(({ number }) => number > 2);
-  // Node marks what it inherits close-on-exec: 0 to 15, and from 16 on what is
-  // open without a gap. Bun and Deno mark nothing: what is marked is theirs.
   const { bun, deno } = process.versions;
-  const isNode = bun === undefined && deno === undefined;
-  const marked = new Set(
-    open.filter(({ number }) => (flagsOf(number) & CLOSE_ON_EXEC) !== 0).map((each) => each.number),
-  );
-  const isOwn = isNode ? ownOfNode(open) : () => true;
+  const open = openDescriptors('self').filter(({ number }) => number > 2);
+  const isOwn = deno === undefined ? ownByKind(open) : () => true;
   const kept: number[] = [];
   let next = HIGHEST_LOW + 1;
   for (const descriptor of open) {
     const { number } = descriptor;
-    if (!marked.has(number)) {
-      if (number === next) next++;
-      kept.push(number);
-      continue;
-    }
-    const own = isOwn(descriptor);
-    // Whatever is open behind the first of Node's own came after it, such as the
-    // log file of a module that is loaded first.
-    if (number > HIGHEST_LOW && number !== next) continue;
-    if (number === next && !own) next++;
-    if (!own) kept.push(number);
+    const isMarked = (flagsOf(number) & CLOSE_ON_EXEC) !== 0;
+    if (isMarked && isOwn(descriptor)) continue;
+    // Behind Node's own is what was opened later, such as the log file of a
+    // module that is loaded first.
+    const isAbove = isMarked && bun === undefined && number > HIGHEST_LOW;
+    if (isAbove && number !== next) continue;
+    if (isAbove) next++;
+    kept.push(number);
   }
   return kept;
 }
 
-/** Node's own kinds, and pipes that have both their ends here and nowhere else. */
-function ownOfNode(open: readonly Descriptor[]): (descriptor: Descriptor) => boolean {
+/** The runtime's own kinds, and pipes that have both their ends here and nowhere else. */
+function ownByKind(open: readonly Descriptor[]): (descriptor: Descriptor) => boolean {
   const ends = new Map<string, number>();
   for (const { target } of open) ends.set(target, (ends.get(target) ?? 0) + 1);
   const parents = new Set(openDescriptors(process.ppid).map(({ target }) => target));
