@@ -232,7 +232,8 @@ int PathGuard::Lock(const char* path, Purpose purpose) {
 }
 
 PathGuard::~PathGuard() {
-  // Still locked, so that nobody removes the file of the next.
+  // An empty file of this name, made for this (LockBeside). Still locked, so
+  // that nobody removes the file of the next.
   if (beside_ != -1) unlink(beside_path_.data());
   if (beside_ != -1) CloseDescriptor(beside_);
   if (fd_ != -1) CloseDescriptor(fd_);
@@ -248,7 +249,8 @@ int RemoveIfSame(const char* path, const FileState& file, int patience_ms) {
   }
   if (guard.error() != 0) return guard.error();
   if (!guard.state().SameFile(file)) return 0;
-  // The guard keeps those out who take it; a hand may have been faster.
+  // The file that is locked, of which TypeScript knows that it is ours. The
+  // guard keeps those out who take it; somebody by hand may have been faster.
   return unlink(path) == -1 && errno != ENOENT ? errno : 0;
 }
 
@@ -270,9 +272,11 @@ int ReplaceLocked(const char* path, const char* temporary, int permissions,
     PathGuard guard(path, PathGuard::Purpose::kPath, kReplacePatienceMs);
     error = guard.error() == ENOENT ? ESTALE : guard.error();
     if (error == 0 && !guard.state().SameFile(expected)) error = ESTALE;
+    // Over the file whose content the caller has found to be a record.
     if (error == 0 && rename(temporary, path) == -1) error = errno;
   }
   if (error != 0) {
+    // Made above, with O_EXCL.
     unlink(temporary);
     CloseDescriptor(fd);
   }

@@ -76,12 +76,13 @@ int Flock(int fd, int operation) {
 int ReadContent(int fd, char* buffer, size_t capacity, size_t* length) {
   *length = 0;
   while (*length < capacity) {
-    const ssize_t got = RetryInterrupted([&] {
-      return calls::ReadAt(fd, buffer + *length, capacity - *length, *length);
-    });
+    const size_t wanted = capacity - *length;
+    const ssize_t got = RetryInterrupted(
+        [&] { return calls::ReadAt(fd, buffer + *length, wanted, *length); });
     if (got == -1) return errno;
-    if (got == 0) break;
     *length += static_cast<size_t>(got);
+    // A short read of a regular file is its end: no second call to see that.
+    if (static_cast<size_t>(got) < wanted) break;
   }
   return 0;
 }

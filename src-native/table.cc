@@ -23,15 +23,29 @@ Mutex tables_mutex;
 Table* tables = nullptr;
 
 // Whether the file's content is still what this lock wrote. A process that
-// was handed the lock writes its own.
-bool RecordIsOurs(int fd, const Buffer& record) {
+// was handed the lock writes its own. Every write below is preceded by this, or
+// by TypeScript's look at the content (src/publish.ts): nothing of anybody else
+// is overwritten or cut off.
+int LookForRecord(int fd, const Buffer& record, bool* ours) {
   Buffer content;
-  size_t length;
-  if (!content.Allocate(record.size() + 1)) return false;
-  if (ReadContent(fd, content.data(), record.size() + 1, &length) != 0) {
-    return false;
+  size_t length = 0;
+  *ours = false;
+  if (!content.Allocate(record.size() + 1)) return ENOMEM;
+  const int error =
+      ReadContent(fd, content.data(), record.size() + 1, &length);
+  *ours = error == 0 && record.Equals(content.data(), length);
+  return error;
+}
+
+// Whether nobody else has written into the file since.
+int LookIfUntouched(int fd, const Entry& entry, bool* untouched) {
+  if (entry.record.size() != 0) {
+    return LookForRecord(fd, entry.record, untouched);
   }
-  return record.Equals(content.data(), length);
+  FileState now;
+  const int error = StateOfDescriptor(fd, &now);
+  *untouched = error == 0 && now.size == entry.file.size;
+  return error;
 }
 
 int LeaveBehind(int fd, Entry* entry) {
@@ -171,6 +185,14 @@ int Table::WriteRecord(Entry* entry, const char* text, size_t length,
 }
 
 int Table::ClearRecord(Entry* entry) {
+  // Somebody who took no lock may have put content of his own there.
+  if (entry->record.size() == 0) return 0;
+  bool ours;
+  const int error = LookForRecord(entry->fd, entry->record, &ours);
+  return error == 0 && ours ? TakeRecordOut(entry) : error;
+}
+
+int Table::TakeRecordOut(Entry* entry) {
   if (entry->record.size() == 0) return 0;
   const int error = LeaveBehind(entry->fd, entry);
   // Still in the file: the release is to try again.
@@ -185,10 +207,15 @@ Failure Table::Release(Entry* entry) {
   Failure failure;
   const bool locked = entry->held != Held::kNot;
   if (locked) {
-    failure.Note(Failure::kWrite, ClearRecord(entry));
+    bool ours = false;
+    if (entry->record.size() != 0 || entry->remove_at_end) {
+      failure.Note(Failure::kWrite,
+                   LookIfUntouched(entry->fd, *entry, &ours));
+    }
+    if (ours) failure.Note(Failure::kWrite, TakeRecordOut(entry));
     // A shared holder that removed the file would leave the others on a file
     // that no newcomer meets, so it has to be alone.
-    if (entry->remove_at_end &&
+    if (ours && entry->remove_at_end &&
         (entry->held == Held::kExclusive ||
          Flock(entry->fd, LOCK_EX | LOCK_NB) == 0)) {
       const int error = RemoveIfSame(entry->path.data(), entry->file,
@@ -209,10 +236,11 @@ void Table::Detach(Entry* entry) {
   if (entry->record.size() != 0) {
     PathGuard guard(entry->path.data(), PathGuard::Purpose::kRecord,
                     kRemovePatienceMs);
-    if (guard.error() == 0 && guard.state().SameFile(entry->file) &&
-        RecordIsOurs(guard.fd(), entry->record)) {
-      LeaveBehind(guard.fd(), entry);
+    bool ours = false;
+    if (guard.error() == 0 && guard.state().SameFile(entry->file)) {
+      LookForRecord(guard.fd(), entry->record, &ours);
     }
+    if (ours) LeaveBehind(guard.fd(), entry);
   }
   CloseDescriptor(TakeFd(entry));
   Drop(entry);
@@ -237,8 +265,8 @@ void Table::AbandonEntry(Entry* entry) {
   const bool recorded = entry->record.size() != 0;
   // A copy of this table in a forked child is not to end anything; and a
   // record that is not ours any more is that of a child that took over.
-  const bool ours = process_ == getpid() && exclusive &&
-                    (!recorded || RecordIsOurs(fd, entry->record));
+  bool ours = false;
+  if (process_ == getpid() && exclusive) LookIfUntouched(fd, *entry, &ours);
   if (ours && recorded) LeaveBehind(fd, entry);
   entry->held = Held::kNot;
   entry->fd = -1;

@@ -93,6 +93,7 @@ class Table {
     uint32_t generation;
   };
 
+  int TakeRecordOut(Entry* entry);
   void AbandonEntry(Entry* entry);
   int TakeFd(Entry* entry);
 

@@ -209,3 +209,14 @@ describe('a kill in the midst of a write', () => {
     for (const file of files) expect(parseContent(read(file))).toMatchObject({ ours: true });
   });
 });
+
+test('content that somebody has written meanwhile is left as it is', () => {
+  const path = lockPath();
+  for (const keepFile of [true, false]) {
+    const lock = FileLock.acquireSync(path, { keepFile });
+    writeFileSync(path, 'mine\n');
+    lock.releaseSync();
+    expect(readFileSync(path, 'utf8')).toBe('mine\n');
+    rmSync(path);
+  }
+});
