@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { getSystemErrorMap } from 'node:util';
+import util from 'node:util';
 import { describeHolder, formatDuration, type Holder } from './holder.js';
 
 export type LockErrorCode =
@@ -159,15 +159,21 @@ export function systemError(errno: number, syscall: string, path: string): Syste
   const code = nameOf(errno, syscall);
   const number = libuvNumber(code, errno);
   // libuv's texts, where it knows the error: ENOLCK and ESTALE it does not.
-  const text = getSystemErrorMap().get(number)?.[1] ?? `error ${errno}`;
+  const text = libuvErrors().get(number)?.[1] ?? `error ${errno}`;
   const error = new Error(`${code}: ${text}, ${syscall} '${path}'`);
   return Object.assign(error, { code, errno: number, syscall, path });
+}
+
+/** Number, name and text. Bun before 1.4 has no such function, so it is not imported by its name. */
+function libuvErrors(): ReturnType<typeof util.getSystemErrorMap> {
+  const get = util.getSystemErrorMap as typeof util.getSystemErrorMap | undefined;
+  return get?.() ?? new Map();
 }
 
 /** The `errno` of `node:fs`; on Windows, libuv's own and not the C library's. */
 function libuvNumber(code: string, errno: number): number {
   if (process.platform !== 'win32') return -errno;
-  for (const [number, [name]] of getSystemErrorMap()) if (name === code) return number;
+  for (const [number, [name]] of libuvErrors()) if (name === code) return number;
   return -errno;
 }
 

