@@ -1,8 +1,11 @@
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
+import { closeSync, existsSync, openSync } from 'node:fs';
+// By its default export: webpack follows an imported createRequire, and takes
+// what is required through it for a part of the bundle.
+import Module from 'node:module';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { LockUnsupportedError } from './errors.js';
+import { errnoOf, LockUnsupportedError, systemError } from './errors.js';
+import { text, walkSync } from './lock-tables.js';
 import type { FilePath } from './paths.js';
 
 /** How the addon writes a mode. */
@@ -123,25 +126,43 @@ export interface NativeProgram {
 let binding: NativeBinding | undefined;
 
 /**
- * The addon, loaded at the first call: importing the package never fails.
- * Throws `LockUnsupportedError` where there is none for this platform; `path`
- * is what was to be locked.
+ * The addon, loaded at the first call: importing the package never fails, and
+ * a load that failed is tried again at the next call. Throws `EMFILE`, `ENFILE`
+ * or `ENOMEM` where the system lacks what loading takes, and otherwise
+ * `LockUnsupportedError`; `path` is what was to be locked.
  */
 export function loadBinding(path: string): NativeBinding {
   if (binding !== undefined) return binding;
+  const folders = roots();
   try {
-    binding = load(roots());
+    binding = load(folders);
   } catch (error) {
-    throw new LockUnsupportedError(path, explainFailure(error), error);
+    throw failureOf(path, folders, error as Error);
   }
   return binding;
 }
 
-/** Above the folder of this file, and beside it, for those who bundle. */
+const givenFolder = (): string => process.env['HOLDFAST_PREBUILD'] ?? '';
+
+/** Where this code is: the file itself, or the bundle that it is a part of. */
+function ownFiles(): string[] {
+  const url: string | undefined = import.meta.url;
+  const files = url?.startsWith('file:') === true ? [fileURLToPath(url)] : [];
+  try {
+    // A bundle of CommonJS. There import.meta.url is empty, or (webpack) where
+    // this file was when the bundle was made.
+    files.push(__filename);
+  } catch {
+    // A module. Not asked with typeof: webpack takes the answer for known, and is wrong.
+  }
+  return files;
+}
+
+/** Above the folder of this file, and that folder itself, for those who bundle. */
 function roots(): string[] {
-  const given = process.env['HOLDFAST_PREBUILD'];
-  if (given !== undefined && given !== '') return [resolve(given)];
-  return ['..', '.'].map((place) => fileURLToPath(new URL(place, import.meta.url)));
+  if (givenFolder() !== '') return [resolve(givenFolder())];
+  const folders = ownFiles().map((file) => dirname(file));
+  return [...new Set(folders.flatMap((folder) => [dirname(folder), folder]))];
 }
 
 /** Where the addon is looked for by its exact name. */
@@ -156,31 +177,145 @@ function placesIn(folders: string[]): string[] {
  * into another one.
  */
 function load(folders: string[]): NativeBinding {
-  const [root] = folders as [string];
-  // Bundled as CommonJS there is no URL of this file.
-  const require = createRequire(import.meta.url ?? join(root, 'holdfast.js'));
-  const place = placesIn(folders).find(existsSync);
-  const found = place === undefined ? require('node-gyp-build')(root) : require(place);
+  const place = placesIn(folders).find(exists);
+  const found = place === undefined ? search(folders) : Module.createRequire(place)(place);
   if (typeof (found as NativeBinding).startWaiting === 'function') return found as NativeBinding;
-  throw new Error(`the addon found from ${root} is not that of Holdfast`);
+  throw new Error(`${place ?? 'what node-gyp-build found'} is not an addon of Holdfast`);
 }
 
-function explainFailure(error: unknown): string {
-  const other = process.env['HOLDFAST_PREBUILD'];
-  const given = other === undefined || other === '' ? '' : ' (from HOLDFAST_PREBUILD)';
-  // Bundled as CommonJS there is no URL to look from.
-  const bundled = import.meta.url === undefined && given === '';
-  const tried = bundled
-    ? ['nothing, for this bundle does not know where it is']
-    : placesIn(roots());
-  const reason = error instanceof Error ? error.message.trim() : String(error);
-  return [
+/** Under the permission model, existsSync throws. */
+function exists(path: string): boolean {
+  try {
+    return existsSync(path);
+  } catch {
+    return false;
+  }
+}
+
+/** Under other names, as prebuildify can give them. */
+function search([root]: string[]): unknown {
+  if (root === undefined) throw new Error('it is not known where this file is');
+  const from = ownFiles()[0] ?? join(root, 'holdfast.js');
+  return Module.createRequire(from)('node-gyp-build')(root);
+}
+
+/** How the loader says what may have passed at the next call; there is no code for it. */
+const PASSING = [
+  [/too many open files in system|^ENFILE/i, 'ENFILE'],
+  [/too many open files/i, 'EMFILE'],
+  // glibc says no more of any mmap(2) that fails; for `noexec`, see isMountedNoexec.
+  [/(allocate|out of|not enough) memory|failed to map segment/i, 'ENOMEM'],
+] as const;
+
+interface Place {
+  place: string;
+  /** Why it cannot be opened. */
+  refusal: NodeJS.ErrnoException | null;
+}
+
+function failureOf(path: string, folders: string[], error: Error): Error {
+  const tried = placesIn(folders).map((place) => ({ place, refusal: refusalOf(place) }));
+  // Behind a folder that may not be entered, nothing seems to exist. With no
+  // descriptor left, no file can be opened, whether it exists or not.
+  const there =
+    tried.find(({ place }) => exists(place)) ??
+    tried.find(({ refusal }) => !['ENOENT', 'ENOTDIR'].includes(refusal?.code ?? ''));
+  const [reason, advice] = reasonOf(error, folders, there);
+  const [, passing] = PASSING.find(([words]) => words.test(reason)) ?? [];
+  if (passing !== undefined) {
+    const place = there?.place ?? folders[0] ?? '';
+    return Object.assign(systemError(errnoOf(passing), 'dlopen', place), { cause: error });
+  }
+  const given = givenFolder() === '' ? '' : ' (from HOLDFAST_PREBUILD)';
+  const places = tried.map(({ place }) => place).join(', ');
+  const message = [
     `Holdfast's native addon could not be loaded on ${process.platform}-${process.arch}, and without it there is no lock`,
-    `  tried: ${tried.join(', ')}${given}`,
-    `  reason: ${reason.replaceAll('\n', ' ')}`,
+    `  tried: ${places === '' ? 'nothing, because this bundle does not know its own path' : places}${given}`,
+    `  reason: ${reason.trim().replaceAll(/\s*\n\s*/g, ' ')}`,
     '  what to do:',
-    '    - if the package was bundled or copied: keep its prebuilds folder beside its dist folder, or leave it out of the bundle',
-    '    - if there is no prebuild for this platform: run "npm ci && npm run build:native" in a clone of Holdfast, which uses node-gyp (python3, make and a C++ compiler are needed)',
-    '    - if you have built it elsewhere: set HOLDFAST_PREBUILD to the folder that holds its prebuilds folder',
+    ...advice.map((each) => `    - ${each}`),
   ].join('\n');
+  return new LockUnsupportedError(path, message, error);
+}
+
+const BUILD =
+  'run "npm ci && npm run build:native" in a clone of Holdfast (it needs python3, make and a C++ compiler), and set HOLDFAST_PREBUILD to the folder that holds its prebuilds folder';
+
+/** Why there is no addon, and only such advice as fits. */
+function reasonOf(error: Error, folders: string[], there: Place | undefined): [string, string[]] {
+  const { code } = error as NodeJS.ErrnoException;
+  const refusal = there?.refusal ?? null;
+  if (code === 'ERR_DLOPEN_DISABLED') {
+    return [
+      error.message,
+      ['start Node without --no-addons; where it runs with --permission, add --allow-addons'],
+    ];
+  }
+  if (code === 'ERR_ACCESS_DENIED' || refusal?.code === 'ERR_ACCESS_DENIED') {
+    const [folder = ''] = folders;
+    return [
+      'the permission model of Node does not allow reading the file',
+      [`start Node with --allow-fs-read=${join(folder, '*')} and --allow-addons`],
+    ];
+  }
+  if (there === undefined) return ['none of these files exists', adviceIfMissing(folders)];
+  if (refusal !== null) {
+    const denied = refusal.code === 'EACCES' || refusal.code === 'EPERM';
+    const readable = 'let the user that runs this program read the file and enter its folders';
+    return [refusal.message, [denied ? readable : 'install the package again']];
+  }
+  if (isMountedNoexec(there.place)) {
+    return [
+      `${there.place} is on a file system that is mounted with noexec`,
+      [
+        'copy the prebuilds folder to a file system without noexec, and set HOLDFAST_PREBUILD to the folder that holds it',
+      ],
+    ];
+  }
+  return [
+    error.message,
+    [
+      'install the package again: the file is damaged, or it is for another system, processor or C library',
+      `if it is for another: ${BUILD}`,
+    ],
+  ];
+}
+
+function adviceIfMissing(folders: string[]): string[] {
+  if (givenFolder() !== '') {
+    return ['set HOLDFAST_PREBUILD to the folder that holds the prebuilds folder', BUILD];
+  }
+  if (folders.some((folder) => exists(join(folder, 'prebuilds')))) {
+    return [`there is no prebuild for this platform: ${BUILD}`];
+  }
+  return [
+    'if the package was bundled or copied: put its prebuilds folder beside the folder of the bundle, or set HOLDFAST_PREBUILD to the folder that holds it, or leave the package out of the bundle',
+    'otherwise: install the package again',
+  ];
+}
+
+/** Opens it as the loader would, whose answer has no code. */
+function refusalOf(place: string): NodeJS.ErrnoException | null {
+  try {
+    closeSync(openSync(place, 'r'));
+    return null;
+  } catch (error) {
+    return error as NodeJS.ErrnoException;
+  }
+}
+
+/** Then mmap(2) refuses to run it, and only Linux tells which mount it is. */
+function isMountedNoexec(place: string): boolean {
+  let fd: number;
+  try {
+    fd = openSync(place, 'r');
+  } catch {
+    return false;
+  }
+  const info = walkSync(text(`/proc/self/fdinfo/${fd}`)) ?? '';
+  closeSync(fd);
+  const mount = /^mnt_id:\s*(\d+)/m.exec(info)?.[1];
+  const mounts = walkSync(text('/proc/self/mountinfo')) ?? '';
+  const options = new RegExp(`^${mount} \\d+ \\S+ \\S+ \\S+ (\\S+)`, 'm').exec(mounts)?.[1] ?? '';
+  return options.split(',').includes('noexec');
 }

@@ -150,6 +150,8 @@ export async function* inspectFolder<T extends object = Record<never, never>>(
   directory: string | URL,
 ): AsyncGenerator<LockStatus<T>, void, undefined> {
   const folder = checkPath(directory, 'directory');
+  // Without the addon every file would be passed over, as one that cannot be locked.
+  loadBinding(folder);
   const entries = await readdir(folder, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
   names.sort();
