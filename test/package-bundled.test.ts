@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest';
-import { attempt, installedProject, ROOT, run, testWith } from './support/package-project.js';
+import { attempt, installedProject, run, testWith } from './support/package-project.js';
 
 const ESBUILD = ['esbuild@0.28.2'];
 
@@ -93,12 +93,18 @@ testWith(ESBUILD, 'in a bundle, with HOLDFAST_PREBUILD', (folder) => {
   expect(node(file, { HOLDFAST_PREBUILD: elsewhere })).toBe(SAID);
 });
 
-testWith(ESBUILD, 'in a bundle that is CommonJS, as documented', (folder) => {
-  const page = readFileSync(join(ROOT, 'docs', 'bundling.md'), 'utf8');
-  const [, define = ''] = /(--define:\S+)/.exec(page) ?? [];
-  const [, banner = ''] = /--banner:js="([^"]+)"/.exec(page) ?? [];
+testWith(ESBUILD, 'in a bundle that is CommonJS, which has no import.meta.url', (folder) => {
   const file = join(out, 'dist', 'app.cjs');
-  bundle(folder, 'cjs', file, define, `--banner:js=${banner}`);
+  bundle(folder, 'cjs', file);
+  cpSync(prebuilds(), join(out, 'prebuilds'), { recursive: true });
+  expect(node(file)).toBe(SAID);
+});
+
+testWith(ESBUILD, 'in a bundle in which the place is defined, as was documented', (folder) => {
+  const file = join(out, 'dist', 'app.cjs');
+  const url = "require('node:url').pathToFileURL(__filename).href";
+  const banner = `--banner:js=const bundleUrl = ${url};`;
+  bundle(folder, 'cjs', file, '--define:import.meta.url=bundleUrl', banner);
   cpSync(prebuilds(), join(out, 'prebuilds'), { recursive: true });
   expect(node(file)).toBe(SAID);
 });
