@@ -1,7 +1,7 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
-import { COMMAND, call, finish } from './support/command.js';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { COMMAND, call, finish, start } from './support/command.js';
 import { testFolder } from './support/folder.js';
 import { Program } from './support/program.js';
 import { needs } from './support/tools.js';
@@ -36,6 +36,28 @@ describe('holdfast doctor', () => {
     expect(stdout).toMatch(/locks work here\n$/);
     expect(readdirSync(folder)).toEqual([]);
   });
+
+  test('removes what it has made, and nothing that somebody else put there', async () => {
+    const folder = testFolder();
+    const program = start(['doctor', folder]);
+    const own = await made(folder);
+    writeFileSync(join(own, 'notes'), 'precious\n');
+    const { code } = await program.end();
+    expect(code).toBe(0);
+    expect(readdirSync(own)).toEqual(['notes']);
+    expect(readFileSync(join(own, 'notes'), 'utf8')).toBe('precious\n');
+  });
+
+  /** The path of what comes to be in a folder. */
+  function made(folder: string): Promise<string> {
+    return new Promise((resolve) => {
+      const watcher = watch(folder, (_, name) => {
+        watcher.close();
+        resolve(join(folder, String(name)));
+      });
+      onTestFinished(() => watcher.close());
+    });
+  }
 
   test('--json has it all', async () => {
     const { code, stdout } = await finish(['doctor', '--json', testFolder()]);

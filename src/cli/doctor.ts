@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readFileSync,
   realpathSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -95,7 +96,18 @@ async function examine(typed: string): Promise<Diagnosis> {
     return { ...said, checks, ...promises(remote, works, checks) };
   } finally {
     other.kill();
-    rmSync(folder, { recursive: true, force: true });
+    removeOwn(folder);
+  }
+}
+
+/** By name: what somebody else has put into the folder stays, and so does the folder. */
+function removeOwn(folder: string): void {
+  for (const name of FILES) rmSync(join(folder, name), { force: true });
+  try {
+    rmdirSync(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
   }
 }
 
@@ -115,6 +127,17 @@ async function perform(what: string, look: () => Promise<Omit<Check, 'what'>>): 
 }
 
 type Look = (folder: string, other: Peer, remote: boolean) => Promise<Omit<Check, 'what'>>;
+
+/** All that the checks make in the folder. */
+const FILES = [
+  'same.lock',
+  'other.lock',
+  'count.lock',
+  'count.lock.count',
+  'handover.lock',
+  'holder.lock',
+  'killed.lock',
+];
 
 /** One after the other; each leaves nothing locked. */
 const CHECKS: Record<string, Look> = {
