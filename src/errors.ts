@@ -10,7 +10,9 @@ export type LockErrorCode =
   | 'ERR_LOCK_STATE'
   | 'ERR_LOCK_FORCE'
   | 'ERR_CLAIM_CONFLICT'
-  | 'ERR_CLAIM_INVALID';
+  | 'ERR_CLAIM_INVALID'
+  | 'ERR_ID_AMBIGUOUS'
+  | 'ERR_ID_COUNTER';
 
 // Found on the instance, so that an error made by another copy of the package
 // is known as well: instanceof would not do.

@@ -14,18 +14,20 @@ import {
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { NEXT_ID_HELP } from '../src/cli/help.js';
+import { nextId as runNextId } from '../src/cli/next-id.js';
 import { FileLock } from '../src/index.js';
-import { call, finish, start } from './support/command.js';
+import { call, finish, Screen, start } from './support/command.js';
 import { testFolder } from './support/folder.js';
 import { counterIn, oneTo } from './support/next-id-program.js';
 import type { Program } from './support/program.js';
+import { errorOf } from './support/refused.js';
 
 const LOCK = '.next-id.lock';
 
 /** `holdfast next-id …` in this process. */
 const nextId = (...args: string[]) => call('next-id', ...args);
 
-const given = (id: number) => ({ code: 0, stdout: `${id}\n`, stderr: '' });
+const given = (id: number | string) => ({ code: 0, stdout: `${id}\n`, stderr: '' });
 
 /** Says its pid, works until it is told to end, and takes the line as its status. */
 const WORK = 'echo "works $$ {id} $HOLDFAST_ID"; read -r status; exit "$status"';
@@ -74,6 +76,62 @@ describe('next-id', () => {
     expect(await nextId('--pattern=^(\\d+)-', folder)).toEqual(given(4));
   });
 
+  test('a folder whose names do not tell the id is 65, with the way out', async () => {
+    const folder = testFolder();
+    for (const name of ['0001-a.md', 'notes-2024.md']) writeFileSync(join(folder, name), '');
+    const { code, stdout, stderr } = await nextId(folder);
+    expect({ code, stdout }).toEqual({ code: 65, stdout: '' });
+    for (const word of ['0001-a.md', 'notes-2024.md', '--pattern']) expect(stderr).toContain(word);
+    expect(counterIn(folder)).toBe(null);
+    expect(await nextId(folder, '--pattern', '^(\\d+)-')).toEqual(given('0002'));
+  });
+
+  test('a file in the place of the counter is 65, and is left as it is', async () => {
+    const folder = testFolder();
+    mkdirSync(join(folder, 'deploy.new'));
+    writeFileSync(join(folder, 'deploy.last'), 'notes\n');
+    const { code, stdout, stderr } = await nextId('--lock-name', 'deploy', folder);
+    expect({ code, stdout }).toEqual({ code: 65, stdout: '' });
+    expect(stderr).toContain('deploy.last');
+    expect(readFileSync(join(folder, 'deploy.last'), 'utf8')).toBe('notes\n');
+    expect(readdirSync(folder).sort()).toEqual(['deploy', 'deploy.last', 'deploy.new']);
+  });
+
+  test('the width of the names is kept, or what --pad says', async () => {
+    const folder = testFolder();
+    writeFileSync(join(folder, '0008-a.md'), '');
+    expect(await nextId(folder)).toEqual(given('0009'));
+    const words = [folder, 'sh', '-c', 'echo "$HOLDFAST_ID {id}"'];
+    expect(await finish(['next-id', ...words])).toMatchObject({ stdout: '0010 0010\n' });
+    expect(await nextId(folder, '--pad', '1')).toEqual(given(11));
+    expect(await nextId('--pad=6', folder)).toEqual(given('000012'));
+    expect(await nextId('--pad', '3', testFolder())).toEqual(given('001'));
+  });
+
+  test('--with counts other folders as well, and may be repeated', async () => {
+    const [one, two, three] = [testFolder(), testFolder(), testFolder()];
+    writeFileSync(join(two, '0007-a.md'), '');
+    expect(await nextId(one, '--with', two, `--with=${three}`)).toEqual(given('0008'));
+    expect([one, two, three].map((each) => counterIn(each))).toEqual(['8\n', '8\n', '8\n']);
+    expect(await nextId(three)).toEqual(given(9));
+  });
+
+  test('--with a folder that is held: 75, and which one it is', async () => {
+    const [one, two] = [testFolder(), testFolder()];
+    const lock = FileLock.acquireSync(join(two, LOCK));
+    const { code, stderr } = await nextId(one, '--with', two, '-w', '0');
+    lock.releaseSync();
+    expect(code).toBe(75);
+    expect(stderr).toContain(`the ids of ${two} are held by pid ${process.pid}`);
+  });
+
+  test('--with a folder that is not there is 73, and it is not made', async () => {
+    const folder = testFolder();
+    const missing = join(folder, 'missing');
+    expect(await nextId(folder, '--with', missing)).toMatchObject({ code: 73, stdout: '' });
+    expect(existsSync(missing)).toBe(false);
+  });
+
   test('--start is the first id', async () => {
     const folder = testFolder();
     expect(await nextId(folder, '--start', '100')).toEqual(given(100));
@@ -95,11 +153,36 @@ describe('next-id', () => {
   );
 
   test('the help has every option and code, in the width of a terminal', () => {
-    for (const option of ['--pattern', '--timeout', '--reuse', '--start', '--lock-name', '-w']) {
+    for (const option of [
+      '--pattern',
+      '--with',
+      '--pad',
+      '--timeout',
+      '--reuse',
+      '--start',
+      '--lock-name',
+      '-w',
+    ]) {
       expect(NEXT_ID_HELP).toContain(option);
     }
     for (const code of [64, 65, 69, 73, 75]) expect(NEXT_ID_HELP).toContain(String(code));
     expect(NEXT_ID_HELP.split('\n').filter((line) => line.length > 80)).toEqual([]);
+  });
+});
+
+describe('an id that could not be printed', () => {
+  test.each([['ENOSPC'], ['EPIPE']])('is free, and the error comes through: %s', async (code) => {
+    const folder = testFolder();
+    const failure = Object.assign(new Error(code), { code, syscall: 'write' });
+    const stdout = {
+      write: () => {
+        throw failure;
+      },
+    };
+    const streams = { stdout, stderr: new Screen() };
+    expect(await errorOf(() => runNextId([folder], streams))).toBe(failure);
+    expect(counterIn(folder)).toBe(null);
+    expect(await nextId(folder)).toEqual(given(1));
   });
 });
 
@@ -286,6 +369,14 @@ describe('wrong words are 64, and nothing is made', () => {
     [['--']],
     [['--bogus', 'dir']],
     [['dir', '--bogus']],
+    [['--constructor', 'dir']],
+    [['dir', '--toString']],
+    [['dir', '--__proto__']],
+    [['--with', '', 'dir']],
+    [['dir', '--with']],
+    [['--pad', 'four', 'dir']],
+    [['--pad', '0', 'dir']],
+    [['--pad', '17', 'dir']],
     [['-Z', 'dir']],
     [['--pattern', '(', 'dir']],
     [['--pattern']],

@@ -1,5 +1,8 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -8,11 +11,18 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { FileLock, fileLocker, type Locker } from '../src/index.js';
-import { type Create, type NextIdOptions, withNextId } from '../src/next-id.js';
+import { FileLock, fileLocker, isLockError, type Locker } from '../src/index.js';
+import {
+  AmbiguousIdError,
+  type Create,
+  IdCounterError,
+  type NextIdOptions,
+  withNextId,
+} from '../src/next-id.js';
 import { memoryLocker } from '../src/testing.js';
 import { descriptorsTo } from './support/census.js';
 import { testFolder } from './support/folder.js';
@@ -100,6 +110,7 @@ describe('the next id', () => {
     for (const id of oneTo(5)) {
       expect(await withNextId(folder, async (given) => `value ${given}`)).toEqual({
         id,
+        text: String(id),
         value: `value ${id}`,
       });
     }
@@ -107,7 +118,7 @@ describe('the next id', () => {
   });
 
   test('is one above the largest in the folder, whatever kind the entry is', async () => {
-    const folder = folderWith('task-3', '17', 'readme.md');
+    const folder = folderWith('task-3', 'job17', 'readme.md');
     mkdirSync(join(folder, 'dir-20'));
     symlinkSync('nowhere', join(folder, 'link-21'));
     expect(await next(folder)).toBe(22);
@@ -123,7 +134,7 @@ describe('the next id', () => {
   test('options may be undefined', async () => {
     const folder = testFolder();
     const none = undefined as unknown as NextIdOptions;
-    expect(await withNextId(folder, none, () => 'made')).toEqual({ id: 1, value: 'made' });
+    expect(await withNextId(folder, none, () => 'made')).toMatchObject({ id: 1, value: 'made' });
   });
 
   test('a missing folder is made, with those above it', async () => {
@@ -148,7 +159,7 @@ describe('the next id', () => {
         const { id } = await withNextId(folder, async (given) => {
           expect(++inside).toBe(1);
           await new Promise(setImmediate);
-          making(folder)(given, { signal: new AbortController().signal });
+          mkdirSync(join(folder, `task-${given}`));
           inside--;
         });
         return id;
@@ -291,60 +302,119 @@ describe('the counter', () => {
     expect(counterIn(folder)).toBe('7\n');
   });
 
-  test.each([
-    ['empty', ''],
-    ['a word', 'seven\n'],
+  test.each<[string, string | Buffer]>([
+    ['notes', 'notes\n'],
+    ['nothing', ''],
     ['negative', '-7\n'],
     ['a fraction', '7.5\n'],
     ['hexadecimal', '0x10\n'],
     ['an exponent', '1e3\n'],
     ['two numbers', '7 8\n'],
     ['two lines', '7\n8\n'],
+    ['a number and much more', `7\n${'\n'.repeat(500)}notes`],
     ['NUL bytes', '\0\0\0\0'],
     ['no text', Buffer.from([0xff, 0xfe, 0x31])],
     ['too large', '9007199254740992\n'],
     ['absurdly large', '9'.repeat(5000)],
     ['Infinity', 'Infinity\n'],
-  ])('with garbage (%s) is ignored with a warning, and healed', async (_, garbage) => {
+  ])('with %s in it is refused and left as it is', async (_, content) => {
     const folder = folderWith('task-6');
-    writeFileSync(join(folder, `${LOCK}.last`), garbage);
-    const all = await warningsOf(async () => expect(await next(folder)).toBe(7));
-    // Of another test one may come late.
-    const warnings = all.filter((each) => each.includes(folder));
-    expect(warnings).toHaveLength(1);
-    expect(warnings[0]).toContain(`${LOCK}.last`);
-    expect(counterIn(folder)).toBe('7\n');
+    const path = join(folder, `${LOCK}.last`);
+    writeFileSync(path, content);
+    await refusedForCounter(folder);
+    expect(readFileSync(path)).toEqual(Buffer.from(content));
   });
 
-  test('one that cannot be read is an error before anything is created', async () => {
-    const folder = testFolder();
-    mkdirSync(join(folder, `${LOCK}.last`));
+  /** Nothing is created, nothing is left behind, and the way out is named. */
+  async function refusedForCounter(folder: string, options: NextIdOptions = {}): Promise<void> {
+    const { lockName = LOCK } = options;
+    const names = (): string[] => readdirSync(folder).filter((name) => name !== lockName);
+    const before = names();
     let created = false;
     const create = (): void => {
       created = true;
     };
-    const error = await errorOf(() => withNextId(folder, create));
-    expect(error).toMatchObject({ code: 'EISDIR' });
+    const path = join(folder, `${lockName}.last`);
+    const error = await errorOf(() => withNextId(folder, options, create));
+    expect(error).toBeInstanceOf(IdCounterError);
+    expect(error).toMatchObject({ code: 'ERR_ID_COUNTER', path });
+    expect(isLockError(error, 'ERR_ID_COUNTER')).toBe(true);
+    expect((error as Error).message).toContain('lock name');
     expect(created).toBe(false);
+    expect(names()).toEqual(before);
+    expect(descriptorsTo(folder)).toBe(0);
+  }
+
+  test.each<[string, (path: string) => void]>([
+    ['a folder', (path) => mkdirSync(path)],
+    ['a folder with something in it', (path) => mkdirSync(join(path, 'x'), { recursive: true })],
+    ['a FIFO', (path) => void execFileSync('mkfifo', [path])],
+    ['a symbolic link to nothing', (path) => symlinkSync('nowhere', path)],
+    ['a symbolic link to itself', (path) => symlinkSync(path, path)],
+    ['a device', (path) => symlinkSync('/dev/zero', path)],
+  ])('that is %s is refused and left as it is', async (_, make) => {
+    const folder = folderWith('task-6');
+    const path = join(folder, `${LOCK}.last`);
+    make(path);
+    const { ino } = lstatSync(path);
+    await refusedForCounter(folder);
+    expect(lstatSync(path).ino).toBe(ino);
     expect(isFree(join(folder, LOCK))).toBe(true);
   });
 
-  test('is replaced, and not written into: a link there leads nowhere else', async () => {
+  test('that is a socket is refused', async () => {
+    const folder = testFolder();
+    const server = createServer().listen(join(folder, `${LOCK}.last`));
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    await refusedForCounter(folder);
+  });
+
+  test('a link is not followed, for reading or for writing', async () => {
     const folder = testFolder();
     const precious = join(testFolder(), 'precious');
     writeFileSync(precious, '5\n');
     symlinkSync(precious, join(folder, `${LOCK}.last`));
-    symlinkSync(precious, join(folder, `${LOCK}.new`));
-    expect(await next(folder)).toBe(6);
+    await refusedForCounter(folder);
     expect(readFileSync(precious, 'utf8')).toBe('5\n');
-    expect(counterIn(folder)).toBe('6\n');
+  });
+
+  test('somebody else takes its name while create runs: that is left as it is', async () => {
+    const folder = testFolder();
+    const path = join(folder, `${LOCK}.last`);
+    const create = (): void => writeFileSync(path, 'notes\n');
+    const error = await errorOf(() => withNextId(folder, create));
+    expect(error).toMatchObject({ code: 'ERR_ID_COUNTER', path });
+    expect(readFileSync(path, 'utf8')).toBe('notes\n');
     expect(readdirSync(folder).sort()).toEqual([LOCK, `${LOCK}.last`]);
   });
 
-  test('what a killed process left beside it is no obstacle', async () => {
-    const folder = folderWith(`${LOCK}.new`);
-    expect(await next(folder)).toBe(1);
-    expect(readdirSync(folder).sort()).toEqual([LOCK, `${LOCK}.last`]);
+  test('a larger number that is written into it while create runs is kept', async () => {
+    const folder = testFolder();
+    await withNextId(folder, () => writeFileSync(join(folder, `${LOCK}.last`), '40\n'));
+    expect(counterIn(folder)).toBe('40\n');
+    expect(await next(folder)).toBe(41);
+  });
+
+  test('what has a name like those of its files is left as it is', async () => {
+    const folder = testFolder();
+    mkdirSync(join(folder, 'deploy.new', 'src'), { recursive: true });
+    writeFileSync(join(folder, 'deploy.new', 'src', 'main.c'), 'precious');
+    writeFileSync(join(folder, 'deploy.last'), 'notes\n');
+    await refusedForCounter(folder, { lockName: 'deploy' });
+    expect(readFileSync(join(folder, 'deploy.last'), 'utf8')).toBe('notes\n');
+    rmSync(join(folder, 'deploy.last'));
+    expect(await next(folder, { lockName: 'deploy' })).toBe(1);
+    expect(readFileSync(join(folder, 'deploy.new', 'src', 'main.c'), 'utf8')).toBe('precious');
+    expect(readdirSync(folder).sort()).toEqual(['deploy', 'deploy.last', 'deploy.new']);
+  });
+
+  test('what a killed process left beside it is no obstacle, and counts as nothing', async () => {
+    const left = `${LOCK}.0123456789abcdef.new`;
+    const folder = folderWith(left, 'task-2');
+    expect(await next(folder)).toBe(3);
+    expect(await next(folder, { pattern: /(\d+)/ })).toBe(4);
+    expect(readdirSync(folder).sort()).toEqual([left, LOCK, `${LOCK}.last`, 'task-2'].sort());
   });
 
   test('is as readable as other files that this process makes', async () => {
@@ -356,23 +426,89 @@ describe('the counter', () => {
 });
 
 describe('an id in a name', () => {
-  test.each<[string, number | null]>([
-    ['task-7', 7],
-    ['7-task', 7],
-    ['7', 7],
-    ['2024-task-12-login', 12],
-    ['v1.2.3.txt', 3],
-    ['0042', 42],
-    ['task--5', 5],
-    ['ütask-8ü', 8],
-    ['.hidden-6', 6],
-    ['task', null],
-    ['task-٣', null],
-  ])('%s: the last run of digits', async (name, id) => {
+  test.each<[string, string[], number]>([
+    ['the number that names begin with', ['7-task', '9-of-100'], 9],
+    ['of decision records', ['0001-record.md', '0002-use-postgres.md', '0003-by-oauth2.md'], 3],
+    ['of a roadmap', ['0001-record.md', '0002-roadmap-2024.md', 'template.md', 'README.md'], 2],
+    ['of migrations', ['1-oauth2.sql', '2-b.sql', 'env.py', 'meta'], 2],
+    ['of timestamps', ['20260301120000_create_users.sql'], 20_260_301_120_000],
+    ['of numbers alone', ['7', '0042'], 42],
+    ['of two files of one migration', ['0003_a.up.sql', '0003_a.down.sql'], 3],
+    ['else their only number', ['task-1', 'task-2'], 2],
+    ['whatever is before it', ['feature-7', 'wt-3', 'main'], 7],
+    ['whatever is behind it', ['job7.md', 'v3.txt'], 7],
+    ['not after ASCII', ['ütask-8ü', 'task--5'], 8],
+    ['none without digits', ['task', 'template.md', 'README'], 0],
+    ['none with other digits', ['task-٣'], 0],
+    ['hidden names do not count', ['.0009-a.md.swp', '.gitkeep2', '0001-a.md', '.DS_Store'], 1],
+    ['hidden names alone', ['.task-6', '.7'], 0],
+  ])('%s: %j', async (_, names, last) => {
     const warnings = await warningsOf(async () => {
-      expect(await next(folderWith(name))).toBe((id ?? 0) + 1);
+      expect(await next(folderWith(...names))).toBe(last + 1);
     });
     expect(warnings).toEqual([]);
+  });
+
+  test.each<[string, string[], string[]]>([
+    [
+      'some begin with one',
+      ['0001-a.md', 'notes-2024.md', 'template.md'],
+      ['0001-a.md', 'notes-2024.md'],
+    ],
+    ['also where those are few', ['task-1', 'task-2', '2fa.md'], ['2fa.md', 'task-']],
+    ['several numbers', ['v1.2.3'], ['v1.2.3']],
+    ['several in one of them', ['task-1', 'task-2-oauth2'], ['task-2-oauth2']],
+    ['a number in the ending', ['clip-7.mp4'], ['clip-7.mp4']],
+  ])('is not guessed: %s (%j)', async (_, names, clash) => {
+    const folder = folderWith(...names);
+    let created = false;
+    const create = (): void => {
+      created = true;
+    };
+    const error = await errorOf(() => withNextId(folder, create));
+    expect(error).toBeInstanceOf(AmbiguousIdError);
+    expect(error).toMatchObject({ code: 'ERR_ID_AMBIGUOUS', path: folder });
+    const { message, names: found } = error as AmbiguousIdError;
+    expect(found).toHaveLength(clash.length);
+    for (const [at, name] of clash.entries()) expect(found[at]).toContain(name);
+    for (const name of found) expect(message).toContain(name);
+    expect(message).toContain('pattern');
+    expect(created).toBe(false);
+    expect(counterIn(folder)).toBe(null);
+    expect(isFree(join(folder, LOCK))).toBe(true);
+    // The way out.
+    expect(await next(folder, { pattern: /^(\d+)/ })).toBeGreaterThan(0);
+  });
+
+  test('with reuse, the smallest that no name begins with', async () => {
+    expect(await next(folderWith('1-oauth2.sql', '2-b.sql'), { reuse: true })).toBe(3);
+    expect(await next(folderWith('1-oauth2.sql', '3-b.sql'), { reuse: true })).toBe(2);
+  });
+
+  test('a counter beside names that are not clear does not make them clear', async () => {
+    const folder = folderWith('0001-a.md', 'notes-2024.md');
+    writeFileSync(join(folder, `${LOCK}.last`), '1\n');
+    expect(await errorOf(() => next(folder))).toMatchObject({ code: 'ERR_ID_AMBIGUOUS' });
+  });
+
+  test('a name that create makes unclear does not hide its error', async () => {
+    const folder = folderWith('task-1');
+    const failure = new Error('from create');
+    const create = (): void => {
+      mkdirSync(join(folder, 'task-2-oauth2'));
+      throw failure;
+    };
+    const warnings = await warningsOf(async () => {
+      expect(await errorOf(() => withNextId(folder, create))).toBe(failure);
+    });
+    expect(warnings).toHaveLength(1);
+  });
+
+  test('a name that would write to the terminal is made harmless in the error', async () => {
+    const name = '\u001b[31mtask-1-2\n';
+    const error = (await errorOf(() => next(folderWith(name)))) as AmbiguousIdError;
+    expect(error.names).toEqual([name]);
+    expect(error.message).not.toMatch(/\p{Cc}/u);
   });
 
   test.each<[string, RegExp, number]>([
@@ -416,17 +552,66 @@ describe('an id in a name', () => {
   });
 
   test('one that would write to the terminal is made harmless in the warning', async () => {
-    const folder = folderWith(`\u001b[31m\n${'9'.repeat(30)}`);
+    const folder = folderWith(`\u001b[m\n${'9'.repeat(30)}`);
     const [warning = ''] = await warningsOf(() => next(folder));
     expect(warning).toContain('9'.repeat(30));
     expect(warning).not.toMatch(/\p{Cc}/u);
   });
 
   test('entries whose name begins with lockName are not scanned', async () => {
+    const pattern = /(\d+)/;
     const folder = folderWith(`${LOCK}.77`, `${LOCK}-78`, 'task-2');
-    expect(await next(folder)).toBe(3);
+    expect(await next(folder, { pattern })).toBe(3);
     const other = folderWith('.wt.lock.77', `${LOCK}.78`);
-    expect(await next(other, { lockName: '.wt.lock' })).toBe(79);
+    expect(await next(other, { lockName: '.wt.lock', pattern })).toBe(79);
+    const plain = folderWith('ids.77', 'task-2');
+    expect(await next(plain, { lockName: 'ids' })).toBe(3);
+  });
+});
+
+describe('the width', () => {
+  test.each<[string, string[], string]>([
+    ['kept', ['0001-a.md', '0003-b.md'], '0004'],
+    ['kept where the last is as long', ['0009', '0010'], '0011'],
+    ['kept behind a name', ['task-07', 'task-12'], '13'],
+    ['kept beside longer ones', ['001', '999', '1000'], '1001'],
+    ['kept for the first longer one', ['0001', '9999'], '10000'],
+    ['of the only one', ['08'], '09'],
+    ['not there where there are no zeros', ['10', '11'], '12'],
+    ['not guessed of different ones', ['01', '002'], '3'],
+    ['not guessed where some have none', ['7', '0042'], '43'],
+    ['that of zero', ['0'], '1'],
+    ['that of two zeros', ['00'], '01'],
+    ['not that of timestamps', ['20260301120000_a.sql'], '20260301120001'],
+  ])('is %s: %j', async (_, names, text) => {
+    const folder = folderWith(...names);
+    const given = await withNextId(folder, (id, context) => [id, context.text]);
+    expect(given).toEqual({ id: Number(text), text, value: [Number(text), text] });
+  });
+
+  test('is that of what a pattern finds', async () => {
+    const folder = folderWith('2024-007', '2024-011');
+    const options = { pattern: /-(\d+)$/ };
+    expect(await withNextId(folder, options, nothing)).toMatchObject({ id: 12, text: '012' });
+  });
+
+  test.each<[number, string[], string]>([
+    [4, [], '0001'],
+    [1, ['0003'], '4'],
+    [2, ['0003'], '04'],
+    [2, ['99'], '100'],
+    [16, [], '0000000000000001'],
+  ])('pad %i beside %j: %s', async (pad, names, text) => {
+    const folder = folderWith(...names);
+    expect(await withNextId(folder, { pad }, nothing)).toMatchObject({ text, id: Number(text) });
+    expect(counterIn(folder)).toBe(`${Number(text)}\n`);
+  });
+
+  test('with scan there is none but pad', async () => {
+    const folder = folderWith('0007');
+    const scan = () => [7];
+    expect(await withNextId(folder, { scan }, nothing)).toMatchObject({ text: '8' });
+    expect(await withNextId(folder, { scan, pad: 3 }, nothing)).toMatchObject({ text: '009' });
   });
 });
 
@@ -588,7 +773,7 @@ describe('the lock', () => {
     expect(readdirSync(folder).sort()).toEqual(['.wt-create.lock', '.wt-create.lock.last']);
   });
 
-  test.each(['a'.repeat(247), 'a'.repeat(250), 'é'.repeat(125)])(
+  test.each(['a'.repeat(233), 'a'.repeat(234), 'é'.repeat(117)])(
     'may have the longest name that is accepted (%#)',
     async (lockName) => {
       const folder = testFolder();
@@ -728,7 +913,7 @@ describe('a signal', () => {
       controller.abort(reason);
       return 'finished all the same';
     });
-    expect(result).toEqual({ id: 1, value: 'finished all the same' });
+    expect(result).toMatchObject({ id: 1, value: 'finished all the same' });
   });
 
   test('without one, create has one that is not aborted', async () => {
@@ -850,8 +1035,8 @@ const wrong: [title: string, options: unknown, code: string][] = [
   ['lockName with a slash', { lockName: 'a/b' }, VALUE],
   ['lockName that climbs', { lockName: '../lock' }, VALUE],
   ['lockName with NUL', { lockName: 'a\0b' }, VALUE],
-  ['lockName too long', { lockName: 'a'.repeat(251) }, VALUE],
-  ['lockName too long in bytes', { lockName: 'é'.repeat(126) }, VALUE],
+  ['lockName too long', { lockName: 'a'.repeat(235) }, VALUE],
+  ['lockName too long in bytes', { lockName: 'é'.repeat(118) }, VALUE],
   ['lockName huge', { lockName: 'a'.repeat(1_000_000) }, VALUE],
   ['timeout a string', { timeout: '30' }, TYPE],
   ['timeout null', { timeout: null }, TYPE],
@@ -868,6 +1053,16 @@ const wrong: [title: string, options: unknown, code: string][] = [
   ['start a fraction', { start: 1.5 }, RANGE],
   ['start Infinity', { start: Number.POSITIVE_INFINITY }, RANGE],
   ['start unsafe', { start: Number.MAX_SAFE_INTEGER + 1 }, RANGE],
+  ['with a string', { with: 'other' }, TYPE],
+  ['with null', { with: null }, TYPE],
+  ['with a number in it', { with: [7] }, TYPE],
+  ['with an empty path in it', { with: [''] }, VALUE],
+  ['pad a string', { pad: '4' }, TYPE],
+  ['pad null', { pad: null }, TYPE],
+  ['pad NaN', { pad: Number.NaN }, RANGE],
+  ['pad 0', { pad: 0 }, RANGE],
+  ['pad a fraction', { pad: 1.5 }, RANGE],
+  ['pad too large', { pad: 17 }, RANGE],
   ['locker null', { locker: null }, TYPE],
   ['locker without acquire', { locker: {} }, TYPE],
   ['locker a function', { locker: fileLocker }, TYPE],

@@ -37,9 +37,9 @@ const REFUSALS = ['ERR_LOCK_HELD', 'ERR_LOCK_TIMEOUT', 'ERR_CLAIM_CONFLICT'];
 export function exitCodeOf(error: unknown): number {
   if (typeof error !== 'object' || error === null) return EXIT.software;
   const { code, syscall } = error as { code?: unknown; syscall?: unknown };
-  if (syscall === 'open' || syscall === 'mkdir') return EXIT.cantCreate;
+  if (['open', 'mkdir', 'realpath'].includes(syscall as string)) return EXIT.cantCreate;
   if (syscall !== undefined) return EXIT.data;
   if (typeof code !== 'string') return EXIT.software;
   if (REFUSALS.includes(code)) return EXIT.refused;
-  return /^ERR_(LOCK|CLAIM)_/.test(code) ? EXIT.data : EXIT.usage;
+  return /^ERR_(LOCK|CLAIM|ID)_/.test(code) ? EXIT.data : EXIT.usage;
 }

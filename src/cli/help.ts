@@ -135,26 +135,36 @@ that is gone; 73 the folder cannot be made or opened; 70 a fault of holdfast.
 export const NEXT_ID_HELP = `Usage: holdfast next-id [options] DIR [--] [COMMAND [ARGUMENT…]]
 
 Prints the next id of DIR: one above the largest number in the names of its
-entries and above the last one given out. With COMMAND the id is its: {id} in
-its arguments is replaced, HOLDFAST_ID is set, and the next one waits until
+entries and above the last one given out. With COMMAND, {id} in its arguments
+is replaced by the id, HOLDFAST_ID is set to it, and other callers wait until
 COMMAND has ended. If COMMAND fails, the id is free again, unless an entry with
 it has appeared.
 
       --pattern REGEXP     finds the id in an entry's name, in its first group;
-                           by default the last run of digits
-  -w, --timeout TIME       wait at most TIME (30; 500ms, 10m) for others to be
-                           done; 30 s
+                           by default the number that names begin with, or, if
+                           none does, their only number
+      --with DIR2          another folder that shares the numbers; repeatable
+      --pad N              write at least N digits: 0042; by default as many as
+                           the entries, if all of them are padded alike
+  -w, --timeout TIME       wait at most TIME (30; 500ms, 10m) for other callers;
+                           30 s
       --reuse              the smallest id that no entry has, so that ids of
                            deleted entries come back
       --start N            the first id; 1
-      --lock-name NAME     of the lock file in DIR; .next-id.lock
+      --lock-name NAME     the name of the lock file in DIR; .next-id.lock
   -h, --help
 
-COMMAND inherits the lock: if holdfast is killed, the next one still waits for
-it. The last id is kept in DIR, in a file named like the lock with .last behind.
+Names that begin with a dot do not count, except with --pattern. If some names
+begin with a number and others have one elsewhere, or a name has several, the
+id is not guessed: exit status 65, use --pattern.
 
-Exit status: 0, or that of COMMAND; 75 the time is up; 64 wrong usage; 65 the
-lock failed; 69 COMMAND cannot be run; 73 the lock cannot be made or opened.
+COMMAND inherits the lock on DIR: if holdfast is killed, other callers still
+wait for COMMAND. The last id is kept in each folder, in the file NAME.last.
+
+Exit status: 0, or the status of COMMAND; 75 the time is up; 64 wrong usage; 65
+the id is not clear, there is none left, or the lock failed; 69 COMMAND cannot
+be run; 73 a folder or lock cannot be made or opened; 74 the id could not be
+printed, and is not given out.
 `;
 
 export const ELECT_HELP = `Usage: holdfast elect [options] DIR [--] COMMAND [ARGUMENT…]

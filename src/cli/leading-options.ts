@@ -4,7 +4,8 @@ import { usageError } from './exit-codes.js';
 type Options = NonNullable<ParseArgsConfig['options']>;
 
 export interface Leading {
-  values: Map<string, string | true>;
+  /** An option that is `multiple` has an array. */
+  values: Map<string, string | true | string[]>;
   /** The first word that is no option. */
   operand: string | undefined;
   /** What follows it, with options of its own. */
@@ -17,7 +18,7 @@ export interface Leading {
  */
 export function parseLeading(argv: string[], options: Options, name: string): Leading {
   const { tokens } = parseArgs({ args: argv, options, strict: false, tokens: true });
-  const values = new Map<string, string | true>();
+  const values = new Map<string, string | true | string[]>();
   let operand: string | undefined;
   for (const token of tokens) {
     if (token.kind === 'option') {
@@ -28,7 +29,9 @@ export function parseLeading(argv: string[], options: Options, name: string): Le
         const problem = takesValue ? 'needs a value' : 'takes no value';
         throw usageError(`${token.rawName} ${problem}`, name);
       }
-      values.set(token.name, token.value ?? true);
+      const given = token.value ?? true;
+      const earlier = (values.get(token.name) ?? []) as string[];
+      values.set(token.name, known.multiple === true ? [...earlier, given as string] : given);
       continue;
     }
     const from = token.kind === 'positional' ? token.index : token.index + 1;

@@ -1,16 +1,23 @@
-import { FileLock, type HeldLock, type Locker } from '../file-lock.js';
+import { dirname, resolve } from 'node:path';
+import type { HeldLock } from '../file-lock.js';
 import { describeHolder, type Holder } from '../holder.js';
-import { withNextId } from '../next-id.js';
+import { acquireFile, giveNextId } from '../next-id/next-id.js';
+import type { FileLockOptions } from '../options.js';
+import type { FilePath } from '../paths.js';
+import type { Caller } from './caller.js';
 import { runCommand } from './command.js';
 import { EXIT, Exit, exitCodeOf, usageError } from './exit-codes.js';
 import { parseLeading } from './leading-options.js';
 import { type Streams, say } from './streams.js';
 import { parseTime } from './time.js';
+import { bytesOf } from './words.js';
 
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
 const OPTIONS = {
   pattern: text,
+  with: { ...text, multiple: true },
+  pad: text,
   timeout: { ...text, short: 'w' },
   reuse: flag,
   start: text,
@@ -28,6 +35,9 @@ class Failed extends Error {
   }
 }
 
+/** The number could not be printed; it has not been given out. */
+class NotPrinted extends Error {}
+
 /** `holdfast next-id`. */
 export async function nextId(argv: string[], streams: Streams): Promise<number> {
   const { values, operand, command } = parseLeading(argv, OPTIONS, 'next-id');
@@ -39,49 +49,73 @@ export async function nextId(argv: string[], streams: Streams): Promise<number> 
   const value = (name: keyof typeof OPTIONS): string | undefined =>
     values.get(name) as string | undefined;
   const timeout = value('timeout');
-  const start = value('start');
-  const lockName = value('lock-name');
+  const others = (values.get('with') as string[] | undefined) ?? [];
+  if (others.includes('')) throw usageError('--with needs a folder', 'next-id');
   const options = {
     pattern: patternOf(value('pattern')),
+    with: others.map(bytesOf),
+    pad: numberOf(value('pad'), '--pad'),
     timeout: timeout === undefined ? undefined : parseTime(timeout, '--timeout', 'next-id'),
-    start: start === undefined ? undefined : numberOf(start),
+    start: numberOf(value('start'), '--start'),
     reuse: values.has('reuse'),
-    lockName,
-    locker,
+    lockName: value('lock-name'),
+  };
+  const print = (id: string): void => {
+    try {
+      streams.stdout.write(`${id}\n`);
+    } catch (cause) {
+      throw new NotPrinted('', { cause });
+    }
   };
   try {
-    const { id } = await withNextId(operand, options, async (given, { fd }) => {
-      if (command.length === 0) return;
-      const words = command.map((word) => word.replaceAll('{id}', String(given)));
-      const environment = { HOLDFAST_ID: String(given) };
-      const status = await runCommand(words, fd ?? null, { environment, caller: streams.caller });
-      if (status !== 0) throw new Failed(status);
-    });
-    if (command.length === 0) streams.stdout.write(`${id}\n`);
+    // Printed or used before it counts as given out: what nobody saw is free.
+    await giveNextId(
+      bytesOf(operand),
+      options,
+      async (_, { text: id, fd, fds }) => {
+        if (command.length === 0) return print(id);
+        const words = command.map((word) => word.replaceAll('{id}', id));
+        const environment = { HOLDFAST_ID: id };
+        const caller = withLocks(
+          streams.caller,
+          fds.filter((each) => each !== fd),
+        );
+        const status = await runCommand(words, fd ?? null, { environment, caller });
+        if (status !== 0) throw new Failed(status);
+      },
+      acquire,
+    );
     return EXIT.ok;
   } catch (error) {
     if (error instanceof Failed) return error.status;
-    return refused(error, operand, streams);
+    if (error instanceof NotPrinted) throw error.cause;
+    return refused(error, [operand, ...others], streams);
   }
+}
+
+/** The command inherits the locks as well, under their own numbers. */
+function withLocks(caller: Caller | undefined, locks: number[]): Caller | undefined {
+  return caller && { ...caller, descriptors: [...caller.descriptors, ...locks] };
 }
 
 /**
  * Closed at the end and not unlocked: a child that the command left behind in
  * the background holds the lock as long as it has the descriptor.
  */
-const locker: Locker = {
-  async acquire(path, options): Promise<HeldLock> {
-    const lock = await FileLock.acquire(path, { ...options, permissions: 0o666 });
-    const release = async (): Promise<void> => lock.detach();
-    return Object.assign(
-      { token: lock.token, fd: lock.fd, release, [Symbol.asyncDispose]: release },
-      { isCurrent: () => lock.isCurrent() },
-    );
-  },
-};
+async function acquire(path: FilePath, options: FileLockOptions): Promise<HeldLock> {
+  const lock = await acquireFile(path, { ...options, permissions: 0o666 });
+  const release = async (): Promise<void> => lock.detach();
+  return Object.assign(
+    { token: lock.token, fd: lock.fd, release, [Symbol.asyncDispose]: release },
+    { isCurrent: () => lock.isCurrent() },
+  );
+}
 
 function patternOf(source: string | undefined): RegExp | undefined {
   if (source === undefined) return undefined;
+  // Names are decoded, so half a character would never be found in them.
+  if (Buffer.from(source).toString() !== source)
+    throw usageError('--pattern is not UTF-8', 'next-id');
   try {
     return new RegExp(source, 'u');
   } catch (error) {
@@ -89,18 +123,21 @@ function patternOf(source: string | undefined): RegExp | undefined {
   }
 }
 
-function numberOf(given: string): number {
+function numberOf(given: string | undefined, option: string): number | undefined {
+  if (given === undefined) return undefined;
   if (/^\d+$/.test(given)) return Number(given);
-  throw usageError(`--start takes a number, not '${given}'`, 'next-id');
+  throw usageError(`${option} takes a number, not '${given}'`, 'next-id');
 }
 
-function refused(error: unknown, directory: string, streams: Streams): number {
+function refused(error: unknown, folders: string[], streams: Streams): number {
+  const { path } = error as NodeJS.ErrnoException;
   // The words were right, there is no id left.
-  const usedUp = (error as NodeJS.ErrnoException).path !== undefined;
+  const usedUp = path !== undefined;
   const code = exitCodeOf(error) === EXIT.usage && usedUp ? EXIT.data : exitCodeOf(error);
   if (error instanceof Exit || code === EXIT.software) throw error;
   if (code !== EXIT.refused) throw new Exit(code, (error as Error).message);
   const { holder } = error as { holder: Holder | null };
-  say(streams, `no id given: the ids of ${directory} are held by ${describeHolder(holder)}`);
+  const folder = folders.find((each) => resolve(each) === dirname(path ?? '')) ?? folders[0];
+  say(streams, `no id given: the ids of ${folder} are held by ${describeHolder(holder)}`);
   return code;
 }

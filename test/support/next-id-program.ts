@@ -7,9 +7,14 @@ const NEXT_ID = new URL('../../dist/next-id.js', import.meta.url).href;
 
 /**
  * A module with the built `withNextId`, the folder as `dir`, `make(id)` for an
- * entry `task-{id}`, and `line()` for the next line of its stdin.
+ * entry `task-{id}`, `line()` for the next line of its stdin, and `words`.
  */
-export function nextIdProgram(dir: string, source: string, options?: SpawnOptions): Program {
+export function nextIdProgram(
+  dir: string,
+  source: string,
+  options?: SpawnOptions,
+  words: string[] = [],
+): Program {
   const prelude = `
 import { withNextId } from ${JSON.stringify(NEXT_ID)};
 import { mkdirSync } from 'node:fs';
@@ -20,7 +25,7 @@ const lines = () => createInterface({ input: process.stdin })[Symbol.asyncIterat
 let input;
 const line = async () => (await (input ??= lines()).next()).value;
 `;
-  return Program.module(`${prelude}\n${source}\nprocess.exit();`, [dir], options);
+  return Program.module(`${prelude}\n${source}\nprocess.exit();`, [dir, ...words], options);
 }
 
 /** What it waits for with `line()`. */

@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { type FilePath, joinPath, pathText } from '../paths.js';
+import { IdCounterError } from './errors.js';
+
+const ENDING = '.last';
+const RANDOM_BYTES = 8;
+/** What is put behind the name of the lock, at most: `.{16 hexadecimal digits}.new`. */
+export const LONGEST_ENDING = 1 + 2 * RANDOM_BYTES + '.new'.length;
+
+/** No id has been counted yet. */
+export const NONE = -1;
+
+const COUNTER = /^\d{1,32}\r?\n?$/;
+// More than matches: of a longer file, the start does not match either.
+const LONGEST = 64;
+
+/**
+ * The last id that was given out, from the file `{lockName}.last`: a decimal
+ * number and a newline. What is anything else there belongs to somebody:
+ * `ERR_ID_COUNTER`.
+ */
+export function readCounter(directory: FilePath, lockName: string): number {
+  const path = joinPath(directory, lockName + ENDING);
+  const text = readStart(path);
+  if (text === null) return NONE;
+  const last = COUNTER.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(last)) return last;
+  throw new IdCounterError(pathText(path), 'it is not a number');
+}
+
+const REASONS: Record<string, string> = {
+  ELOOP: 'it is a symbolic link',
+  ENXIO: 'it is not a regular file',
+  EACCES: 'it may not be read',
+};
+
+/** `null` where there is no such file. */
+function readStart(path: FilePath): string | null {
+  let fd: number;
+  try {
+    const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
+    // Of a FIFO, nobody has to wait for the other end.
+    fd = openSync(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return null;
+    const reason = REASONS[code];
+    if (reason === undefined) throw error;
+    throw new IdCounterError(pathText(path), reason, error);
+  }
+  try {
+    if (!fstatSync(fd).isFile()) {
+      throw new IdCounterError(pathText(path), 'it is not a regular file');
+    }
+    const bytes = Buffer.alloc(LONGEST);
+    return bytes.toString('latin1', 0, readSync(fd, bytes));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * Counts `id`, under the lock. The file is replaced by one rename: a process
+ * that is killed leaves the old one. It also leaves the new one, which nobody
+ * removes: it is a few bytes, no scan counts it, and to tell it from a file of
+ * somebody else would take more than it is worth.
+ */
+export function raiseCounter(directory: FilePath, lockName: string, id: number): void {
+  // Looked at again: what was put there while the entry was created is kept.
+  const last = Math.max(id, readCounter(directory, lockName));
+  const random = randomBytes(RANDOM_BYTES).toString('hex');
+  const temporary = joinPath(directory, `${lockName}.${random}.new`);
+  const fd = openSync(temporary, 'wx', 0o666);
+  try {
+    try {
+      // All of it or an error: half of a number is a smaller one.
+      writeFileSync(fd, `${last}\n`);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, joinPath(directory, lockName + ENDING));
+  } catch (error) {
+    try {
+      unlinkSync(temporary);
+    } catch {
+      // The first error tells more.
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,240 @@
+import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import { argumentError, checkInteger } from '../arguments.js';
+import { isLockError, LockLostError, LockTimeoutError } from '../errors.js';
+import { FileLock, type HeldLock } from '../file-lock.js';
+import { makeFolders } from '../folders.js';
+import { printable } from '../holder.js';
+import type { FileLockOptions } from '../options.js';
+import { type FilePath, joinPath, pathText } from '../paths.js';
+import { whileHeld } from '../with-lock.js';
+import { raiseCounter, readCounter } from './counter.js';
+import { idsInNames, padded, type UsedIds } from './ids-in-names.js';
+import { checkNextId, type NextIdOptions, type Request } from './options.js';
+
+export interface CreateContext {
+  /** The id as it is to be written: padded to the width of the others, `'0004'`. */
+  text: string;
+  /** That of the options, or one that is never aborted. */
+  signal: AbortSignal;
+  /** The locked descriptor, to hand down to a child whose work is to be waited for. */
+  fd?: number;
+  /** With `with`, those of all directories: a child needs each of them. */
+  fds: readonly number[];
+}
+
+export type Create<T> = (id: number, context: CreateContext) => T | Promise<T>;
+
+/** What was given out. */
+export interface NextId<T> {
+  id: number;
+  /** The same, padded to the width of the others: `'0004'`. */
+  text: string;
+  /** What `create` has returned. */
+  value: T;
+}
+
+/**
+ * Calls `create` with the next id of a directory, one process at a time: the
+ * lock is held while it looks which ids there are, chooses, and creates.
+ *
+ * An id counts as given out once `create` has resolved, or an entry carries
+ * it: a process that is killed half-way leaves no hole. If `create` throws,
+ * its error comes through unchanged, and the id is free unless an entry with
+ * it has appeared. The last id is kept in a file beside the lock,
+ * `{lockName}.last`; the larger of it and what is there wins.
+ *
+ * What is not promised: an entry that was deleted before any next call after
+ * its creator was killed leaves no trace; programs that make entries without
+ * this lock are only seen afterwards.
+ *
+ * Rejects with `ERR_LOCK_TIMEOUT` (`ERR_LOCK_HELD` with `timeout: 0`), which names
+ * the holder; `ERR_ID_AMBIGUOUS` where the names do not tell which number is the
+ * id; `ERR_ID_COUNTER` where something else has the name of the counter;
+ * `signal.reason`; `ERR_OUT_OF_RANGE` where the ids are used up; `ERR_LOCK_LOST`
+ * if a lock file was replaced meanwhile, for then another process may have been
+ * given the same id; system and argument errors.
+ */
+export function withNextId<T>(
+  directory: string | Buffer | URL,
+  create: Create<T>,
+): Promise<NextId<T>>;
+export function withNextId<T>(
+  directory: string | Buffer | URL,
+  options: NextIdOptions,
+  create: Create<T>,
+): Promise<NextId<T>>;
+export async function withNextId<T>(
+  directory: string | Buffer | URL,
+  ...rest: [Create<T>] | [NextIdOptions | undefined, Create<T>]
+): Promise<NextId<T>> {
+  const [options, create] = rest.length === 1 ? [undefined, rest[0]] : rest;
+  return giveNextId(directory, options, create);
+}
+
+type Acquire = (
+  path: FilePath,
+  options: Pick<FileLockOptions, 'timeout' | 'signal'>,
+) => Promise<HeldLock>;
+
+/** A lock on a file whose path need not be UTF-8. */
+export function acquireFile(path: FilePath, options: FileLockOptions): Promise<FileLock> {
+  return FileLock.acquire(path as string, options);
+}
+
+/** For the command, which has locks of another kind, and paths that are not UTF-8. */
+export async function giveNextId<T>(
+  directory: unknown,
+  options: NextIdOptions | undefined,
+  create: Create<T>,
+  acquire: Acquire = acquireFile,
+): Promise<NextId<T>> {
+  const request = checkNextId(directory, options);
+  if (typeof create !== 'function') {
+    throw argumentError('ERR_INVALID_ARG_TYPE', 'create', 'a function', create);
+  }
+  const { locker, signal } = request;
+  if (signal?.aborted === true) throw signal.reason;
+  if (!existsSync(request.directory)) makeFolders(request.directory);
+  const folders = inOneOrder([request.directory, ...request.others]);
+  // Of a locker, the paths have been checked to be text.
+  const acquireOne: Acquire =
+    locker === undefined ? acquire : (path, given) => locker.acquire(pathText(path), given);
+  return whileAllHeld(request, folders, acquireOne, (locks) => giveOut(request, locks, create));
+}
+
+interface Locked {
+  folder: FilePath;
+  /** Of its lock file. */
+  path: string;
+  lock: HeldLock;
+}
+
+/**
+ * By real path, each folder once. All callers lock in this order, or two could
+ * wait for each other: (1) one that names A and B locks A, (2) one that names B
+ * and A locks B, (3) the first waits for B, the second for A.
+ */
+function inOneOrder(folders: FilePath[]): FilePath[] {
+  const byRealPath = new Map<string, FilePath>();
+  for (const folder of folders) {
+    const real = realpathSync.native(folder, 'buffer').toString('latin1');
+    if (!byRealPath.has(real)) byRealPath.set(real, folder);
+  }
+  const inOrder = [...byRealPath].sort(([one], [other]) => (one < other ? -1 : 1));
+  return inOrder.map(([, folder]) => folder);
+}
+
+/** With the locks of all `folders`, within one timeout. */
+async function whileAllHeld<R>(
+  { lockName, timeout, signal }: Request,
+  folders: FilePath[],
+  acquire: Acquire,
+  fn: (locks: Locked[]) => Promise<R>,
+): Promise<R> {
+  const deadline = performance.now() + timeout;
+  const locks: Locked[] = [];
+  const acquireNext = async (): Promise<R> => {
+    const folder = folders[locks.length];
+    if (folder === undefined) return fn(locks);
+    const path = joinPath(folder, lockName);
+    // 0 does not wait; the rest of a longer one does, however little is left.
+    const isFirst = locks.length === 0;
+    const left = isFirst || timeout === 0 ? timeout : Math.max(1, deadline - performance.now());
+    let lock: HeldLock;
+    try {
+      lock = await acquire(path, { timeout: left, signal });
+    } catch (error) {
+      if (isFirst || !isLockError(error, 'ERR_LOCK_TIMEOUT')) throw error;
+      throw new LockTimeoutError(error.path, error.holder, timeout);
+    }
+    locks.push({ folder, path: pathText(path), lock });
+    return whileHeld(lock, pathText(path), acquireNext);
+  };
+  return acquireNext();
+}
+
+async function giveOut<T>(
+  request: Request,
+  locks: Locked[],
+  create: Create<T>,
+): Promise<NextId<T>> {
+  const { directory, lockName, pad, signal = new AbortController().signal } = request;
+  const folders = locks.map(({ folder }) => folder);
+  // Before all else: one that is not ours ends the call.
+  const counters = folders.map((folder) => readCounter(folder, lockName));
+  const used = await usedIds(request, folders);
+  const id = choose(request, used.ids, counters);
+  const text = padded(id, pad ?? used.width);
+  if (signal.aborted) throw signal.reason;
+  const fd = locks.find(({ folder }) => folder === directory)?.lock.fd;
+  const fds = locks.flatMap(({ lock }) => lock.fd ?? []);
+  let value: T;
+  try {
+    value = await create(id, { text, signal, fds, ...(fd !== undefined && { fd }) });
+  } catch (error) {
+    await countWhatAppeared(request, folders, id);
+    throw error;
+  }
+  for (const { lock, path } of locks) {
+    if ((lock as Partial<FileLock>).isCurrent?.() !== false) continue;
+    const message = `${path} was removed or replaced while id ${id} was given out: it may have been given out twice`;
+    throw new LockLostError(path, message);
+  }
+  for (const folder of folders) raiseCounter(folder, lockName, id);
+  return { id, text, value };
+}
+
+/** `create` has failed: whatever happens here must not hide why. */
+async function countWhatAppeared(request: Request, folders: FilePath[], id: number): Promise<void> {
+  try {
+    const { ids } = await usedIds(request, folders);
+    if (!ids.has(id)) return;
+    for (const folder of folders) raiseCounter(folder, request.lockName, id);
+  } catch (error) {
+    warn(`that id ${id} was given out could not be noted: ${(error as Error).message}`);
+  }
+}
+
+function choose(
+  { reuse, start, directory }: Request,
+  used: ReadonlySet<number>,
+  counters: number[],
+): number {
+  let id = start;
+  if (reuse) while (used.has(id)) id++;
+  else for (const each of [...used, ...counters]) if (each >= id) id = each + 1;
+  if (id <= Number.MAX_SAFE_INTEGER) return id;
+  const path = pathText(directory);
+  const error = new RangeError(`there is no id left above ${id - 1} in ${path}`);
+  throw Object.assign(error, { code: 'ERR_OUT_OF_RANGE', path });
+}
+
+async function usedIds(request: Request, folders: FilePath[]): Promise<UsedIds> {
+  const { directory, lockName, pattern, scan } = request;
+  if (scan !== undefined) return { ids: await scannedIds(scan), width: 0 };
+  // Of a name that is not UTF-8, Node replaces all but the characters of ASCII,
+  // and so keeps the digits.
+  const names = folders.flatMap((folder) => readdirSync(folder));
+  const entries = names.filter((name) => !name.startsWith(lockName));
+  const places = folders.map((folder) => printable(pathText(folder))).join(', ');
+  return idsInNames(entries, pattern, pathText(directory), (name, text) =>
+    warn(`'${printable(name)}' in ${places} is ignored: '${printable(text)}' is no id`),
+  );
+}
+
+async function scannedIds(scan: NonNullable<Request['scan']>): Promise<Set<number>> {
+  const given = (await scan()) as Iterable<number> | AsyncIterable<number> | undefined;
+  const isList = Symbol.iterator in Object(given) || Symbol.asyncIterator in Object(given);
+  if (!isList) {
+    throw argumentError('ERR_INVALID_ARG_TYPE', 'what scan() gives', 'iterable', given);
+  }
+  const ids = new Set<number>();
+  for await (const id of given as AsyncIterable<number>) {
+    ids.add(checkInteger(id, 'an id of scan()', 0, Number.MAX_SAFE_INTEGER));
+  }
+  return ids;
+}
+
+function warn(message: string): void {
+  process.emitWarning(message, { type: 'HoldfastWarning', code: 'HOLDFAST_ID_IGNORED' });
+}

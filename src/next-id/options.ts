@@ -1,0 +1,127 @@
+import {
+  argumentError,
+  checkBoolean,
+  checkFilePath,
+  checkFunction,
+  checkInteger,
+  checkMilliseconds,
+  checkOptions,
+  checkPath,
+  checkSignal,
+} from '../arguments.js';
+import type { Locker } from '../file-lock.js';
+import type { FilePath } from '../paths.js';
+import { LONGEST_ENDING } from './counter.js';
+
+export interface NextIdOptions {
+  /**
+   * Finds the id in the name of an entry: its first group. Names that do not
+   * match have no id. Default: the number that names begin with, where all that
+   * have a number begin with one; else their only number; what fits neither is
+   * `ERR_ID_AMBIGUOUS`.
+   */
+  pattern?: RegExp | undefined;
+  /** The ids in use, where they are not in the names of the directory's entries. */
+  scan?: (() => Iterable<number> | AsyncIterable<number> | Promise<Iterable<number>>) | undefined;
+  /**
+   * Directories that share the numbers: their ids count, and the new one is
+   * counted in each. They have to exist. Each is locked, in an order that is the
+   * same for all callers.
+   */
+  with?: readonly (string | Buffer | URL)[] | undefined;
+  /**
+   * The digits of `text`, 1 to 16: shorter ids get zeros in front. Default: as
+   * the entries have them, where all are padded to the same width; else 1.
+   */
+  pad?: number | undefined;
+  /** Of the lock file, inside the directory. Default `'.next-id.lock'`. */
+  lockName?: string | undefined;
+  /** Milliseconds to wait, for all locks together, 0 to Infinity. Default 30,000. */
+  timeout?: number | undefined;
+  /**
+   * Default `false`: no id is given out twice, even after its entry was
+   * deleted. `true`: the smallest that no entry has.
+   */
+  reuse?: boolean | undefined;
+  /** The first id. Default 1. */
+  start?: number | undefined;
+  /**
+   * Where the locks come from. Default `fileLocker()`; for tests
+   * `memoryLocker()`. With one of your own, paths have to be text: a path that is
+   * not UTF-8 is `ERR_INVALID_ARG_VALUE`.
+   */
+  locker?: Locker | undefined;
+  /** Ends the wait for the lock, and is handed on to `create`. */
+  signal?: AbortSignal | undefined;
+}
+
+/** A checked call. */
+export interface Request {
+  directory: FilePath;
+  others: FilePath[];
+  lockName: string;
+  pattern: RegExp | undefined;
+  scan: NextIdOptions['scan'];
+  pad: number | undefined;
+  timeout: number;
+  reuse: boolean;
+  start: number;
+  locker: Locker | undefined;
+  signal: AbortSignal | undefined;
+}
+
+const LOCK_NAME = '.next-id.lock';
+const TIMEOUT_MILLISECONDS = 30_000;
+const LONGEST_NAME = 255 - LONGEST_ENDING;
+const MOST_DIGITS = String(Number.MAX_SAFE_INTEGER).length;
+
+export function checkNextId(directory: unknown, options: NextIdOptions | undefined): Request {
+  const checked = checkOptions(options);
+  const { lockName = LOCK_NAME, start, locker, pad, with: others = [] } = checked;
+  if (locker !== undefined && typeof locker?.acquire !== 'function') {
+    throw argumentError('ERR_INVALID_ARG_TYPE', 'options.locker', 'a Locker', locker);
+  }
+  // A locker takes text.
+  const checkFolder = locker === undefined ? checkFilePath : checkPath;
+  if (!Array.isArray(others)) {
+    throw argumentError('ERR_INVALID_ARG_TYPE', 'options.with', 'an array of paths', others);
+  }
+  return {
+    directory: checkFolder(directory, 'directory'),
+    others: others.map((each, at) => checkFolder(each, `options.with[${at}]`)),
+    lockName: checkName(lockName),
+    pattern: checkPattern(checked.pattern),
+    scan: checkFunction(checked.scan, 'options.scan'),
+    pad: pad === undefined ? undefined : checkInteger(pad, 'options.pad', 1, MOST_DIGITS),
+    timeout: checkMilliseconds(checked.timeout, 'options.timeout', TIMEOUT_MILLISECONDS),
+    reuse: checkBoolean(checked.reuse, 'options.reuse', false),
+    start:
+      start === undefined ? 1 : checkInteger(start, 'options.start', 0, Number.MAX_SAFE_INTEGER),
+    locker,
+    signal: checkSignal(checked.signal),
+  };
+}
+
+/** A copy: one with the flag g remembers where it was. */
+function checkPattern(pattern: unknown): RegExp | undefined {
+  if (pattern === undefined) return undefined;
+  if (!(pattern instanceof RegExp)) {
+    throw argumentError('ERR_INVALID_ARG_TYPE', 'options.pattern', 'a RegExp', pattern);
+  }
+  const groups = new RegExp(`${pattern.source}|`, pattern.flags).exec('') as RegExpExecArray;
+  if (groups.length > 1) return new RegExp(pattern);
+  const rule = 'with a group around the id, as in /task-(\\d+)/';
+  throw argumentError('ERR_INVALID_ARG_VALUE', 'options.pattern', rule, String(pattern));
+}
+
+function checkName(name: unknown): string {
+  if (typeof name !== 'string') {
+    throw argumentError('ERR_INVALID_ARG_TYPE', 'options.lockName', 'a string', name);
+  }
+  const isName = name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name);
+  if (!isName || Buffer.byteLength(name) > LONGEST_NAME) {
+    const rule = `the name of a file in the directory, without '/' and NUL and of at most ${LONGEST_NAME} bytes`;
+    throw argumentError('ERR_INVALID_ARG_VALUE', 'options.lockName', rule, name);
+  }
+  return name;
+}
