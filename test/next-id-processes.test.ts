@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -240,6 +240,22 @@ describe('worker threads', () => {
     expect(await said).toBe(1);
     await thread.terminate();
     expect(await next(folder)).toBe(1);
+  });
+});
+
+describe('a counter that cannot be written', () => {
+  test('is an error, and nothing is left of it', async () => {
+    const folder = testFolder();
+    writeFileSync(join(folder, '.next-id.lock.last'), '4\n');
+    const source = `
+      const { withNextId } = await import(${JSON.stringify(NEXT_ID)});
+      const { memoryLocker } = await import(new URL('testing.js', ${JSON.stringify(NEXT_ID)}));
+      report(await outcome(() => withNextId(path, { locker: memoryLocker() }, () => {})));`;
+    const wrap = ['sh', '-c', 'ulimit -f 0 && exec "$@"', 'sh'];
+    const { reports } = await runScript(folder, source, { wrap });
+    expect(reports).toEqual([expect.objectContaining({ code: 'EFBIG', syscall: 'write' })]);
+    expect(readdirSync(folder)).toEqual(['.next-id.lock.last']);
+    expect(counterIn(folder)).toBe('4\n');
   });
 });
 

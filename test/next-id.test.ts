@@ -1035,6 +1035,7 @@ const wrong: [title: string, options: unknown, code: string][] = [
   ['lockName with a slash', { lockName: 'a/b' }, VALUE],
   ['lockName that climbs', { lockName: '../lock' }, VALUE],
   ['lockName with NUL', { lockName: 'a\0b' }, VALUE],
+  ['lockName with half a character', { lockName: 'caf\udce9' }, VALUE],
   ['lockName too long', { lockName: 'a'.repeat(235) }, VALUE],
   ['lockName too long in bytes', { lockName: 'é'.repeat(118) }, VALUE],
   ['lockName huge', { lockName: 'a'.repeat(1_000_000) }, VALUE],

@@ -119,8 +119,10 @@ function checkName(name: unknown): string {
     throw argumentError('ERR_INVALID_ARG_TYPE', 'options.lockName', 'a string', name);
   }
   const isName = name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name);
-  if (!isName || Buffer.byteLength(name) > LONGEST_NAME) {
-    const rule = `the name of a file in the directory, without '/' and NUL and of at most ${LONGEST_NAME} bytes`;
+  // Of half a surrogate pair, the file's name would have something else.
+  const isText = Buffer.from(name).toString() === name;
+  if (!isName || !isText || Buffer.byteLength(name) > LONGEST_NAME) {
+    const rule = `the name of a file in the directory, in UTF-8, without '/' and NUL and of at most ${LONGEST_NAME} bytes`;
     throw argumentError('ERR_INVALID_ARG_VALUE', 'options.lockName', rule, name);
   }
   return name;
