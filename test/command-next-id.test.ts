@@ -108,6 +108,13 @@ describe('next-id', () => {
     expect(await nextId('--pad', '3', testFolder())).toEqual(given('001'));
   });
 
+  test('--pattern with half a character in it is refused: it would match no name', async () => {
+    const folder = testFolder();
+    const { code, stdout } = await nextId(folder, '--pattern', 'caf\udce9(\\d+)');
+    expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   test('--with counts other folders as well, and may be repeated', async () => {
     const [one, two, three] = [testFolder(), testFolder(), testFolder()];
     writeFileSync(join(two, '0007-a.md'), '');

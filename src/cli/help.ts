@@ -158,8 +158,8 @@ Names that begin with a dot do not count, except with --pattern. If some names
 begin with a number and others have one elsewhere, or a name has several, the
 id is not guessed: exit status 65, use --pattern.
 
-COMMAND inherits the lock on DIR: if holdfast is killed, other callers still
-wait for COMMAND. The last id is kept in each folder, in the file NAME.last.
+COMMAND inherits the locks: if holdfast is killed, other callers still wait for
+COMMAND. The last id is kept in each folder, in the file NAME.last.
 
 Exit status: 0, or the status of COMMAND; 75 the time is up; 64 wrong usage; 65
 the id is not clear, there is none left, or the lock failed; 69 COMMAND cannot
