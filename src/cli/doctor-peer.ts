@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { FileLock } from '../file-lock.js';
 import type { Streams } from './streams.js';
@@ -11,8 +11,8 @@ const ROUNDS = 200;
  */
 export async function peer(streams: Streams): Promise<number> {
   let lock: FileLock | null = null;
-  const input = streams.stdin as NodeJS.ReadableStream;
-  for await (const line of createInterface({ input })) {
+  // A pipe that it shares with nobody.
+  for await (const line of createInterface({ input: process.stdin })) {
     const [word = '', path = ''] = JSON.parse(line) as string[];
     let answer: string;
     try {
@@ -24,7 +24,7 @@ export async function peer(streams: Streams): Promise<number> {
         answer = lock === null ? 'refused' : 'granted';
       } else if (word === 'wait') {
         const onWait = (): void => void streams.stdout.write('"waiting"\n');
-        lock = await FileLock.acquire(path, { onWait });
+        lock = await FileLock.acquire(path, { record: false, onWait });
         answer = 'granted';
       } else if (word === 'count') {
         answer = String(await count(path));
@@ -43,13 +43,15 @@ export async function peer(streams: Streams): Promise<number> {
 
 /**
  * Reads, adds one, writes. Two who are inside at once lose a round, which a
- * look at the locks alone might not show.
+ * look at the locks alone might not show. The number is the length of a file
+ * without content, which a full disk has room for.
  */
 export async function count(path: string): Promise<number> {
   for (let round = 0; round < ROUNDS; round++) {
     const lock = await FileLock.acquire(path, { record: false });
-    const counter = `${path}.count`;
-    writeFileSync(counter, String(Number(readFileSync(counter, 'utf8')) + 1));
+    const counter = openSync(`${path}.count`, 'r+');
+    ftruncateSync(counter, fstatSync(counter).size + 1);
+    closeSync(counter);
     lock.releaseSync();
   }
   return ROUNDS;

@@ -1,16 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import {
-  existsSync,
   mkdtempSync,
   readFileSync,
   realpathSync,
   rmdirSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { loadBinding } from '../binding.js';
 import { FileLock } from '../file-lock.js';
@@ -18,7 +15,8 @@ import { printable } from '../holder.js';
 import { inspect } from '../inspect.js';
 import { sleep } from '../waiting.js';
 import { count, peer } from './doctor-peer.js';
-import { EXIT, Exit, exitCodeOf, usageError } from './exit-codes.js';
+import { Peer } from './doctor-second.js';
+import { EXIT, Exit, messageOf, usageError } from './exit-codes.js';
 import type { Streams } from './streams.js';
 import { tableLines } from './table.js';
 
@@ -80,16 +78,16 @@ async function examine(typed: string): Promise<Diagnosis> {
   try {
     folder = mkdtempSync(join(realpathSync(typed), '.holdfast-doctor-'));
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const exit = code === 'ENOENT' || code === 'ENOTDIR' ? EXIT.cantCreate : exitCodeOf(error);
-    throw new Exit(exit, `cannot try locks in ${typed}: ${message}`);
+    throw cannotTry(typed, messageOf(error));
   }
   const other = new Peer();
   const checks: Check[] = [];
   try {
     const remote = loadBinding(folder).remote(folder) === 1;
     for (const [what, look] of Object.entries(CHECKS)) {
-      checks.push(await perform(what, () => look(folder, other, remote)));
+      const check = await perform(what, () => look(folder, other, remote));
+      if (NO_ROOM.test(check.detail)) throw cannotTry(typed, check.detail);
+      checks.push(check);
     }
     const works = checks.every(({ ok }) => ok !== false);
     const said = { directory: resolve(typed), fileSystem: fileSystemOf(folder), remote, works };
@@ -109,6 +107,13 @@ function removeOwn(folder: string): void {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
   }
+}
+
+// A file could not be made, which says nothing about locks.
+const NO_ROOM = /^(?:ENOSPC|EDQUOT)\b/;
+
+function cannotTry(typed: string, why: string): Exit {
+  return new Exit(EXIT.cantCreate, `cannot try locks in ${printable(typed)}: ${why}`);
 }
 
 async function perform(what: string, look: () => Promise<Omit<Check, 'what'>>): Promise<Check> {
@@ -139,22 +144,25 @@ const FILES = [
   'killed.lock',
 ];
 
+// Records need room on the disk; locks do not.
+const NO_RECORD = { record: false } as const;
+
 /** One after the other; each leaves nothing locked. */
 const CHECKS: Record<string, Look> = {
   'a second lock of the same file is refused': async (folder) => {
     const path = join(folder, 'same.lock');
-    const lock = FileLock.acquireSync(path);
-    const second = FileLock.tryAcquire(path);
+    const lock = FileLock.acquireSync(path, NO_RECORD);
+    const second = FileLock.tryAcquire(path, NO_RECORD);
     second?.releaseSync();
     lock.releaseSync();
     return { ok: second === null, detail: second === null ? '' : 'both were granted' };
   },
   'another process is refused, and shares what is shared': async (folder, other) => {
     const path = join(folder, 'other.lock');
-    const lock = FileLock.acquireSync(path);
+    const lock = FileLock.acquireSync(path, NO_RECORD);
     const refused = await other.ask('try', path);
     lock.releaseSync();
-    const shared = FileLock.acquireSync(path, { mode: 'shared' });
+    const shared = FileLock.acquireSync(path, { ...NO_RECORD, mode: 'shared' });
     const beside = await other.ask('share', path);
     await other.ask('release');
     const excluded = await other.ask('try', path);
@@ -164,15 +172,15 @@ const CHECKS: Record<string, Look> = {
   },
   'two processes that contend lose nothing': async (folder, other) => {
     const path = join(folder, 'count.lock');
-    writeFileSync(`${path}.count`, '0');
+    writeFileSync(`${path}.count`, '');
     const [own, theirs] = await Promise.all([count(path), other.ask('count', path)]);
-    const counted = Number(readFileSync(`${path}.count`, 'utf8'));
+    const counted = statSync(`${path}.count`).size;
     const expected = own + Number(theirs);
     return { ok: counted === expected, detail: `${counted} of ${expected} rounds counted` };
   },
   'a lock that is released goes to the one that waits': async (folder, other) => {
     const path = join(folder, 'handover.lock');
-    const lock = FileLock.acquireSync(path);
+    const lock = FileLock.acquireSync(path, NO_RECORD);
     if ((await other.waitFor(path)) === 'granted') {
       lock.releaseSync();
       return { ok: false, detail: 'it did not wait' };
@@ -206,10 +214,10 @@ const CHECKS: Record<string, Look> = {
   'a lock whose holder is killed goes to the one that waits': async (folder, other) => {
     const path = join(folder, 'killed.lock');
     await other.waitFor(path);
-    const early = FileLock.tryAcquire(path);
+    const early = FileLock.tryAcquire(path, NO_RECORD);
     early?.releaseSync();
     if (early !== null) return { ok: false, detail: 'it did not wait' };
-    const waiting = FileLock.acquire(path, { timeout: LIMIT_MILLISECONDS });
+    const waiting = FileLock.acquire(path, { ...NO_RECORD, timeout: LIMIT_MILLISECONDS });
     const began = performance.now();
     other.kill();
     const lock = await waiting;
@@ -285,56 +293,4 @@ function fileSystemOf(folder: string): string {
       best = [point, after.split(' ')[0] ?? ''];
   }
   return best[1] as string;
-}
-
-/** A process of our own to contend with. */
-class Peer {
-  readonly #child: ChildProcess;
-  readonly #answers: AsyncIterator<string>;
-
-  constructor() {
-    const stdio = ['pipe', 'pipe', 'inherit'] as const;
-    this.#child = spawn(process.execPath, [entry(), 'doctor', '--peer'], { stdio: [...stdio] });
-    this.#child.stdin?.on('error', () => {});
-    const lines = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream });
-    this.#answers = lines[Symbol.asyncIterator]();
-  }
-
-  get pid(): number | undefined {
-    return this.#child.pid;
-  }
-
-  async ask(...words: string[]): Promise<string> {
-    this.#child.stdin?.write(`${JSON.stringify(words)}\n`);
-    return this.#hear();
-  }
-
-  /** Asks it to wait for a lock. What is free it has at once. */
-  async waitFor(path: string): Promise<'waiting' | 'granted'> {
-    return (await this.ask('wait', path)) as 'waiting' | 'granted';
-  }
-
-  /** That it has been granted what it waited for. */
-  async granted(): Promise<void> {
-    await this.#hear();
-  }
-
-  async #hear(): Promise<string> {
-    const { value, done } = await this.#answers.next();
-    if (done === true) throw new Error('the second process has ended');
-    const answer = JSON.parse(value) as string;
-    if (answer.startsWith('failed: ')) throw new Error(answer.slice('failed: '.length));
-    return answer;
-  }
-
-  kill(): void {
-    this.#child.kill('SIGKILL');
-  }
-}
-
-/** The command itself, built or from its sources. */
-function entry(): string {
-  const places = ['./cli/holdfast.js', '../../dist/cli/holdfast.js'];
-  const files = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
-  return files.find((file) => existsSync(file)) ?? (process.argv[1] as string);
 }

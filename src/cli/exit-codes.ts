@@ -16,12 +16,12 @@ export const EXIT = {
   refused: 75,
 } as const;
 
-/** Ends the command with a message and a code. */
+/** Ends the command with a message, unless it is empty, and a code. */
 export class Exit extends Error {
   readonly code: number;
 
-  constructor(code: number, message: string) {
-    super(message);
+  constructor(code: number, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.code = code;
   }
 }
@@ -31,15 +31,23 @@ export function usageError(message: string, command: string): Exit {
   return new Exit(EXIT.usage, `${message}; see: holdfast ${command} --help`);
 }
 
+// The last one is Node's name for getcwd(3), without which no relative path leads anywhere.
+const OPENING: unknown[] = ['open', 'mkdir', 'realpath', 'uv_cwd'];
 const REFUSALS = ['ERR_LOCK_HELD', 'ERR_LOCK_TIMEOUT', 'ERR_CLAIM_CONFLICT'];
 
 /** What a failed acquisition means for the caller of the command. */
 export function exitCodeOf(error: unknown): number {
   if (typeof error !== 'object' || error === null) return EXIT.software;
   const { code, syscall } = error as { code?: unknown; syscall?: unknown };
-  if (['open', 'mkdir', 'realpath'].includes(syscall as string)) return EXIT.cantCreate;
+  if (OPENING.includes(syscall)) return EXIT.cantCreate;
   if (syscall !== undefined) return EXIT.data;
   if (typeof code !== 'string') return EXIT.software;
   if (REFUSALS.includes(code)) return EXIT.refused;
   return /^ERR_(LOCK|CLAIM|ID)_/.test(code) ? EXIT.data : EXIT.usage;
+}
+
+/** The message of an error, in words that help who typed a relative path. */
+export function messageOf(error: unknown): string {
+  const { message, syscall } = error as { message: string; syscall?: unknown };
+  return syscall === 'uv_cwd' ? 'the working directory was removed; use absolute paths' : message;
 }

@@ -1,45 +1,30 @@
 #!/usr/bin/env node
+import { isatty } from 'node:tty';
 import { lookAtCaller } from './caller.js';
-import { EXIT } from './exit-codes.js';
+import { standardError, standardOutput } from './descriptors.js';
+import { inForeground } from './foreground.js';
 import { main } from './main.js';
-import type { Output } from './streams.js';
-
-// A reader that has had enough (`| head -1`) ends the command as it would end
-// any other: SIGPIPE, which Node ignores, is 13.
-const BROKEN_PIPE = 128 + 13;
+import { type Streams, say } from './streams.js';
 
 const RUNS_COMMANDS = ['run', 'next-id', 'elect'];
 
-// Each stream is opened at its first use, which costs a millisecond or two.
-const status = await main(process.argv.slice(2), {
+const streams: Streams = {
   caller: RUNS_COMMANDS.includes(process.argv[2] ?? '') ? lookAtCaller() : undefined,
+  // Opened only where it is read: the command that is run may want it.
   get stdin() {
-    return process.stdin;
+    return isatty(0) ? process.stdin : undefined;
   },
-  get stdout(): Output {
-    return withErrors(process.stdout, onLoss);
-  },
-  get stderr(): Output {
-    return withErrors(process.stderr, () => {});
-  },
-});
-// Before it ends by itself, Node takes its handlers of signals off, and one that
-// came then would be the end that others see, in place of the command's. Not on
-// Windows, where what is still in a pipe would be lost.
-const isCommand = RUNS_COMMANDS.includes(process.argv[2] ?? '');
-if (isCommand && process.platform !== 'win32') process.exit(status);
-process.exitCode = status;
-
-function onLoss(error: NodeJS.ErrnoException): never {
-  if (error.code === 'EPIPE') process.exit(BROKEN_PIPE);
-  process.stderr.write(`holdfast: cannot write: ${error.message}\n`);
-  process.exit(EXIT.inputOutput);
+  stdout: standardOutput(),
+  stderr: standardError(),
+  inForeground,
+};
+// Node's own listener would open a stream on standard error. There is none
+// where warnings are switched off.
+if (process.listenerCount('warning') > 0) {
+  process.removeAllListeners('warning');
+  process.on('warning', ({ message }) => say(streams, `Warning: ${message}`));
 }
-
-function withErrors(
-  stream: NodeJS.WriteStream,
-  onError: (error: NodeJS.ErrnoException) => void,
-): NodeJS.WriteStream {
-  if (stream.listenerCount('error') === 0) stream.on('error', onError);
-  return stream;
-}
+// Everything is written. Before Node ends by itself it takes its handlers of
+// signals off, and one that came then would be the end that others see, in
+// place of the command's.
+process.exit(await main(process.argv.slice(2), streams));

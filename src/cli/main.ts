@@ -52,7 +52,7 @@ export async function main(words: string[], streams: Streams): Promise<number> {
     throw new Exit(EXIT.usage, `${problem}; see: holdfast --help`);
   } catch (error) {
     if (error instanceof Exit) {
-      say(streams, error.message);
+      if (error.message !== '') say(streams, error.message);
       return error.code;
     }
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
