@@ -1,7 +1,9 @@
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FileLock, inspect } from '../src/index.js';
+import { until } from './support/census.js';
 import { COMMAND, finish, onTerminal, start } from './support/command.js';
-import { lockPath } from './support/folder.js';
+import { lockPath, testFolder } from './support/folder.js';
 import { needs } from './support/tools.js';
 
 const ctrl = (letter: string): string => String.fromCharCode(letter.charCodeAt(0) - 64);
@@ -57,7 +59,7 @@ describe('on a terminal', () => {
     const path = lockPath();
     using lock = FileLock.acquireSync(path);
     const program = onTerminal(process.execPath, COMMAND, 'run', path, 'echo', 'got it');
-    await program.says('waiting 0:01');
+    await until(() => program.stdout.split('waiting').length > 2);
     lock.releaseSync();
     const { code, stdout } = await program.exited;
     expect(code).toBe(0);
@@ -78,6 +80,56 @@ describe('on a terminal', () => {
     const { stdout } = await program.exited;
     expect(stdout.split('\r\n').at(-2)).toBe('after');
   });
+});
+
+describe('on a terminal with other jobs', () => {
+  const it = needs('python3');
+  const FRESH = '\r\x1b[K';
+  const RUN = [process.execPath, COMMAND, 'run'];
+
+  it('a wait in the background is said once; brought to the foreground, it is drawn', async () => {
+    const path = lockPath();
+    using lock = FileLock.acquireSync(path);
+    const script = 'set -m; "$@" & read -r line; fg %1 >/dev/null; echo "ended $?"';
+    const program = onTerminal('sh', '-c', script, 'sh', ...RUN, path, 'sh', '-c', 'exit 5');
+    await program.says('waiting 0:00');
+    await until(async () => (await inspect(path)).waiters.length === 1);
+    expect(program.stdout).not.toContain(FRESH);
+    program.process.stdin?.write('go\n');
+    await program.says(`${FRESH}holdfast: waiting`);
+    lock.releaseSync();
+    const { stdout } = await program.exited;
+    expect(stdout.endsWith(`${FRESH}ended 5\r\n`)).toBe(true);
+  });
+
+  it('a grant in the background says nothing on the terminal', async () => {
+    const path = lockPath();
+    using lock = FileLock.acquireSync(path);
+    const script = 'set -m; "$@" & wait; echo "ended $?"';
+    const program = onTerminal('sh', '-c', script, 'sh', ...RUN, path, 'echo', 'got it');
+    await program.says('waiting 0:00');
+    lock.releaseSync();
+    const { stdout } = await program.exited;
+    expect(stdout).toMatch(/^holdfast: waiting [^\r\n]*\r\ngot it\r\nended 0\r\n$/);
+  });
+});
+
+describe('what the environment says of the terminal breaks nothing', () => {
+  const it = needs('python3');
+  const values = ['-5', '0', 'NaN', '99999999999999999999', ''];
+  for (const value of values) {
+    it(`COLUMNS=${value} LINES=${value} TERM=${value}`, async () => {
+      const folder = testFolder();
+      const path = join(folder, 'a.lock');
+      const env = [`COLUMNS=${value}`, `LINES=${value}`, `TERM=${value}`, `COLORTERM=${value}`];
+      using _lock = FileLock.acquireSync(path);
+      const holdfast = ['env', ...env, process.execPath, COMMAND];
+      const status = await onTerminal(...holdfast, 'status', folder).exited;
+      expect(status).toMatchObject({ code: 0, stdout: expect.stringContaining('a.lock') });
+      const refused = await onTerminal(...holdfast, 'run', '-w', '100ms', path, 'true').exited;
+      expect(refused).toMatchObject({ code: 75, stdout: expect.stringContaining('gave up') });
+    });
+  }
 });
 
 describe('a reader that goes away is no fault', () => {

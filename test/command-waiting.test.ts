@@ -102,6 +102,39 @@ describe('on a terminal: one line, drawn anew', () => {
     expect(first).toMatch(/^holdfast: waiting .*…$/);
   });
 
+  test.each([0, 1, 2, 3, 65_535, Number.NaN, -7])('a width of %d', async (columns) => {
+    const { path } = await held();
+    const { stderr, ended } = runOn(columns, '-w', '0.1', path, 'true');
+    expect(await ended).toBe(75);
+    const [first = ''] = frames(stderr);
+    expect(first.length).toBeGreaterThan(0);
+    if (columns > 0) expect(first.length).toBeLessThanOrEqual(columns);
+  });
+
+  test('in the background it is said once, and drawn when it is in the foreground', async () => {
+    const { path, peer } = await held();
+    const stderr = new Screen(500);
+    let foreground = false;
+    let looks = 0;
+    const inForeground = (): boolean => {
+      looks++;
+      return foreground;
+    };
+    const ended = main(['run', path, 'true'], { stdout: new Screen(500), stderr, inForeground });
+    await until(() => looks >= 3);
+    expect(stderr.text).toMatch(/^holdfast: waiting 0:00 for [^\n]*\n$/);
+    foreground = true;
+    await until(() => frames(stderr).length === 1);
+    foreground = false;
+    const before = stderr.text;
+    const seen = looks;
+    await until(() => looks > seen);
+    await peer.release('a');
+    expect(await ended).toBe(0);
+    // The shell has written behind the line.
+    expect(stderr.text).toBe(before);
+  });
+
   test('a refusal follows on lines of its own', async () => {
     const { path } = await held();
     const { stderr, ended } = runOn(500, '-w', '0.2', path, 'true');

@@ -15,6 +15,7 @@ export interface ClaimArguments {
   /** The folder was named. */
   hasFolder: boolean;
   json: boolean;
+  quiet: boolean;
   except: string[];
   task: string | undefined;
   ttl: number | undefined;
@@ -30,6 +31,7 @@ const flag = { type: 'boolean', default: false } as const;
 const text = { type: 'string' } as const;
 const COMMON = { dir: text, agent: text, root: text, help: { ...flag, short: 'h' } } as const;
 const json = flag;
+const quiet = { ...flag, short: 'q' } as const;
 const ttl = text;
 const force = flag;
 const invalid = { 'ignore-invalid': flag } as const;
@@ -39,6 +41,7 @@ const ACTIONS = {
   add: {
     options: {
       json,
+      quiet,
       ttl,
       task: text,
       except: { ...text, multiple: true },
@@ -48,7 +51,13 @@ const ACTIONS = {
     words: 'some',
   },
   check: {
-    options: { json, strict: flag, 'conflict-exit-code': { ...text, short: 'E' }, ...invalid },
+    options: {
+      json,
+      quiet,
+      strict: flag,
+      'conflict-exit-code': { ...text, short: 'E' },
+      ...invalid,
+    },
     words: 'some',
   },
   list: { options: { json }, words: 'none' },
@@ -97,6 +106,7 @@ export function parseClaimArguments(
     paths: positionals,
     hasFolder: directory !== '',
     json: values['json'] === true,
+    quiet: values['quiet'] === true,
     except: (values['except'] as string[] | undefined) ?? [],
     task: string('task'),
     ttl: time('ttl'),

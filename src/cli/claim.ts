@@ -10,7 +10,8 @@ import {
   Words,
 } from './claim-options.js';
 import { clockTime, conflictLines, listLines, planLines, verdictLines } from './claim-show.js';
-import { EXIT, Exit, exitCodeOf, usageError } from './exit-codes.js';
+import { readStandardInput } from './descriptors.js';
+import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
 import { guard } from './guard.js';
 import { type Streams, say } from './streams.js';
 
@@ -62,7 +63,7 @@ const ACTIONS: Record<ClaimAction, Action> = {
 
 /** `holdfast claim`. */
 export async function claim(argv: string[], streams: Streams): Promise<number> {
-  const parsed = wrong(() => parseClaimArguments(argv));
+  const parsed = parseOrFail(argv);
   if (parsed === null) {
     streams.stdout.write((await import('./help.js')).CLAIM_HELP);
     return EXIT.ok;
@@ -73,34 +74,36 @@ export async function claim(argv: string[], streams: Streams): Promise<number> {
     return await ACTIONS[action](given, streams);
   } catch (error) {
     if (error instanceof Exit || exitCodeOf(error) === EXIT.software) throw error;
-    throw new Exit(exitCodeOf(error), asTyped((error as Error).message));
+    throw new Exit(exitCodeOf(error), asTyped(messageOf(error)));
   }
 }
 
-const TYPED: Record<string, string> = {
-  agent: '--agent',
-  files: 'PATH',
-  directories: 'PATH',
-  paths: 'PATH',
-  except: '--except',
-  ttl: '--ttl',
-};
+const TYPED = new Map([
+  ['agent', '--agent'],
+  ['files', 'PATH'],
+  ['directories', 'PATH'],
+  ['paths', 'PATH'],
+  ['except', '--except'],
+  ['ttl', '--ttl'],
+]);
 
 /** What was typed instead of what became of it. */
 function asTyped(message: string): string {
   return message.replace(
     /^"(?:request\.)?(\w+)(?:\[\d+\])?"/,
-    (name, field: string) => TYPED[field] ?? name,
+    (name, field: string) => TYPED.get(field) ?? name,
   );
 }
 
 /** A bad name of the folder is found as soon as it is read. */
-function wrong<R>(parse: () => R): R {
+function parseOrFail(argv: string[]): ReturnType<typeof parseClaimArguments> {
   try {
-    return parse();
+    return parseClaimArguments(argv);
   } catch (error) {
-    if (error instanceof Exit || exitCodeOf(error) !== EXIT.usage) throw error;
-    throw usageError((error as Error).message, 'claim');
+    const code = exitCodeOf(error);
+    if (error instanceof Exit || code === EXIT.software) throw error;
+    if (code === EXIT.usage) throw usageError((error as Error).message, 'claim');
+    throw new Exit(code, messageOf(error));
   }
 }
 
@@ -127,7 +130,7 @@ async function tellOfInvalid(claims: Claims, streams: Streams): Promise<void> {
 }
 
 async function add(given: ClaimArguments, streams: Streams): Promise<number> {
-  const { claims, agent, task, ttl, timeout, ignoreInvalid, json } = given;
+  const { claims, agent, task, ttl, timeout, ignoreInvalid, json, quiet } = given;
   const words = new Words(claims);
   const entries = given.paths.map((path) => words.entry(path));
   const texts = (kind: 'file' | 'directory'): string[] =>
@@ -141,10 +144,12 @@ async function add(given: ClaimArguments, streams: Streams): Promise<number> {
     ttl,
   };
   const onWait = (conflicts: Conflict[]): void => {
+    if (quiet) return;
     for (const line of conflictLines(conflicts)) say(streams, `waiting: ${line}`);
   };
   try {
     const made = await claims.claim(request, { timeout, ignoreInvalid, onWait });
+    if (quiet) return EXIT.ok;
     const status = (await claims.list()).find((each) => each.agent === agent);
     const scope = [...made.directories, ...made.files].map(printable).join(' ');
     const said = `${printable(agent)}: claimed ${scope} until ${clockTime(made.expiresAt)}`;
@@ -152,7 +157,7 @@ async function add(given: ClaimArguments, streams: Streams): Promise<number> {
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof ClaimConflictError)) throw error;
-    refuse(error, timeout, streams);
+    if (!quiet) refuse(error, timeout, streams);
     return EXIT.refused;
   }
 }
@@ -172,12 +177,12 @@ function refuse({ conflicts }: ClaimConflictError, timeout: number, streams: Str
 }
 
 async function check(given: ClaimArguments, streams: Streams): Promise<number> {
-  const { claims, agent, strict, ignoreInvalid, conflictCode, json } = given;
+  const { claims, agent, strict, ignoreInvalid, conflictCode, json, quiet } = given;
   tellIfMissing(claims, streams);
   const words = new Words(claims);
   const paths = given.paths.map((path) => words.path(path));
   const verdicts = await claims.check(paths, { ...(agent !== '' && { as: agent }), ignoreInvalid });
-  print(streams, json ? pretty(verdicts) : verdictLines(verdicts));
+  if (!quiet) print(streams, json ? pretty(verdicts) : verdictLines(verdicts));
   const refused = verdicts.some(
     ({ verdict }) => verdict === 'other' || (strict && verdict === 'unclaimed'),
   );
@@ -204,7 +209,7 @@ function readRequests(file: string, streams: Streams): ClaimRequest[] {
   const shown = file === '-' ? 'standard input' : file;
   let value: unknown;
   try {
-    value = JSON.parse(readFileSync(file === '-' ? 0 : file, 'utf8'));
+    value = JSON.parse(file === '-' ? readStandardInput() : readFileSync(file, 'utf8'));
   } catch (error) {
     throw usageError(`cannot read a plan from ${shown}: ${(error as Error).message}`, 'claim');
   }

@@ -106,7 +106,7 @@ that overlaps with another's is refused. The claims are files in a folder.
   -h, --help
 
  add: PATH may be a pattern (* within a name, ** for folders, ? for a character;
- all else is literal,  escapes). What ends in / or is a folder is claimed with
+ all else is literal, \\ escapes). What ends in / or is a folder is claimed with
  everything below it. A new claim replaces the agent's earlier one.
       --except PATTERN     but not this; repeatable
       --task TEXT          what for

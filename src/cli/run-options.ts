@@ -12,6 +12,8 @@ export interface RunOptions {
   /** The command does not inherit the lock. */
   close: boolean;
   inPlace: boolean;
+  /** Neither a wait nor a refusal is worth a word. */
+  quiet: boolean;
   verbose: boolean;
   /** What is to run once, by name. */
   instance: string | null;
@@ -41,6 +43,7 @@ const OPTIONS = {
   'conflict-exit-code': { ...value, short: 'E' },
   close: { ...flag, short: 'o' },
   'no-fork': { ...flag, short: 'F' },
+  quiet: { ...flag, short: 'q' },
   verbose: flag,
   instance: value,
   force: flag,
@@ -50,7 +53,10 @@ const OPTIONS = {
   help: { ...flag, short: 'h' },
 } as const;
 
-const MODES = new Set<string>(['exclusive', 'e', 'shared', 'unlock']);
+const CONTRADICTING: string[][] = [
+  ['exclusive', 'e', 'shared', 'unlock'],
+  ['quiet', 'verbose'],
+];
 const HIGHEST_DESCRIPTOR = 2 ** 31 - 1;
 
 function fail(message: string): never {
@@ -65,10 +71,12 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
   const first = all.tokens.find((token) => token.kind !== 'option');
   const file = first?.kind === 'option-terminator' ? first.index + 1 : first?.index;
   const seen = new Map<string, string | undefined>();
-  const data: Record<string, string> = {};
+  let data: Record<string, string> = {};
   for (const token of all.tokens) {
     if (token.kind !== 'option' || (first !== undefined && token.index >= first.index)) continue;
-    const known = OPTIONS[token.name as keyof typeof OPTIONS];
+    const known = Object.hasOwn(OPTIONS, token.name)
+      ? OPTIONS[token.name as keyof typeof OPTIONS]
+      : undefined;
     if (known === undefined) {
       const hint = token.name === 'c' || token.name === 'command' ? ' before FILE' : '';
       fail(`unknown option ${token.rawName}${hint}`);
@@ -78,8 +86,11 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
     if (known.type === 'string' && token.value === undefined)
       fail(`${token.rawName} needs a value`);
     // Of contradicting options the last one counts, as with flock(1).
-    if (MODES.has(token.name)) for (const mode of MODES) seen.delete(mode);
-    if (token.name === 'data') Object.assign(data, pairOf(token.value ?? ''));
+    for (const group of CONTRADICTING) {
+      if (group.includes(token.name)) for (const other of group) seen.delete(other);
+    }
+    // Assigned, `__proto__` would not become a field.
+    if (token.name === 'data') data = { ...data, ...pairOf(token.value ?? '') };
     seen.set(token.name === 'wait' ? 'timeout' : token.name, token.value);
   }
   if (seen.has('help')) return null;
@@ -101,6 +112,7 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
     conflictCode: conflictCodeOf(seen.get('conflict-exit-code')),
     close: seen.has('close'),
     inPlace: seen.has('no-fork'),
+    quiet: seen.has('quiet'),
     verbose: seen.has('verbose'),
     instance: seen.get('instance') ?? null,
     force: seen.has('force') ? 'steal' : seen.has('terminate') ? 'terminate' : null,

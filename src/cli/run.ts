@@ -6,7 +6,7 @@ import { describeHolder, type Holder } from '../holder.js';
 import { executeInPlace, lockDescriptor } from '../inherited.js';
 import type { Caller } from './caller.js';
 import { cannotRun, programOf, runCommand } from './command.js';
-import { EXIT, Exit, exitCodeOf } from './exit-codes.js';
+import { EXIT, Exit, exitCodeOf, messageOf } from './exit-codes.js';
 import { parseRun, type RunOptions } from './run-options.js';
 import { type Streams, say } from './streams.js';
 import { WaitingLine } from './waiting-line.js';
@@ -26,9 +26,10 @@ export async function run(argv: string[], streams: Streams): Promise<number> {
   // While waiting: Node would open its debugger.
   const onUser1 = (): void => process.exit(128 + constants.signals.SIGUSR1);
   process.once('SIGUSR1', onUser1);
-  const lock = await acquire(options, target, streams);
+  const lock = await acquire(options, target, streams).finally(() => {
+    process.removeListener('SIGUSR1', onUser1);
+  });
   if (typeof lock === 'number') return lock;
-  process.removeListener('SIGUSR1', onUser1);
   try {
     if (options.unlock) lock.releaseSync();
     if (options.verbose) say(streams, `executing ${options.command[0]}`);
@@ -71,14 +72,14 @@ async function acquire(
   path: string,
   streams: Streams,
 ): Promise<FileLock | number> {
-  const { mode, timeout, verbose } = options;
-  const line = new WaitingLine(streams, path, timeout);
+  const { mode, timeout, quiet, verbose } = options;
+  const line = quiet ? null : new WaitingLine(streams, path, timeout);
   const began = performance.now();
   try {
     const wait = {
       timeout,
       permissions: 0o666,
-      onWait: (holder: Holder | null) => line.begin(holder),
+      onWait: (holder: Holder | null) => line?.begin(holder),
     };
     const data = Object.keys(options.data).length === 0 ? {} : { data: options.data };
     const lock =
@@ -89,13 +90,13 @@ async function acquire(
             options,
             { ...wait, ...data },
             streams,
-            () => line.end(false),
+            () => line?.end(false),
           );
-    line.end(true);
+    line?.end(true);
     if (verbose) tellHowLong(began, streams);
     return lock;
   } catch (error) {
-    line.end(false);
+    line?.end(false);
     return refused(error, path, options, streams);
   }
 }
@@ -110,8 +111,9 @@ async function runOnDescriptor(options: RunOptions, fd: number, streams: Streams
   } catch (error) {
     const { code } = error as { code?: unknown };
     if (code === 'EBADF' || code === 'ENXIO') {
-      const reason = code === 'EBADF' ? 'is not open' : 'is neither of a file nor of a folder';
-      throw new Exit(EXIT.data, `${typed} ${reason}`);
+      // Node has descriptors of its own at low numbers, none of a file or folder.
+      const advice = `open one first, as in: (holdfast run ${fd}; …) ${fd}>FILE`;
+      throw new Exit(EXIT.data, `${typed} is not an open file or folder; ${advice}`);
     }
     return refused(error, typed, options, streams);
   }
@@ -128,6 +130,7 @@ function refused(error: unknown, typed: string, options: RunOptions, streams: St
   if (!isLockError(error, 'ERR_LOCK_HELD') && !isLockError(error, 'ERR_LOCK_TIMEOUT')) {
     throw new Exit(exitCodeOf(error), shorten(error, typed));
   }
+  if (options.quiet) return options.conflictCode;
   const { holder, message } = error as LockError & { holder: Holder | null };
   if (options.instance !== null) {
     say(streams, message);
@@ -146,7 +149,8 @@ function refused(error: unknown, typed: string, options: RunOptions, streams: St
 
 /** The message with the path as it was typed. */
 function shorten(error: unknown, typed: string): string {
-  const { message, path } = error as { message: string; path?: string };
+  const message = messageOf(error);
+  const { path } = error as { path?: string };
   return path === undefined ? message : message.replaceAll(path, typed);
 }
 

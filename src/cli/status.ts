@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { formatDuration, printable } from '../holder.js';
 import { inspect, inspectFolder, type LockStatus } from '../inspect.js';
-import { EXIT, usageError } from './exit-codes.js';
+import { EXIT, messageOf, usageError } from './exit-codes.js';
 import { STATUS_HELP } from './help.js';
 import { type Streams, say } from './streams.js';
 import { tableLines } from './table.js';
@@ -69,8 +69,8 @@ async function look(
       rows.push(...(await lookAt(path, probe, paths.length > 1)));
     } catch (error) {
       failed = true;
-      const { message, path: absolute = path } = error as { message: string; path?: string };
-      say(streams, `cannot look at ${path}: ${message.replaceAll(absolute, path)}`);
+      const { path: absolute = path } = error as { path?: string };
+      say(streams, `cannot look at ${path}: ${messageOf(error).replaceAll(absolute, path)}`);
     }
   }
   return { rows, failed };

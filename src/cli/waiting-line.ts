@@ -13,13 +13,15 @@ export class WaitingLine {
   readonly #began = performance.now();
   // Not to leave the cursor in the middle of a line: then as without a handler.
   readonly #interrupt = (signal: NodeJS.Signals): void => {
-    this.#shown = false;
-    this.end(false);
-    this.#streams.stderr.write('\n');
+    const drawn = this.#isDrawn();
+    this.#stop();
+    if (drawn) this.#streams.stderr.write('\n');
     process.kill(process.pid, signal);
   };
   #timer: NodeJS.Timeout | undefined;
   #shown = false;
+  /** The line stands on the terminal, and the cursor behind it. */
+  #drawn = false;
 
   constructor(streams: Streams, typed: string, timeout: number) {
     this.#streams = streams;
@@ -27,25 +29,48 @@ export class WaitingLine {
     this.#timeout = timeout;
   }
 
-  /** For `onWait`. On a terminal the line is drawn anew every second. */
+  /**
+   * For `onWait`. On a terminal the line is drawn anew every second, but not in
+   * the background, where it would overwrite what is typed: there it is said
+   * once.
+   */
   begin(holder: Holder | null): void {
     this.#shown = true;
     const terminal = this.#streams.stderr.isTTY === true;
     if (terminal) for (const signal of ENDING) process.once(signal, this.#interrupt);
-    this.#show(holder, 0);
+    if (terminal && this.#inForeground()) this.#draw(holder, 0);
+    else say(this.#streams, this.#text(holder, 0));
     if (terminal) this.#timer = setInterval(() => void this.#update(), 1000).unref();
   }
 
   /** Once it has ended, well (`granted`) or not. */
   end(granted: boolean): void {
-    clearInterval(this.#timer);
-    for (const signal of ENDING) process.removeListener(signal, this.#interrupt);
+    const drawn = this.#isDrawn();
+    this.#stop();
     if (!this.#shown) return;
     this.#shown = false;
     const waited = performance.now() - this.#began;
-    if (this.#streams.stderr.isTTY === true) this.#streams.stderr.write('\r\x1b[K');
-    else if (granted) say(this.#streams, `got ${this.#typed} after ${formatTimeout(waited)}`);
+    if (drawn) this.#streams.stderr.write('\r\x1b[K');
+    else if (granted && this.#streams.stderr.isTTY !== true) {
+      say(this.#streams, `got ${this.#typed} after ${formatTimeout(waited)}`);
+    }
+  }
+
+  #stop(): void {
+    clearInterval(this.#timer);
     this.#timer = undefined;
+    this.#drawn = false;
+    for (const signal of ENDING) process.removeListener(signal, this.#interrupt);
+  }
+
+  #inForeground(): boolean {
+    return this.#streams.inForeground?.() ?? true;
+  }
+
+  /** Once the job is in the background, the shell has written behind the line. */
+  #isDrawn(): boolean {
+    if (this.#drawn && !this.#inForeground()) this.#drawn = false;
+    return this.#drawn;
   }
 
   #limit(): string {
@@ -55,28 +80,34 @@ export class WaitingLine {
   }
 
   async #update(): Promise<void> {
+    if (!this.#inForeground()) {
+      this.#drawn = false;
+      return;
+    }
     try {
       const { inspect } = await import('../inspect.js');
       const { holders, waiters } = await inspect(this.#typed);
       const ahead = waiters.indexOf(process.pid);
-      if (this.#timer !== undefined) this.#show(holders[0] ?? null, Math.max(0, ahead));
+      if (this.#timer !== undefined) this.#draw(holders[0] ?? null, Math.max(0, ahead));
     } catch {
       // The line is a courtesy; the wait itself reports what is wrong.
     }
   }
 
-  #show(holder: Holder | null, ahead: number): void {
+  #text(holder: Holder | null, ahead: number): string {
     const waited = clock(performance.now() - this.#began);
     const limit = this.#timeout === Number.POSITIVE_INFINITY ? '' : ` of ${this.#limit()}`;
     const queue = ahead === 0 ? '' : `, ${ahead} ahead`;
-    const text = `waiting ${waited}${limit} for ${this.#typed}, held by ${describeHolder(holder)}${queue}`;
+    return `waiting ${waited}${limit} for ${this.#typed}, held by ${describeHolder(holder)}${queue}`;
+  }
+
+  #draw(holder: Holder | null, ahead: number): void {
     const { stderr } = this.#streams;
-    if (stderr.isTTY !== true) {
-      say(this.#streams, text);
-      return;
-    }
-    const line = `holdfast: ${text}`;
+    const line = `holdfast: ${this.#text(holder, ahead)}`;
+    // A terminal that does not know its size says 0.
     const columns = stderr.columns || 80;
-    stderr.write(`\r\x1b[K${line.length < columns ? line : `${line.slice(0, columns - 2)}…`}`);
+    const most = Math.max(0, columns - 2);
+    stderr.write(`\r\x1b[K${line.length < columns ? line : `${line.slice(0, most)}…`}`);
+    this.#drawn = true;
   }
 }
