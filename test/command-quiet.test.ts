@@ -1,7 +1,9 @@
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { main } from '../src/cli/main.js';
 import { FileLock } from '../src/index.js';
-import { call, finish, Screen } from './support/command.js';
+import { until } from './support/census.js';
+import { call, finish, Screen, start } from './support/command.js';
 import { lockPath, testFolder } from './support/folder.js';
 
 const SILENT = { stdout: '', stderr: '' };
@@ -41,6 +43,30 @@ describe('run -q', () => {
     expect(await finish(words)).toMatchObject({ code: 3, stdout: 'out\n', stderr: 'err\n' });
     const failed = await call('run', '-q', '/proc/none/x.lock', 'true');
     expect(failed).toMatchObject({ code: 73, stderr: expect.stringMatching(/^holdfast: ./) });
+  });
+});
+
+describe('others', () => {
+  test('next-id -q: nothing when the time is up', async () => {
+    const folder = testFolder();
+    using _lock = FileLock.acquireSync(join(folder, '.next-id.lock'));
+    const words = ['next-id', '-q', '-w', '100ms', folder];
+    expect(await call(...words)).toEqual({ code: 75, ...SILENT });
+    expect((await call('next-id', '-q', '/proc/none')).stderr).toMatch(/^holdfast: ./);
+  });
+
+  test('elect -q: nothing of a member that is there, nor of standing by', async () => {
+    const folder = testFolder();
+    const primary = start(['elect', '--id', 'a', folder, 'sh', '-c', 'echo first; read -r line']);
+    await primary.says('first');
+    const again = await finish(['elect', '-q', '--id', 'a', folder, 'true']);
+    expect(again).toMatchObject({ code: 75, ...SILENT });
+    const standby = start(['elect', '-q', '--id', 'b', folder, 'echo', 'second']);
+    const loud = start(['elect', '--id', 'c', folder, 'echo', 'third']);
+    // It says so after as long a time, but began later.
+    await until(() => loud.stderr.includes('standing by'));
+    primary.process.stdin?.end();
+    expect(await standby.exited).toMatchObject({ code: 0, stdout: 'second\n', stderr: '' });
   });
 });
 

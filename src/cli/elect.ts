@@ -5,7 +5,7 @@ import { isLockError } from '../errors.js';
 import { describeHolder, formatDuration, type Holder, printable } from '../holder.js';
 import { inspect } from '../inspect.js';
 import { runCommand } from './command.js';
-import { EXIT, Exit, exitCodeOf, usageError } from './exit-codes.js';
+import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
 import { parseLeading } from './leading-options.js';
 import { type Streams, say } from './streams.js';
 import { tableLines } from './table.js';
@@ -13,7 +13,12 @@ import { parseTime } from './time.js';
 
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
-const OPTIONS = { id: text, settle: text, help: { ...flag, short: 'h' } } as const;
+const OPTIONS = {
+  id: text,
+  settle: text,
+  quiet: { ...flag, short: 'q' },
+  help: { ...flag, short: 'h' },
+} as const;
 const STATUS_OPTIONS = { json: flag, help: { ...flag, short: 'h' } } as const;
 
 /** `holdfast elect`. */
@@ -43,11 +48,12 @@ export async function elect(argv: string[], streams: Streams): Promise<number> {
       settle: settle === undefined ? undefined : parseTime(settle, '--settle', 'elect'),
       data: { command: command.join(' ').slice(0, LONGEST_COMMAND) },
     };
-    return await stand(operand, options, command, streams);
+    return await stand(operand, options, command, streams, values.has('quiet'));
   } catch (error) {
     const code = exitCodeOf(error);
     if (error instanceof Exit || code === EXIT.software) throw error;
-    throw new Exit(code, (error as Error).message);
+    if (values.has('quiet') && code === EXIT.refused) return code;
+    throw new Exit(code, messageOf(error));
   }
 }
 
@@ -58,10 +64,12 @@ async function stand(
   options: { id: string | undefined; settle: number | undefined; data: object },
   command: string[],
   streams: Streams,
+  quiet: boolean,
 ): Promise<number> {
   const election = await Election.join(directory, options);
   election.on('error', (error) => say(streams, error.message));
-  const waiting = setTimeout(() => void tellWhoLeads(election, streams), TELL_MILLISECONDS);
+  const tell = (): void => void tellWhoLeads(election, streams);
+  const waiting = quiet ? undefined : setTimeout(tell, TELL_MILLISECONDS);
   try {
     // On loss it is ended, and only then the seat let go of.
     return await election.lead(({ fd, signal }) => {

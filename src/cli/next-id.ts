@@ -6,7 +6,7 @@ import type { FileLockOptions } from '../options.js';
 import type { FilePath } from '../paths.js';
 import type { Caller } from './caller.js';
 import { runCommand } from './command.js';
-import { EXIT, Exit, exitCodeOf, usageError } from './exit-codes.js';
+import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
 import { parseLeading } from './leading-options.js';
 import { type Streams, say } from './streams.js';
 import { parseTime } from './time.js';
@@ -22,6 +22,7 @@ const OPTIONS = {
   reuse: flag,
   start: text,
   'lock-name': text,
+  quiet: { ...flag, short: 'q' },
   help: { ...flag, short: 'h' },
 } as const;
 
@@ -89,7 +90,7 @@ export async function nextId(argv: string[], streams: Streams): Promise<number> 
   } catch (error) {
     if (error instanceof Failed) return error.status;
     if (error instanceof NotPrinted) throw error.cause;
-    return refused(error, [operand, ...others], streams);
+    return refused(error, [operand, ...others], values.has('quiet'), streams);
   }
 }
 
@@ -129,13 +130,14 @@ function numberOf(given: string | undefined, option: string): number | undefined
   throw usageError(`${option} takes a number, not '${given}'`, 'next-id');
 }
 
-function refused(error: unknown, folders: string[], streams: Streams): number {
+function refused(error: unknown, folders: string[], quiet: boolean, streams: Streams): number {
   const { path } = error as NodeJS.ErrnoException;
   // The words were right, there is no id left.
   const usedUp = path !== undefined;
   const code = exitCodeOf(error) === EXIT.usage && usedUp ? EXIT.data : exitCodeOf(error);
   if (error instanceof Exit || code === EXIT.software) throw error;
-  if (code !== EXIT.refused) throw new Exit(code, (error as Error).message);
+  if (code !== EXIT.refused) throw new Exit(code, messageOf(error));
+  if (quiet) return code;
   const { holder } = error as { holder: Holder | null };
   const folder = folders.find((each) => resolve(each) === dirname(path ?? '')) ?? folders[0];
   say(streams, `no id given: the ids of ${folder} are held by ${describeHolder(holder)}`);
