@@ -45,6 +45,14 @@ test('--probe tells after all', async () => {
   expect((await call('status', '--probe', path)).stdout).toMatch(/ free +- /);
 });
 
+needs('unshare')('the first process of a container becomes its command with -F', async () => {
+  const inside = ['-m', '--pid', '--fork', '--mount-proc', process.execPath, COMMAND];
+  const script = 'echo "I am $$"; exit 3';
+  const words = ['run', '-F', lockPath(), 'sh', '-c', script];
+  const end = await Program.start('unshare', [...inside, ...words]).end();
+  expect(end).toMatchObject({ code: 3, stdout: 'I am 1\n', stderr: '' });
+});
+
 needs('unshare')('a holder outside a container is perhaps one, to those inside', async () => {
   const path = lockPath();
   using _lock = FileLock.acquireSync(path);

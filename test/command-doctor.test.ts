@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, watch, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { COMMAND, call, finish, start } from './support/command.js';
@@ -88,6 +88,57 @@ describe('holdfast doctor', () => {
   test('a folder that is not there, or in which nothing can be made, is 73', async () => {
     expect((await call('doctor', join(testFolder(), 'none'))).code).toBe(73);
     expect((await call('doctor', '/proc')).code).toBe(73);
+  });
+
+  const mounted = (options: string, before: string, ...words: string[]) => {
+    const folder = testFolder();
+    const script = `mount -t tmpfs -o ${options} none "$0" && cd "$0" && ${before}; exec "$@"`;
+    const doctor = [process.execPath, COMMAND, 'doctor', ...words, folder];
+    return Program.start('unshare', ['-m', 'sh', '-c', script, folder, ...doctor]).end();
+  };
+  const onMounts = needs('root', 'unshare');
+
+  onMounts('a file system that is read-only is 73', async () => {
+    const { code, stdout, stderr } = await mounted('size=1m', 'mount -o remount,ro "$0"');
+    expect({ code, stdout }).toEqual({ code: 73, stdout: '' });
+    expect(stderr).toMatch(/^holdfast: cannot try locks in .*EROFS/);
+  });
+
+  onMounts('locks work on a full disk', async () => {
+    const fill = 'head -c 1048576 /dev/zero >filler 2>/dev/null';
+    const { code, stdout, stderr } = await mounted('size=16k', fill, '--json');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { works, checks } = JSON.parse(stdout) as Diagnosis;
+    expect(works).toBe(true);
+    expect(checks.map(({ ok }) => ok)).toEqual(checks.map(() => true));
+  });
+
+  onMounts('where not even a file can be made it is 73, and no verdict', async () => {
+    for (const inodes of [2, 3, 4, 5, 6]) {
+      const { code, stdout, stderr } = await mounted(`size=1m,nr_inodes=${inodes}`, 'true');
+      expect({ code, stdout }).toEqual({ code: 73, stdout: '' });
+      expect(stderr).toMatch(/^holdfast: cannot try locks in .*ENOSPC/);
+    }
+  });
+
+  needs('root')('a folder that somebody may not write to is 73', async () => {
+    const folder = testFolder();
+    chmodSync(folder, 0o755);
+    const nobody = { uid: 65_534, gid: 65_534 };
+    const { code, stderr } = await finish(['doctor', folder], nobody);
+    expect(code).toBe(73);
+    expect(stderr).toMatch(/^holdfast: cannot try locks in .*EACCES/);
+  });
+
+  test('the other process is heard when it cannot go on', async () => {
+    const hook = join(testFolder(), 'hook.cjs');
+    writeFileSync(hook, "if (process.argv.includes('--peer')) throw new Error('on purpose');");
+    const folder = testFolder();
+    const env = { ...process.env, NODE_OPTIONS: `--require ${hook}` };
+    const { code, stdout } = await finish(['doctor', folder], { env });
+    expect(code).toBe(65);
+    expect(stdout).toMatch(/FAILED .*the second process has ended .*Error: on purpose/);
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   test('help is no error', async () => {

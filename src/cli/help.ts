@@ -12,6 +12,8 @@ Commands:
 
   holdfast COMMAND --help            more about one of them
   holdfast --version
+
+Exit status 74: standard output cannot be written. 141: its reader is gone.
 `;
 
 export const RUN_HELP = `Usage: holdfast run [options] FILE [--] COMMAND [ARGUMENT…]
@@ -32,6 +34,8 @@ NUMBER, as in: (holdfast run -n 9 || exit; …) 9>FILE
   -F, --no-fork                 become COMMAND, which holds the lock itself
   -c, --command CMD             after FILE: run CMD with $SHELL, or /bin/sh
   -u, --unlock                  let go of the lock (of an inherited descriptor)
+  -q, --quiet                   no messages while waiting or when refused, for
+                                cron; errors are still reported
       --verbose                 tell how long it took
       --data KEY=VALUE          what the lock's record says of you; repeatable
                                 of contradicting options the last one counts
@@ -54,6 +58,9 @@ the keyboard reach COMMAND by themselves.
 Exit status: that of COMMAND; 128+N if signal N ended it; 75 held, or the time
 is up; 64 wrong usage; 65 the lock failed; 69 COMMAND cannot be run; 70 a fault
 of holdfast; 73 FILE cannot be made or opened.
+
+As the first process of a container use -F, or an init (docker run --init):
+holdfast does not reap processes that others left behind.
 
 It stands in for flock(1) and differs on purpose: 75 instead of 1 and 73
 instead of 66; it names the holder and passes signals on; it makes missing
@@ -113,6 +120,8 @@ that overlaps with another's is refused. The claims are files in a folder.
       --ttl TIME           until it expires; 1h (30 is seconds; 10m, 1h, 2d)
   -w, --timeout TIME       wait at most TIME for what overlaps to be released
       --ignore-invalid     in spite of files that are no valid claims; check too
+  -q, --quiet              print nothing, only exit; check too. Errors are still
+                           reported
 
  check:
       --strict             also refuse what nobody has claimed
@@ -178,6 +187,7 @@ within milliseconds. DIR is made if it is missing.
                      ones sort later
       --settle TIME  how long a free seat stays free, so that of those that
                      start together the smallest id takes it: 150ms does; 0
+  -q, --quiet    no messages on standing by, or when there is a living member ID
   -h, --help
 
 COMMAND inherits the seat: if holdfast is killed, there is no second primary as
@@ -201,5 +211,5 @@ there and what is not. Works in a folder of its own inside DIR, and removes it.
   -h, --help
 
 Exit status: 0 locks work; 65 they do not; 64 wrong usage; 73 DIR is not there,
-or nothing can be made in it.
+or no file can be created in it.
 `;
