@@ -159,6 +159,17 @@ describe('descriptors that others share keep their flags', () => {
   }
 });
 
+needs('strace')('Node itself finds no stream to open on standard error', async () => {
+  const [hook, trace] = [join(testFolder(), 'hook.cjs'), join(testFolder(), 'trace')];
+  // As it does for a warning, and whenever a socket is destroyed.
+  writeFileSync(hook, "process.once('exit', () => process.stderr.write('from Node\\n'));");
+  const strace = ['-qq', '-e', 'trace=fcntl,ioctl', '-o', trace];
+  const env = { ...process.env, NODE_OPTIONS: `--require ${hook}` };
+  const program = Program.start('strace', [...strace, ...HOLDFAST, '--version'], { env });
+  expect(await program.end()).toMatchObject({ code: 0, stderr: 'from Node\n' });
+  expect(readFileSync(trace, 'utf8')).not.toMatch(/^ioctl\(2, FIONBIO/m);
+});
+
 describe('a pipe that somebody else has made non-blocking', () => {
   needs('python3')('is waited for until it takes everything', async () => {
     const path = lockPath('x'.repeat(200));

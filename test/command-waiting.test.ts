@@ -72,10 +72,11 @@ describe('on a terminal: one line, drawn anew', () => {
     await peer.release('a');
     expect(await ended).toBe(0);
     const [first, second, last] = frames(stderr);
+    // A busy machine draws the second one late.
     const line = (time: string): RegExp =>
       new RegExp(`^holdfast: waiting ${time} of 0:30 for ${path}, held by pid ${peer.pid} `);
     expect(first).toMatch(line('0:00'));
-    expect(second).toMatch(line('0:01'));
+    expect(second).toMatch(line('0:0[1-9]'));
     expect(last).toBe('');
     expect(stderr.text).not.toContain('\n');
   });

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
+import { Writable, type WritableOptions } from 'node:stream';
 import { isatty } from 'node:tty';
 import { lookAtCaller } from './caller.js';
 import { standardError, standardOutput } from './descriptors.js';
 import { inForeground } from './foreground.js';
 import { main } from './main.js';
-import { type Streams, say } from './streams.js';
+import type { Streams } from './streams.js';
 
 const RUNS_COMMANDS = ['run', 'next-id', 'elect'];
 
@@ -18,11 +19,14 @@ const streams: Streams = {
   stderr: standardError(),
   inForeground,
 };
-// Node's own listener would open a stream on standard error. There is none
-// where warnings are switched off.
-if (process.listenerCount('warning') > 0) {
-  process.removeAllListeners('warning');
-  process.on('warning', ({ message }) => say(streams, `Warning: ${message}`));
+// Node opens a stream on standard error by itself: for a warning, and whenever
+// a socket is destroyed.
+if (!isatty(2)) {
+  const write: WritableOptions['write'] = (chunk, _encoding, done) => {
+    streams.stderr.write(String(chunk));
+    done();
+  };
+  Object.defineProperty(process, 'stderr', { value: new Writable({ write }), configurable: true });
 }
 // Everything is written. Before Node ends by itself it takes its handlers of
 // signals off, and one that came then would be the end that others see, in
