@@ -161,6 +161,7 @@ it has appeared.
                            deleted entries come back
       --start N            the first id; 1
       --lock-name NAME     the name of the lock file in DIR; .next-id.lock
+  -q, --quiet              no message when the time is up
   -h, --help
 
 Names that begin with a dot do not count, except with --pattern. If some names
