@@ -66,11 +66,14 @@ It stands in for flock(1) and differs on purpose: 75 instead of 1 and 73
 instead of 66; it names the holder and passes signals on; it makes missing
 folders; it writes who holds into a FILE that is empty or its own (a file with
 other content is left alone); it refuses a FILE that is a symlink or a device;
-long options are not abbreviated; messages go to stderr. Being a Node program,
-it cannot tell which signals were ignored (instead of nohup use setsid), nor
-that a real-time signal ended COMMAND (that counts as 0), it raises the soft
-limit of open files, it takes its arguments for UTF-8, and COMMAND gets the
-standard streams and the lock, but no other inherited descriptor.
+long options are not abbreviated; messages go to stderr.
+
+On Linux COMMAND inherits what holdfast was given: descriptors under their own
+numbers (the lock gets the lowest that is free), words and environment byte by
+byte, the limit of open files. Not possible under Node:
+  - signals that the caller ignores: put nohup behind FILE
+  - closed standard streams: they are /dev/null
+  - an eventfd or epoll below descriptor 16
 `;
 
 export const STATUS_HELP = `Usage: holdfast status [options] PATH…

@@ -143,7 +143,7 @@ export const SETUPS: Record<string, Setup> = {
       const createWorktree = (name, { base, ...options }) =>
         withNextId(base, { lockName: '.wt-create.lock', ...options }, async () => name);`,
     after: "await held.release(); console.log(await createWorktree('x', { base, locker }));",
-    prints: "{ id: 1, value: 'x' }\n",
+    prints: "{ id: 1, text: '1', value: 'x' }\n",
   },
 
   elected: {
