@@ -80,6 +80,8 @@ export interface Request {
   /** From {@link checkData}. */
   dataText: string;
   keepFile: boolean;
+  /** The record is to say that it is that of a member of an election. */
+  member: boolean;
   timeout: number;
   signal: AbortSignal | undefined;
   onWait: ((holder: Holder<never> | null) => void) | undefined;
@@ -107,6 +109,7 @@ export function checkRequest(
     recordWanted: record === 'json' || record === 'pid',
     dataText: checkData(checked.data),
     keepFile,
+    member: false,
     timeout: checkMilliseconds(checked.timeout, 'options.timeout', defaultTimeout),
     signal: checkSignal(signal),
     onWait: checkFunction(onWait, 'options.onWait') as Request['onWait'],

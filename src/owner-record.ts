@@ -24,7 +24,7 @@ export interface Content {
   /** The last fencing token; 0: none. */
   token: number;
   /** The holder that did not release, if the file names one. */
-  owner: (ProcessIdentity & { since: Date | null; data: object }) | null;
+  owner: (ProcessIdentity & { since: Date | null; data: object; member?: true }) | null;
 }
 
 /** Longest record, in bytes; whatever is longer is not one. */
@@ -45,16 +45,17 @@ export function releasedContent(format: RecordFormat, token: number): string {
   return format === 'pid' ? '' : `{"holdfast":{"token":${token}}}\n`;
 }
 
-/** The record of this process; `data` is from {@link checkData}. */
+/** The record of this process, perhaps as a member of an election; `data` is from {@link checkData}. */
 export function heldContent(
   format: RecordFormat,
   since: number,
   token: number,
   data: string,
+  member = false,
 ): string {
   const { pid, hostname, start, boot } = ownIdentity();
   if (format === 'pid') return `${pid}\n`;
-  const own = `{"hostname":${JSON.stringify(hostname)},"start":"${start}","boot":"${boot}","token":${token}}`;
+  const own = `{"hostname":${JSON.stringify(hostname)},"start":"${start}","boot":"${boot}","token":${token}${member ? ',"member":true' : ''}}`;
   return `{"pid":${pid},"startedAt":"${new Date(since).toISOString()}",${data}"holdfast":${own}}\n`;
 }
 
@@ -177,7 +178,7 @@ function barePid(pid: number): Content {
 function fromJson(value: Record<string, unknown>): Content {
   const { pid, startedAt, holdfast, ...data } = value;
   if (typeof holdfast !== 'object' || holdfast === null) return FOREIGN;
-  const { hostname, start, boot, token } = holdfast as Record<string, unknown>;
+  const { hostname, start, boot, token, member } = holdfast as Record<string, unknown>;
   if (typeof token !== 'number' || !Number.isInteger(token) || token < 0) return FOREIGN;
   if (pid === undefined && startedAt === undefined && Object.keys(data).length === 0) {
     return { ours: true, token: checkToken(token), owner: null };
@@ -194,7 +195,7 @@ function fromJson(value: Record<string, unknown>): Content {
   return {
     ours: true,
     token: checkToken(token),
-    owner: { pid, hostname, start, boot, since, data },
+    owner: { pid, hostname, start, boot, since, data, ...(member === true && { member }) },
   };
 }
 

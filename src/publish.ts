@@ -25,6 +25,8 @@ export interface Held {
   format: RecordFormat | false;
   /** When the record was first written. */
   since: number;
+  /** As in the request. */
+  member?: boolean;
 }
 
 const STALE = errnoOf('ESTALE');
@@ -73,6 +75,7 @@ function publish(request: Request, id: number, size: number): Held | null {
     record: null,
     format: request.record,
     since: 0,
+    member: request.member,
   };
   const directory = (traits & IS_DIRECTORY) !== 0;
   if (request.record === false || directory) {
@@ -127,7 +130,7 @@ export function writeRecord(
 ): void {
   const format = held.record;
   if (format === null) return;
-  const text = heldContent(format, held.since, held.token, dataText);
+  const text = heldContent(format, held.since, held.token, dataText, held.member);
   const errno = native.write(held.id, text, releasedContent(format, held.token), guarded);
   if (errno === 0) return;
   // Guarded, it is opened by its path once more.

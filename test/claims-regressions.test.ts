@@ -114,7 +114,9 @@ test('patterns too intricate to be told apart count as overlapping, and keep nob
   await claims.claim({ agent: 'other', files: ['c.ts'] });
 });
 
-test.each(['', '[null]', '[{"from":"../x","to":"a.lock"}]', '[{"from":".holdfast-a.tmp"}]', '{'])(
+const BEGINNING = '[{"from":".holdfast-0123456789abcdef.tmp"';
+
+test.each(['', '\0\0\0', BEGINNING, `${BEGINNING}}]`, `${BEGINNING},"to":"../a.lock"}]`])(
   'a journal %j, as a power failure may leave it, lists nothing',
   async (journal) => {
     const { locks, claims } = places();

@@ -52,7 +52,7 @@ describe('failover', () => {
       expect(await third.describe('m')).toMatchObject({ isPrimary: false, term: 0 });
       expect(await third.call('primary', 'm')).toMatchObject({ id: 'm1', pid: second.pid });
       await until(async () => (await third.members('m')).length === 2);
-      expect(existsSync(join(directory, 'm0.lock'))).toBe(false);
+      await until(() => !existsSync(join(directory, 'm0.lock')));
       await second.call('leave', 'm');
       expect(await third.becomesPrimary('m')).toBeGreaterThan(next);
     },
@@ -154,6 +154,7 @@ describe('worker threads', () => {
     await second.worker?.terminate();
     await within(own.whenPrimary(), () => 'the main thread is not primary');
     expect(own.term).toBeGreaterThan(next);
+    await until(() => readdirSync(directory).length === 2);
     expect(readdirSync(directory).sort()).toEqual(['.primary', 'c.lock']);
   });
 

@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
-  appendFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -9,7 +8,6 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -525,75 +523,6 @@ describe('events', () => {
     await soon(standby);
     await soon(other.whenPrimary());
     expect(existsSync(join(directory, 'a.lock'))).toBe(true);
-  });
-
-  test('`.primary` that cannot be locked is an error, and heals', async () => {
-    const directory = testFolder();
-    symlinkSync('nowhere', join(directory, '.primary'));
-    const election = await Election.join(directory);
-    onTestFinished(() => election.leave());
-    const failed = new Promise<Error>((resolve) => election.once('error', resolve));
-    expect(await soon(failed)).toMatchObject({ code: 'ELOOP' });
-    election.on('error', () => {});
-    rmSync(join(directory, '.primary'));
-    await soon(election.whenPrimary());
-  });
-});
-
-describe('files', () => {
-  test('of the dead and old heartbeats are removed, all else is left alone', async () => {
-    const directory = testFolder();
-    const dead = { 'old.lock': '{"pid":1,"heartbeat":17}', 'empty.lock': '', 'x.y.lock': '\0\xff' };
-    for (const [name, text] of Object.entries(dead)) writeFileSync(join(directory, name), text);
-    writeFileSync(join(directory, 'large.lock'), 'x'.repeat(200_000));
-    const others = ['note.txt', '.hidden.lock', '.lock', 'lock', 'a.lock.bak', 'b.LOCK'];
-    for (const name of others) writeFileSync(join(directory, name), name);
-    mkdirSync(join(directory, 'folder.lock'));
-    symlinkSync(join(directory, 'note.txt'), join(directory, 'link.lock'));
-    symlinkSync('nowhere', join(directory, 'dangling.lock'));
-    execFileSync('mkfifo', [join(directory, 'fifo.lock')]);
-    const kept = [...others, 'folder.lock', 'link.lock', 'dangling.lock', 'fifo.lock'].sort();
-    const election = await member(directory, { id: 'me' });
-    await soon(election.whenPrimary());
-    expect((await election.members()).map(({ id }) => id)).toEqual(['me']);
-    expect(readdirSync(directory).sort()).toEqual([...kept, '.primary', 'me.lock'].sort());
-    for (const name of others) expect(readFileSync(join(directory, name), 'utf8')).toBe(name);
-    await election.leave();
-    expect(readdirSync(directory).sort()).toEqual([...kept, '.primary'].sort());
-  });
-
-  test('an id with an old heartbeat file is taken over', async () => {
-    const directory = testFolder();
-    for (const text of ['old heartbeat', '', '{"pid":1}', 'x'.repeat(200_000), '4711\n']) {
-      writeFileSync(join(directory, 'one.lock'), text);
-      const election = await Election.join(directory, { id: 'one' });
-      expect(await election.members()).toMatchObject([{ id: 'one', pid: process.pid }]);
-      await election.leave();
-    }
-  });
-
-  test('an id whose name is a folder, a link or a FIFO is refused, and that is left alone', async () => {
-    const directory = testFolder();
-    mkdirSync(join(directory, 'folder.lock'));
-    symlinkSync('nowhere', join(directory, 'link.lock'));
-    execFileSync('mkfifo', [join(directory, 'fifo.lock')]);
-    for (const id of ['folder', 'link', 'fifo']) {
-      const error = await errorOf(() => Election.join(directory, { id }));
-      expect(error).toMatchObject({ code: expect.any(String) });
-    }
-    expect(readdirSync(directory).sort()).toEqual(['fifo.lock', 'folder.lock', 'link.lock']);
-    expect(lstatSync(join(directory, 'link.lock')).isSymbolicLink()).toBe(true);
-  });
-
-  test('a living file that somebody else has written into is still a member’s', async () => {
-    const directory = testFolder();
-    const election = await member(directory, { id: 'a' });
-    appendFileSync(join(directory, 'a.lock'), 'scribbled');
-    expect(await election.members()).toMatchObject([{ id: 'a' }]);
-    writeFileSync(join(directory, 'a.lock'), '');
-    expect(await election.members()).toEqual([
-      { id: 'a', pid: null, since: null, self: false, primary: expect.any(Boolean), data: null },
-    ]);
   });
 });
 

@@ -5,6 +5,7 @@ import {
   existsSync,
   fstatSync,
   ftruncateSync,
+  lstatSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -31,6 +32,7 @@ import {
   offsetOfExpiry,
   parseClaim,
 } from './claim-file.js';
+import { ClaimInvalidError } from './errors.js';
 import type { Root } from './pattern.js';
 
 /** A claim's file as it was found. */
@@ -64,7 +66,9 @@ const OURS = '.holdfast-';
 const JOURNAL = `${OURS}journal`;
 // What is locked in place of the folder where a folder cannot be.
 const SECTION = process.platform === 'win32' ? `${OURS}section` : null;
-const TEMPORARY = '.tmp';
+const TEMPORARY = /^\.holdfast-[0-9a-f]{16}\.tmp$/;
+// What a power failure leaves of one is empty, or zeros, or has a beginning.
+const JOURNAL_CONTENT = /^(?:\0*$|\[\{"from":"\.holdfast-[0-9a-f]{16}\.tmp")/;
 const READ_ONLY = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /**
@@ -78,6 +82,10 @@ const READ_ONLY = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLO
  * process that is killed in between leaves the journal: readers take what it
  * lists for claims, and whoever enters next finishes it. What has been renamed
  * is not done again, so a claim that a hand removed meanwhile stays removed.
+ *
+ * Other programs may have files in the folder. Removed, or replaced by a rename,
+ * are only claims (read as such a moment before, alone in the folder), files with
+ * a random name of ours, and a journal whose content is one.
  */
 export class ClaimsFolder {
   readonly path: string;
@@ -216,8 +224,9 @@ export class ClaimsFolder {
       if (name.endsWith(CLAIM_SUFFIX) && !name.startsWith('.')) locations.set(name, name);
     }
     if (names.includes(JOURNAL)) {
-      for (const { from, to } of this.#readJournal())
+      for (const { from, to } of this.#readJournal() ?? []) {
         if (names.includes(from)) locations.set(to, from);
+      }
     }
     const now = Date.now();
     // By the names of the agents: with what follows them, 'a-b' would come before 'a'.
@@ -294,6 +303,12 @@ export class ClaimsFolder {
    */
   write(drafts: readonly Draft[]): (FileLock | null)[] {
     const locks: (FileLock | null)[] = [];
+    const journal = join(this.path, JOURNAL);
+    // Ours has been finished, so what is there is another program's.
+    if (drafts.length > 1 && lstatSync(journal, { throwIfNoEntry: false }) !== undefined) {
+      const reason = 'it has the name of the journal of several claims, and other content';
+      throw new ClaimInvalidError(this.path, [{ file: journal, reason }]);
+    }
     const moves = drafts.map(({ agent }) => ({
       from: temporaryName(),
       to: `${agent}${CLAIM_SUFFIX}`,
@@ -309,7 +324,7 @@ export class ClaimsFolder {
         writeFileSync(path, text, { flag } as WriteFileOptions);
       });
       if (moves.length === 1) this.#move(moves[0] as Move);
-      else this.replace(join(this.path, JOURNAL), JSON.stringify(moves));
+      else this.#replace(journal, JSON.stringify(moves));
     } catch (error) {
       for (const lock of locks) lock?.releaseSync();
       for (const { from } of moves) this.remove(join(this.path, from));
@@ -326,9 +341,10 @@ export class ClaimsFolder {
 
   /** What a killed process left: its journal is carried out, the rest removed. */
   #finish(): void {
-    const names = readdirSync(this.path).filter((name) => name.startsWith(OURS));
-    if (names.includes(JOURNAL)) {
-      for (const move of this.#readJournal()) {
+    const names = readdirSync(this.path);
+    const moves = names.includes(JOURNAL) ? this.#readJournal() : null;
+    if (moves !== null) {
+      for (const move of moves) {
         try {
           this.#move(move);
         } catch (error) {
@@ -338,21 +354,29 @@ export class ClaimsFolder {
       }
       this.remove(join(this.path, JOURNAL));
     }
-    for (const name of names) if (name.endsWith(TEMPORARY)) this.remove(join(this.path, name));
+    for (const name of names) if (TEMPORARY.test(name)) this.remove(join(this.path, name));
   }
 
   /**
    * None where it cannot be understood, as after a power failure: what it
-   * listed did not come to count.
+   * listed did not come to count. `null`: another program's file.
    */
-  #readJournal(): Move[] {
+  #readJournal(): Move[] | null {
     let text: string;
     try {
-      text = readFileSync(join(this.path, JOURNAL), 'utf8');
+      const fd = openSync(join(this.path, JOURNAL), READ_ONLY);
+      try {
+        if (!fstatSync(fd).isFile()) return null;
+        text = readFileSync(fd, 'utf8');
+      } finally {
+        closeSync(fd);
+      }
     } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ELOOP') return null;
       if (isMissing(error)) return [];
       throw error;
     }
+    if (!JOURNAL_CONTENT.test(text)) return null;
     try {
       const moves = JSON.parse(text) as unknown;
       return Array.isArray(moves) && moves.every(isMove) ? moves : [];
@@ -362,7 +386,7 @@ export class ClaimsFolder {
   }
 
   /** Puts a file in place by one rename. */
-  replace(file: string, text: string): void {
+  #replace(file: string, text: string): void {
     const temporary = join(this.path, temporaryName());
     try {
       writeFileSync(temporary, text, { flag: 'wx' });
@@ -408,7 +432,7 @@ export class ClaimsFolder {
     }
   }
 
-  /** False: it is not there any more. */
+  /** A file of ours: see above. False: it is not there any more. */
   remove(path: string): boolean {
     try {
       unlinkSync(path);
@@ -446,12 +470,12 @@ interface Move {
 /** Between two names in the folder, and to that of a claim. */
 function isMove(value: unknown): value is Move {
   const { from, to } = Object(value) as Partial<Move>;
-  if (typeof from !== 'string' || typeof to !== 'string' || from.includes('/')) return false;
-  return from.startsWith(OURS) && to.endsWith(CLAIM_SUFFIX) && !/[/]|^\./.test(to);
+  if (typeof from !== 'string' || typeof to !== 'string') return false;
+  return TEMPORARY.test(from) && to.endsWith(CLAIM_SUFFIX) && !/[/]|^\./.test(to);
 }
 
 function temporaryName(): string {
-  return `${OURS}${randomBytes(8).toString('hex')}${TEMPORARY}`;
+  return `${OURS}${randomBytes(8).toString('hex')}.tmp`;
 }
 
 // Most claims are shorter, and read at once.

@@ -1,9 +1,13 @@
+import { isUtf8 } from 'node:buffer';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkPath } from '../arguments.js';
 import { Election, leaveBehind } from '../election/election.js';
-import { lookAtMembers, type Member, SEAT } from '../election/member-files.js';
+import { lookAtMembers, type Member } from '../election/member-files.js';
+import { checkSeat, SEAT } from '../election/seat.js';
 import { isLockError } from '../errors.js';
 import { describeHolder, formatDuration, type Holder, printable } from '../holder.js';
-import { inspect } from '../inspect.js';
+import { inspect, type LockStatus } from '../inspect.js';
 import { runCommand } from './command.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
 import { parseLeading } from './leading-options.js';
@@ -35,6 +39,7 @@ export async function elect(argv: string[], streams: Streams): Promise<number> {
     return EXIT.ok;
   }
   if (operand === undefined || operand === '') throw usageError('DIR is missing', 'elect');
+  refuseOtherBytes(operand);
   try {
     if (isStatus) {
       if (command.length > 0) throw usageError(`elect status takes no '${command[0]}'`, 'elect');
@@ -58,6 +63,20 @@ export async function elect(argv: string[], streams: Streams): Promise<number> {
 }
 
 const LONGEST_COMMAND = 1000;
+const REPLACED = '\ufffd';
+
+/**
+ * Node decodes the words of the command line, and puts a character of its own
+ * in the place of bytes that are not UTF-8: another folder would be meant.
+ */
+function refuseOtherBytes(directory: string): void {
+  if (process.platform !== 'linux' || !directory.includes(REPLACED)) return;
+  const line = readFileSync('/proc/self/cmdline', 'latin1');
+  const words = line.split('\0').map((word) => Buffer.from(word, 'latin1'));
+  // A name may also have the character itself.
+  if (words.some((word) => isUtf8(word) && word.toString() === directory)) return;
+  throw usageError('DIR must have a name in UTF-8', 'elect');
+}
 
 async function stand(
   directory: string,
@@ -105,11 +124,13 @@ function describe({ id, pid, since }: Member<object>): string {
 }
 
 /** Members, and who has the seat: after `kill -9` that may be a command alone. */
-async function status(directory: string, json: boolean, streams: Streams): Promise<number> {
-  const members = lookAtMembers<{ command?: string }>(directory);
-  const seat = await inspect(join(directory, SEAT));
+async function status(typed: string, json: boolean, streams: Streams): Promise<number> {
+  const directory = checkPath(typed, 'DIR');
+  const members = lookAtMembers<{ command?: unknown }>(directory);
+  const { seat, problem } = await lookAtSeat(directory);
   if (json) {
-    streams.stdout.write(`${JSON.stringify({ members, primary: seat }, null, 2)}\n`);
+    const told = { members, primary: seat, ...(problem !== null && { problem }) };
+    streams.stdout.write(`${JSON.stringify(told, null, 2)}\n`);
     return EXIT.ok;
   }
   if (members.length === 0) streams.stdout.write('no members\n');
@@ -119,15 +140,33 @@ async function status(directory: string, json: boolean, streams: Streams): Promi
       primary ? 'primary' : 'standby',
       String(pid ?? '-'),
       since === null ? '-' : formatDuration(Date.now() - since.getTime()),
-      printable(data?.command ?? '-'),
+      commandOf(data),
     ]);
     const lines = tableLines([['MEMBER', 'STATE', 'PID', 'FOR', 'COMMAND'], ...rows]);
     streams.stdout.write(`${lines.join('\n')}\n`);
   }
+  if (problem !== null) streams.stdout.write(`nobody can be primary: ${printable(problem)}\n`);
   const leads = members.some(({ primary }) => primary);
-  if (seat.state === 'held' && !leads) {
+  if (seat?.state === 'held' && !leads) {
     const [holder = null] = seat.holders as Holder[];
     streams.stdout.write(`the seat is held by ${describeHolder(holder)}, which is no member\n`);
   }
   return EXIT.ok;
+}
+
+/** A seat that is none must not hide the members. */
+async function lookAtSeat(
+  directory: string,
+): Promise<{ seat: LockStatus | null; problem: string | null }> {
+  try {
+    checkSeat(directory);
+    return { seat: await inspect(join(directory, SEAT)), problem: null };
+  } catch (error) {
+    return { seat: null, problem: (error as Error).message };
+  }
+}
+
+/** Whatever stands in a member's file is data. */
+function commandOf(data: { command?: unknown } | null): string {
+  return typeof data?.command === 'string' ? printable(data.command) : '-';
 }

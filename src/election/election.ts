@@ -1,7 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import { join } from 'node:path';
 import { clearInterval, setImmediate, setInterval } from 'node:timers';
 import { onAbort } from '../abort.js';
 import {
@@ -11,21 +9,16 @@ import {
   checkPath,
   checkSignal,
 } from '../arguments.js';
-import { isLockError, LockHeldError, LockLostError, LockStateError } from '../errors.js';
-import { FileLock } from '../file-lock.js';
-import { makeFolders } from '../folders.js';
-import { describeHolder, printable } from '../holder.js';
-import { checkData, parseContent, toOwnerRecord } from '../owner-record.js';
+import { LockLostError, LockStateError } from '../errors.js';
+import type { FileLock } from '../file-lock.js';
+import { printable } from '../holder.js';
+import { checkData } from '../owner-record.js';
 import { sleep } from '../waiting.js';
-import {
-  checkId,
-  clearAway,
-  fileOf,
-  isTaken,
-  lookAtMembers,
-  type Member,
-  SEAT,
-} from './member-files.js';
+import { checkId, lookAtMembers, type Member, newId, sweep } from './member-files.js';
+import { OwnFile } from './own-file.js';
+import { acquireSeat, checkSeat, tryAcquireSeat } from './seat.js';
+import { settleDown } from './settle.js';
+import { canPass, Troubles } from './troubles.js';
 
 export interface ElectionOptions<T extends object = Record<never, never>> {
   /**
@@ -69,13 +62,10 @@ interface Waiting {
 /** As `leave`, but the seat stays with whoever was given its descriptor. */
 export let leaveBehind: (election: Election) => Promise<void>;
 
-// A cleaner has the file of a dead member for a moment.
-const JOIN_MILLISECONDS = 100;
-const JOIN_TRIES = 10;
 /** Files that were replaced are noticed within a second. */
 const LOOK_MILLISECONDS = 250;
 const RETRY_MILLISECONDS = 1000;
-const SETTLE_LOOK_MILLISECONDS = 10;
+const SWEEP_MILLISECONDS = 2000;
 
 /** The works of `lead`, of any election, that this is a part of. */
 const leading = new AsyncLocalStorage<readonly Promise<void>[]>();
@@ -92,7 +82,11 @@ const leading = new AsyncLocalStorage<readonly Promise<void>[]>();
  * `term` to fence off those of an earlier primary.
  *
  * `error` is emitted only where it has a listener, else it is a process
- * warning. A standby keeps the process alive until it leaves, for it waits; a
+ * warning; what goes on is told once, and again when it has changed. What may
+ * pass (a full disk, no descriptor left) is tried again each second. What stays
+ * until somebody changes it (a `.primary` that is a symlink, or that this user
+ * may not write) makes the member leave: `lead` and `whenPrimary` reject with
+ * it; where nobody waits for them it is an `error`. A standby keeps the process alive until it leaves, for it waits; a
  * primary does not.
  */
 export class Election<T extends object = Record<never, never>>
@@ -101,18 +95,20 @@ export class Election<T extends object = Record<never, never>>
 {
   readonly id: string;
   readonly #directory: string;
-  readonly #data: T | undefined;
+  readonly #own: OwnFile;
   readonly #settle: number;
   readonly #leaving = new AbortController();
   readonly #waiting = new Set<Waiting>();
   readonly #leads = new Set<AbortController>();
   readonly #works = new Set<Promise<unknown>>();
-  #own: FileLock<object> | null = null;
+  readonly #troubles = new Troubles((error) => this.#fail(error));
   #seat: FileLock<object> | null = null;
   #isPrimary = false;
   #term = 0;
   #left: Promise<void> | undefined;
-  #joinedAt = 0;
+  /** Why it has left, if not by `leave`. */
+  #failure: Error | undefined;
+  #nextSweep = 0;
   #watch: NodeJS.Timeout | undefined;
   #membersWatch: NodeJS.Timeout | undefined;
   #entering = false;
@@ -128,7 +124,7 @@ export class Election<T extends object = Record<never, never>>
     this.id = id;
     this.#directory = directory;
     this.#settle = settle;
-    this.#data = data;
+    this.#own = new OwnFile(directory, id, data);
     (this as EventEmitter).on('newListener', (name) => {
       if (name === 'members') this.#watchMembers();
     });
@@ -139,7 +135,9 @@ export class Election<T extends object = Record<never, never>>
    * is emitted after this has resolved, if it is this member's turn.
    *
    * Rejects with `ERR_LOCK_HELD` if a living member has the id (its `holder` names
-   * the process), `signal.reason`, a system error or an argument error.
+   * the process), `ERR_LOCK_STATE` if the member's file or `.primary` would be a
+   * file of another program, `EACCES` if `.primary` cannot be written by this user,
+   * `signal.reason`, another system error or an argument error.
    */
   static async join<T extends object = Record<never, never>>(
     directory: string | URL,
@@ -156,11 +154,12 @@ export class Election<T extends object = Record<never, never>>
     checkData(checked.data);
     throwIfAborted(signal);
     const election = new Election<T>(folder, id, settle, checked.data);
-    await election.#enter(signal);
+    checkSeat(folder);
+    await election.#own.lock(signal);
     try {
       throwIfAborted(signal);
     } catch (reason) {
-      election.#own?.releaseSync();
+      election.#own.remove();
       throw reason;
     }
     election.#forgetSignal = onAbort(signal, () => election.#leaveAlone());
@@ -188,7 +187,7 @@ export class Election<T extends object = Record<never, never>>
     return lookAtMembers<T>(this.#directory).find((member) => member.primary) ?? null;
   }
 
-  /** The living, in order of id. Removes the files of the dead. */
+  /** The living, in order of id. */
   async members(): Promise<Member<T>[]> {
     return lookAtMembers<T>(this.#directory);
   }
@@ -292,93 +291,51 @@ export class Election<T extends object = Record<never, never>>
       this.#resign(gone);
     } finally {
       await Promise.all(works);
-      const [seat, own] = [this.#seat, this.#own];
+      const seat = this.#seat;
       this.#seat = null;
-      this.#own = null;
       try {
         if (seat !== null) letGo(seat);
       } finally {
-        own?.releaseSync();
+        this.#own.remove();
       }
     }
   }
 
-  #gone(): LockStateError {
-    return new LockStateError(this.#directory, `member ${printable(this.id)} has left`);
+  #gone(): Error {
+    const message = `member ${printable(this.id)} has left`;
+    return this.#failure ?? new LockStateError(this.#directory, message);
   }
 
-  /** Its own file, which says that it lives. */
-  async #enter(signal: AbortSignal | undefined): Promise<void> {
-    const path = fileOf(this.#directory, this.id);
-    makeFolders(this.#directory);
-    for (let tries = 0; ; tries++) {
-      try {
-        this.#own = await FileLock.acquire<object>(path, {
-          timeout: JOIN_MILLISECONDS,
-          keepFile: false,
-          record: 'json',
-          permissions: 0o644,
-          data: this.#data,
-          signal,
-        });
-        this.#joinedAt = Date.now();
-        return;
-      } catch (error) {
-        if (isLockError(error, 'ERR_LOCK_TIMEOUT')) {
-          if (tries < JOIN_TRIES && !isAlive(path)) continue;
-          throw alive(path, this.id, error.holder);
-        }
-        // A file with something else in it, and nobody who lives by it.
-        const foreign = isLockError(error, 'ERR_LOCK_STATE') && tries < JOIN_TRIES;
-        if (!foreign || clearAway(path) !== null) throw error;
-      }
-    }
+  /** Leaves because of what will not pass by itself. */
+  #giveUp(error: Error): void {
+    if (this.#left !== undefined) return;
+    this.#failure = error;
+    const isHeard = this.#waiting.size > 0;
+    this.#leaveAlone();
+    if (!isHeard) this.#fail(error);
   }
 
   /** In the queue for the seat, until it has it or leaves. */
   async #stand(): Promise<void> {
     const { signal } = this.#leaving;
+    const [directory, id, settle] = [this.#directory, this.id, this.#settle];
     for (;;) {
       let seat: FileLock<object>;
       try {
-        await this.#settleDown();
-        const path = join(this.#directory, SEAT);
-        const options = { signal, ...this.#seatOptions() };
-        seat = await FileLock.acquire<object>(path, options);
+        await settleDown({ directory, id, since: this.#own.since, settle, signal });
+        seat = await acquireSeat(directory, id, signal);
       } catch (error) {
         if (signal.aborted) return;
-        this.#fail(error as Error);
+        if (!canPass(error)) return this.#giveUp(error as Error);
+        this.#troubles.report('seat', error as Error);
         await sleep(RETRY_MILLISECONDS, signal).catch(() => {});
         if (signal.aborted) return;
         continue;
       }
+      this.#troubles.over('seat');
       if (!signal.aborted) return this.#begin(seat);
       seat.releaseSync();
       return;
-    }
-  }
-
-  /**
-   * Leaves a free seat to a smaller id that has joined at about the same time,
-   * for as long as that one may be settling. Not longer: it may be stopped.
-   */
-  async #settleDown(): Promise<void> {
-    const settle = this.#settle;
-    const { signal } = this.#leaving;
-    if (settle === 0 || isTaken(this.#directory)) return;
-    const last = performance.now() + 3 * settle;
-    const left = this.#joinedAt + settle - Date.now();
-    // The clock may have been set.
-    await sleep(Math.min(settle, Math.max(0, left)), signal);
-    while (performance.now() < last) {
-      if (isTaken(this.#directory)) return;
-      const now = Date.now();
-      const first = lookAtMembers(this.#directory).find(({ id, since }) => {
-        const at = since?.getTime() ?? 0;
-        return id < this.id && at <= this.#joinedAt + settle && now < at + 2 * settle;
-      });
-      if (first === undefined) return;
-      await sleep(SETTLE_LOOK_MILLISECONDS, signal);
     }
   }
 
@@ -389,15 +346,20 @@ export class Election<T extends object = Record<never, never>>
     for (const waiting of [...this.#waiting]) waiting.resolve();
     this.#waiting.clear();
     // What the one before left is cleared away, after the work has begun.
-    setImmediate(() => {
-      if (this.#left !== undefined) return;
-      try {
-        lookAtMembers(this.#directory);
-      } catch (error) {
-        this.#fail(error as Error);
-      }
-    });
+    setImmediate(() => this.#sweep());
     this.emit('primary', this.#term);
+  }
+
+  /** Files of the dead: a primary removes them, of a standby that dies after it has begun too. */
+  #sweep(): void {
+    if (!this.#isPrimary) return;
+    this.#nextSweep = performance.now() + SWEEP_MILLISECONDS;
+    try {
+      sweep(this.#directory);
+      this.#troubles.over('sweep');
+    } catch (error) {
+      this.#troubles.report('sweep', error as Error);
+    }
   }
 
   /** Primary no longer: everybody hears of it before the seat is let go of. */
@@ -414,10 +376,12 @@ export class Election<T extends object = Record<never, never>>
     if (this.#entering || this.#left !== undefined) return;
     try {
       if (this.#seat?.isCurrent() === false) this.#lose(this.#seat);
-      if (this.#own?.isCurrent() !== true) void this.#reenter();
+      if (!this.#own.isCurrent()) void this.#reenter();
+      this.#troubles.over('look');
     } catch (error) {
-      this.#fail(error as Error);
+      this.#troubles.report('look', error as Error);
     }
+    if (performance.now() >= this.#nextSweep) this.#sweep();
   }
 
   #lose(seat: FileLock<object>): void {
@@ -441,10 +405,10 @@ export class Election<T extends object = Record<never, never>>
   async #queueAgain(old: FileLock<object>, works: readonly Promise<unknown>[]): Promise<void> {
     let next: FileLock<object> | null = null;
     try {
-      next = FileLock.tryAcquire<object>(old.path, this.#seatOptions());
+      next = tryAcquireSeat(this.#directory, this.id);
       this.#seat = next;
-    } catch (error) {
-      this.#fail(error as Error);
+    } catch {
+      // `#stand` meets it again, and knows whether it may pass.
     }
     try {
       old.releaseSync();
@@ -457,27 +421,22 @@ export class Election<T extends object = Record<never, never>>
     else this.#begin(next);
   }
 
-  #seatOptions(): { data: { id: string }; permissions: number } {
-    return { data: { id: this.id }, permissions: 0o644 };
-  }
-
   async #reenter(): Promise<void> {
     const { signal } = this.#leaving;
     this.#entering = true;
     try {
-      this.#own?.releaseSync();
-      this.#own = null;
-      await this.#enter(signal);
+      await this.#own.lock(signal);
+      this.#troubles.over('own');
     } catch (error) {
       if (signal.aborted) return;
-      this.#fail(error as Error);
-      // Somebody else lives by this id now.
-      if (isLockError(error, 'ERR_LOCK_HELD')) this.#leaveAlone();
-      else await sleep(RETRY_MILLISECONDS, signal).catch(() => {});
+      // Somebody else lives by this id now, perhaps.
+      if (!canPass(error)) return this.#giveUp(error as Error);
+      this.#troubles.report('own', error as Error);
+      await sleep(RETRY_MILLISECONDS, signal).catch(() => {});
     } finally {
       this.#entering = false;
     }
-    if (signal.aborted) this.#own?.releaseSync();
+    if (signal.aborted) this.#own.remove();
   }
 
   #fail(error: Error): void {
@@ -504,8 +463,9 @@ export class Election<T extends object = Record<never, never>>
       let members: Member<T>[];
       try {
         members = lookAtMembers<T>(this.#directory);
+        this.#troubles.over('members');
       } catch (error) {
-        this.#fail(error as Error);
+        this.#troubles.report('members', error as Error);
         return;
       }
       const text = JSON.stringify(members.map(({ id, primary }) => [id, primary]));
@@ -523,19 +483,3 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
 }
 
 const LONGEST_SETTLE = 3_600_000;
-
-/** Nine digits of base 36 last until the year 5188. */
-function newId(): string {
-  return `${Date.now().toString(36).padStart(9, '0')}-${randomBytes(6).toString('hex')}`;
-}
-
-/** Held by whoever wrote into it, or only by a cleaner that the machine keeps waiting? */
-function isAlive(path: string): boolean {
-  const content = clearAway(path);
-  return content !== null && toOwnerRecord(parseContent(content))?.running !== false;
-}
-
-function alive(path: string, id: string, holder: LockHeldError['holder']): LockHeldError {
-  const message = `there is a living member ${printable(id)}: ${describeHolder(holder)}`;
-  return new LockHeldError(path, holder, message);
-}

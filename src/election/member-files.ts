@@ -1,10 +1,14 @@
+import { isUtf8 } from 'node:buffer';
+import { randomBytes } from 'node:crypto';
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { argumentError, isNameHere } from '../arguments.js';
-import { EXCLUSIVE, loadBinding, SHARED } from '../binding.js';
-import { errnoOf, systemError } from '../errors.js';
-import { parseContent, toOwnerRecord } from '../owner-record.js';
+import { EXCLUSIVE, loadBinding, type NativeBinding, type NativeMode, SHARED } from '../binding.js';
+import { errnoOf, flockError, openError } from '../errors.js';
+import { type Content, FOREIGN, parseContent, toOwnerRecord } from '../owner-record.js';
 import { isOwn } from '../process-identity.js';
+import { primaryId } from './seat.js';
+import { canPass } from './troubles.js';
 
 export interface Member<T extends object = Record<never, never>> {
   id: string;
@@ -17,9 +21,8 @@ export interface Member<T extends object = Record<never, never>> {
   data: Partial<T> | null;
 }
 
-export const SUFFIX = '.lock';
-/** The one file that all members queue for. Begins with a dot, as no id does. */
-export const SEAT = '.primary';
+const MISSING = errnoOf('ENOENT');
+const SUFFIX = '.lock';
 const LONGEST_NAME = 255;
 
 /** An id, which becomes the name of a file. */
@@ -38,24 +41,31 @@ function isId(id: string): boolean {
   return Buffer.byteLength(id) <= LONGEST_NAME - SUFFIX.length;
 }
 
+/** Nine digits of base 36 last until the year 5188. */
+export function newId(): string {
+  return `${Date.now().toString(36).padStart(9, '0')}-${randomBytes(6).toString('hex')}`;
+}
+
+/** What {@link newId} makes, and nobody else. */
+const MADE_HERE = /^[0-9a-z]{9}-[0-9a-f]{12}$/;
+
 export function fileOf(directory: string, id: string): string {
   return join(directory, `${id}${SUFFIX}`);
 }
 
-/** The living, in order of id. The files of the dead are removed. */
+/** The living, in order of id. Changes nothing. */
 export function lookAtMembers<T extends object>(directory: string): Member<T>[] {
   const primary = primaryId(directory);
   const members: Member<T>[] = [];
   for (const id of idsIn(directory)) {
-    const content = clearAway(fileOf(directory, id));
+    const content = livingContent(fileOf(directory, id));
     if (content === null) continue;
-    const parsed = parseContent(content);
-    const record = toOwnerRecord<T>(parsed);
+    const record = toOwnerRecord<T>(content);
     members.push({
       id,
       pid: record?.pid ?? null,
       since: record?.since ?? null,
-      self: parsed.owner !== null && isOwn(parsed.owner),
+      self: content.owner !== null && isOwn(content.owner),
       primary: id === primary,
       data: record?.data ?? null,
     });
@@ -64,82 +74,96 @@ export function lookAtMembers<T extends object>(directory: string): Member<T>[] 
 }
 
 /** Of all files that may be those of members, alive or not. */
-export function idsIn(directory: string): string[] {
-  let names: string[];
+function idsIn(directory: string): string[] {
+  let names: Buffer[];
   try {
-    names = readdirSync(directory);
+    names = readdirSync(directory, { encoding: 'buffer' });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
   }
+  // Decoded, a name that is not UTF-8 would lead to another file.
   return names
+    .filter((name) => isUtf8(name))
+    .map((name) => name.toString())
     .filter((name) => name.endsWith(SUFFIX))
     .map((name) => name.slice(0, -SUFFIX.length))
     .filter(isId)
     .sort();
 }
 
-const MISSING = errnoOf('ENOENT');
-// Not a file that could be a member's.
-const OTHER = [errnoOf('ELOOP'), errnoOf('ENXIO'), errnoOf('EACCES'), errnoOf('EPERM')];
+/**
+ * What a living member's file says; `null`: it has no member. A file of another
+ * program is not even locked for a moment, which might refuse that program.
+ */
+export function livingContent(path: string): Content | null {
+  return whileOpen(path, (native, file) => {
+    if (!isMembers(read(native, file)) || tryLock(native, file, SHARED, path)) return null;
+    // Again: before, it may have been empty yet.
+    const content = read(native, file);
+    // A sweep has the file of a dead member for a moment.
+    const dead = toOwnerRecord(content)?.running === false;
+    return isMembers(content) && !dead ? content : null;
+  });
+}
 
 /**
- * The content of a living member's file; of a dead one's the file is removed,
- * whatever it holds, and the answer is `null`:
+ * Removes the files that members left who were killed, and nothing else: those
+ * whose record says that it is a member's, and, from between two steps of
+ * making or removing one, those without a record whose name is an id that only
+ * this package makes. A member with an `id` of the user's own that is killed
+ * between two such steps leaves a file without a record, which the next one of
+ * that id uses.
  *   1. We get its lock, so nobody lives by it.
  *   2. Meanwhile its name may have gone to the file of somebody new.
  *   3. So the path is compared, and removed as every lock file is, guarded.
  */
-export function clearAway(path: string): string | null {
-  const native = loadBinding(path);
-  if (!isRegular(path)) return null;
-  const id = native.open(path, -1);
-  if (id < 0) {
-    if (-id === MISSING || OTHER.includes(-id)) return null;
-    throw systemError(-id, 'open', path);
+export function sweep(directory: string): void {
+  for (const id of idsIn(directory)) {
+    const path = fileOf(directory, id);
+    const isLeft = (content: Content): boolean =>
+      content.owner?.member === true || (content.ours && MADE_HERE.test(id));
+    whileOpen(path, (native, file) => {
+      if (!isLeft(read(native, file)) || !tryLock(native, file, EXCLUSIVE, path)) return;
+      if (isLeft(read(native, file))) native.removeAtEnd(file);
+    });
   }
-  const errno = native.tryLock(id, EXCLUSIVE);
-  if (errno === 0) {
-    native.removeAtEnd(id);
-    native.release(id);
+}
+
+/** Empty, or with a record of ours. A bare pid is that of another program. */
+export function isMembers({ ours, owner }: Content): boolean {
+  return ours && (owner === null || owner.since !== null);
+}
+
+/** `null` where there is no regular file, or none that this user may open. */
+function whileOpen<R>(
+  path: string,
+  look: (native: NativeBinding, file: number) => R | null,
+): R | null {
+  const native = loadBinding(path);
+  // Not opened, where it is a device: that alone may do something.
+  if (lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) return null;
+  const file = native.open(path, -1);
+  if (file < 0) {
+    const error = openError(-file, path);
+    // One bad file does not hide the others; with no descriptor left all are.
+    if (-file !== MISSING && canPass(error)) throw error;
     return null;
   }
-  const content = native.read(id);
-  native.release(id);
-  if (errno !== errnoOf('EWOULDBLOCK')) throw systemError(errno, 'flock', path);
-  return typeof content === 'string' ? content : '';
-}
-
-function isRegular(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isFile() === true;
-}
-
-/** Whether somebody holds the seat. */
-export function isTaken(directory: string): boolean {
-  return contentOfSeat(directory) !== null;
-}
-
-/** Whom the record in the seat names, if it is taken. */
-function primaryId(directory: string): string | null {
-  const content = contentOfSeat(directory);
-  const data = content === null ? undefined : parseContent(content).owner?.data;
-  const named = (data as { id?: unknown } | undefined)?.id;
-  return typeof named === 'string' ? named : null;
-}
-
-/** `null` where the seat is free. Looks with a shared lock, for microseconds. */
-function contentOfSeat(directory: string): string | null {
-  const path = join(directory, SEAT);
-  const native = loadBinding(path);
-  const id = native.open(path, -1);
-  if (id < 0) {
-    if (-id === MISSING) return null;
-    throw systemError(-id, 'open', path);
+  try {
+    return look(native, file);
+  } finally {
+    native.release(file);
   }
-  const errno = native.tryLock(id, SHARED);
-  const content = errno === 0 ? '' : native.read(id);
-  native.release(id);
-  if (errno === 0) return null;
-  if (errno !== errnoOf('EWOULDBLOCK')) throw systemError(errno, 'flock', path);
-  return typeof content === 'string' ? content : '';
+}
+
+function read(native: NativeBinding, file: number): Content {
+  const text = native.read(file);
+  return typeof text === 'string' ? parseContent(text) : FOREIGN;
+}
+
+function tryLock(native: NativeBinding, file: number, mode: NativeMode, path: string): boolean {
+  const errno = native.tryLock(file, mode);
+  if (errno !== 0 && errno !== errnoOf('EWOULDBLOCK')) throw flockError(errno, path);
+  return errno === 0;
 }
