@@ -199,10 +199,11 @@ long as COMMAND runs. If the folder or its .primary is removed or replaced,
 COMMAND is ended: SIGTERM, after 5 s SIGKILL. HOLDFAST_TERM is set to a number
 that is larger for every new primary. Signals are passed on to COMMAND.
 
-status shows the members and who is primary.
+status shows the members and who is primary, and changes nothing.
 
 Exit status: that of COMMAND; 75 there is a living member ID; 64 wrong usage; 65
-the lock failed; 69 COMMAND cannot be run; 73 DIR cannot be made or opened.
+the lock failed, or the file of ID or .primary is another program's; 69 COMMAND
+cannot be run; 73 DIR or .primary cannot be made, opened or written.
 `;
 
 export const DOCTOR_HELP = `Usage: holdfast doctor [--json] DIR
