@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test } from 'vitest';
 import { Election } from '../src/election.js';
+import { until } from './support/census.js';
 import { TORTURE } from './support/claims-peer.js';
 import { isStopped, within } from './support/election-peer.js';
 import { testFolder } from './support/folder.js';
@@ -243,6 +244,7 @@ test(
     const last = await Election.join(directory, { id: 'last' });
     await within(last.whenPrimary(), () => 'nobody can be primary any more');
     expect((await last.members()).map(({ id }) => id)).toEqual(['last']);
+    await until(() => readdirSync(directory).length === 2);
     expect(last.term).toBeGreaterThan(numbersOfTerms.at(-1) as number);
     await last.leave();
     expect(readdirSync(directory)).toEqual(['.primary']);
