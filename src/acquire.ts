@@ -17,7 +17,7 @@ import {
   waitForLock,
   waitForLockSync,
 } from './waiting.js';
-import { holderOf } from './who-holds.js';
+import { holderInTurn, holderOf } from './who-holds.js';
 
 const MISSING = errnoOf('ENOENT');
 
@@ -43,12 +43,12 @@ export async function acquire(request: Request): Promise<Held> {
       outcome = await attempt(wait);
     }
     if (outcome === 'refused') {
-      announced = prepareToWait(request, wait, announced);
+      announced = prepareToWait(request, wait, announced, holderInTurn);
       outcome = await waitForLock(wait);
     }
     const held = outcome === 'granted' ? settle(request, wait.id) : null;
     if (held !== null) return held;
-    const pause = beforeNextRound(request, deadline, outcome, round);
+    const pause = beforeNextRound(request, deadline, outcome, round, holderInTurn);
     if (pause > 0) await sleep(pause, request.signal);
   }
 }
@@ -67,14 +67,14 @@ export function acquireSync(request: Request): Held {
     }
     if (outcome === 'refused') {
       refuseToWaitForItself(request, wait);
-      announced = prepareToWait(request, wait, announced);
+      announced = prepareToWait(request, wait, announced, holderOf);
       // onWait may have started a wait of its own.
       refuseToWaitForItself(request, wait);
       outcome = waitForLockSync(wait);
     }
     const held = outcome === 'granted' ? settle(request, wait.id) : null;
     if (held !== null) return held;
-    const pause = beforeNextRound(request, deadline, outcome, round);
+    const pause = beforeNextRound(request, deadline, outcome, round, holderOf);
     if (pause > 0) sleepSync(pause);
   }
 }
@@ -132,15 +132,20 @@ function openLockFile({ native, path, permissions }: Request): number {
 }
 
 /** Throws the refusal of a call that is not to wait. */
-function prepareToWait(request: Request, wait: Wait, announced: boolean): true {
+function prepareToWait(
+  request: Request,
+  wait: Wait,
+  announced: boolean,
+  lookUp: typeof holderOf,
+): true {
   const { native, path, onWait, timeout } = request;
   if (timeout === 0) {
     native.release(wait.id);
-    throw new LockHeldError(path, holderOf(path));
+    throw new LockHeldError(path, lookUp(path));
   }
   if (!announced && onWait !== undefined) {
     try {
-      onWait(holderOf(path));
+      onWait(lookUp(path));
     } catch (error) {
       native.release(wait.id);
       throw error;
@@ -169,6 +174,7 @@ function beforeNextRound(
   deadline: Deadline,
   outcome: Outcome | 'refused',
   round: number,
+  lookUp: typeof holderOf,
 ): number {
   const { path, timeout } = request;
   const pause =
@@ -176,11 +182,11 @@ function beforeNextRound(
       ? 0
       : Math.min(2 ** (round - ROUNDS_WITHOUT_PAUSE), LONGEST_PAUSE_MILLISECONDS);
   if (timeout === 0) {
-    if (outcome === 'timeout' || pause > 0) throw new LockHeldError(path, holderOf(path));
+    if (outcome === 'timeout' || pause > 0) throw new LockHeldError(path, lookUp(path));
     return 0;
   }
   if (outcome === 'timeout' || deadline.remaining === 0) {
-    throw new LockTimeoutError(path, holderOf(path), timeout);
+    throw new LockTimeoutError(path, lookUp(path), timeout);
   }
   return Math.min(pause, deadline.remaining);
 }

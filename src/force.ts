@@ -3,19 +3,26 @@ import { constants } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { clearInterval, setInterval } from 'node:timers';
 import { onAbort } from './abort.js';
-import { loadBinding } from './binding.js';
 import {
   errnoOf,
   isLockError,
-  LockForceError,
   LockStateError,
   LockUnsupportedError,
   openError,
   systemError,
 } from './errors.js';
 import { FileLock, lockOf } from './file-lock.js';
+import {
+  cannotEnd,
+  type Hold,
+  isAlive,
+  lockersOf,
+  signalHolder,
+  thoroughBudget,
+  userThatTook,
+} from './force-signal.js';
 import type { Holder } from './holder.js';
-import { filesLockedBy, parseTable, text, walkAsync, walkSync } from './lock-tables.js';
+import { walkAsync } from './lock-tables.js';
 import { checkRequest, type FileLockOptions, type Request } from './options.js';
 import {
   type Content,
@@ -25,7 +32,6 @@ import {
   parseContent,
   toOwnerRecord,
 } from './owner-record.js';
-import { startInStat } from './process-identity.js';
 import { comparePath, type Held, writeRecord } from './publish.js';
 import { holderOf, readContent, viewKernel, whilePinned } from './who-holds.js';
 
@@ -34,7 +40,9 @@ export interface ForceOptions<T extends object> {
   how: 'steal' | 'terminate';
   /** Milliseconds between SIGTERM and SIGKILL. */
   grace: number;
-  confirm: ((holder: Holder<T>) => boolean | Promise<boolean>) | undefined;
+  /** Whose processes may be ended. */
+  uid: number | undefined;
+  confirm: ((holder: Holder<T>, all: Holder<T>[]) => boolean | Promise<boolean>) | undefined;
 }
 
 /** A lock, and whether what its last holder left is no surprise: it was forced. */
@@ -52,6 +60,7 @@ const NOBODY: Holder<never> = {
   self: false,
   source: 'record',
   verified: false,
+  inOtherContainer: false,
   since: null,
   command: null,
   hostname: null,
@@ -60,24 +69,30 @@ const NOBODY: Holder<never> = {
 
 /** Throws the refusal where the answer is no, and `signal.reason` while there is none. */
 async function askAbout(
-  holder: Holder<object> | null,
+  all: Holder<object>[],
   { confirm }: ForceOptions<never>,
   refuse: Refuse,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   throwIfAborted(signal);
   if (confirm === undefined) return;
+  const [holder = null] = all;
   let forget = (): void => {};
   const aborted = new Promise<never>((_, reject) => {
     forget = onAbort(signal, () => reject(signal?.reason));
   });
   try {
-    const answer = await Promise.race([confirm((holder ?? NOBODY) as Holder<never>), aborted]);
+    const first = (holder ?? NOBODY) as Holder<never>;
+    const answer = await Promise.race([confirm(first, all as Holder<never>[]), aborted]);
     throwIfAborted(signal);
     if (!answer) throw refuse(holder);
   } finally {
     forget();
   }
+}
+
+function listOf(holder: Holder<object> | null): Holder<object>[] {
+  return holder === null ? [] : [holder];
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {
@@ -100,7 +115,7 @@ export async function steal(
 ): Promise<Forced> {
   const request = checkRequest(path, options, 0);
   let target = asked;
-  await askAbout(target, force, refuse, options.signal);
+  await askAbout(listOf(target), force, refuse, options.signal);
   for (let round = 0; round < ROUNDS; round++) {
     throwIfAborted(options.signal);
     const free = FileLock.tryAcquire(path, options);
@@ -113,7 +128,7 @@ export async function steal(
       if (!isSame(holder, target)) {
         if (force.confirm === undefined) throw refuse(holder);
         target = holder;
-        await askAbout(target, force, refuse, options.signal);
+        await askAbout(listOf(target), force, refuse, options.signal);
         continue;
       }
       const lock = replace(request, old);
@@ -204,8 +219,9 @@ function contentOf({ native, path }: Request, id: number): Content {
 /**
  * Asks all that share the hold to end, then makes them, and waits for the lock
  * itself. Only a process is signalled whose own descriptors were seen to have
- * the lock, and nobody before all of them may be; children that it was passed
- * on to meanwhile count, whoever took the lock anew is a refusal.
+ * the lock and that is of the user who took it, and nobody before all of them
+ * may be; children that it was passed on to meanwhile count, whoever took the
+ * lock anew is a refusal.
  */
 export async function terminate(
   path: string,
@@ -214,15 +230,13 @@ export async function terminate(
   refuse: Refuse,
 ): Promise<Forced> {
   return whilePinned(path, (file) => {
-    if (file === null) throw cannot(path, null, 'the system does not tell who holds it');
-    return end({ path, file, options, force, refuse });
+    if (file === null) throw cannotEnd(path, null, 'the system does not tell who holds it');
+    const user = force.uid ?? userThatTook(path, file);
+    return end({ path, file, user, options, force, refuse });
   });
 }
 
-interface Ending {
-  path: string;
-  /** What they hold whose end is asked for; pinned. */
-  file: string;
+interface Ending extends Hold {
   options: FileLockOptions<object>;
   force: ForceOptions<never>;
   refuse: Refuse;
@@ -231,11 +245,11 @@ interface Ending {
 async function end(ending: Ending): Promise<Forced> {
   const { path, file, options, force, refuse } = ending;
   const first = await holdersNow(ending);
-  if (first.length === 0) throw cannot(path, holderOf(path), 'its holder is out of sight');
+  if (first.length === 0) throw cannotEnd(path, holderOf(path), 'its holder is out of sight');
   for (const holder of first) {
-    if (holder.self) throw cannot(path, holder, 'this very process holds it');
+    if (holder.self) throw cannotEnd(path, holder, 'this very process holds it');
     if (holder.pid === null || !holder.verified) {
-      throw cannot(path, holder, 'its holder could not be verified');
+      throw cannotEnd(path, holder, 'its holder could not be verified');
     }
     // Before anything is done: may all of them be signalled?
     signalHolder(ending, holder, 0);
@@ -245,7 +259,7 @@ async function end(ending: Ending): Promise<Forced> {
     return { lock, expected: targets.has(lock.previous?.pid ?? null) };
   };
   const hold = lockersOf(file);
-  await askAbout(first[0] ?? null, force, refuse, options.signal);
+  await askAbout(first, force, refuse, options.signal);
   const asked = new Set<number | null>();
   for (let round = 0; round < ROUNDS; round++) {
     const free = FileLock.tryAcquire(path, options);
@@ -273,73 +287,19 @@ async function end(ending: Ending): Promise<Forced> {
     const lock = await acquireOrGone(path, options, now, patience);
     if (lock !== null) return forced(lock);
   }
-  throw cannot(path, holderOf(path), 'it does not end');
-}
-
-function lockersOf(file: string): Set<number> {
-  const table = walkSync(text('/proc/locks')) ?? '';
-  const held = parseTable(table).filter((lock) => lock.file === file && !lock.waiting);
-  return new Set(held.map(({ pid }) => pid));
+  throw cannotEnd(path, holderOf(path), 'it does not end');
 }
 
 async function holdersNow({ path, file }: Ending): Promise<Holder<object>[]> {
-  const view = await walkAsync(viewKernel(file, readContent(path), { everyHolder: true }));
-  return view?.holders ?? [];
+  const budget = thoroughBudget();
+  const view = await walkAsync(viewKernel(file, readContent(path), { everyHolder: true, budget }));
+  const holders = view?.holders ?? [];
+  if (!budget.cut) return holders;
+  throw cannotEnd(path, holders[0] ?? null, 'there are too many processes to look through');
 }
 
 const KILL_MILLISECONDS = 5000;
 const LOOK_MILLISECONDS = 50;
-
-function cannot(
-  path: string,
-  holder: Holder<object> | null,
-  reason: string,
-  cause?: unknown,
-): Error {
-  return new LockForceError(
-    path,
-    holder,
-    `the holder of ${path} cannot be ended: ${reason}`,
-    cause,
-  );
-}
-
-/**
- * False: the process has ended, or let go, before it could be signalled.
- *   1. We get a descriptor of the process with that pid.
- *   2. We see that the process with that pid has the lock.
- *   3. We signal through the descriptor: if the pid has come to mean another
- *      process since 1, that fails instead of hitting it.
- */
-export function signalHolder(
-  { path, file }: Pick<Ending, 'path' | 'file'>,
-  holder: Holder<object>,
-  signal: number,
-): boolean {
-  const native = loadBinding(path);
-  const pid = holder.pid ?? 0;
-  const gone = errnoOf('ESRCH');
-  const handle = native.openProcess(pid);
-  if (handle === -gone) return false;
-  if (handle < 0) throw cannot(path, holder, 'no handle', systemError(-handle, 'pidfd_open', path));
-  try {
-    const files = walkSync(filesLockedBy(pid));
-    if (files === null && !isAlive(pid)) return false;
-    if (files === null) throw cannot(path, holder, 'its holder could not be verified');
-    if (!files.includes(file)) return false;
-    const errno = native.signalProcess(handle, signal);
-    if (errno === gone) return false;
-    if (errno === 0) return true;
-    throw cannot(path, holder, 'no permission', systemError(errno, 'pidfd_send_signal', path));
-  } finally {
-    native.closeProcess(handle);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  const stat = walkSync(text(`/proc/${pid}/stat`));
-  return stat !== null && startInStat(stat) !== null;
-}
 
 /** `null` when the time is up, or when all are gone and the lock is not free. */
 async function acquireOrGone(

@@ -1,6 +1,6 @@
 /** Who holds a lock. For people and for messages: it never decides anything. */
 export interface Holder<T extends object = Record<never, never>> {
-  /** `null` where it cannot be told. */
+  /** `null` where it cannot be told, or would mean another process here. */
   pid: number | null;
   /** The holder is this very process. */
   self: boolean;
@@ -8,6 +8,11 @@ export interface Holder<T extends object = Record<never, never>> {
   source: 'kernel' | 'record';
   /** The process's own descriptors were seen to have the lock. */
   verified: boolean;
+  /**
+   * Only the record tells of it, and it was written in another container, or
+   * outside of this one: another pid namespace of this machine.
+   */
+  inOtherContainer: boolean;
   /** When it acquired, where the record belongs to this hold. */
   since: Date | null;
   /** Its command line, the program's name without its folder. */
@@ -19,9 +24,16 @@ export interface Holder<T extends object = Record<never, never>> {
 
 const LONGEST = 200;
 
-/** Somebody else's words, in one line that is safe to print. */
-export function printable(text: string): string {
-  const line = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ');
+// What is longer is cut before it is looked through.
+const LONGEST_READ = 4096;
+
+/**
+ * Somebody else's words, in one line that is safe to print; what is no text,
+ * though it should be, as JSON.
+ */
+export function printable(value: unknown): string {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
+  const line = text.slice(0, LONGEST_READ).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ');
   return line.length > LONGEST ? `${line.slice(0, LONGEST - 1)}…` : line;
 }
 
@@ -40,7 +52,12 @@ export function formatDuration(milliseconds: number): string {
 /** `pid 12345 (node deploy.js), for 4m 12s`. */
 export function describeHolder(holder: Holder | null, now: number = Date.now()): string {
   if (holder === null) return 'another process';
-  const who = holder.pid === null ? 'an unknown process' : `pid ${holder.pid}`;
+  const who =
+    holder.pid !== null
+      ? `pid ${holder.pid}`
+      : holder.inOtherContainer
+        ? 'a process in another container'
+        : 'an unknown process';
   const command = holder.command === null ? '' : ` (${holder.command})`;
   const place =
     holder.source === 'kernel' || holder.hostname === null

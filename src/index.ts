@@ -13,6 +13,7 @@ export {
 export { FileLock, fileLocker, type HeldLock, type Locker } from './file-lock.js';
 export type { Holder } from './holder.js';
 export {
+  type InspectFolderOptions,
   type InspectOptions,
   inspect,
   inspectFolder,
@@ -22,4 +23,5 @@ export {
 } from './inspect.js';
 export type { AcquireOptions, FileLockOptions, LockMode } from './options.js';
 export type { OwnerRecord, RecordFormat } from './owner-record.js';
+export type { OtherLock } from './who-holds.js';
 export { withLock } from './with-lock.js';

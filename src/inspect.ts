@@ -1,17 +1,20 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { checkBoolean, checkOptions, checkPath, checkSignal } from './arguments.js';
+import { checkBoolean, checkFunction, checkOptions, checkPath, checkSignal } from './arguments.js';
 import { EXCLUSIVE, loadBinding, SHARED } from './binding.js';
 import { errnoOf, LockUnsupportedError, systemError } from './errors.js';
 import type { Holder } from './holder.js';
-import { allLockedFiles, walkAsync } from './lock-tables.js';
+import { walkAsync } from './lock-tables.js';
 import { type OwnerRecord, toOwnerRecord } from './owner-record.js';
 import { sleep } from './waiting.js';
 import {
   holderFromRecord,
+  inspectionBudget,
+  type OtherLock,
   readContent,
+  type Snapshot,
   seesEveryHolder,
-  type ViewOptions,
+  takeSnapshot,
   viewKernel,
   whilePinned,
 } from './who-holds.js';
@@ -32,6 +35,11 @@ export interface LockStatus<T extends object = Record<never, never>> {
   /** Pids in the kernel's order, each once however many waits it has. */
   waiters: number[];
   record: OwnerRecord<T> | null;
+  /**
+   * Locks of other kinds on the file, each once. On a local Linux file system
+   * they exclude no flock: who has one does not have this lock.
+   */
+  otherLocks: OtherLock[];
 }
 
 export interface InspectOptions {
@@ -59,13 +67,13 @@ export async function inspect<T extends object = Record<never, never>>(
   const { probe } = checkOptions(options);
   const file = checkPath(path);
   const probing = checkBoolean(probe, 'options.probe', false);
-  return look<T>(file, probing, { everyHolder: true });
+  return look<T>(file, probing);
 }
 
 async function look<T extends object>(
   path: string,
   probing: boolean,
-  view: ViewOptions,
+  snapshot?: Snapshot,
 ): Promise<LockStatus<T>> {
   const missing: LockStatus<T> = {
     path,
@@ -74,6 +82,7 @@ async function look<T extends object>(
     holders: [],
     waiters: [],
     record: null,
+    otherLocks: [],
   };
   let directory: boolean;
   try {
@@ -89,7 +98,7 @@ async function look<T extends object>(
   }
   const content = directory ? null : readContent(path);
   const kernel = await whilePinned(path, async (file) =>
-    file === null ? null : walkAsync(viewKernel(file, content, view)),
+    file === null ? null : walkAsync(viewKernel(file, content, { everyHolder: true, snapshot })),
   );
   const record = content === null ? null : toOwnerRecord<T>(content);
   const status: LockStatus<T> = {
@@ -99,6 +108,7 @@ async function look<T extends object>(
     holders: (kernel?.holders ?? []) as Holder<T>[],
     waiters: kernel?.waiters ?? [],
     record,
+    otherLocks: kernel?.others ?? [],
   };
   if (status.holders.length > 0) return status;
   const named = holderFromRecord(content) as Holder<T> | null;
@@ -141,41 +151,74 @@ function tryLock(path: string): 'exclusive' | 'shared' | null {
 
 const LOCK_LIKE = /\.(lock|lck|pid)$/;
 
+export interface InspectFolderOptions {
+  /**
+   * Called for a file that cannot be looked at, and the others go on. Default:
+   * it ends the iteration with that error.
+   */
+  onError?: ((error: Error, path: string) => void) | undefined;
+}
+
 /**
  * The lock files directly inside a folder, by name: those that are locked,
  * those with a record of Holdfast's, and those named `*.lock`, `*.lck` or
  * `*.pid`. Other files, folders and symlinks are passed over.
+ *
+ * One look at the system serves for all of them, and is made anew when a
+ * second has passed.
  */
 export async function* inspectFolder<T extends object = Record<never, never>>(
   directory: string | URL,
+  options?: InspectFolderOptions,
 ): AsyncGenerator<LockStatus<T>, void, undefined> {
+  const onError = checkFunction(checkOptions(options).onError, 'options.onError');
   const folder = checkPath(directory, 'directory');
   // Without the addon every file would be passed over, as one that cannot be locked.
   loadBinding(folder);
   const entries = await readdir(folder, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
   names.sort();
-  // One walk through all processes serves every file.
-  const lockedFiles =
-    process.platform === 'linux' ? await walkAsync(allLockedFiles()) : new Map<string, number[]>();
+  let snapshot: Snapshot | undefined;
+  let taken = Number.NEGATIVE_INFINITY;
   for (const name of names) {
-    const path = join(folder, name);
-    if (!LOCK_LIKE.test(name)) {
-      const locked = whilePinned(path, (file) => file !== null && lockedFiles.has(file));
-      if (!locked && (readContent(path)?.token ?? 0) === 0) continue;
+    if (performance.now() - taken > SNAPSHOT_MILLISECONDS) {
+      snapshot = await lookAtAll();
+      taken = performance.now();
     }
-    const status = await lookInFolder<T>(path, lockedFiles);
+    const path = join(folder, name);
+    let status: LockStatus<T> | null;
+    try {
+      status = isLockLike(name, path, snapshot) ? await lookInFolder<T>(path, snapshot) : null;
+    } catch (error) {
+      if (onError === undefined) throw error;
+      onError(error as Error, path);
+      continue;
+    }
     if (status !== null && status.state !== 'missing') yield status;
   }
+}
+
+const SNAPSHOT_MILLISECONDS = 1000;
+
+async function lookAtAll(): Promise<Snapshot | undefined> {
+  if (process.platform !== 'linux') return undefined;
+  return (await walkAsync(takeSnapshot(inspectionBudget()))) ?? undefined;
+}
+
+/** By its name, a lock on it, or a record in it. */
+function isLockLike(name: string, path: string, snapshot: Snapshot | undefined): boolean {
+  if (LOCK_LIKE.test(name)) return true;
+  const locked = whilePinned(path, (file) => file !== null && snapshot?.processes.has(file));
+  return locked === true || (readContent(path)?.token ?? 0) !== 0;
 }
 
 /** `null`: by now it is something else than a file. */
 async function lookInFolder<T extends object>(
   path: string,
-  lockedFiles: Map<string, number[]>,
+  snapshot: Snapshot | undefined,
 ): Promise<LockStatus<T> | null> {
   try {
-    return await look<T>(path, false, { everyHolder: true, lockedFiles });
+    return await look<T>(path, false, snapshot);
   } catch (error) {
     const { code } = error as { code?: unknown };
     if (code === 'ELOOP' || code === 'ERR_LOCK_UNSUPPORTED') return null;
@@ -201,7 +244,7 @@ export async function* watchLock<T extends object = Record<never, never>>(
   let last = '';
   for (;;) {
     if (signal?.aborted === true) throw signal.reason;
-    const status = await look<T>(file, false, { everyHolder: true });
+    const status = await look<T>(file, false);
     const text = JSON.stringify(status);
     if (text !== last) {
       last = text;

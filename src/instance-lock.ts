@@ -3,6 +3,7 @@ import { clearInterval, setInterval } from 'node:timers';
 import {
   argumentError,
   checkFunction,
+  checkInteger,
   checkMilliseconds,
   checkOneOf,
   checkOptions,
@@ -25,8 +26,18 @@ export interface InstanceForceOptions<T extends object = Record<never, never>> {
   how: 'steal' | 'terminate';
   /** Milliseconds between SIGTERM and SIGKILL. Default 5000. */
   grace?: number | undefined;
-  /** Asked last, about the holder; `false`: `AlreadyRunningError`. */
-  confirm?: ((holder: Holder<T>) => boolean | Promise<boolean>) | undefined;
+  /**
+   * For `'terminate'`: the user whose processes may be ended, by number.
+   * Default: the user that took the lock. Who may open a lock file can pass
+   * its lock on to somebody else's process; where one of another user shares
+   * it, or who took it cannot be told, nothing is signalled (`ERR_LOCK_FORCE`).
+   */
+  uid?: number | undefined;
+  /**
+   * Asked last, about the holder and, with `'terminate'`, all processes that
+   * would be signalled; `false`: `AlreadyRunningError`.
+   */
+  confirm?: ((holder: Holder<T>, all: Holder<T>[]) => boolean | Promise<boolean>) | undefined;
 }
 
 export interface InstanceLockOptions<T extends object = Record<never, never>>
@@ -62,7 +73,11 @@ export class AlreadyRunningError<T extends object = Record<never, never>> extend
   readonly waited: number;
 
   constructor(path: string, holder: Holder<T> | null, name = 'instance', waited = 0) {
-    super(path, holder, `another ${name} is already running (pid ${holder?.pid ?? 'unknown'})`);
+    const which =
+      holder?.inOtherContainer === true
+        ? 'in another container'
+        : `pid ${holder?.pid ?? 'unknown'}`;
+    super(path, holder, `another ${name} is already running (${which})`);
     this.pid = holder?.pid ?? null;
     this.since = holder?.since ?? null;
     this.data = holder?.data ?? {};
@@ -103,8 +118,11 @@ function check(options: unknown): Checked {
   };
 }
 
+// The one above it means none.
+const HIGHEST_USER = 2 ** 32 - 2;
+
 function checkForce(force: InstanceForceOptions<object>): ForceOptions<never> {
-  const { how, grace, confirm } = checkOptions(force);
+  const { how, grace, uid, confirm } = checkOptions(force);
   if (how !== 'steal' && how !== 'terminate') {
     throw argumentError(
       'ERR_INVALID_ARG_VALUE',
@@ -116,6 +134,7 @@ function checkForce(force: InstanceForceOptions<object>): ForceOptions<never> {
   return {
     how,
     grace: checkMilliseconds(grace, 'options.force.grace', 5000),
+    uid: uid === undefined ? undefined : checkInteger(uid, 'options.force.uid', 0, HIGHEST_USER),
     confirm: checkFunction(confirm, 'options.force.confirm') as ForceOptions<never>['confirm'],
   };
 }

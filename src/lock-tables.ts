@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { setImmediate } from 'node:timers';
+import { listBounded, readBounded } from './bounded.js';
 
-/** One flock in /proc/locks or in the fdinfo of a descriptor: proc(5). */
+/** One lock in /proc/locks or in the fdinfo of a descriptor: proc(5). */
 export interface TableLock {
+  kind: 'flock' | 'posix' | 'ofd' | 'lease';
   waiting: boolean;
   mode: 'exclusive' | 'shared';
   /** The one who took it, who may be dead, and whose pid may be somebody else's by now. */
@@ -10,78 +11,145 @@ export interface TableLock {
   file: string;
 }
 
-const FLOCK =
-  /^(?:lock:\s*)?\d+: ( *-> )?FLOCK\s+\S+\s+(READ|WRITE)\s+(-?\d+)\s+([0-9a-f]+):([0-9a-f]+):(\d+)/;
+const KINDS = {
+  FLOCK: 'flock',
+  POSIX: 'posix',
+  ACCESS: 'posix',
+  OFDLCK: 'ofd',
+  LEASE: 'lease',
+  DELEG: 'lease',
+} as const;
+const LOCK =
+  /^(?:lock:\s{0,8})?\d+: ( {0,64}-> )?(FLOCK|POSIX|ACCESS|OFDLCK|LEASE|DELEG) {1,8}\S{1,16} {1,8}(READ|WRITE) {1,8}(-?\d{1,10}) ([0-9a-f]{1,8}):([0-9a-f]{1,8}):(\d{1,20}) /;
 
 /** `fe:0:2146316`: device and inode as the kernel's tables name a file. */
 export function tableKey(major: number, minor: number, inode: string): string {
   return `${major.toString(16)}:${minor.toString(16)}:${inode}`;
 }
 
+function parseLine(line: string): TableLock | null {
+  const match = LOCK.exec(line);
+  if (match === null) return null;
+  const [, waiting, kind, mode, pid, major = '', minor = '', inode = ''] = match;
+  return {
+    kind: KINDS[kind as keyof typeof KINDS],
+    waiting: waiting !== undefined,
+    mode: mode === 'WRITE' ? 'exclusive' : 'shared',
+    pid: Number(pid),
+    file: tableKey(Number.parseInt(major, 16), Number.parseInt(minor, 16), inode),
+  };
+}
+
 export function parseTable(text: string): TableLock[] {
+  return text
+    .split('\n')
+    .map(parseLine)
+    .filter((lock) => lock !== null);
+}
+
+/** The locks of one file alone, which is much faster in a long table. */
+export function locksOf(text: string, file: string): TableLock[] {
+  const inode = `${file.slice(file.lastIndexOf(':'))} `;
   const locks: TableLock[] = [];
-  for (const line of text.split('\n')) {
-    const match = FLOCK.exec(line);
-    if (match === null) continue;
-    const [, waiting, mode, pid, major = '', minor = '', inode = ''] = match;
-    locks.push({
-      waiting: waiting !== undefined,
-      mode: mode === 'WRITE' ? 'exclusive' : 'shared',
-      pid: Number(pid),
-      file: tableKey(Number.parseInt(major, 16), Number.parseInt(minor, 16), inode),
-    });
+  for (let at = text.indexOf(inode); at >= 0; at = text.indexOf(inode, at)) {
+    const end = text.indexOf('\n', at);
+    const lock = parseLine(text.slice(text.lastIndexOf('\n', at) + 1, end < 0 ? undefined : end));
+    if (lock?.file === file) locks.push(lock);
+    at = end < 0 ? text.length : end;
   }
   return locks;
+}
+
+// What others can make long is read up to here. The longest honest one is far
+// shorter, but for the table of all locks, and that of all mounts.
+const SHORT = 4096;
+const STATUS_LIMIT = 64 * 1024;
+const TABLE_LIMIT = 1024 * 1024;
+const MOUNTS_LIMIT = 4 * 1024 * 1024;
+
+/**
+ * What a look through /proc may cost: at most so many descriptors of one
+ * process, and so much time. Behind that it says less, and `cut` that it does.
+ */
+export class Budget {
+  readonly descriptors: number;
+  readonly #end: number;
+  cut = false;
+
+  constructor(descriptors: number, milliseconds: number) {
+    this.descriptors = descriptors;
+    this.#end = performance.now() + milliseconds;
+  }
+
+  /** Whether the time is up. */
+  isSpent(): boolean {
+    if (performance.now() < this.#end) return false;
+    this.cut = true;
+    return true;
+  }
 }
 
 /**
  * What a walk through /proc wants to see next; the answer is `null` where it
  * cannot be had. A generator of these can be run both ways: at once, for the
- * error of a refusal, and without blocking the thread, for `inspect`.
+ * error of a refusal, and with pauses for others, for `inspect`.
  */
-export type Look = { text: string } | { list: string };
+export type Look = { text: string; limit: number } | { list: string; limit: number };
 export type Walk<R> = Generator<Look, R, string | string[] | null>;
+
+function answer(look: Look): string | string[] | null {
+  try {
+    if ('text' in look) return readBounded(look.text, look.limit).toString();
+    return listBounded(look.list, look.limit);
+  } catch {
+    return null;
+  }
+}
 
 export function walkSync<R>(walk: Walk<R>): R {
   let step = walk.next();
-  while (step.done !== true) {
-    let answer: string | string[] | null;
-    try {
-      answer =
-        'text' in step.value ? readFileSync(step.value.text, 'utf8') : readdirSync(step.value.list);
-    } catch {
-      answer = null;
-    }
-    step = walk.next(answer);
-  }
+  while (step.done !== true) step = walk.next(answer(step.value));
   return step.value;
 }
 
+// A read of /proc takes microseconds and waits for nobody; through the thread
+// pool it would take ten times as long, and hold up the files of the program.
+const SLICE_MILLISECONDS = 5;
+
+/** Lets the event loop turn every few milliseconds. */
 export async function walkAsync<R>(walk: Walk<R>): Promise<R> {
+  let began = performance.now();
   let step = walk.next();
   while (step.done !== true) {
-    let answer: string | string[] | null;
-    try {
-      answer =
-        'text' in step.value
-          ? await readFile(step.value.text, 'utf8')
-          : await readdir(step.value.list);
-    } catch {
-      answer = null;
-    }
-    step = walk.next(answer);
+    step = walk.next(answer(step.value));
+    if (performance.now() - began < SLICE_MILLISECONDS) continue;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    began = performance.now();
   }
   return step.value;
 }
 
-export function* text(path: string): Walk<string | null> {
-  const answer = yield { text: path };
+export function* text(path: string, limit = SHORT): Walk<string | null> {
+  const answer = yield { text: path, limit };
   return typeof answer === 'string' ? answer : null;
 }
 
-export function* list(path: string): Walk<string[]> {
-  const answer = yield { list: path };
-  return Array.isArray(answer) ? answer : [];
+export function* list(path: string, limit: number): Walk<string[] | null> {
+  const answer = yield { list: path, limit };
+  return Array.isArray(answer) ? answer : null;
+}
+
+/** The table of all locks; where it is longer than is read, the budget is cut. */
+export function* lockTable(budget: Budget): Walk<string | null> {
+  const table = yield* text('/proc/locks', TABLE_LIMIT);
+  if (table === null || table.length < TABLE_LIMIT) return table;
+  budget.cut = true;
+  return table.slice(0, table.lastIndexOf('\n') + 1);
+}
+
+/** `/proc/<pid>/status`. */
+export function* statusOf(pid: number): Walk<string | null> {
+  return yield* text(`/proc/${pid}/status`, STATUS_LIMIT);
 }
 
 /** How the kernel's tables name the file behind an open descriptor. */
@@ -91,7 +159,7 @@ export function* fileOfDescriptor(fd: number): Walk<string | null> {
   const inode = /^ino:\s*(\d+)/m.exec(info ?? '')?.[1];
   if (mount === undefined || inode === undefined) return null;
   // Not st_dev: on btrfs and others that is not what the tables show.
-  const mounts = (yield* text('/proc/self/mountinfo')) ?? '';
+  const mounts = (yield* text('/proc/self/mountinfo', MOUNTS_LIMIT)) ?? '';
   const device = new RegExp(`^${mount} \\d+ (\\d+):(\\d+) `, 'm').exec(mounts);
   if (device === null) return null;
   return tableKey(Number(device[1]), Number(device[2]), inode);
@@ -100,34 +168,52 @@ export function* fileOfDescriptor(fd: number): Walk<string | null> {
 /** The mode in which a descriptor of this process holds its file. */
 export function* modeOfDescriptor(fd: number): Walk<'exclusive' | 'shared' | null> {
   const info = (yield* text(`/proc/self/fdinfo/${fd}`)) ?? '';
-  return parseTable(info).find((lock) => !lock.waiting)?.mode ?? null;
+  return parseTable(info).find(isHeldFlock)?.mode ?? null;
 }
 
-/**
- * The files that a process has locked, seen in its own descriptors; `null`
- * where those may not be read. A file counts twice if two descriptors that
- * were opened apart have it.
- */
-export function* filesLockedBy(pid: number): Walk<string[] | null> {
+export function isHeldFlock({ kind, waiting }: TableLock): boolean {
+  return kind === 'flock' && !waiting;
+}
+
+/** What was seen in the descriptors of a process. */
+export interface Descriptors {
+  /** The files that it has locked; one twice if two descriptors that were opened apart have it. */
+  files: string[];
+  /** They could all be looked at. */
+  whole: boolean;
+}
+
+/** Which files a process has locked; with `wanted`, as soon as that one is found. */
+export function* filesLockedBy(pid: number, budget: Budget, wanted?: string): Walk<Descriptors> {
+  const seen: Descriptors = { files: [], whole: false };
   const directory = `/proc/${pid}/fdinfo`;
-  const names = yield { list: directory };
-  if (!Array.isArray(names)) return null;
-  const files: string[] = [];
-  for (const name of names) {
+  const names = yield* list(directory, budget.descriptors + 1);
+  if (names === null) return seen;
+  for (const name of names.slice(0, budget.descriptors)) {
+    if (budget.isSpent()) return seen;
     const info = yield* text(`${directory}/${name}`);
     if (info === null || !info.includes('FLOCK')) continue;
-    for (const lock of parseTable(info)) if (!lock.waiting) files.push(lock.file);
+    for (const lock of parseTable(info)) if (isHeldFlock(lock)) seen.files.push(lock.file);
+    if (wanted !== undefined && seen.files.includes(wanted)) return seen;
   }
-  return files;
+  seen.whole = names.length <= budget.descriptors;
+  if (!seen.whole) budget.cut = true;
+  return seen;
+}
+
+/** All processes, those first that were started just after `from`. */
+export function* allProcesses(from = 0): Walk<number[]> {
+  const names = (yield* list('/proc', Number.POSITIVE_INFINITY)) ?? [];
+  const pids = names.map(Number).filter((pid) => pid > 0);
+  return [...pids.filter((pid) => pid >= from), ...pids.filter((pid) => pid < from)];
 }
 
 /** For every file that any process has locked, the pids of those processes. */
-export function* allLockedFiles(): Walk<Map<string, number[]>> {
+export function* allLockedFiles(budget: Budget): Walk<Map<string, number[]>> {
   const found = new Map<string, number[]>();
-  for (const name of yield* list('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    const pid = Number(name);
-    for (const file of new Set(yield* filesLockedBy(pid))) {
+  for (const pid of yield* allProcesses()) {
+    if (budget.isSpent()) break;
+    for (const file of new Set((yield* filesLockedBy(pid, budget)).files)) {
       const pids = found.get(file);
       if (pids === undefined) found.set(file, [pid]);
       else pids.push(pid);
@@ -136,9 +222,11 @@ export function* allLockedFiles(): Walk<Map<string, number[]>> {
   return found;
 }
 
-/** The arguments of a running process; `null` where they cannot be read. */
+/** The first arguments of a running process; `null` where they cannot be read. */
 export function* commandLine(pid: number): Walk<string[] | null> {
   const line = yield* text(`/proc/${pid}/cmdline`);
   if (line === null || line === '') return null;
-  return line.replace(/\0+$/, '').split('\0');
+  let end = line.length;
+  while (end > 0 && line[end - 1] === '\0') end--;
+  return line.slice(0, end).split('\0');
 }

@@ -1,5 +1,6 @@
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { readBounded } from './bounded.js';
 
 /**
  * What tells one run of one process from every other: the pid alone is used
@@ -17,11 +18,13 @@ export interface ProcessIdentity {
 /** The pid namespace in which a machine boots: proc(5), user_namespaces(7). */
 const INITIAL_PID_NAMESPACE = '4026531836';
 
+const STAT_LIMIT = 4096;
+
 /** Of /proc; elsewhere the path may lead to anything. */
 function readOr(path: string, fallback: string): string {
   if (process.platform !== 'linux') return fallback;
   try {
-    return readFileSync(path, 'latin1');
+    return readBounded(path, STAT_LIMIT).toString('latin1');
   } catch {
     return fallback;
   }
@@ -62,6 +65,35 @@ export function startInStat(text: string): string | null {
   const [state, ticks, memory] = [fields[0], fields[19], fields[20]];
   if (ticks === undefined || state === 'Z' || state === 'X' || memory === '0') return null;
   return `${ticks}@${pidNamespace()}`;
+}
+
+/**
+ * Whether a pid means another process here, or none, than where it was
+ * written down: in another pid namespace of this machine, which is to say in
+ * another container, or outside of this one.
+ */
+export function isInOtherContainer({ start, boot }: ProcessIdentity): boolean {
+  const where = start.split('@')[1] ?? '';
+  return where !== '' && where !== pidNamespace() && boot === ownIdentity().boot;
+}
+
+/**
+ * Whether a process with this /proc/<pid>/stat and /proc/<pid>/status, of
+ * whatever pid here, is the one that calls itself `identity` in its container.
+ */
+export function isSameInside(identity: ProcessIdentity, stat: string, status: string): boolean {
+  const ticks = startInStat(stat)?.split('@')[0];
+  const inside = /^NSpid:.*\s(\d+)$/m.exec(status)?.[1];
+  return ticks === identity.start.split('@')[0] && Number(inside) === identity.pid;
+}
+
+/** The one user that a process with this /proc/<pid>/status acts for; `null`: for several. */
+export function userInStatus(status: string): number | null {
+  // Real, effective, saved, and that for files. They differ in a program that
+  // one user started and that may do what another may (setuid).
+  const ids = /^Uid:\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)$/m.exec(status)?.slice(1) ?? [];
+  const [first] = ids;
+  return first !== undefined && ids.every((id) => id === first) ? Number(first) : null;
 }
 
 let own: ProcessIdentity | undefined;

@@ -144,6 +144,7 @@ function describe({ since }: Queue): Holder<object> {
     self: true,
     source: 'kernel',
     verified: true,
+    inOtherContainer: false,
     since,
     command: null,
     hostname: null,

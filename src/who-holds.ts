@@ -1,25 +1,50 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { basename } from 'node:path';
+import { setImmediate } from 'node:timers';
+import { readBounded } from './bounded.js';
 import { type Holder, printable } from './holder.js';
 import {
   allLockedFiles,
+  allProcesses,
+  Budget,
   commandLine,
   fileOfDescriptor,
   filesLockedBy,
+  isHeldFlock,
+  locksOf,
+  lockTable,
   parseTable,
+  statusOf,
   type TableLock,
   text,
   type Walk,
   walkSync,
 } from './lock-tables.js';
 import { type Content, FOREIGN, parseContent, RECORD_LIMIT } from './owner-record.js';
-import { inInitialPidNamespace, isOwn, ownIdentity, startInStat } from './process-identity.js';
+import {
+  inInitialPidNamespace,
+  isInOtherContainer,
+  isOwn,
+  isSameInside,
+  ownIdentity,
+  startInStat,
+} from './process-identity.js';
+
+/** A lock on the file that flock(2) does not heed, nor it that one. */
+export interface OtherLock {
+  /** `'posix'`: of fcntl(2); `'ofd'`: an open file description's; `'lease'`: of a file server. */
+  kind: 'posix' | 'ofd' | 'lease';
+  mode: 'exclusive' | 'shared';
+  /** `null`: the system does not tell, as of each `'ofd'`. */
+  pid: number | null;
+}
 
 /** What the kernel's tables say of one file. */
 export interface KernelView {
   mode: 'exclusive' | 'shared' | null;
   holders: Holder<object>[];
   waiters: number[];
+  others: OtherLock[];
 }
 
 /** /proc/self/fdinfo knows an O_PATH descriptor, which needs no permission. */
@@ -29,7 +54,14 @@ const O_PATH = 0o10000000;
 // held all along while others come and go, so nothing is free at first sight.
 const LOOKS = 3;
 
-const ROOM_TO_GROW = 4096;
+// A refusal waits for what it says, and so does everybody else on its thread.
+const REFUSAL = { descriptors: 1000, milliseconds: 50 };
+const INSPECTION = { descriptors: 65_536, milliseconds: 2000 };
+
+/** For a look that is asked for by itself. */
+export function inspectionBudget(): Budget {
+  return new Budget(INSPECTION.descriptors, INSPECTION.milliseconds);
+}
 
 /**
  * How the kernel names the file at `path`, for as long as `look` takes; `null`
@@ -75,30 +107,54 @@ export function seesEveryHolder(remote: boolean): boolean {
 /** The record in a lock file; `null` where it cannot be read. */
 export function readContent(path: string): Content | null {
   try {
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      // A record that its holder writes anew at this moment can be seen torn.
-      let content: Content = FOREIGN;
-      for (let look = 0; look < LOOKS && !content.ours; look++) {
-        const bytes = Buffer.alloc(Math.min(fstatSync(fd).size, RECORD_LIMIT) + ROOM_TO_GROW);
-        const length = readSync(fd, bytes, 0, bytes.length, 0);
-        if (length > RECORD_LIMIT) return null;
-        content = parseContent(bytes.toString('utf8', 0, length));
-      }
-      return content;
-    } finally {
-      closeSync(fd);
+    // A record that its holder writes anew at this moment can be seen torn.
+    let content: Content = FOREIGN;
+    for (let look = 0; look < LOOKS && !content.ours; look++) {
+      const bytes = readBounded(path, RECORD_LIMIT + 1);
+      if (bytes.length > RECORD_LIMIT) return null;
+      content = parseContent(bytes.toString());
     }
+    return content;
   } catch {
     return null;
   }
 }
 
+/** What serves for all files of a folder: a look at each table, and at each process. */
+export interface Snapshot {
+  locks: Map<string, TableLock[]>;
+  processes: Map<string, number[]>;
+  /** There were more locks than are read. */
+  cut: boolean;
+}
+
+export function* takeSnapshot(budget: Budget): Walk<Snapshot | null> {
+  const locks = new Map<string, TableLock[]>();
+  for (let look = 0; look < LOOKS; look++) {
+    const table = yield* lockTable(budget);
+    if (table === null) return null;
+    const seen = new Map<string, TableLock[]>();
+    for (const lock of parseTable(table)) {
+      const those = seen.get(lock.file);
+      if (those === undefined) seen.set(lock.file, [lock]);
+      else those.push(lock);
+    }
+    for (const [file, those] of seen) if (!hasHolder(locks.get(file))) locks.set(file, those);
+  }
+  const { cut } = budget;
+  return { locks, processes: yield* allLockedFiles(budget), cut };
+}
+
+function hasHolder(locks: TableLock[] | undefined): boolean {
+  return locks?.some(isHeldFlock) === true;
+}
+
 export interface ViewOptions {
   /** Look for every process that has the lock, not only for the one to name. */
   everyHolder: boolean;
-  /** A walk through all processes that serves for several files. */
-  lockedFiles?: Map<string, number[]>;
+  /** Default: that of an inspection. */
+  budget?: Budget;
+  snapshot?: Snapshot | undefined;
 }
 
 /** Who holds and who waits, as the kernel tells it; `null`: it does not tell. */
@@ -107,28 +163,40 @@ export function* viewKernel(
   content: Content | null,
   options: ViewOptions,
 ): Walk<KernelView | null> {
-  let view: KernelView = { mode: null, holders: [], waiters: [] };
+  const { budget = inspectionBudget(), snapshot } = options;
+  const view: KernelView = { mode: null, holders: [], waiters: [], others: [] };
+  if (snapshot !== undefined && !hasHolder(snapshot.locks.get(file))) {
+    addLocks(view, snapshot.locks.get(file) ?? []);
+    return snapshot.cut ? null : view;
+  }
   for (let look = 0; look < LOOKS; look++) {
-    const table = yield* text('/proc/locks');
+    const table = yield* lockTable(budget);
     if (table === null) return null;
-    const locks = parseTable(table).filter((lock) => lock.file === file);
-    const held = locks.filter((lock) => !lock.waiting);
-    // A table that changes while it is read can show one lock twice.
-    const waiters = [...new Set(locks.filter((lock) => lock.waiting).map(pidOf))];
-    const [first] = held;
-    const found =
-      first === undefined ? [] : yield* findProcesses(file, new Set(held.map(pidOf)), options);
-    view = { mode: first?.mode ?? null, holders: yield* describeAll(found), waiters };
+    const locks = locksOf(table, file);
+    addLocks(view, locks);
+    const held = locks.filter(isHeldFlock);
+    const found = held.length === 0 ? [] : yield* findProcesses(file, held, budget, options);
+    view.holders = yield* describeAll(found);
     // A lock that no process has is one that was let go of between two looks,
     // or the holder is out of sight.
-    if (found.some(({ pid }) => pid !== null)) break;
+    if (budget.isSpent() || found.some(({ pid }) => pid !== null)) break;
   }
+  if (view.mode === null && budget.cut) return null;
   if (view.mode === 'exclusive') yield* addRecord(view.holders, content);
   return view;
 }
 
-function pidOf(lock: TableLock): number {
-  return lock.pid;
+/** A table that changes while it is read can show one lock twice. */
+function addLocks(view: KernelView, locks: TableLock[]): void {
+  view.mode = locks.find(isHeldFlock)?.mode ?? null;
+  const waiting = locks.filter((lock) => lock.kind === 'flock' && lock.waiting);
+  view.waiters = [...new Set(waiting.map(({ pid }) => pid))];
+  const others = new Map<string, OtherLock>();
+  for (const { kind, waiting, mode, pid } of locks) {
+    if (kind === 'flock' || waiting) continue;
+    others.set(`${kind} ${mode} ${pid}`, { kind, mode, pid: pid > 0 ? pid : null });
+  }
+  view.others = [...others.values()];
 }
 
 function* describeAll(found: Found[]): Walk<Holder<object>[]> {
@@ -138,10 +206,18 @@ function* describeAll(found: Found[]): Walk<Holder<object>[]> {
     const self = pid === process.pid;
     // Of a command and the `holdfast run` around it, people know the command.
     const rank = words !== null && runsHoldfast(words) ? 2 : self ? 1 : 0;
-    const command = words === null ? null : commandOf(words);
-    const { hostname } = ownIdentity();
-    const holder = { pid, self, verified, since: null, command, hostname, data: null };
-    ranked.push({ rank, holder: { ...holder, source: 'kernel' } });
+    const holder: Holder<object> = {
+      pid,
+      self,
+      source: 'kernel',
+      verified,
+      inOtherContainer: false,
+      since: null,
+      command: words === null ? null : commandOf(words),
+      hostname: ownIdentity().hostname,
+      data: null,
+    };
+    ranked.push({ rank, holder });
   }
   ranked.sort((one, other) => one.rank - other.rank);
   return ranked.map(({ holder }) => holder);
@@ -159,33 +235,40 @@ interface Found {
  */
 function* findProcesses(
   file: string,
-  lockers: Iterable<number>,
-  options: ViewOptions,
+  held: TableLock[],
+  budget: Budget,
+  { everyHolder, snapshot }: ViewOptions,
 ): Walk<Found[]> {
   const found: Found[] = [];
-  let search = options.everyHolder;
-  for (const pid of lockers) {
-    const files = yield* filesLockedBy(pid);
-    if (files === null) {
-      // Not to be looked into: another user's, or no such process.
+  let search = everyHolder;
+  for (const pid of new Set(held.map((lock) => lock.pid))) {
+    const { files, whole } = yield* filesLockedBy(pid, budget, file);
+    if (files.includes(file)) {
+      found.push({ pid, verified: true });
+      // Of several that share it, rather another than this process.
+      if (everyHolder || pid === process.pid) continue;
+      if (!runsHoldfast((yield* commandLine(pid)) ?? [])) return found;
+      search = true;
+    } else if (whole) {
+      search = true;
+    } else {
+      // Not to be looked into (another user's, too many descriptors), or no
+      // such process.
       const stat = yield* text(`/proc/${pid}/stat`);
       if (stat === null || startInStat(stat) === null) search = true;
       else found.push({ pid, verified: false });
-    } else if (files.includes(file)) {
-      found.push({ pid, verified: true });
-      search ||= runsHoldfast((yield* commandLine(pid)) ?? []);
-    } else {
-      search = true;
     }
   }
   if (search) {
-    const all = options.lockedFiles ?? (yield* allLockedFiles());
-    for (const pid of all.get(file) ?? []) {
+    // A child that was left with the lock was started after who took it.
+    const all = snapshot?.processes.get(file) ?? (yield* allProcesses(held[0]?.pid));
+    for (const pid of all) {
+      if (budget.isSpent()) break;
       if (found.some((each) => each.pid === pid)) continue;
-      // What was seen a while ago, for another file, may not be so any more.
-      const still =
-        options.lockedFiles === undefined || (yield* filesLockedBy(pid))?.includes(file);
-      if (still === true) found.push({ pid, verified: true });
+      const { files } = yield* filesLockedBy(pid, budget, file);
+      if (!files.includes(file)) continue;
+      found.push({ pid, verified: true });
+      if (!everyHolder) break;
     }
   }
   if (found.length === 0) found.push({ pid: null, verified: false });
@@ -198,13 +281,21 @@ function* findProcesses(
  */
 function* addRecord(holders: Holder<object>[], content: Content | null): Walk<void> {
   const owner = content?.owner;
-  if (owner === null || owner === undefined) return;
-  if (owner.boot !== ownIdentity().boot || !holders.some(({ pid }) => pid === owner.pid)) return;
-  const stat = yield* text(`/proc/${owner.pid}/stat`);
-  if (stat === null || startInStat(stat) !== owner.start) return;
-  for (const holder of holders) {
-    holder.since = owner.since;
-    holder.data = owner.data;
+  if (owner === null || owner === undefined || owner.boot !== ownIdentity().boot) return;
+  const elsewhere = isInOtherContainer(owner);
+  for (const { pid } of holders) {
+    if (pid === null || (!elsewhere && pid !== owner.pid)) continue;
+    const stat = yield* text(`/proc/${pid}/stat`);
+    if (stat === null) continue;
+    const wrote = elsewhere
+      ? isSameInside(owner, stat, (yield* statusOf(pid)) ?? '')
+      : startInStat(stat) === owner.start;
+    if (!wrote) continue;
+    for (const holder of holders) {
+      holder.since = owner.since;
+      holder.data = owner.data;
+    }
+    return;
   }
 }
 
@@ -212,11 +303,13 @@ function* addRecord(holders: Holder<object>[], content: Content | null): Walk<vo
 export function holderFromRecord(content: Content | null): Holder<object> | null {
   const owner = content?.owner;
   if (owner === null || owner === undefined) return null;
+  const inOtherContainer = isInOtherContainer(owner);
   return {
-    pid: owner.pid,
+    pid: inOtherContainer ? null : owner.pid,
     self: isOwn(owner),
     source: 'record',
     verified: false,
+    inOtherContainer,
     since: owner.since,
     command: null,
     hostname: owner.hostname === '' ? null : owner.hostname,
@@ -227,9 +320,20 @@ export function holderFromRecord(content: Content | null): Holder<object> | null
 /** The one holder to name in an error. Looked up at once, on this thread. */
 export function holderOf<T extends object>(path: string): Holder<T> | null {
   const content = readContent(path);
-  const view = whilePinned(path, (file) =>
-    file === null ? null : walkSync(viewKernel(file, content, { everyHolder: false })),
+  return nameOne(lookNow(path, content, REFUSAL.milliseconds), content);
+}
+
+function lookNow(path: string, content: Content | null, milliseconds: number): KernelView | null {
+  const budget = new Budget(REFUSAL.descriptors, milliseconds);
+  return whilePinned(path, (file) =>
+    file === null ? null : walkSync(viewKernel(file, content, { everyHolder: false, budget })),
   );
+}
+
+function nameOne<T extends object>(
+  view: KernelView | null,
+  content: Content | null,
+): Holder<T> | null {
   const holder = view?.holders[0] ?? null;
   if (holder !== null && holder.pid !== null) return holder as Holder<T>;
   // Everybody who holds is in the tables, so the record is an old one.
@@ -237,9 +341,50 @@ export function holderOf<T extends object>(path: string): Holder<T> | null {
   return (holderFromRecord(content) ?? holder) as Holder<T> | null;
 }
 
+/** What was seen in one turn of the event loop, by path, and how long that took. */
+interface Turn {
+  seen: Map<string, { holder: Holder<object> | null; when: number }>;
+  milliseconds: number;
+}
+let turn: Turn | undefined;
+
+// Somebody's code may make a turn a long one.
+const MOMENT_MILLISECONDS = 100;
+
+/**
+ * The same for those who wait with others: many waits end in one turn of the
+ * event loop, and each error names the holder. One look serves those on one
+ * path, and all of a turn together get the time of one: the rest of them say
+ * what stands in the file.
+ */
+export function holderInTurn<T extends object>(path: string): Holder<T> | null {
+  const began = performance.now();
+  turn ??= newTurn();
+  let last = turn.seen.get(path);
+  const left = REFUSAL.milliseconds - turn.milliseconds;
+  if (last === undefined || (left > 0 && began - last.when > MOMENT_MILLISECONDS)) {
+    const content = readContent(path);
+    const view = left > 0 ? lookNow(path, content, left) : null;
+    last = { holder: nameOne<object>(view, content), when: performance.now() };
+    turn.seen.set(path, last);
+    turn.milliseconds += last.when - began;
+  }
+  const { holder } = last;
+  return (holder === null ? null : { ...holder }) as Holder<T> | null;
+}
+
+function newTurn(): Turn {
+  setImmediate(() => {
+    turn = undefined;
+  });
+  return { seen: new Map(), milliseconds: 0 };
+}
+
+const LAST_PLACE = 3;
+
 function runsHoldfast(words: string[]): boolean {
-  const at = words.findIndex((word) => basename(word, '.js') === 'holdfast');
-  return at >= 0 && at < 3 && words[at + 1] === 'run';
+  const at = words.slice(0, LAST_PLACE).findIndex((word) => basename(word, '.js') === 'holdfast');
+  return at >= 0 && words[at + 1] === 'run';
 }
 
 function commandOf([program = '', ...rest]: string[]): string {

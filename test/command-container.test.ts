@@ -1,9 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { expect, test, vi } from 'vitest';
-import { FileLock } from '../src/index.js';
+import { FileLock, inspect } from '../src/index.js';
+import { InstanceLock } from '../src/instance-lock.js';
 import { COMMAND, call } from './support/command.js';
 import { lockPath } from './support/folder.js';
+import { instanceProgram, told } from './support/instance.js';
 import { Program } from './support/program.js';
 import { needs } from './support/tools.js';
 
@@ -55,11 +57,64 @@ needs('unshare')('the first process of a container becomes its command with -F',
 
 needs('unshare')('a holder outside a container is perhaps one, to those inside', async () => {
   const path = lockPath();
-  using _lock = FileLock.acquireSync(path);
+  using _lock = FileLock.acquireSync(path, { data: { url: 'http://localhost:3000' } });
   const inside = ['-m', '--pid', '--fork', '--mount-proc', process.execPath, COMMAND];
   const { code, stdout } = await Program.start('unshare', [...inside, 'status', path]).end();
   expect(code).toBe(0);
-  expect(stdout).toContain(`unknown  perhaps ${process.pid} on ${hostname()}`);
+  // Its pid would mean another process to those inside.
+  expect(stdout).toContain(`unknown  perhaps in another container on ${hostname()}`);
+  expect(stdout).toContain('url=http://localhost:3000; from the file, not verified');
   const refused = await Program.start('unshare', [...inside, 'run', '-n', path, 'true']).end();
-  expect(refused).toMatchObject({ code: 75, stderr: expect.stringContaining(`${process.pid}`) });
+  expect(refused).toMatchObject({
+    code: 75,
+    stderr: expect.stringMatching(/held by a process in another container on /),
+  });
+  expect(refused.stderr).not.toMatch(/\bpid \d/);
+});
+
+const WRAP = ['unshare', '-m', '--pid', '--fork', '--mount-proc', '--kill-child'];
+const HOLD = `await hold({ data: { url: 'http://localhost:3000' } });`;
+
+needs('unshare', 'root')(
+  'a holder in a container keeps its record, seen from outside',
+  async () => {
+    const path = lockPath();
+    const holder = instanceProgram(path, HOLD, { wrap: WRAP });
+    await holder.says('held');
+    const { holders, record } = await inspect(path);
+    // Inside it is the first process.
+    expect(record).toMatchObject({ pid: 1 });
+    const [seen] = holders;
+    expect(seen).toMatchObject({
+      source: 'kernel',
+      verified: true,
+      inOtherContainer: false,
+      since: record?.since,
+      data: { url: 'http://localhost:3000' },
+    });
+    expect(seen?.pid).not.toBe(1);
+    await expect(InstanceLock.acquire(path)).rejects.toMatchObject({
+      pid: seen?.pid,
+      data: { url: 'http://localhost:3000' },
+    });
+  },
+);
+
+needs('unshare', 'root')('from container to container, its data and no pid', async () => {
+  const path = lockPath();
+  const holder = instanceProgram(path, HOLD, { wrap: WRAP });
+  await holder.says('held');
+  const second = await instanceProgram(path, 'await InstanceLock.acquire(path).catch(tell);', {
+    wrap: WRAP,
+  }).end();
+  const [refusal] = told(second);
+  expect(refusal).toMatchObject({
+    name: 'AlreadyRunningError',
+    pid: null,
+    data: { url: 'http://localhost:3000' },
+    holder: { pid: null, self: false, source: 'record', inOtherContainer: true },
+  });
+  // The asker is the first process of its own container, as the holder of its.
+  expect(refusal.message).toContain('another container');
+  expect(refusal.message).not.toMatch(/pid/);
 });

@@ -216,7 +216,7 @@ describe('the tables', () => {
 
   test('miss it three times: free; cannot be read: not known', () => {
     const free = walk(viewKernel(FILE, null, everyHolder), { '/proc/locks': '' });
-    expect(free).toEqual({ mode: null, holders: [], waiters: [] });
+    expect(free).toEqual({ mode: null, holders: [], waiters: [], others: [] });
     expect(walk(viewKernel(FILE, null, everyHolder), {})).toBeNull();
   });
 
@@ -232,6 +232,10 @@ describe('the tables', () => {
     };
     const view = walk(viewKernel(FILE, null, everyHolder), tables);
     expect(view).toMatchObject({ mode: 'exclusive', holders: [{ pid: 40 }], waiters: [60, 61] });
+    expect(view?.others).toEqual([
+      { kind: 'posix', mode: 'exclusive', pid: 50 },
+      { kind: 'ofd', mode: 'exclusive', pid: null },
+    ]);
   });
 
   test('repeat a lock, as they do while others come and go: it counts once', () => {

@@ -18,7 +18,7 @@ import { Program } from './support/program.js';
 import { runScript } from './support/script.js';
 import { needs } from './support/tools.js';
 
-const NOBODY_HOLDS = { mode: null, holders: [], waiters: [] };
+const NOBODY_HOLDS = { mode: null, holders: [], waiters: [], otherLocks: [] };
 
 describe('the state', () => {
   test('missing: there is no file, nor does looking make one', async () => {
@@ -79,6 +79,7 @@ describe('the state', () => {
           self: false,
           source: 'kernel',
           verified: true,
+          inOtherContainer: false,
           since: status.record?.since,
           command: expect.stringMatching(/^node .*peer\.mjs$/),
           hostname: hostname(),
@@ -142,10 +143,12 @@ describe('the state', () => {
     expect(stderr).toBe('');
     const [held, shared, free, stale, missing, refusal, own] = reports;
     const holder = {
-      pid: process.pid,
+      // Which means another process to those inside, or none.
+      pid: null,
       self: false,
       source: 'record',
       verified: false,
+      inOtherContainer: true,
       hostname: hostname(),
       data: { port: 80 },
     };

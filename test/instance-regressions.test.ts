@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { signalHolder } from '../src/force.js';
+import { signalHolder } from '../src/force-signal.js';
 import { inspect } from '../src/index.js';
 import { InstanceLock } from '../src/instance-lock.js';
 import { memoryLocker } from '../src/testing.js';
@@ -64,8 +64,9 @@ describe('terminate', () => {
     const [named] = (await inspect(path)).holders;
     const file = whilePinned(path, (each) => each) ?? '';
     if (named === undefined) throw new Error('nobody holds');
-    expect(signalHolder({ path, file }, { ...named, pid: innocent.pid }, 15)).toBe(false);
-    expect(signalHolder({ path, file }, named, 0)).toBe(true);
+    const user = process.getuid?.() ?? null;
+    expect(signalHolder({ path, file, user }, { ...named, pid: innocent.pid }, 15)).toBe(false);
+    expect(signalHolder({ path, file, user }, named, 0)).toBe(true);
     expect(await innocent.end()).toMatchObject({ code: 0, signal: null });
     await holder.end();
   });

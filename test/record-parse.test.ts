@@ -198,6 +198,7 @@ describe('a holder in a message', () => {
     self: false,
     source: 'record',
     verified: false,
+    inOtherContainer: false,
     since: null,
     command: null,
     data: null,

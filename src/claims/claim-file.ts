@@ -161,14 +161,19 @@ export function formatFields(fields: Record<string, unknown>): string {
   return `${JSON.stringify(fields)}\n`;
 }
 
+// Each takes as long as reading the whole file.
+const MOST_PLACES = 8;
+
 /** Where in a claim's file its expiry stands, or -1 unless that has 20 characters. */
 export function offsetOfExpiry(content: Buffer): number {
   const text = content.toString('latin1');
   const sample = formatTime(0);
+  let places = 0;
   for (const match of text.matchAll(/"expires_at"\s*:\s*"([^"]*)"/g)) {
     const end = match.index + match[0].length - 1;
     const start = end - (match[1]?.length ?? 0);
     if (end - start !== sample.length) continue;
+    if (++places > MOST_PLACES) break;
     // An object inside may have a field of that name as well.
     const changed = JSON.parse(`${text.slice(0, start)}${sample}${text.slice(end)}`);
     if (changed.expires_at === sample) return start;

@@ -8,8 +8,6 @@ import {
   lstatSync,
   openSync,
   readdirSync,
-  readFileSync,
-  readSync,
   renameSync,
   unlinkSync,
   type WriteFileOptions,
@@ -19,6 +17,7 @@ import {
 import { join, sep } from 'node:path';
 import { acquire } from '../acquire.js';
 import { IS_DIRECTORY, SHARED } from '../binding.js';
+import { readBounded } from '../bounded.js';
 import { errnoOf, LockLostError, systemError } from '../errors.js';
 import { FileLock, internalsOf, lockOf } from '../file-lock.js';
 import { makeFolders } from '../folders.js';
@@ -64,6 +63,8 @@ export const GRACE_MILLISECONDS = 2000;
 // Neither ends in `.lock`: those are claims.
 const OURS = '.holdfast-';
 const JOURNAL = `${OURS}journal`;
+// Of some 100,000 claims that are made at once.
+const JOURNAL_LIMIT = 16 * 1024 * 1024;
 // What is locked in place of the folder where a folder cannot be.
 const SECTION = process.platform === 'win32' ? `${OURS}section` : null;
 const TEMPORARY = /^\.holdfast-[0-9a-f]{16}\.tmp$/;
@@ -256,7 +257,7 @@ export class ClaimsFolder {
     const found = { agent, file, location: path };
     let claim: ClaimFile | string;
     try {
-      claim = parseClaim(readShort(path), agent, this.root);
+      claim = parseClaim(readBounded(path, CLAIM_LIMIT + 1), agent, this.root);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       // Removed by hand since the folder was read.
@@ -367,7 +368,7 @@ export class ClaimsFolder {
       const fd = openSync(join(this.path, JOURNAL), READ_ONLY);
       try {
         if (!fstatSync(fd).isFile()) return null;
-        text = readFileSync(fd, 'utf8');
+        text = readBounded(fd, JOURNAL_LIMIT).toString();
       } finally {
         closeSync(fd);
       }
@@ -415,7 +416,7 @@ export class ClaimsFolder {
       throw error;
     }
     try {
-      const content = readFileSync(fd);
+      const content = readBounded(fd, CLAIM_LIMIT + 1);
       const found = parseClaim(content, claim?.agent ?? '', this.root);
       if (typeof found === 'string' || found.id !== claim?.id) return false;
       const offset = offsetOfExpiry(content);
@@ -476,27 +477,4 @@ function isMove(value: unknown): value is Move {
 
 function temporaryName(): string {
   return `${OURS}${randomBytes(8).toString('hex')}.tmp`;
-}
-
-// Most claims are shorter, and read at once.
-const CHUNK = 64 * 1024;
-let buffer: Buffer | undefined;
-
-/** The content until the next call, cut off where it is too long for a claim. */
-function readShort(path: string): Buffer {
-  buffer ??= Buffer.allocUnsafe(CLAIM_LIMIT + 1);
-  const fd = openSync(path, READ_ONLY);
-  try {
-    let length = 0;
-    for (;;) {
-      const wanted = Math.min(CHUNK, buffer.length - length);
-      const read = readSync(fd, buffer, length, wanted, null);
-      length += read;
-      // A short read of a regular file is its end.
-      if (read < wanted || length === buffer.length) break;
-    }
-    return buffer.subarray(0, length);
-  } finally {
-    closeSync(fd);
-  }
 }

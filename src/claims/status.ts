@@ -74,6 +74,7 @@ export function heldByAnother({ agent, file, claim }: Found): LockHeldError {
     self: false,
     source: 'record' as const,
     verified: false,
+    inOtherContainer: false,
     since: claim?.lockedAt ?? null,
     command: null,
     hostname: null,

@@ -43,7 +43,10 @@ NUMBER, as in: (holdfast run -n 9 || exit; …) 9>FILE
   --instance NAME               NAME is to run once: do not wait (but for -w),
                                 say "another NAME is already running (pid N)"
   --terminate                   with --instance: end the one that runs (SIGTERM,
-                                after 5 s SIGKILL) and take its place
+                                after 5 s SIGKILL) and take its place; only
+                                processes of the user that took the lock
+  --uid N                       with --terminate: those of user N, who took the
+                                lock or not
   --force                       with --instance: put a new lock in the place of
                                 the old one, whose holder runs on
   --yes                         do not ask; without a terminal --force and

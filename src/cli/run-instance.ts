@@ -10,7 +10,7 @@ import { type Streams, say } from './streams.js';
 /** The lock of `run --instance`; its command inherits it, so the file is kept. */
 export async function acquire(
   path: string,
-  { instance, force, yes, timeout }: RunOptions,
+  { instance, force, uid, yes, timeout }: RunOptions,
   options: object,
   streams: Streams,
   beforeAsking: () => void,
@@ -22,9 +22,9 @@ export async function acquire(
       'run',
     );
   }
-  const confirm = (holder: Holder): Promise<boolean> => {
+  const confirm = (holder: Holder, all: Holder[]): Promise<boolean> => {
     beforeAsking();
-    return ask(force ?? 'steal', holder, streams);
+    return ask(force ?? 'steal', holder, all, streams);
   };
   return acquireInstance(path, {
     ...options,
@@ -33,7 +33,7 @@ export async function acquire(
     timeout: timeout === Number.POSITIVE_INFINITY ? 0 : timeout,
     keepFile: true,
     onStale: (previous: OwnerRecord) => warn(previous, streams),
-    ...(force === null ? {} : { force: { how: force, ...(asks ? { confirm } : {}) } }),
+    ...(force === null ? {} : { force: { how: force, uid, ...(asks ? { confirm } : {}) } }),
   });
 }
 
@@ -45,15 +45,15 @@ function warn({ pid, running }: OwnerRecord, streams: Streams): void {
 async function ask(
   force: 'steal' | 'terminate',
   holder: Holder,
+  all: Holder[],
   streams: Streams,
 ): Promise<boolean> {
-  const who = describeHolder(holder);
-  say(
-    streams,
-    force === 'steal'
-      ? `Warning: overriding the lock of ${who}, which runs on: two may conflict`
-      : `Warning: ending ${who}`,
-  );
+  if (force === 'steal') {
+    const who = describeHolder(holder);
+    say(streams, `Warning: overriding the lock of ${who}, which runs on: two may conflict`);
+  } else {
+    for (const each of all) say(streams, `Warning: ending ${describeHolder(each)}`);
+  }
   const { stdin } = streams;
   if (stdin === undefined) return false;
   streams.stderr.write('Continue? [y/N] ');

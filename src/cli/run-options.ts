@@ -18,6 +18,8 @@ export interface RunOptions {
   /** What is to run once, by name. */
   instance: string | null;
   force: 'steal' | 'terminate' | null;
+  /** Whose processes `--terminate` may end. */
+  uid: number | undefined;
   /** The confirmation is given already. */
   yes: boolean;
   data: Record<string, string>;
@@ -48,6 +50,7 @@ const OPTIONS = {
   instance: value,
   force: flag,
   terminate: flag,
+  uid: value,
   yes: flag,
   data: value,
   help: { ...flag, short: 'h' },
@@ -116,6 +119,7 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
     verbose: seen.has('verbose'),
     instance: seen.get('instance') ?? null,
     force: seen.has('force') ? 'steal' : seen.has('terminate') ? 'terminate' : null,
+    uid: userOf(seen.get('uid')),
     yes: seen.has('yes'),
     data,
     target: isNumber ? Number(target) : target,
@@ -123,6 +127,7 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
   };
   if (seen.has('force') && seen.has('terminate'))
     fail('--force and --terminate do not go together');
+  if (options.uid !== undefined && options.force !== 'terminate') fail('--uid needs --terminate');
   if (options.instance === '') fail('--instance needs a name');
   if (options.force !== null && options.instance === null)
     fail('--force and --terminate need --instance');
@@ -154,6 +159,14 @@ function conflictCodeOf(text: string | undefined): number {
     fail(`-E (--conflict-exit-code) takes a number from 0 to 255, not '${text}'`);
   }
   return code;
+}
+
+const HIGHEST_USER = 2 ** 32 - 2;
+
+function userOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,10}$/.test(text) && Number(text) <= HIGHEST_USER) return Number(text);
+  return fail(`--uid takes the number of a user, not '${text}'`);
 }
 
 function commandOf(words: string[], shell: string): string[] {

@@ -65,18 +65,27 @@ async function look(
   const rows: Row[] = [];
   let failed = false;
   for (const path of paths) {
-    try {
-      rows.push(...(await lookAt(path, probe, paths.length > 1)));
-    } catch (error) {
+    const tell = (error: unknown, shown: string): void => {
       failed = true;
-      const { path: absolute = path } = error as { path?: string };
-      say(streams, `cannot look at ${path}: ${messageOf(error).replaceAll(absolute, path)}`);
+      const { path: absolute = shown } = error as { path?: string };
+      const said = messageOf(error).replaceAll(absolute, shown);
+      say(streams, `cannot look at ${printable(shown)}: ${printable(said)}`);
+    };
+    try {
+      rows.push(...(await lookAt(path, probe, paths.length > 1, tell)));
+    } catch (error) {
+      tell(error, path);
     }
   }
   return { rows, failed };
 }
 
-async function lookAt(path: string, probe: boolean, several: boolean): Promise<Row[]> {
+async function lookAt(
+  path: string,
+  probe: boolean,
+  several: boolean,
+  tell: (error: unknown, shown: string) => void,
+): Promise<Row[]> {
   const own = await inspect(path, { probe });
   if (own.state === 'missing' || !(await stat(path)).isDirectory()) {
     return [{ shown: path, status: own }];
@@ -84,9 +93,11 @@ async function lookAt(path: string, probe: boolean, several: boolean): Promise<R
   const rows: Row[] = [];
   // A folder can be locked itself; it is its files that are asked for.
   if (own.state === 'held') rows.push({ shown: join(path, '.'), status: own });
-  for await (const status of inspectFolder(path)) {
-    const name = basename(status.path);
-    rows.push({ shown: several ? join(path, name) : name, status });
+  const shownAs = (file: string): string => (several ? join(path, basename(file)) : basename(file));
+  // One that cannot be looked at does not hide the others.
+  const onError = (error: Error, file: string): void => tell(error, shownAs(file));
+  for await (const status of inspectFolder(path, { onError })) {
+    rows.push({ shown: shownAs(status.path), status });
   }
   return rows;
 }
@@ -120,8 +131,9 @@ function cells({ shown, status }: Row): string[] {
   ];
 }
 
-function stateOf({ state, mode, record }: LockStatus): string {
+function stateOf({ state, mode, record, otherLocks }: LockStatus): string {
   if (state === 'stale') return `free, not released by ${record?.pid}`;
+  if (state === 'free' && otherLocks.length > 0) return 'free for flock';
   return state === 'held' && mode === 'shared' ? 'held (shared)' : state;
 }
 
@@ -129,7 +141,7 @@ function holdersOf({ state, holders, mode }: LockStatus): string {
   const [first] = holders;
   if (first === undefined) return '';
   if (state === 'unknown')
-    return `perhaps ${first.pid} on ${printable(first.hostname ?? 'an unknown host')}`;
+    return `perhaps ${first.pid ?? 'in another container'} on ${printable(first.hostname ?? 'an unknown host')}`;
   // Several processes with one exclusive lock are a command and what runs it.
   const named = mode === 'shared' ? holders : [first];
   const pids = named.map(({ pid }) => pid ?? '?').join(', ');
@@ -139,23 +151,42 @@ function holdersOf({ state, holders, mode }: LockStatus): string {
   return named.length === 1 ? `${pids} ${short}` : `${pids} (${short})`;
 }
 
-function detailOf({ state, holders, record }: LockStatus): string {
+function detailOf(status: LockStatus): string {
+  const details = [ownDetail(status), ...otherDetails(status.otherLocks)];
+  return details.filter((detail) => detail !== '').join('; ');
+}
+
+const NAMES = { posix: 'an fcntl lock', ofd: 'an OFD lock', lease: 'a lease' };
+const MOST_OTHERS = 3;
+
+function otherDetails(locks: LockStatus['otherLocks']): string[] {
+  const shown = locks.slice(0, MOST_OTHERS).map(({ kind, mode, pid }) => {
+    const who = pid === null ? 'somebody' : `pid ${pid}`;
+    return `${who} has ${NAMES[kind]} on it${mode === 'shared' ? ' (shared)' : ''}`;
+  });
+  const more = locks.length - shown.length;
+  return more === 0 ? shown : [...shown, `${more} more`];
+}
+
+function ownDetail({ state, holders, record }: LockStatus): string {
   const started = record?.since == null ? undefined : localTime(record.since);
   if (state === 'stale') {
     const alive = record?.running === true ? ', still running' : '';
     return `${started === undefined ? '' : `started ${started}`}${alive}`;
   }
-  if (state === 'unknown') {
-    return holders.length > 0 ? 'from the file, not verified' : 'nobody seen; try --probe';
-  }
   const data = Object.entries(holders[0]?.data ?? {}).map(
     ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
   );
-  return printable(data.join(' '));
+  const shown = printable(data.join(' '));
+  if (state !== 'unknown') return shown;
+  if (holders.length === 0) return 'nobody seen; try --probe';
+  return `${shown === '' ? '' : `${shown}; `}from the file, not verified`;
 }
 
 /** `2026-02-25 10:30`, where the reader is. */
 function localTime(date: Date): string {
-  const local = new Date(date.getTime() - date.getTimezoneOffset() * 60_000);
-  return local.toISOString().slice(0, 16).replace('T', ' ');
+  // Not through another Date: what a file says may be the last that there is.
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const day = [date.getFullYear(), date.getMonth() + 1, date.getDate()].map(two).join('-');
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
 }

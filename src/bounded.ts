@@ -1,0 +1,52 @@
+import { closeSync, constants, opendirSync, openSync, readSync } from 'node:fs';
+
+/** Neither a link at the end of the path is followed, nor a FIFO waited for. Windows has neither. */
+const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+const FIRST_BYTES = 4096;
+const GROWTH = 8;
+
+/**
+ * The first `limit` bytes of a file, or of what an open descriptor has yet to
+ * give. Others decide how long a file is that they may write, or a process
+ * that they may start, so nothing of theirs is read in any other way. To see
+ * whether there is more, ask for one byte more than is wanted.
+ */
+export function readBounded(file: string | Buffer | number, limit: number): Buffer {
+  if (typeof file === 'number') return readFrom(file, limit);
+  const fd = openSync(file, FLAGS);
+  try {
+    return readFrom(fd, limit);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function readFrom(fd: number, limit: number): Buffer {
+  let bytes = Buffer.allocUnsafe(Math.min(limit, FIRST_BYTES));
+  let length = 0;
+  for (;;) {
+    // A short read is no end: of /proc, each gives at most a page.
+    const read = readSync(fd, bytes, length, bytes.length - length, null);
+    length += read;
+    if (read === 0 || length === limit) return bytes.subarray(0, length);
+    if (length < bytes.length) continue;
+    const larger = Buffer.allocUnsafe(Math.min(limit, length * GROWTH));
+    bytes.copy(larger, 0, 0, length);
+    bytes = larger;
+  }
+}
+
+/** The first `limit` names in a folder, in the folder's own order. */
+export function listBounded(folder: string, limit: number): string[] {
+  const names: string[] = [];
+  const entries = opendirSync(folder);
+  try {
+    for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
+      if (names.length === limit) break;
+      names.push(entry.name);
+    }
+    return names;
+  } finally {
+    entries.closeSync();
+  }
+}

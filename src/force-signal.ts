@@ -1,0 +1,123 @@
+import { lstatSync } from 'node:fs';
+import { loadBinding } from './binding.js';
+import { errnoOf, LockForceError, systemError } from './errors.js';
+import { describeHolder, type Holder } from './holder.js';
+import {
+  Budget,
+  filesLockedBy,
+  isHeldFlock,
+  locksOf,
+  lockTable,
+  statusOf,
+  text,
+  walkSync,
+} from './lock-tables.js';
+import { startInStat, userInStatus } from './process-identity.js';
+
+/** A hold whose processes are to end. */
+export interface Hold {
+  path: string;
+  /** The file they hold, as the kernel's tables name it; pinned. */
+  file: string;
+  /** Whose processes may be signalled; `null`: nobody's. */
+  user: number | null;
+}
+
+/** Nothing may be missed before a process is ended, so there is time to look. */
+export function thoroughBudget(): Budget {
+  return new Budget(2 ** 20, 10_000);
+}
+
+export function cannotEnd(
+  path: string,
+  holder: Holder<object> | null,
+  reason: string,
+  cause?: unknown,
+): Error {
+  const message = `the holder of ${path} cannot be ended: ${reason}`;
+  return new LockForceError(path, holder, message, cause);
+}
+
+/** The pids that the kernel names as those who took the lock, alive or not. */
+export function lockersOf(file: string): Set<number> {
+  const table = walkSync(lockTable(thoroughBudget())) ?? '';
+  const held = locksOf(table, file).filter(isHeldFlock);
+  return new Set(held.map(({ pid }) => pid));
+}
+
+/**
+ * The user that took the lock; `null` where that cannot be told. Who may open
+ * a lock file can lock it and pass the descriptor on, to a process of another
+ * user that did not ask for it: to share a lock is no sign of having taken it.
+ */
+export function userThatTook(path: string, file: string): number | null {
+  const users = new Set<number | null>();
+  for (const pid of lockersOf(file)) {
+    const took = walkSync(filesLockedBy(pid, thoroughBudget(), file)).files.includes(file);
+    // Its pid may be somebody else's by now.
+    users.add(took ? userOf(pid) : ownerOfPrivate(path, file));
+  }
+  const [user = null] = users;
+  return users.size === 1 ? user : null;
+}
+
+function userOf(pid: number): number | null {
+  return userInStatus(walkSync(statusOf(pid)) ?? '');
+}
+
+/** Who alone can have opened the file, and so locked it. */
+function ownerOfPrivate(path: string, file: string): number | null {
+  const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  if (stats === undefined || !file.endsWith(`:${stats.ino}`)) return null;
+  // Other users whom an access control list names show in the group's bits.
+  return (stats.mode & 0o077n) === 0n ? Number(stats.uid) : null;
+}
+
+/**
+ * False: the process has ended, or let go, before it could be signalled.
+ *   1. We get a descriptor of the process with that pid.
+ *   2. We see that the process with that pid has the lock, and whose it is.
+ *   3. We signal through the descriptor: if the pid has come to mean another
+ *      process since 1, that fails instead of hitting it.
+ */
+export function signalHolder(hold: Hold, holder: Holder<object>, signal: number): boolean {
+  const { path, file } = hold;
+  const native = loadBinding(path);
+  const pid = holder.pid ?? 0;
+  const gone = errnoOf('ESRCH');
+  const handle = native.openProcess(pid);
+  if (handle === -gone) return false;
+  if (handle < 0) {
+    throw cannotEnd(path, holder, 'no handle', systemError(-handle, 'pidfd_open', path));
+  }
+  try {
+    const { files, whole } = walkSync(filesLockedBy(pid, thoroughBudget(), file));
+    if (!files.includes(file)) {
+      if (whole || !isAlive(pid)) return false;
+      throw cannotEnd(path, holder, 'its holder could not be verified');
+    }
+    checkUser(hold, holder, userOf(pid));
+    const errno = native.signalProcess(handle, signal);
+    if (errno === gone) return false;
+    if (errno === 0) return true;
+    throw cannotEnd(path, holder, 'no permission', systemError(errno, 'pidfd_send_signal', path));
+  } finally {
+    native.closeProcess(handle);
+  }
+}
+
+function checkUser({ path, user }: Hold, holder: Holder<object>, actual: number | null): void {
+  if (user !== null && actual === user) return;
+  const whose = actual === null ? 'acts for several users' : `is a process of uid ${actual}`;
+  const may =
+    user === null
+      ? 'it cannot be told which user took the lock'
+      : `only processes of uid ${user} may be ended`;
+  const hint = '; force.uid (--uid) says whose may be, who took it or not';
+  throw cannotEnd(path, holder, `${describeHolder(holder)} ${whose}, and ${may}${hint}`);
+}
+
+export function isAlive(pid: number): boolean {
+  const stat = walkSync(text(`/proc/${pid}/stat`));
+  return stat !== null && startInStat(stat) !== null;
+}
