@@ -55,7 +55,7 @@ const O_PATH = 0o10000000;
 const LOOKS = 3;
 
 // A refusal waits for what it says, and so does everybody else on its thread.
-const REFUSAL = { descriptors: 1000, milliseconds: 50 };
+const REFUSAL = { descriptors: 500, milliseconds: 50 };
 const INSPECTION = { descriptors: 65_536, milliseconds: 2000 };
 
 /** For a look that is asked for by itself. */
