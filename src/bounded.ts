@@ -2,7 +2,8 @@ import { closeSync, constants, opendirSync, openSync, readSync } from 'node:fs';
 
 /** Neither a link at the end of the path is followed, nor a FIFO waited for. Windows has neither. */
 const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
-const FIRST_BYTES = 4096;
+// Small enough for Node's pool of buffers.
+const FIRST_BYTES = 2048;
 const GROWTH = 8;
 
 /**
