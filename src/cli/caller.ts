@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { listBounded } from '../bounded.js';
 
 /**
  * What whoever started this process gave it, for the command to inherit: under
@@ -117,7 +118,7 @@ function openDescriptors(process: number | 'self'): Descriptor[] {
   const folder = `/proc/${process}/fd`;
   let names: string[];
   try {
-    names = readdirSync(folder).slice(0, MOST_LOOKED_AT);
+    names = listBounded(folder, MOST_LOOKED_AT);
   } catch {
     // Another user's.
     return [];
