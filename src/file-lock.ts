@@ -12,8 +12,10 @@ import {
 import { unwatch, watch } from './collected.js';
 import { errnoOf, flockError, LockLostError, LockStateError, systemError } from './errors.js';
 import {
+  ACQUIRE_OPTIONS,
   type AcquireOptions,
   checkRequest,
+  FILE_LOCK_OPTIONS,
   type FileLockOptions,
   type LockMode,
   type Request,
@@ -336,6 +338,7 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
 
 /** A {@link Locker} of real file locks, with `options` as defaults. */
 export function fileLocker(options?: FileLockOptions<object>): Locker {
+  checkOptions(options, FILE_LOCK_OPTIONS);
   return {
     acquire: async (path, acquireOptions) =>
       FileLock.acquire<object>(path, withDefaults(options, acquireOptions)),
@@ -343,7 +346,11 @@ export function fileLocker(options?: FileLockOptions<object>): Locker {
 }
 
 /** What is undefined in `options` is left to `defaults`. */
-export function withDefaults<O extends object>(defaults: O | undefined, options?: object): O {
-  const given = Object.entries(checkOptions(options)).filter(([, value]) => value !== undefined);
+export function withDefaults<O extends object>(
+  defaults: O | undefined,
+  options?: AcquireOptions<object>,
+): O {
+  const checked = checkOptions(options, ACQUIRE_OPTIONS);
+  const given = Object.entries(checked).filter(([, value]) => value !== undefined);
   return { ...defaults, ...Object.fromEntries(given) } as O;
 }

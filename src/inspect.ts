@@ -1,6 +1,6 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { checkBoolean, checkOptions, checkPath, checkSignal } from './arguments.js';
+import { checkBoolean, checkOptions, checkPath, checkSignal, optionNames } from './arguments.js';
 import { EXCLUSIVE, loadBinding, SHARED } from './binding.js';
 import { errnoOf, LockUnsupportedError, systemError } from './errors.js';
 import type { Holder } from './holder.js';
@@ -44,6 +44,8 @@ export interface InspectOptions {
   probe?: boolean;
 }
 
+const INSPECT_OPTIONS = optionNames<InspectOptions>({ probe: true });
+
 /**
  * Who holds the lock at `path`, who waits, and what the file says. A moment
  * later it may be different: never decide by it whether to enter.
@@ -56,7 +58,7 @@ export async function inspect<T extends object = Record<never, never>>(
   path: string | URL,
   options?: InspectOptions,
 ): Promise<LockStatus<T>> {
-  const { probe } = checkOptions(options);
+  const { probe } = checkOptions(options, INSPECT_OPTIONS);
   const file = checkPath(path);
   const probing = checkBoolean(probe, 'options.probe', false);
   return look<T>(file, probing, { everyHolder: true });
@@ -181,6 +183,8 @@ async function lookInFolder<T extends object>(
   }
 }
 
+const WATCH_OPTIONS = new Set(['signal']);
+
 // Well below the second that is promised.
 const WATCH_MILLISECONDS = 250;
 
@@ -191,9 +195,9 @@ const WATCH_MILLISECONDS = 250;
  */
 export async function* watchLock<T extends object = Record<never, never>>(
   path: string | URL,
-  options?: { signal?: AbortSignal },
+  options?: { signal?: AbortSignal | undefined },
 ): AsyncGenerator<LockStatus<T>, void, undefined> {
-  const { signal } = checkOptions(options);
+  const { signal } = checkOptions(options, WATCH_OPTIONS);
   checkSignal(signal);
   const file = checkPath(path);
   let last = '';

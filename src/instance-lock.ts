@@ -6,6 +6,7 @@ import {
   checkMilliseconds,
   checkOneOf,
   checkOptions,
+  optionNames,
 } from './arguments.js';
 import { isLockError, LockHeldError, LockLostError, LockStateError, setName } from './errors.js';
 import { FileLock, type HeldLock, internalsOf, type Locker, withDefaults } from './file-lock.js';
@@ -52,6 +53,22 @@ export interface InstanceLockOptions<T extends object = Record<never, never>>
   force?: InstanceForceOptions<T> | undefined;
 }
 
+const INSTANCE_OPTIONS = optionNames<InstanceLockOptions & AcquireOptions>({
+  name: true,
+  data: true,
+  record: true,
+  permissions: true,
+  timeout: true,
+  keepFile: true,
+  onStale: true,
+  force: true,
+  signal: true,
+  onWait: true,
+  // Not for those who call this one, but a Locker takes it.
+  pollInterval: true,
+});
+const FORCE_OPTIONS = optionNames<InstanceForceOptions>({ how: true, grace: true, confirm: true });
+
 /** Another instance holds the lock, and goes on holding it. */
 export class AlreadyRunningError<T extends object = Record<never, never>> extends LockHeldError<T> {
   readonly pid: number | null;
@@ -82,13 +99,11 @@ interface Checked {
 /** `unknown`: of any user's fields, and whatever callers without types pass. */
 function check(options: unknown): Checked {
   const { name, timeout, onStale, force, record, ...rest } = checkOptions(
-    options as InstanceLockOptions<object> | undefined,
+    options as (InstanceLockOptions<object> & AcquireOptions<object>) | undefined,
+    INSTANCE_OPTIONS,
   );
   if (name !== undefined && typeof name !== 'string') {
     throw argumentError('ERR_INVALID_ARG_TYPE', 'options.name', 'a string', name);
-  }
-  if ('mode' in rest) {
-    throw argumentError('ERR_INVALID_ARG_VALUE', 'options.mode', 'left out', rest.mode);
   }
   return {
     name: name ?? 'instance',
@@ -104,7 +119,7 @@ function check(options: unknown): Checked {
 }
 
 function checkForce(force: InstanceForceOptions<object>): ForceOptions<never> {
-  const { how, grace, confirm } = checkOptions(force);
+  const { how, grace, confirm } = checkOptions(force, FORCE_OPTIONS, 'options.force');
   if (how !== 'steal' && how !== 'terminate') {
     throw argumentError(
       'ERR_INVALID_ARG_VALUE',
@@ -318,6 +333,7 @@ export class InstanceLock<T extends object = Record<never, never>>
 
 /** A {@link Locker} of instance locks, with `options` as defaults. */
 export function instanceLocker(options?: InstanceLockOptions<object>): Locker {
+  checkOptions(options, INSTANCE_OPTIONS);
   return {
     acquire: async (path, acquireOptions) =>
       InstanceLock.acquire<object>(path, withDefaults(options, acquireOptions)),

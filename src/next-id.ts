@@ -18,6 +18,7 @@ import {
   checkOptions,
   checkPath,
   checkSignal,
+  optionNames,
 } from './arguments.js';
 import { LockLostError } from './errors.js';
 import { type FileLock, fileLocker, type HeldLock, type Locker } from './file-lock.js';
@@ -49,6 +50,17 @@ export interface NextIdOptions {
   /** Ends the wait for the lock, and is handed on to `create`. */
   signal?: AbortSignal | undefined;
 }
+
+const NEXT_ID_OPTIONS = optionNames<NextIdOptions>({
+  pattern: true,
+  scan: true,
+  lockName: true,
+  timeout: true,
+  reuse: true,
+  start: true,
+  locker: true,
+  signal: true,
+});
 
 export interface CreateContext {
   /** That of the options, or one that is never aborted. */
@@ -126,7 +138,7 @@ interface Request {
 }
 
 function check(path: unknown, options: NextIdOptions | undefined): Request {
-  const checked = checkOptions(options);
+  const checked = checkOptions(options, NEXT_ID_OPTIONS);
   const { pattern, lockName = LOCK_NAME, start, locker = fileLocker() } = checked;
   const directory = checkPath(path, 'directory');
   if (typeof locker?.acquire !== 'function') {

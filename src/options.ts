@@ -7,6 +7,7 @@ import {
   checkOptions,
   checkPath,
   checkSignal,
+  optionNames,
 } from './arguments.js';
 import { EXCLUSIVE, loadBinding, type NativeBinding, SHARED } from './binding.js';
 import type { Holder } from './holder.js';
@@ -68,6 +69,17 @@ export interface FileLockOptions<T extends object = Record<never, never>>
   keepFile?: boolean | undefined;
 }
 
+const OF_ACQUIRE = { timeout: true, signal: true, onWait: true, pollInterval: true } as const;
+export const ACQUIRE_OPTIONS = optionNames<AcquireOptions>(OF_ACQUIRE);
+export const FILE_LOCK_OPTIONS = optionNames<FileLockOptions>({
+  ...OF_ACQUIRE,
+  mode: true,
+  permissions: true,
+  record: true,
+  data: true,
+  keepFile: true,
+});
+
 /** A checked call. */
 export interface Request {
   native: NativeBinding;
@@ -91,7 +103,7 @@ export function checkRequest(
   options: FileLockOptions<object> | undefined,
   defaultTimeout: number,
 ): Request {
-  const checked = checkOptions(options);
+  const checked = checkOptions(options, FILE_LOCK_OPTIONS);
   const { permissions, pollInterval, record, signal, onWait } = checked;
   const keepFile = checkBoolean(checked.keepFile, 'options.keepFile', true);
   const lockPath = checkPath(path);

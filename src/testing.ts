@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { onAbort } from './abort.js';
 import {
+  checkBoolean,
   checkFunction,
   checkMilliseconds,
   checkOptions,
@@ -11,7 +12,7 @@ import { LockHeldError, LockTimeoutError } from './errors.js';
 import type { HeldLock, Locker } from './file-lock.js';
 import type { Holder } from './holder.js';
 import { AlreadyRunningError } from './instance-lock.js';
-import type { AcquireOptions } from './options.js';
+import { ACQUIRE_OPTIONS, type AcquireOptions } from './options.js';
 
 /** A {@link Locker} without files, for unit tests of code that takes one. */
 export interface MemoryLocker extends Locker {
@@ -30,13 +31,16 @@ interface Queue {
   waiting: Set<() => void>;
 }
 
+const MEMORY_OPTIONS = new Set(['instance']);
+
 /**
  * The same exclusion, order, timeouts, errors and tokens as `fileLocker()`, or
  * with `instance: true` as `instanceLocker()`; one suite of tests runs against
  * all of them. Needs no addon and no disk, and knows nothing of other lockers.
  */
-export function memoryLocker(options?: { instance?: boolean }): MemoryLocker {
-  const instance = checkOptions(options).instance === true;
+export function memoryLocker(options?: { instance?: boolean | undefined }): MemoryLocker {
+  const { instance: asked } = checkOptions(options, MEMORY_OPTIONS);
+  const instance = checkBoolean(asked, 'options.instance', false);
   const queues = new Map<string, Queue>();
 
   const queueOf = (path: string): Queue => {
@@ -68,7 +72,7 @@ export function memoryLocker(options?: { instance?: boolean }): MemoryLocker {
 
   return {
     async acquire(path, acquireOptions) {
-      const { timeout, signal, onWait } = checkOptions(acquireOptions);
+      const { timeout, signal, onWait } = checkOptions(acquireOptions, ACQUIRE_OPTIONS);
       const lockPath = checkPath(path);
       const limit = checkMilliseconds(timeout, 'options.timeout', instance ? 0 : Infinity);
       checkSignal(signal);

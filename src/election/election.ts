@@ -10,6 +10,7 @@ import {
   checkOptions,
   checkPath,
   checkSignal,
+  optionNames,
 } from '../arguments.js';
 import { isLockError, LockHeldError, LockLostError, LockStateError } from '../errors.js';
 import { FileLock } from '../file-lock.js';
@@ -43,6 +44,14 @@ export interface ElectionOptions<T extends object = Record<never, never>> {
   /** Ends the joining, with `signal.reason`; later it makes the member leave. */
   signal?: AbortSignal | undefined;
 }
+
+const ELECTION_OPTIONS = optionNames<ElectionOptions>({
+  id: true,
+  settle: true,
+  data: true,
+  signal: true,
+});
+const WAIT_OPTIONS = new Set(['signal']);
 
 export interface Leadership {
   /** A fencing token: larger than that of every earlier primary. */
@@ -145,7 +154,7 @@ export class Election<T extends object = Record<never, never>>
     directory: string | URL,
     options?: ElectionOptions<T>,
   ): Promise<Election<T>> {
-    const checked = checkOptions(options);
+    const checked = checkOptions(options, ELECTION_OPTIONS);
     const folder = checkPath(directory, 'directory');
     const id = checked.id === undefined ? newId() : checkId(checked.id);
     const settle = checkMilliseconds(checked.settle, 'options.settle', 0);
@@ -195,7 +204,7 @@ export class Election<T extends object = Record<never, never>>
 
   /** Resolves when this member is primary, at once if it is. */
   async whenPrimary(options?: { signal?: AbortSignal | undefined }): Promise<void> {
-    const signal = checkSignal(checkOptions(options).signal);
+    const signal = checkSignal(checkOptions(options, WAIT_OPTIONS).signal);
     if (signal?.aborted === true) throw signal.reason;
     if (this.#left !== undefined) throw this.#gone();
     if (this.#isPrimary) return;
