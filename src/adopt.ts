@@ -10,6 +10,7 @@ import {
 import { modeOfDescriptor, walkSync } from './lock-tables.js';
 import { nativeMode, type Request } from './options.js';
 import { nextToken } from './owner-record.js';
+import { pathText } from './paths.js';
 import { comparePath, type Held, readRecord, writeRecord } from './publish.js';
 
 /** Takes over a lock that a parent handed down as `fd`; its mode is `request`'s from then on. */
@@ -49,7 +50,7 @@ function adoptRecord(request: Request, id: number, fd: number): Held {
   const { native, path, mode, record } = request;
   const size = comparePath(request, id);
   if (size < 0) {
-    throw new LockLostError(path, `descriptor ${fd} is not of the file at ${path}`);
+    throw new LockLostError(path, `descriptor ${fd} is not of the file at ${pathText(path)}`);
   }
   const plain = (native.traits(id) & (IS_DIRECTORY | IS_READ_ONLY)) === 0;
   const content = readRecord(request, id, size);
@@ -58,7 +59,7 @@ function adoptRecord(request: Request, id: number, fd: number): Held {
   const token = exclusive && content.token === 0 ? nextToken(0) : content.token;
   const ours = content.ours && plain && exclusive;
   if (request.recordWanted && !ours) {
-    throw new LockStateError(path, `no record can be written into ${path}`);
+    throw new LockStateError(path, `no record can be written into ${pathText(path)}`);
   }
   const held: Held = {
     id,

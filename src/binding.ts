@@ -100,7 +100,7 @@ let binding: NativeBinding | undefined;
  * Throws `LockUnsupportedError` where there is none for this platform; `path`
  * is what was to be locked.
  */
-export function loadBinding(path: string): NativeBinding {
+export function loadBinding(path: FilePath): NativeBinding {
   if (binding !== undefined) return binding;
   try {
     binding = load(roots());

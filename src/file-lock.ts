@@ -27,6 +27,7 @@ import {
   parseData,
   type RecordFormat,
 } from './owner-record.js';
+import { type FilePath, pathText } from './paths.js';
 import { isOwn } from './process-identity.js';
 import { comparePath, type Held, readRecord, writeRecord } from './publish.js';
 
@@ -46,6 +47,8 @@ export interface Locker {
 export let internalsOf: (lock: FileLock) => {
   native: NativeBinding;
   id: number;
+  /** What leads to the file. */
+  file: FilePath;
   record: RecordFormat | null;
 };
 /** A lock of what was acquired in another way. */
@@ -59,18 +62,24 @@ export let lockOf: (request: Request, held: Held) => FileLock;
  * it does not span machines; it is not fair in every case (docs/semantics.md).
  * A held lock does not keep the process alive, a pending wait does.
  */
-export class FileLock<T extends object = Record<never, never>> implements HeldLock {
-  /** Absolute, as of the call that acquired it. */
+export class FileLock<T extends object = Record<string, unknown>> implements HeldLock {
+  /** Absolute, as of the call that acquired it; bytes that are not UTF-8 are replaced. */
   readonly path: string;
   /** Left by a holder that did not release; `null` if the last one did. */
   readonly previous: OwnerRecord<T> | null;
 
   static {
-    internalsOf = (lock) => ({ native: lock.#native, id: lock.#id, record: lock.#lock.record });
+    internalsOf = (lock) => ({
+      native: lock.#native,
+      id: lock.#id,
+      file: lock.#file,
+      record: lock.#lock.record,
+    });
     lockOf = (request, held) => new FileLock(request, held);
   }
 
   readonly #native: NativeBinding;
+  readonly #file: FilePath;
   readonly #id: number;
   readonly #lock: Held;
   #mode: LockMode;
@@ -80,7 +89,8 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
 
   /** Only from within: use {@link FileLock.acquire} and its siblings. */
   private constructor(request: Request, lock: Held) {
-    this.path = request.path;
+    this.path = pathText(request.path);
+    this.#file = request.path;
     this.previous = lock.previous as OwnerRecord<T> | null;
     this.#native = request.native;
     this.#id = lock.id;
@@ -99,8 +109,8 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
    * is not Holdfast's), `signal.reason`, a system error as of `node:fs`
    * (`ELOOP`: a symlink, which is never followed), or an argument error.
    */
-  static async acquire<T extends object = Record<never, never>>(
-    path: string | URL,
+  static async acquire<T extends object = Record<string, unknown>>(
+    path: string | Buffer | URL,
     options?: FileLockOptions<T>,
   ): Promise<FileLock<T>> {
     const request = checkRequest(path, options, Number.POSITIVE_INFINITY);
@@ -111,8 +121,8 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
    * The same, taking this thread while it waits; `timeout` is 0 by default.
    * Throws `ERR_LOCK_STATE` at once where it would wait for this thread itself.
    */
-  static acquireSync<T extends object = Record<never, never>>(
-    path: string | URL,
+  static acquireSync<T extends object = Record<string, unknown>>(
+    path: string | Buffer | URL,
     options?: FileLockOptions<T>,
   ): FileLock<T> {
     const request = checkRequest(path, options, 0);
@@ -124,8 +134,8 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
    * that a probe is not taken for a holder. Throws what `acquireSync` throws
    * for other reasons; `timeout`, `signal` and `onWait` have no effect.
    */
-  static tryAcquire<T extends object = Record<never, never>>(
-    path: string | URL,
+  static tryAcquire<T extends object = Record<string, unknown>>(
+    path: string | Buffer | URL,
     options?: FileLockOptions<T>,
   ): FileLock<T> | null {
     const request = checkRequest(path, options, 0);
@@ -143,9 +153,9 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
    * process already, `ERR_LOCK_LOST` if the path leads to another file, `EBADF`.
    * After an error the descriptor is still the caller's, and closed on exec.
    */
-  static adopt<T extends object = Record<never, never>>(
+  static adopt<T extends object = Record<string, unknown>>(
     fd: number,
-    path: string | URL,
+    path: string | Buffer | URL,
     options?: FileLockOptions<T>,
   ): FileLock<T> {
     checkInteger(fd, 'fd', 0, 2 ** 31 - 1);
@@ -336,8 +346,13 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
   }
 }
 
+/** A {@link Locker} of real file locks. */
+export interface FileLocker extends Locker {
+  acquire(path: string | Buffer | URL, options?: AcquireOptions<object>): Promise<HeldLock>;
+}
+
 /** A {@link Locker} of real file locks, with `options` as defaults. */
-export function fileLocker(options?: FileLockOptions<object>): Locker {
+export function fileLocker(options?: FileLockOptions<object>): FileLocker {
   checkOptions(options, FILE_LOCK_OPTIONS);
   return {
     acquire: async (path, acquireOptions) =>

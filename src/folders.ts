@@ -1,18 +1,18 @@
 import { lstatSync, mkdirSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { type FilePath, parentOf, pathText } from './paths.js';
 
 /**
  * Makes a folder and those above it that are missing. Node's own way says
  * ENOENT of a file system that is read-only, and never ends where the system
  * keeps saying ENOENT, as below /proc.
  */
-export function makeFolders(folder: string): void {
+export function makeFolders(folder: FilePath): void {
   try {
     mkdirSync(folder);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const parent = dirname(folder);
-    if (code === 'ENOENT' && parent !== folder) {
+    const parent = parentOf(folder);
+    if (code === 'ENOENT' && pathText(parent) !== pathText(folder)) {
       makeFolders(parent);
       makeOne(folder);
     } else if (!isThere(folder, code)) {
@@ -21,7 +21,7 @@ export function makeFolders(folder: string): void {
   }
 }
 
-function makeOne(folder: string): void {
+function makeOne(folder: FilePath): void {
   try {
     mkdirSync(folder);
   } catch (error) {
@@ -30,7 +30,7 @@ function makeOne(folder: string): void {
 }
 
 /** Or was there a moment ago: whoever needs it will find out that it is gone. */
-function isThere(folder: string, code: string | undefined): boolean {
+function isThere(folder: FilePath, code: string | undefined): boolean {
   try {
     const now = statSync(folder, { throwIfNoEntry: false });
     if (now !== undefined) return now.isDirectory();

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:os';
-import { basename, dirname, join } from 'node:path';
 import { clearInterval, setInterval } from 'node:timers';
 import { onAbort } from './abort.js';
 import { loadBinding } from './binding.js';
@@ -25,6 +24,7 @@ import {
   parseContent,
   toOwnerRecord,
 } from './owner-record.js';
+import { type FilePath, joinPath, parentOf, pathText } from './paths.js';
 import { startInStat } from './process-identity.js';
 import { comparePath, type Held, writeRecord } from './publish.js';
 import { holderOf, readContent, viewKernel, whilePinned } from './who-holds.js';
@@ -92,7 +92,7 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
  * about: it is refused, or asks again.
  */
 export async function steal(
-  path: string,
+  path: FilePath,
   options: FileLockOptions<object>,
   asked: Holder<object> | null,
   force: ForceOptions<never>,
@@ -137,19 +137,20 @@ function replace(request: Request, old: number): FileLock<object> | null {
   if (!before.ours) {
     throw new LockStateError(
       path,
-      `${path} has content that is not a lock record: it is not replaced`,
+      `${pathText(path)} has content that is not a lock record: it is not replaced`,
     );
   }
   const format = request.record === false ? 'json' : request.record;
   const since = Date.now();
-  const name = `.${basename(path)}.${process.pid}.${randomBytes(6).toString('hex')}`;
+  // Not from the lock's own name, which may be as long as a name can be.
+  const name = `.holdfast-${process.pid}-${randomBytes(6).toString('hex')}`;
   const text = heldContent(format, since, nextToken(before.token), request.dataText);
-  const id = native.replace(old, join(dirname(path), name), permissions, text);
+  const id = native.replace(old, joinPath(parentOf(path), name), permissions, text);
   if (id === -errnoOf('ESTALE')) return null;
   if (id === -errnoOf('ENOTSUP')) {
     throw new LockUnsupportedError(
       path,
-      `the lock of ${path} cannot be stolen safely on its file system`,
+      `the lock of ${pathText(path)} cannot be stolen safely on its file system`,
       systemError(-id, 'fcntl', path),
     );
   }
@@ -208,7 +209,7 @@ function contentOf({ native, path }: Request, id: number): Content {
  * on to meanwhile count, whoever took the lock anew is a refusal.
  */
 export async function terminate(
-  path: string,
+  path: FilePath,
   options: FileLockOptions<object>,
   force: ForceOptions<never>,
   refuse: Refuse,
@@ -220,7 +221,7 @@ export async function terminate(
 }
 
 interface Ending {
-  path: string;
+  path: FilePath;
   /** What they hold whose end is asked for; pinned. */
   file: string;
   options: FileLockOptions<object>;
@@ -291,7 +292,7 @@ const KILL_MILLISECONDS = 5000;
 const LOOK_MILLISECONDS = 50;
 
 function cannot(
-  path: string,
+  path: FilePath,
   holder: Holder<object> | null,
   reason: string,
   cause?: unknown,
@@ -299,7 +300,7 @@ function cannot(
   return new LockForceError(
     path,
     holder,
-    `the holder of ${path} cannot be ended: ${reason}`,
+    `the holder of ${pathText(path)} cannot be ended: ${reason}`,
     cause,
   );
 }
@@ -343,7 +344,7 @@ function isAlive(pid: number): boolean {
 
 /** `null` when the time is up, or when all are gone and the lock is not free. */
 async function acquireOrGone(
-  path: string,
+  path: FilePath,
   options: FileLockOptions<object>,
   holders: Holder<object>[],
   patience: number,

@@ -1,11 +1,17 @@
 import { lstat, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { checkBoolean, checkOptions, checkPath, checkSignal, optionNames } from './arguments.js';
+import {
+  checkBoolean,
+  checkFilePath,
+  checkOptions,
+  checkSignal,
+  optionNames,
+} from './arguments.js';
 import { EXCLUSIVE, loadBinding, SHARED } from './binding.js';
 import { errnoOf, LockUnsupportedError, systemError } from './errors.js';
 import type { Holder } from './holder.js';
 import { allLockedFiles, walkAsync } from './lock-tables.js';
 import { type OwnerRecord, toOwnerRecord } from './owner-record.js';
+import { type FilePath, joinPath, pathText } from './paths.js';
 import { sleep } from './waiting.js';
 import {
   holderFromRecord,
@@ -18,7 +24,8 @@ import {
 
 export type LockState = 'missing' | 'free' | 'stale' | 'held' | 'unknown';
 
-export interface LockStatus<T extends object = Record<never, never>> {
+export interface LockStatus<T extends object = Record<string, unknown>> {
+  /** Absolute; bytes that are not UTF-8 are replaced. */
   path: string;
   /**
    * `stale`: free, and a record was left by a holder that did not release.
@@ -54,23 +61,23 @@ const INSPECT_OPTIONS = optionNames<InspectOptions>({ probe: true });
  * be a lock file, and with the system's error where the path cannot be looked
  * at. A missing file is a state and not an error.
  */
-export async function inspect<T extends object = Record<never, never>>(
-  path: string | URL,
+export async function inspect<T extends object = Record<string, unknown>>(
+  path: string | Buffer | URL,
   options?: InspectOptions,
 ): Promise<LockStatus<T>> {
   const { probe } = checkOptions(options, INSPECT_OPTIONS);
-  const file = checkPath(path);
+  const file = checkFilePath(path);
   const probing = checkBoolean(probe, 'options.probe', false);
   return look<T>(file, probing, { everyHolder: true });
 }
 
 async function look<T extends object>(
-  path: string,
+  path: FilePath,
   probing: boolean,
   view: ViewOptions,
 ): Promise<LockStatus<T>> {
   const missing: LockStatus<T> = {
-    path,
+    path: pathText(path),
     state: 'missing',
     mode: null,
     holders: [],
@@ -83,7 +90,10 @@ async function look<T extends object>(
     if (stats.isSymbolicLink()) throw systemError(errnoOf('ELOOP'), 'open', path);
     directory = stats.isDirectory();
     if (!directory && !stats.isFile()) {
-      throw new LockUnsupportedError(path, `${path} is neither a regular file nor a directory`);
+      throw new LockUnsupportedError(
+        path,
+        `${pathText(path)} is neither a regular file nor a directory`,
+      );
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return missing;
@@ -95,7 +105,7 @@ async function look<T extends object>(
   );
   const record = content === null ? null : toOwnerRecord<T>(content);
   const status: LockStatus<T> = {
-    path,
+    ...missing,
     state: 'held',
     mode: kernel?.mode ?? null,
     holders: (kernel?.holders ?? []) as Holder<T>[],
@@ -119,7 +129,7 @@ async function look<T extends object>(
 }
 
 /** The mode in which somebody holds the file, found out by trying. */
-function tryLock(path: string): 'exclusive' | 'shared' | null {
+function tryLock(path: FilePath): 'exclusive' | 'shared' | null {
   const native = loadBinding(path);
   const id = native.open(path, -1);
   if (id < 0) {
@@ -148,19 +158,20 @@ const LOCK_LIKE = /\.(lock|lck|pid)$/;
  * those with a record of Holdfast's, and those named `*.lock`, `*.lck` or
  * `*.pid`. Other files, folders and symlinks are passed over.
  */
-export async function* inspectFolder<T extends object = Record<never, never>>(
-  directory: string | URL,
+export async function* inspectFolder<T extends object = Record<string, unknown>>(
+  directory: string | Buffer | URL,
 ): AsyncGenerator<LockStatus<T>, void, undefined> {
-  const folder = checkPath(directory, 'directory');
-  const entries = await readdir(folder, { withFileTypes: true });
+  const folder = checkFilePath(directory, 'directory');
+  // As bytes: a name that is not UTF-8 would become that of another file.
+  const entries = await readdir(folder, { withFileTypes: true, encoding: 'buffer' });
   const names = entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
-  names.sort();
+  names.sort(Buffer.compare);
   // One walk through all processes serves every file.
   const lockedFiles =
     process.platform === 'linux' ? await walkAsync(allLockedFiles()) : new Map<string, number[]>();
   for (const name of names) {
-    const path = join(folder, name);
-    if (!LOCK_LIKE.test(name)) {
+    const path = joinPath(folder, name);
+    if (!LOCK_LIKE.test(pathText(name))) {
       const locked = whilePinned(path, (file) => file !== null && lockedFiles.has(file));
       if (!locked && (readContent(path)?.token ?? 0) === 0) continue;
     }
@@ -171,7 +182,7 @@ export async function* inspectFolder<T extends object = Record<never, never>>(
 
 /** `null`: by now it is something else than a file. */
 async function lookInFolder<T extends object>(
-  path: string,
+  path: FilePath,
   lockedFiles: Map<string, number[]>,
 ): Promise<LockStatus<T> | null> {
   try {
@@ -193,13 +204,13 @@ const WATCH_MILLISECONDS = 250;
  * every quarter of a second; a change that is undone in between is not seen.
  * Ends with `signal.reason` as its error when `signal` is aborted.
  */
-export async function* watchLock<T extends object = Record<never, never>>(
-  path: string | URL,
+export async function* watchLock<T extends object = Record<string, unknown>>(
+  path: string | Buffer | URL,
   options?: { signal?: AbortSignal | undefined },
 ): AsyncGenerator<LockStatus<T>, void, undefined> {
   const { signal } = checkOptions(options, WATCH_OPTIONS);
   checkSignal(signal);
-  const file = checkPath(path);
+  const file = checkFilePath(path);
   let last = '';
   for (;;) {
     if (signal?.aborted === true) throw signal.reason;

@@ -15,9 +15,10 @@ import type { Holder } from './holder.js';
 import { forgetSignals, releaseOnSignals } from './instance-signals.js';
 import { type AcquireOptions, checkRequest, type FileLockOptions } from './options.js';
 import type { OwnerRecord, RecordFormat } from './owner-record.js';
+import type { FilePath } from './paths.js';
 import { holderOf } from './who-holds.js';
 
-export interface InstanceForceOptions<T extends object = Record<never, never>> {
+export interface InstanceForceOptions<T extends object = Record<string, unknown>> {
   /**
    * `'terminate'`: SIGTERM to the holder, `grace`, SIGKILL; the safe one.
    * `'steal'`: a new lock file in the place of the old one, whose holder runs
@@ -30,12 +31,12 @@ export interface InstanceForceOptions<T extends object = Record<never, never>> {
   confirm?: ((holder: Holder<T>) => boolean | Promise<boolean>) | undefined;
 }
 
-export interface InstanceLockOptions<T extends object = Record<never, never>>
+export interface InstanceLockOptions<T extends object = Record<string, unknown>>
   extends Omit<AcquireOptions<T>, 'pollInterval'> {
   /** What is already running, in the message of the refusal. Default `'instance'`. */
   name?: string | undefined;
   /** The user's own fields of a JSON record: a URL, a port. */
-  data?: T | undefined;
+  data?: Partial<T> | undefined;
   /** Default `'json'`. A file that is not Holdfast's own is an error. */
   record?: RecordFormat | undefined;
   /** Of a file that is created, before umask. Default `0o600`. */
@@ -70,7 +71,9 @@ const INSTANCE_OPTIONS = optionNames<InstanceLockOptions & AcquireOptions>({
 const FORCE_OPTIONS = optionNames<InstanceForceOptions>({ how: true, grace: true, confirm: true });
 
 /** Another instance holds the lock, and goes on holding it. */
-export class AlreadyRunningError<T extends object = Record<never, never>> extends LockHeldError<T> {
+export class AlreadyRunningError<
+  T extends object = Record<string, unknown>,
+> extends LockHeldError<T> {
   readonly pid: number | null;
   readonly since: Date | null;
   /** What the other instance says of itself. */
@@ -78,7 +81,7 @@ export class AlreadyRunningError<T extends object = Record<never, never>> extend
   /** Milliseconds that were waited. */
   readonly waited: number;
 
-  constructor(path: string, holder: Holder<T> | null, name = 'instance', waited = 0) {
+  constructor(path: FilePath, holder: Holder<T> | null, name = 'instance', waited = 0) {
     super(path, holder, `another ${name} is already running (pid ${holder?.pid ?? 'unknown'})`);
     this.pid = holder?.pid ?? null;
     this.since = holder?.since ?? null;
@@ -137,7 +140,7 @@ function checkForce(force: InstanceForceOptions<object>): ForceOptions<never> {
 
 /** The lock under an instance lock; for the command as well. */
 export async function acquireInstance(
-  path: string | URL,
+  path: string | Buffer | URL,
   options: unknown,
 ): Promise<FileLock<object>> {
   const { name, file, timeout, onStale, force } = check(options);
@@ -198,7 +201,7 @@ const LOOKS = 3;
  * hears of it within a second, by `lost` and `signal`; where neither is
  * asked for, a process warning with code `HOLDFAST_INSTANCE_LOST` says it.
  */
-export class InstanceLock<T extends object = Record<never, never>>
+export class InstanceLock<T extends object = Record<string, unknown>>
   extends EventEmitter<{ lost: [Holder<T> | null] }>
   implements HeldLock
 {
@@ -221,8 +224,8 @@ export class InstanceLock<T extends object = Record<never, never>>
    * replaced: `ERR_LOCK_FORCE` where that cannot be done safely, and then
    * nothing has been signalled or changed. Otherwise as `FileLock.acquire`.
    */
-  static async acquire<T extends object = Record<never, never>>(
-    path: string | URL,
+  static async acquire<T extends object = Record<string, unknown>>(
+    path: string | Buffer | URL,
     options?: InstanceLockOptions<T>,
   ): Promise<InstanceLock<T>> {
     const lock = await acquireInstance(path, options);
@@ -230,8 +233,8 @@ export class InstanceLock<T extends object = Record<never, never>>
   }
 
   /** The same at once, without waiting and without force. */
-  static acquireSync<T extends object = Record<never, never>>(
-    path: string | URL,
+  static acquireSync<T extends object = Record<string, unknown>>(
+    path: string | Buffer | URL,
     options?: Omit<InstanceLockOptions<T>, 'timeout' | 'signal' | 'onWait' | 'force'>,
   ): InstanceLock<T> {
     const { name, file, onStale, force, timeout } = check(options);
@@ -323,7 +326,7 @@ export class InstanceLock<T extends object = Record<never, never>>
     const message = `${path} is no longer the file that is locked: another instance may be running`;
     this.#controller.abort(new LockLostError(path, message));
     if (this.listenerCount('lost') > 0) {
-      this.emit('lost', holderOf<T>(path) as never);
+      this.emit('lost', holderOf<T>(internalsOf(this.#lock as FileLock<object>).file) as never);
       return;
     }
     if (this.#signalTaken) return;

@@ -1,21 +1,22 @@
 import {
   checkBoolean,
+  checkFilePath,
   checkFunction,
   checkInteger,
   checkMilliseconds,
   checkOneOf,
   checkOptions,
-  checkPath,
   checkSignal,
   optionNames,
 } from './arguments.js';
 import { EXCLUSIVE, loadBinding, type NativeBinding, SHARED } from './binding.js';
 import type { Holder } from './holder.js';
 import { checkData, type RecordFormat } from './owner-record.js';
+import type { FilePath } from './paths.js';
 
 export type LockMode = 'exclusive' | 'shared';
 
-export interface AcquireOptions<T extends object = Record<never, never>> {
+export interface AcquireOptions<T extends object = Record<string, unknown>> {
   /**
    * How long to wait, in milliseconds, 0 to Infinity. Default: Infinity for
    * `acquire`, 0 for `acquireSync`. 0 fails at once, with `ERR_LOCK_HELD`;
@@ -41,7 +42,7 @@ export interface AcquireOptions<T extends object = Record<never, never>> {
   pollInterval?: number | undefined;
 }
 
-export interface FileLockOptions<T extends object = Record<never, never>>
+export interface FileLockOptions<T extends object = Record<string, unknown>>
   extends AcquireOptions<T> {
   /** Default `'exclusive'`. Any number of shared holders exclude an exclusive one. */
   mode?: LockMode | undefined;
@@ -60,7 +61,7 @@ export interface FileLockOptions<T extends object = Record<never, never>>
    * The user's own fields of a JSON record; where none is written, they are
    * not. Reserved: `pid`, `startedAt`, `holdfast`.
    */
-  data?: T | undefined;
+  data?: Partial<T> | undefined;
   /**
    * Default `true`. `false` removes the file on release; never one that is not
    * Holdfast's own. Not where programs that do not compare path and descriptor
@@ -83,7 +84,7 @@ export const FILE_LOCK_OPTIONS = optionNames<FileLockOptions>({
 /** A checked call. */
 export interface Request {
   native: NativeBinding;
-  path: string;
+  path: FilePath;
   mode: LockMode;
   permissions: number;
   record: RecordFormat | false;
@@ -106,7 +107,7 @@ export function checkRequest(
   const checked = checkOptions(options, FILE_LOCK_OPTIONS);
   const { permissions, pollInterval, record, signal, onWait } = checked;
   const keepFile = checkBoolean(checked.keepFile, 'options.keepFile', true);
-  const lockPath = checkPath(path);
+  const lockPath = checkFilePath(path);
   const request: Request = {
     native: undefined as never,
     path: lockPath,

@@ -2,7 +2,7 @@ import { argumentError } from './arguments.js';
 import { isRunning, ownIdentity, type ProcessIdentity } from './process-identity.js';
 
 /** What a lock file said about a holder. It is for people, and may be wrong. */
-export interface OwnerRecord<T extends object = Record<never, never>> {
+export interface OwnerRecord<T extends object = Record<string, unknown>> {
   pid: number;
   since: Date | null;
   hostname: string | null;

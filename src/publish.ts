@@ -13,6 +13,7 @@ import {
   releasedContent,
   toOwnerRecord,
 } from './owner-record.js';
+import { type FilePath, pathText } from './paths.js';
 
 /** A lock that is held. */
 export interface Held {
@@ -101,8 +102,8 @@ function publish(request: Request, id: number, size: number): Held | null {
   return comparePath(request, id) < 0 ? null : held;
 }
 
-function noRecord(path: string, reason: string): LockStateError {
-  return new LockStateError(path, `no record can be written into ${path}: ${reason}`);
+function noRecord(path: FilePath, reason: string): LockStateError {
+  return new LockStateError(path, `no record can be written into ${pathText(path)}: ${reason}`);
 }
 
 /** What the file says; only ever read with its lock held. */
@@ -132,7 +133,7 @@ export function writeRecord(
   if (errno === 0) return;
   // Guarded, it is opened by its path once more.
   if (errno === STALE || (guarded && errno === MISSING)) {
-    throw new LockLostError(path, `${path} is no longer the file that is locked`);
+    throw new LockLostError(path, `${pathText(path)} is no longer the file that is locked`);
   }
   throw systemError(errno, 'write', path);
 }

@@ -1,11 +1,10 @@
-import { resolve } from 'node:path';
 import { onAbort } from './abort.js';
 import {
   checkBoolean,
+  checkFilePath,
   checkFunction,
   checkMilliseconds,
   checkOptions,
-  checkPath,
   checkSignal,
 } from './arguments.js';
 import { LockHeldError, LockTimeoutError } from './errors.js';
@@ -14,14 +13,16 @@ import type { Holder } from './holder.js';
 import { AlreadyRunningError } from './instance-lock.js';
 import { ACQUIRE_OPTIONS, type AcquireOptions } from './options.js';
 
+import type { FilePath } from './paths.js';
+
 /** A {@link Locker} without files, for unit tests of code that takes one. */
 export interface MemoryLocker extends Locker {
-  acquire(path: string, options?: AcquireOptions<object>): Promise<HeldLock>;
+  acquire(path: string | Buffer | URL, options?: AcquireOptions<object>): Promise<HeldLock>;
   /**
    * Lets whoever holds `path` die: the lock goes to the next one, and what the
    * dead one still does with it has no effect. False if nobody held it.
    */
-  crash(path: string): boolean;
+  crash(path: string | Buffer | URL): boolean;
 }
 
 interface Queue {
@@ -42,12 +43,15 @@ export function memoryLocker(options?: { instance?: boolean | undefined }): Memo
   const { instance: asked } = checkOptions(options, MEMORY_OPTIONS);
   const instance = checkBoolean(asked, 'options.instance', false);
   const queues = new Map<string, Queue>();
+  // Of bytes, as no path begins.
+  const keyOf = (path: FilePath): string =>
+    typeof path === 'string' ? path : `bytes ${path.toString('hex')}`;
 
-  const queueOf = (path: string): Queue => {
-    let queue = queues.get(path);
+  const queueOf = (path: FilePath): Queue => {
+    let queue = queues.get(keyOf(path));
     if (queue === undefined) {
       queue = { holder: null, since: null, token: 0, waiting: new Set() };
-      queues.set(path, queue);
+      queues.set(keyOf(path), queue);
     }
     return queue;
   };
@@ -73,7 +77,7 @@ export function memoryLocker(options?: { instance?: boolean | undefined }): Memo
   return {
     async acquire(path, acquireOptions) {
       const { timeout, signal, onWait } = checkOptions(acquireOptions, ACQUIRE_OPTIONS);
-      const lockPath = checkPath(path);
+      const lockPath = checkFilePath(path);
       const limit = checkMilliseconds(timeout, 'options.timeout', instance ? 0 : Infinity);
       checkSignal(signal);
       checkFunction(onWait, 'options.onWait');
@@ -128,7 +132,7 @@ export function memoryLocker(options?: { instance?: boolean | undefined }): Memo
     },
 
     crash(path) {
-      const queue = queues.get(resolve(path));
+      const queue = queues.get(keyOf(checkFilePath(path)));
       if (queue === undefined || queue.holder === null) return false;
       passOn(queue);
       return true;

@@ -13,6 +13,7 @@ import {
   walkSync,
 } from './lock-tables.js';
 import { type Content, FOREIGN, parseContent, RECORD_LIMIT } from './owner-record.js';
+import type { FilePath } from './paths.js';
 import { inInitialPidNamespace, isOwn, ownIdentity, startInStat } from './process-identity.js';
 
 /** What the kernel's tables say of one file. */
@@ -36,7 +37,7 @@ const ROOM_TO_GROW = 4096;
  * where it cannot be told. Meanwhile its inode cannot be used again for another
  * file, whose holder would be taken for this one's.
  */
-export function whilePinned<R>(path: string, look: (file: string | null) => R): R {
+export function whilePinned<R>(path: FilePath, look: (file: string | null) => R): R {
   const fd = process.platform === 'linux' ? openPath(path) : null;
   if (fd === null) return look(null);
   return attemptThen(
@@ -45,7 +46,7 @@ export function whilePinned<R>(path: string, look: (file: string | null) => R): 
   );
 }
 
-function openPath(path: string): number | null {
+function openPath(path: FilePath): number | null {
   try {
     return openSync(path, O_PATH | constants.O_NOFOLLOW);
   } catch {
@@ -73,7 +74,7 @@ export function seesEveryHolder(remote: boolean): boolean {
 }
 
 /** The record in a lock file; `null` where it cannot be read. */
-export function readContent(path: string): Content | null {
+export function readContent(path: FilePath): Content | null {
   try {
     const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
@@ -225,7 +226,7 @@ export function holderFromRecord(content: Content | null): Holder<object> | null
 }
 
 /** The one holder to name in an error. Looked up at once, on this thread. */
-export function holderOf<T extends object>(path: string): Holder<T> | null {
+export function holderOf<T extends object>(path: FilePath): Holder<T> | null {
   const content = readContent(path);
   const view = whilePinned(path, (file) =>
     file === null ? null : walkSync(viewKernel(file, content, { everyHolder: false })),

@@ -6,18 +6,21 @@ import type { FileLockOptions } from './options.js';
  * Runs `fn` with the lock held and releases it whatever `fn` does. The error
  * of `fn` comes through unchanged; a release that fails after it is a process
  * warning, a release that alone fails rejects.
+ *
+ * `withLock<Info>(…)` names the fields of the record; the result is then
+ * `unknown`, unless it is named as well: TypeScript infers all or nothing.
  */
-export function withLock<R, T extends object = Record<never, never>>(
-  path: string | URL,
+export function withLock<T extends object = Record<string, unknown>, R = unknown>(
+  path: string | Buffer | URL,
   fn: (lock: FileLock<T>) => R | Promise<R>,
 ): Promise<R>;
-export function withLock<R, T extends object = Record<never, never>>(
-  path: string | URL,
+export function withLock<T extends object = Record<string, unknown>, R = unknown>(
+  path: string | Buffer | URL,
   options: FileLockOptions<T>,
   fn: (lock: FileLock<T>) => R | Promise<R>,
 ): Promise<R>;
-export async function withLock<R, T extends object>(
-  path: string | URL,
+export async function withLock<T extends object, R>(
+  path: string | Buffer | URL,
   ...rest:
     | [(lock: FileLock<T>) => R | Promise<R>]
     | [FileLockOptions<T>, (lock: FileLock<T>) => R | Promise<R>]

@@ -28,7 +28,7 @@ import {
   SEAT,
 } from './member-files.js';
 
-export interface ElectionOptions<T extends object = Record<never, never>> {
+export interface ElectionOptions<T extends object = Record<string, unknown>> {
   /**
    * Unique among the living, and sortable. Default: the time and something
    * random, so that later ones sort later.
@@ -40,7 +40,7 @@ export interface ElectionOptions<T extends object = Record<never, never>> {
    */
   settle?: number | undefined;
   /** The user's own fields, for the others to read. */
-  data?: T | undefined;
+  data?: Partial<T> | undefined;
   /** Ends the joining, with `signal.reason`; later it makes the member leave. */
   signal?: AbortSignal | undefined;
 }
@@ -104,13 +104,13 @@ const leading = new AsyncLocalStorage<readonly Promise<void>[]>();
  * warning. A standby keeps the process alive until it leaves, for it waits; a
  * primary does not.
  */
-export class Election<T extends object = Record<never, never>>
+export class Election<T extends object = Record<string, unknown>>
   extends EventEmitter<ElectionEvents<T>>
   implements AsyncDisposable
 {
   readonly id: string;
   readonly #directory: string;
-  readonly #data: T | undefined;
+  readonly #data: Partial<T> | undefined;
   readonly #settle: number;
   readonly #leaving = new AbortController();
   readonly #waiting = new Set<Waiting>();
@@ -132,7 +132,7 @@ export class Election<T extends object = Record<never, never>>
   }
 
   /** Only from within: use {@link Election.join}. */
-  private constructor(directory: string, id: string, settle: number, data: T | undefined) {
+  private constructor(directory: string, id: string, settle: number, data: Partial<T> | undefined) {
     super();
     this.id = id;
     this.#directory = directory;
@@ -150,7 +150,7 @@ export class Election<T extends object = Record<never, never>>
    * Rejects with `ERR_LOCK_HELD` if a living member has the id (its `holder` names
    * the process), `signal.reason`, a system error or an argument error.
    */
-  static async join<T extends object = Record<never, never>>(
+  static async join<T extends object = Record<string, unknown>>(
     directory: string | URL,
     options?: ElectionOptions<T>,
   ): Promise<Election<T>> {

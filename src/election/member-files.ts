@@ -6,7 +6,7 @@ import { errnoOf, systemError } from '../errors.js';
 import { parseContent, toOwnerRecord } from '../owner-record.js';
 import { isOwn } from '../process-identity.js';
 
-export interface Member<T extends object = Record<never, never>> {
+export interface Member<T extends object = Record<string, unknown>> {
   id: string;
   /** `null` where its file does not tell. */
   pid: number | null;
