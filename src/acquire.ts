@@ -4,6 +4,7 @@ import { makeFolders } from './folders.js';
 import { nativeMode, type Request } from './options.js';
 import { parentOf, pathText } from './paths.js';
 import { type Held, settle } from './publish.js';
+import { watchForItself } from './self-wait.js';
 import {
   attempt,
   attemptHere,
@@ -44,7 +45,8 @@ export async function acquire(request: Request): Promise<Held> {
     }
     if (outcome === 'refused') {
       announced = prepareToWait(request, wait, announced);
-      outcome = await waitForLock(wait);
+      const unwatch = watchForItself(wait);
+      outcome = await waitForLock(wait).finally(unwatch);
     }
     const held = outcome === 'granted' ? settle(request, wait.id) : null;
     if (held !== null) return held;

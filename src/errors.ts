@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs';
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 import { describeHolder, formatDuration, type Holder } from './holder.js';
@@ -220,12 +221,24 @@ export function openError(errno: number, filePath: FilePath): Error {
     return new LockUnsupportedError(path, message, cause);
   }
   if (cause.code === 'ELOOP') {
-    cause.message = `ELOOP: it is a symbolic link, which is not followed, open '${path}'`;
+    const reason = isLink(filePath)
+      ? 'it is a symbolic link, which is not followed'
+      : 'its folders are symbolic links that lead in a circle';
+    cause.message = `ELOOP: ${reason}, open '${path}'`;
   }
   // Of a socket, Linux says ENXIO and macOS EOPNOTSUPP.
   if (!['ENXIO', 'ENODEV', 'EOPNOTSUPP'].includes(cause.code)) return cause;
   const message = `${path} cannot be a lock file: it is neither a regular file nor a directory`;
   return new LockUnsupportedError(path, message, cause);
+}
+
+/** False where the links on the way there are the trouble. */
+function isLink(path: FilePath): boolean {
+  try {
+    return lstatSync(path).isSymbolicLink();
+  } catch {
+    return false;
+  }
 }
 
 /** `300 ms`, `1m 30s`. */

@@ -7,7 +7,7 @@ import {
   optionNames,
 } from './arguments.js';
 import { EXCLUSIVE, loadBinding, SHARED } from './binding.js';
-import { errnoOf, LockUnsupportedError, systemError } from './errors.js';
+import { errnoOf, LockUnsupportedError, openError, systemError } from './errors.js';
 import type { Holder } from './holder.js';
 import { allLockedFiles, walkAsync } from './lock-tables.js';
 import { type OwnerRecord, toOwnerRecord } from './owner-record.js';
@@ -87,7 +87,7 @@ async function look<T extends object>(
   let directory: boolean;
   try {
     const stats = await lstat(path);
-    if (stats.isSymbolicLink()) throw systemError(errnoOf('ELOOP'), 'open', path);
+    if (stats.isSymbolicLink()) throw openError(errnoOf('ELOOP'), path);
     directory = stats.isDirectory();
     if (!directory && !stats.isFile()) {
       throw new LockUnsupportedError(

@@ -14,6 +14,7 @@ import { AlreadyRunningError } from './instance-lock.js';
 import { ACQUIRE_OPTIONS, type AcquireOptions } from './options.js';
 
 import type { FilePath } from './paths.js';
+import { sleepSync } from './waiting.js';
 
 /** A {@link Locker} without files, for unit tests of code that takes one. */
 export interface MemoryLocker extends Locker {
@@ -88,7 +89,8 @@ export function memoryLocker(options?: { instance?: boolean | undefined }): Memo
       const refuse = (): Error => {
         const holder = describe(queue);
         if (instance) {
-          const waited = Math.round(performance.now() - began);
+          // At least the limit, also where only the timers are mocked.
+          const waited = Math.max(Math.round(performance.now() - began), Math.floor(limit));
           return new AlreadyRunningError(lockPath, holder, 'instance', waited);
         }
         return limit === 0
@@ -111,12 +113,10 @@ export function memoryLocker(options?: { instance?: boolean | undefined }): Memo
           granted(grant(queue));
         };
         const expire = (): void => {
-          // Timers may fire early by a fraction.
+          // A timer may fire early by a fraction of a millisecond. With more left,
+          // timers are mocked and this clock is not: then it is they who are right.
           const left = began + limit - performance.now();
-          if (left > 0) {
-            timer = setTimeout(expire, Math.ceil(left));
-            return;
-          }
+          if (left > 0 && left < 1) sleepSync(left);
           stop();
           refused(refuse());
         };
