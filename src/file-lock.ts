@@ -29,7 +29,14 @@ import {
 } from './owner-record.js';
 import { type FilePath, pathText } from './paths.js';
 import { isOwn } from './process-identity.js';
-import { comparePath, type Held, readRecord, writeRecord } from './publish.js';
+import {
+  comparePath,
+  goOnWithout,
+  type Held,
+  readRecord,
+  writeRecord,
+  writeRecordIfPossible,
+} from './publish.js';
 
 /** A lock as those need it who only want something held and let go. */
 export interface HeldLock extends AsyncDisposable {
@@ -106,7 +113,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
    *
    * Rejects with `ERR_LOCK_HELD` (`timeout: 0`), `ERR_LOCK_TIMEOUT`,
    * `ERR_LOCK_UNSUPPORTED`, `ERR_LOCK_STATE` (a record asked for in a file that
-   * is not Holdfast's), `signal.reason`, a system error as of `node:fs`
+   * is not Holdfast's, `data` in one of another user, a token that cannot grow), `signal.reason`, a system error as of `node:fs`
    * (`ELOOP`: a symlink, which is never followed), or an argument error.
    */
   static async acquire<T extends object = Record<string, unknown>>(
@@ -195,7 +202,8 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   /**
    * Merges `patch` into the user's fields of the record and writes it. Throws
    * `ERR_LOCK_LOST` if the path leads to another file by now, `ERR_LOCK_STATE`
-   * if this lock writes no JSON record.
+   * if this lock has no JSON record in the file, or `patch` goes into a file
+   * of another user (see `data`).
    */
   update(patch: Partial<T>): void {
     this.#checkHeld('update');
@@ -204,7 +212,10 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
       throw argumentError('ERR_INVALID_ARG_TYPE', 'patch', 'an object', patch);
     }
     if (this.#lock.record !== 'json') {
-      throw new LockStateError(this.path, `this lock of ${this.path} writes no JSON record`);
+      throw new LockStateError(
+        this.path,
+        `this lock of ${this.path} has no JSON record in the file`,
+      );
     }
     const data = checkData({ ...parseData(this.#data), ...patch }, 'patch');
     this.#checkCurrent();
@@ -215,13 +226,16 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
 
   /**
    * From exclusive to shared, without a moment in which another could be
-   * exclusive. The record is taken out first. Already shared: nothing happens.
+   * exclusive. The record is taken out first; where that fails and it was asked
+   * for by name, nothing else happens. Already shared: nothing happens.
    */
   downgrade(): void {
     this.#checkHeld('downgrade');
     if (this.#mode === 'shared') return;
     const cleared = this.#native.clear(this.#id);
-    if (cleared !== 0) throw systemError(cleared, 'write', this.path);
+    if (cleared !== 0) {
+      goOnWithout(this.#file, this.#lock, systemError(cleared, 'write', this.path));
+    }
     this.#lock.record = null;
     const errno = this.#native.tryLock(this.#id, SHARED);
     if (errno !== 0) throw this.#lose(flockError(errno, this.path));
@@ -326,12 +340,12 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
     const traits = this.#native.traits(this.#id);
     const size = comparePath(this.#request(), this.#id);
     const content = readRecord(this.#request(), this.#id, size);
-    this.#lock.token = nextToken(content.token);
+    this.#lock.token = nextToken(content.token, this.#file);
     const format = this.#lock.format;
     if (format === false || !content.ours || (traits & (IS_READ_ONLY | IS_DIRECTORY)) !== 0) return;
     this.#lock.record = format;
     this.#lock.since = Date.now();
-    writeRecord(this.#request(), this.#lock, this.#data, false);
+    writeRecordIfPossible(this.#request(), this.#lock, this.#data, false);
   }
 
   #lose(error: unknown): unknown {

@@ -26,7 +26,7 @@ import {
 } from './owner-record.js';
 import { type FilePath, joinPath, parentOf, pathText } from './paths.js';
 import { startInStat } from './process-identity.js';
-import { comparePath, type Held, writeRecord } from './publish.js';
+import { comparePath, type Held, heldOf, writeRecord } from './publish.js';
 import { holderOf, readContent, viewKernel, whilePinned } from './who-holds.js';
 
 /** What is to be done about a holder, and who has the last word. */
@@ -144,7 +144,7 @@ function replace(request: Request, old: number): FileLock<object> | null {
   const since = Date.now();
   // Not from the lock's own name, which may be as long as a name can be.
   const name = `.holdfast-${process.pid}-${randomBytes(6).toString('hex')}`;
-  const text = heldContent(format, since, nextToken(before.token), request.dataText);
+  const text = heldContent(format, since, nextToken(before.token, path), request.dataText);
   const id = native.replace(old, joinPath(parentOf(path), name), permissions, text);
   if (id === -errnoOf('ESTALE')) return null;
   if (id === -errnoOf('ENOTSUP')) {
@@ -160,8 +160,8 @@ function replace(request: Request, old: number): FileLock<object> | null {
     // could still have been followed by another.
     const last = lastContent(request, old, before);
     const held: Held = {
-      id,
-      token: nextToken(last.token),
+      ...heldOf(request, id),
+      token: nextToken(last.token, path),
       previous: toOwnerRecord<object>(last),
       record: format,
       format,

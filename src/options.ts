@@ -54,12 +54,17 @@ export interface FileLockOptions<T extends object = Record<string, unknown>>
   /**
    * What an exclusive holder writes into the file. Default `'json'` where the
    * file is Holdfast's own (empty, a record, a bare pid), else nothing. Asked
-   * for on another file it is `ERR_LOCK_STATE`.
+   * for on another file it is `ERR_LOCK_STATE`. Where the disk takes none (full,
+   * broken, read-only) the default is a lock without a record and a process
+   * warning with code `HOLDFAST_NO_RECORD`; asked for, the system's error.
    */
   record?: RecordFormat | false | undefined;
   /**
-   * The user's own fields of a JSON record; where none is written, they are
-   * not. Reserved: `pid`, `startedAt`, `holdfast`.
+   * The user's own fields of a JSON record; where the file is not Holdfast's
+   * own, they are not written, and where the disk takes none, it is the system's
+   * error. Reserved: `pid`, `startedAt`, `holdfast`. A file that another user
+   * owns (not root) is `ERR_LOCK_STATE`, for he could read them, unless
+   * `permissions` say that all may (`0o644`).
    */
   data?: Partial<T> | undefined;
   /**
