@@ -136,7 +136,8 @@ function ownerOf(fd: number, path: FilePath): number {
   try {
     return fstatSync(fd).uid;
   } catch (error) {
-    throw Object.assign(error as Error, { path: pathText(path) });
+    // With the path, and by a name where libuv knows none.
+    throw systemError(-((error as NodeJS.ErrnoException).errno ?? 0), 'fstat', path);
   }
 }
 
