@@ -1,9 +1,10 @@
-import { dirname } from 'node:path';
 import { IS_REMOTE } from './binding.js';
 import { errnoOf, LockHeldError, LockStateError, LockTimeoutError, openError } from './errors.js';
 import { makeFolders } from './folders.js';
 import { nativeMode, type Request } from './options.js';
+import { parentOf, pathText } from './paths.js';
 import { type Held, settle } from './publish.js';
+import { watchForItself } from './self-wait.js';
 import {
   attempt,
   attemptHere,
@@ -44,7 +45,8 @@ export async function acquire(request: Request): Promise<Held> {
     }
     if (outcome === 'refused') {
       announced = prepareToWait(request, wait, announced, holderInTurn);
-      outcome = await waitForLock(wait);
+      const unwatch = watchForItself(wait);
+      outcome = await waitForLock(wait).finally(unwatch);
     }
     const held = outcome === 'granted' ? settle(request, wait.id) : null;
     if (held !== null) return held;
@@ -112,7 +114,7 @@ function openFor(request: Request, deadline: Deadline): Wait {
     native,
     id,
     mode: nativeMode(mode),
-    path,
+    path: pathText(path),
     remote,
     deadline: until,
     signal,
@@ -127,7 +129,7 @@ function openLockFile({ native, path, permissions }: Request): number {
     if (id > 0) return id;
     const final = tries === FOLDER_TRIES || permissions < 0;
     if (id !== -MISSING || final) throw openError(-id, path);
-    makeFolders(dirname(path));
+    makeFolders(parentOf(path));
   }
 }
 
@@ -164,7 +166,7 @@ function refuseToWaitForItself(request: Request, wait: Wait): void {
   request.native.release(wait.id);
   throw new LockStateError(
     request.path,
-    `${request.path} is held or waited for by this very thread, so a synchronous wait for it would never end; use acquire(), or release it first`,
+    `${pathText(request.path)} is held or waited for by this very thread, so a synchronous wait for it would never end; use acquire(), or release it first`,
   );
 }
 

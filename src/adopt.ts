@@ -10,7 +10,8 @@ import {
 import { modeOfDescriptor, walkSync } from './lock-tables.js';
 import { nativeMode, type Request } from './options.js';
 import { nextToken } from './owner-record.js';
-import { comparePath, type Held, readRecord, writeRecord } from './publish.js';
+import { pathText } from './paths.js';
+import { comparePath, type Held, heldOf, readRecord, writeRecordIfPossible } from './publish.js';
 
 /** Takes over a lock that a parent handed down as `fd`; its mode is `request`'s from then on. */
 export function adopt(request: Request, fd: number): Held {
@@ -49,26 +50,24 @@ function adoptRecord(request: Request, id: number, fd: number): Held {
   const { native, path, mode, record } = request;
   const size = comparePath(request, id);
   if (size < 0) {
-    throw new LockLostError(path, `descriptor ${fd} is not of the file at ${path}`);
+    throw new LockLostError(path, `descriptor ${fd} is not of the file at ${pathText(path)}`);
   }
   const plain = (native.traits(id) & (IS_DIRECTORY | IS_READ_ONLY)) === 0;
   const content = readRecord(request, id, size);
   if (!request.keepFile && content.ours && plain) native.removeAtEnd(id);
   const exclusive = mode === 'exclusive';
-  const token = exclusive && content.token === 0 ? nextToken(0) : content.token;
+  const token = exclusive && content.token === 0 ? nextToken(0, path) : content.token;
   const ours = content.ours && plain && exclusive;
   if (request.recordWanted && !ours) {
-    throw new LockStateError(path, `no record can be written into ${path}`);
+    throw new LockStateError(path, `no record can be written into ${pathText(path)}`);
   }
   const held: Held = {
-    id,
+    ...heldOf(request, id),
     token,
-    previous: null,
     record: ours && record !== false ? record : null,
-    format: record,
     since: Date.now(),
   };
   // The parent may detach at this moment and take its own record out.
-  writeRecord(request, held, request.dataText, true);
+  writeRecordIfPossible(request, held, request.dataText, true);
   return held;
 }

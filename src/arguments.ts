@@ -35,7 +35,7 @@ const UNRESOLVED = /\/\.{0,2}(?:\/|$)/;
  * bytes are not UTF-8.
  */
 export function checkFilePath(path: unknown, name = 'path'): FilePath {
-  const text = path instanceof URL && path.protocol === 'file:' ? fileURLToPath(path) : path;
+  const text = path instanceof URL && path.protocol === 'file:' ? pathOfUrl(path, name) : path;
   if (typeof text !== 'string' && !Buffer.isBuffer(text)) {
     throw argumentError('ERR_INVALID_ARG_TYPE', name, 'a string, a Buffer or a file: URL', path);
   }
@@ -53,6 +53,16 @@ export function checkFilePath(path: unknown, name = 'path'): FilePath {
   return resolved ? text : keepBytesOfFolder(text, resolve(text));
 }
 
+function pathOfUrl(url: URL, name: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    const rule = 'a file: URL of a path in UTF-8; pass other paths as a Buffer';
+    throw argumentError('ERR_INVALID_ARG_VALUE', name, rule, url.href);
+  }
+}
+
 /** The same where it becomes part of other names, and so has to be text. */
 export function checkPath(path: unknown, name = 'path'): string {
   const checked = checkFilePath(path, name);
@@ -61,12 +71,61 @@ export function checkPath(path: unknown, name = 'path'): string {
   throw argumentError('ERR_INVALID_ARG_VALUE', name, rule, checked.toString());
 }
 
-export function checkOptions<T extends object>(options: T | undefined): T {
+/** The names of all options of `O`; the compiler finds one that is missing. */
+export function optionNames<O>(names: Record<keyof O, true>): ReadonlySet<string> {
+  return new Set(Object.keys(names));
+}
+
+/**
+ * An object of options, each of them `known`: one that is misspelt would have
+ * no effect, and a wait without its timeout never ends.
+ */
+export function checkOptions<T extends object>(
+  options: T | undefined,
+  known: ReadonlySet<string>,
+  name = 'options',
+): T {
   if (options === undefined) return {} as T;
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw argumentError('ERR_INVALID_ARG_TYPE', 'options', 'an object', options);
+    throw argumentError('ERR_INVALID_ARG_TYPE', name, 'an object', options);
+  }
+  for (const key in options) {
+    // Only its own: what somebody has added to Object.prototype is no option.
+    if (!known.has(key) && Object.hasOwn(options, key)) throw unknownOption(name, key, known);
   }
   return options;
+}
+
+function unknownOption(name: string, key: string, known: ReadonlySet<string>): TypeError {
+  const near = [...known]
+    .map((each) => ({ each, far: distance(key.toLowerCase(), each.toLowerCase()) }))
+    // Of a short word, two letters are most of it.
+    .filter(({ each, far }) => far <= Math.min(2, each.length / 2))
+    .sort((one, other) => one.far - other.far)[0];
+  const advice =
+    near !== undefined
+      ? `; did you mean "${near.each}"?`
+      : known.size > 0
+        ? `; there are: ${[...known].join(', ')}`
+        : '';
+  const error = new TypeError(`"${name}.${key}" is not an option${advice}`);
+  return Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
+}
+
+/** Levenshtein's: how many letters to change, add or leave out. */
+function distance(from: string, to: string): number {
+  // Of a prefix of `from`, for each prefix of `to`.
+  let row = Array.from({ length: to.length + 1 }, (_, length) => length);
+  for (let at = 1; at <= from.length; at++) {
+    const above = row;
+    row = [at];
+    for (let length = 1; length <= to.length; length++) {
+      const change = from[at - 1] === to[length - 1] ? 0 : 1;
+      const [kept = 0, left = 0, added = 0] = [above[length - 1], above[length], row[length - 1]];
+      row.push(Math.min(kept + change, left + 1, added + 1));
+    }
+  }
+  return row[to.length] ?? 0;
 }
 
 /** Milliseconds from 0 to Infinity. */

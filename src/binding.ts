@@ -131,7 +131,7 @@ let binding: NativeBinding | undefined;
  * or `ENOMEM` where the system lacks what loading takes, and otherwise
  * `LockUnsupportedError`; `path` is what was to be locked.
  */
-export function loadBinding(path: string): NativeBinding {
+export function loadBinding(path: FilePath): NativeBinding {
   if (binding !== undefined) return binding;
   const folders = roots();
   try {
@@ -213,7 +213,7 @@ interface Place {
   refusal: NodeJS.ErrnoException | null;
 }
 
-function failureOf(path: string, folders: string[], error: Error): Error {
+function failureOf(path: FilePath, folders: string[], error: Error): Error {
   const tried = placesIn(folders).map((place) => ({ place, refusal: refusalOf(place) }));
   // Behind a folder that may not be entered, nothing seems to exist. With no
   // descriptor left, no file can be opened, whether it exists or not.

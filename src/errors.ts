@@ -1,6 +1,8 @@
+import { lstatSync } from 'node:fs';
 import { constants } from 'node:os';
 import util from 'node:util';
 import { describeHolder, formatDuration, type Holder } from './holder.js';
+import { type FilePath, pathText } from './paths.js';
 
 export type LockErrorCode =
   | 'ERR_LOCK_HELD'
@@ -29,13 +31,13 @@ export function setName(errorClass: { prototype: Error }, name: string): void {
 /** The base of every error that is about a lock and not about a system call. */
 export class LockError extends Error {
   readonly code: LockErrorCode;
-  /** The lock file, absolute. */
+  /** The lock file, absolute; bytes that are not UTF-8 are replaced. */
   readonly path: string;
 
-  constructor(code: LockErrorCode, path: string, message: string, cause?: unknown) {
+  constructor(code: LockErrorCode, path: FilePath, message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
-    this.path = path;
+    this.path = pathText(path);
     Object.defineProperty(this, BRAND, { value: true });
   }
 }
@@ -45,15 +47,15 @@ setName(LockError, 'LockError');
  * Refused at once: somebody else holds the lock.
  * `cause` is the kernel's answer, with code `EWOULDBLOCK` and syscall `flock`.
  */
-export class LockHeldError<T extends object = Record<never, never>> extends LockError {
+export class LockHeldError<T extends object = Record<string, unknown>> extends LockError {
   /** Who holds it, where that can be told. */
   readonly holder: Holder<T> | null;
 
-  constructor(path: string, holder: Holder<T> | null, message?: string) {
+  constructor(path: FilePath, holder: Holder<T> | null, message?: string) {
     super(
       'ERR_LOCK_HELD',
       path,
-      message ?? `${path} is held by ${describeHolder(holder)}`,
+      message ?? `${pathText(path)} is held by ${describeHolder(holder)}`,
       systemError(errnoOf('EWOULDBLOCK'), 'flock', path),
     );
     this.holder = holder;
@@ -62,17 +64,17 @@ export class LockHeldError<T extends object = Record<never, never>> extends Lock
 setName(LockHeldError, 'LockHeldError');
 
 /** The deadline passed while somebody else held the lock. */
-export class LockTimeoutError<T extends object = Record<never, never>> extends LockError {
+export class LockTimeoutError<T extends object = Record<string, unknown>> extends LockError {
   /** Who held it at that moment, where that can be told. */
   readonly holder: Holder<T> | null;
   /** The timeout that was asked for, in milliseconds. */
   readonly timeout: number;
 
-  constructor(path: string, holder: Holder<T> | null, timeout: number) {
+  constructor(path: FilePath, holder: Holder<T> | null, timeout: number) {
     super(
       'ERR_LOCK_TIMEOUT',
       path,
-      `gave up waiting for ${path} after ${formatTimeout(timeout)}: held by ${describeHolder(holder)}`,
+      `gave up waiting for ${pathText(path)} after ${formatTimeout(timeout)}: held by ${describeHolder(holder)}`,
     );
     this.holder = holder;
     this.timeout = timeout;
@@ -82,7 +84,7 @@ setName(LockTimeoutError, 'LockTimeoutError');
 
 /** No lock is possible here: the file system, the kind of file, or no addon. */
 export class LockUnsupportedError extends LockError {
-  constructor(path: string, message: string, cause?: unknown) {
+  constructor(path: FilePath, message: string, cause?: unknown) {
     super('ERR_LOCK_UNSUPPORTED', path, message, cause);
   }
 }
@@ -90,7 +92,7 @@ setName(LockUnsupportedError, 'LockUnsupportedError');
 
 /** The file at the path is no longer the one that is locked. */
 export class LockLostError extends LockError {
-  constructor(path: string, message: string, cause?: unknown) {
+  constructor(path: FilePath, message: string, cause?: unknown) {
     super('ERR_LOCK_LOST', path, message, cause);
   }
 }
@@ -98,17 +100,17 @@ setName(LockLostError, 'LockLostError');
 
 /** The call does not fit the state of the lock: a mistake in the program. */
 export class LockStateError extends LockError {
-  constructor(path: string, message: string, cause?: unknown) {
+  constructor(path: FilePath, message: string, cause?: unknown) {
     super('ERR_LOCK_STATE', path, message, cause);
   }
 }
 setName(LockStateError, 'LockStateError');
 
 /** The holder could not be made to give way. */
-export class LockForceError<T extends object = Record<never, never>> extends LockError {
+export class LockForceError<T extends object = Record<string, unknown>> extends LockError {
   readonly holder: Holder<T> | null;
 
-  constructor(path: string, holder: Holder<T> | null, message: string, cause?: unknown) {
+  constructor(path: FilePath, holder: Holder<T> | null, message: string, cause?: unknown) {
     super('ERR_LOCK_FORCE', path, message, cause);
     this.holder = holder;
   }
@@ -157,7 +159,8 @@ export interface SystemError extends Error {
 }
 
 /** `errno` as the kernel gives it: positive. */
-export function systemError(errno: number, syscall: string, path: string): SystemError {
+export function systemError(errno: number, syscall: string, filePath: FilePath): SystemError {
+  const path = pathText(filePath);
   const code = nameOf(errno, syscall);
   const number = libuvNumber(code, errno);
   // libuv's texts, where it knows the error: ENOLCK and ESTALE it does not.
@@ -209,7 +212,8 @@ const UNSUPPORTED = ['ENOSYS', 'ENOLCK', 'ENOTSUP', 'EOPNOTSUPP'];
  * What a failed flock means. A file system that cannot lock is never taken for
  * one that is merely held, nor for one that has locked.
  */
-export function flockError(errno: number, path: string): Error {
+export function flockError(errno: number, filePath: FilePath): Error {
+  const path = pathText(filePath);
   const cause = systemError(errno, 'flock', path);
   if (!UNSUPPORTED.includes(cause.code)) return cause;
   const message = `${path} cannot be locked: its file system has no flock (${cause.code})`;
@@ -217,19 +221,32 @@ export function flockError(errno: number, path: string): Error {
 }
 
 /** What a failed open means. */
-export function openError(errno: number, path: string): Error {
+export function openError(errno: number, filePath: FilePath): Error {
+  const path = pathText(filePath);
   const cause = systemError(errno, 'open', path);
   if (process.platform === 'win32' && cause.code === 'ENOTSUP') {
     const message = `${path} cannot be a lock file: Windows locks no directories`;
     return new LockUnsupportedError(path, message, cause);
   }
   if (cause.code === 'ELOOP') {
-    cause.message = `ELOOP: it is a symbolic link, which is not followed, open '${path}'`;
+    const reason = isLink(filePath)
+      ? 'it is a symbolic link, which is not followed'
+      : 'its folders are symbolic links that lead in a circle';
+    cause.message = `ELOOP: ${reason}, open '${path}'`;
   }
   // Of a socket, Linux says ENXIO and macOS EOPNOTSUPP.
   if (!['ENXIO', 'ENODEV', 'EOPNOTSUPP'].includes(cause.code)) return cause;
   const message = `${path} cannot be a lock file: it is neither a regular file nor a directory`;
   return new LockUnsupportedError(path, message, cause);
+}
+
+/** False where the links on the way there are the trouble. */
+function isLink(path: FilePath): boolean {
+  try {
+    return lstatSync(path).isSymbolicLink();
+  } catch {
+    return false;
+  }
 }
 
 /** `300 ms`, `1m 30s`. */

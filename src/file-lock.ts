@@ -12,8 +12,10 @@ import {
 import { unwatch, watch } from './collected.js';
 import { errnoOf, flockError, LockLostError, LockStateError, systemError } from './errors.js';
 import {
+  ACQUIRE_OPTIONS,
   type AcquireOptions,
   checkRequest,
+  FILE_LOCK_OPTIONS,
   type FileLockOptions,
   type LockMode,
   type Request,
@@ -25,8 +27,16 @@ import {
   parseData,
   type RecordFormat,
 } from './owner-record.js';
+import { type FilePath, pathText } from './paths.js';
 import { isOwn } from './process-identity.js';
-import { comparePath, type Held, readRecord, writeRecord } from './publish.js';
+import {
+  comparePath,
+  goOnWithout,
+  type Held,
+  readRecord,
+  writeRecord,
+  writeRecordIfPossible,
+} from './publish.js';
 
 /** A lock as those need it who only want something held and let go. */
 export interface HeldLock extends AsyncDisposable {
@@ -44,6 +54,8 @@ export interface Locker {
 export let internalsOf: (lock: FileLock) => {
   native: NativeBinding;
   id: number;
+  /** What leads to the file. */
+  file: FilePath;
   record: RecordFormat | null;
 };
 /** A lock of what was acquired in another way. */
@@ -57,18 +69,24 @@ export let lockOf: (request: Request, held: Held) => FileLock;
  * it does not span machines; it is not fair in every case (docs/semantics.md).
  * A held lock does not keep the process alive, a pending wait does.
  */
-export class FileLock<T extends object = Record<never, never>> implements HeldLock {
-  /** Absolute, as of the call that acquired it. */
+export class FileLock<T extends object = Record<string, unknown>> implements HeldLock {
+  /** Absolute, as of the call that acquired it; bytes that are not UTF-8 are replaced. */
   readonly path: string;
   /** Left by a holder that did not release; `null` if the last one did. */
   readonly previous: OwnerRecord<T> | null;
 
   static {
-    internalsOf = (lock) => ({ native: lock.#native, id: lock.#id, record: lock.#lock.record });
+    internalsOf = (lock) => ({
+      native: lock.#native,
+      id: lock.#id,
+      file: lock.#file,
+      record: lock.#lock.record,
+    });
     lockOf = (request, held) => new FileLock(request, held);
   }
 
   readonly #native: NativeBinding;
+  readonly #file: FilePath;
   readonly #id: number;
   readonly #lock: Held;
   #mode: LockMode;
@@ -78,7 +96,8 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
 
   /** Only from within: use {@link FileLock.acquire} and its siblings. */
   private constructor(request: Request, lock: Held) {
-    this.path = request.path;
+    this.path = pathText(request.path);
+    this.#file = request.path;
     this.previous = lock.previous as OwnerRecord<T> | null;
     this.#native = request.native;
     this.#id = lock.id;
@@ -94,11 +113,11 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
    *
    * Rejects with `ERR_LOCK_HELD` (`timeout: 0`), `ERR_LOCK_TIMEOUT`,
    * `ERR_LOCK_UNSUPPORTED`, `ERR_LOCK_STATE` (a record asked for in a file that
-   * is not Holdfast's), `signal.reason`, a system error as of `node:fs`
+   * is not Holdfast's, `data` in one of another user, a token that cannot grow), `signal.reason`, a system error as of `node:fs`
    * (`ELOOP`: a symlink, which is never followed), or an argument error.
    */
-  static async acquire<T extends object = Record<never, never>>(
-    path: string | URL,
+  static async acquire<T extends object = Record<string, unknown>>(
+    path: string | Buffer | URL,
     options?: FileLockOptions<T>,
   ): Promise<FileLock<T>> {
     const request = checkRequest(path, options, Number.POSITIVE_INFINITY);
@@ -109,8 +128,8 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
    * The same, taking this thread while it waits; `timeout` is 0 by default.
    * Throws `ERR_LOCK_STATE` at once where it would wait for this thread itself.
    */
-  static acquireSync<T extends object = Record<never, never>>(
-    path: string | URL,
+  static acquireSync<T extends object = Record<string, unknown>>(
+    path: string | Buffer | URL,
     options?: FileLockOptions<T>,
   ): FileLock<T> {
     const request = checkRequest(path, options, 0);
@@ -122,8 +141,8 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
    * that a probe is not taken for a holder. Throws what `acquireSync` throws
    * for other reasons; `timeout`, `signal` and `onWait` have no effect.
    */
-  static tryAcquire<T extends object = Record<never, never>>(
-    path: string | URL,
+  static tryAcquire<T extends object = Record<string, unknown>>(
+    path: string | Buffer | URL,
     options?: FileLockOptions<T>,
   ): FileLock<T> | null {
     const request = checkRequest(path, options, 0);
@@ -141,9 +160,9 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
    * process already, `ERR_LOCK_LOST` if the path leads to another file, `EBADF`.
    * After an error the descriptor is still the caller's, and closed on exec.
    */
-  static adopt<T extends object = Record<never, never>>(
+  static adopt<T extends object = Record<string, unknown>>(
     fd: number,
-    path: string | URL,
+    path: string | Buffer | URL,
     options?: FileLockOptions<T>,
   ): FileLock<T> {
     checkInteger(fd, 'fd', 0, 2 ** 31 - 1);
@@ -183,7 +202,8 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
   /**
    * Merges `patch` into the user's fields of the record and writes it. Throws
    * `ERR_LOCK_LOST` if the path leads to another file by now, `ERR_LOCK_STATE`
-   * if this lock writes no JSON record.
+   * if this lock has no JSON record in the file, or `patch` goes into a file
+   * of another user (see `data`).
    */
   update(patch: Partial<T>): void {
     this.#checkHeld('update');
@@ -192,7 +212,10 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
       throw argumentError('ERR_INVALID_ARG_TYPE', 'patch', 'an object', patch);
     }
     if (this.#lock.record !== 'json') {
-      throw new LockStateError(this.path, `this lock of ${this.path} writes no JSON record`);
+      throw new LockStateError(
+        this.path,
+        `this lock of ${this.path} has no JSON record in the file`,
+      );
     }
     const data = checkData({ ...parseData(this.#data), ...patch }, 'patch');
     this.#checkCurrent();
@@ -203,13 +226,16 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
 
   /**
    * From exclusive to shared, without a moment in which another could be
-   * exclusive. The record is taken out first. Already shared: nothing happens.
+   * exclusive. The record is taken out first; where that fails and it was asked
+   * for by name, nothing else happens. Already shared: nothing happens.
    */
   downgrade(): void {
     this.#checkHeld('downgrade');
     if (this.#mode === 'shared') return;
     const cleared = this.#native.clear(this.#id);
-    if (cleared !== 0) throw systemError(cleared, 'write', this.path);
+    if (cleared !== 0) {
+      goOnWithout(this.#file, this.#lock, systemError(cleared, 'write', this.path));
+    }
     this.#lock.record = null;
     const errno = this.#native.tryLock(this.#id, SHARED);
     if (errno !== 0) throw this.#lose(flockError(errno, this.path));
@@ -314,12 +340,12 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
     const traits = this.#native.traits(this.#id);
     const size = comparePath(this.#request(), this.#id);
     const content = readRecord(this.#request(), this.#id, size);
-    this.#lock.token = nextToken(content.token);
+    this.#lock.token = nextToken(content.token, this.#file);
     const format = this.#lock.format;
     if (format === false || !content.ours || (traits & (IS_READ_ONLY | IS_DIRECTORY)) !== 0) return;
     this.#lock.record = format;
     this.#lock.since = Date.now();
-    writeRecord(this.#request(), this.#lock, this.#data, false);
+    writeRecordIfPossible(this.#request(), this.#lock, this.#data, false);
   }
 
   #lose(error: unknown): unknown {
@@ -334,8 +360,14 @@ export class FileLock<T extends object = Record<never, never>> implements HeldLo
   }
 }
 
+/** A {@link Locker} of real file locks. */
+export interface FileLocker extends Locker {
+  acquire(path: string | Buffer | URL, options?: AcquireOptions<object>): Promise<HeldLock>;
+}
+
 /** A {@link Locker} of real file locks, with `options` as defaults. */
-export function fileLocker(options?: FileLockOptions<object>): Locker {
+export function fileLocker(options?: FileLockOptions<object>): FileLocker {
+  checkOptions(options, FILE_LOCK_OPTIONS);
   return {
     acquire: async (path, acquireOptions) =>
       FileLock.acquire<object>(path, withDefaults(options, acquireOptions)),
@@ -343,7 +375,11 @@ export function fileLocker(options?: FileLockOptions<object>): Locker {
 }
 
 /** What is undefined in `options` is left to `defaults`. */
-export function withDefaults<O extends object>(defaults: O | undefined, options?: object): O {
-  const given = Object.entries(checkOptions(options)).filter(([, value]) => value !== undefined);
+export function withDefaults<O extends object>(
+  defaults: O | undefined,
+  options?: AcquireOptions<object>,
+): O {
+  const checked = checkOptions(options, ACQUIRE_OPTIONS);
+  const given = Object.entries(checked).filter(([, value]) => value !== undefined);
   return { ...defaults, ...Object.fromEntries(given) } as O;
 }

@@ -1,5 +1,6 @@
 import { lstatSync, mkdirSync, statSync } from 'node:fs';
-import { type FilePath, parentOf } from './paths.js';
+import { errnoOf, systemError } from './errors.js';
+import { type FilePath, parentOf, pathText } from './paths.js';
 
 /**
  * Makes a folder and those above it that are missing. Node's own way says
@@ -12,11 +13,11 @@ export function makeFolders(folder: FilePath): void {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const parent = parentOf(folder);
-    if (code === 'ENOENT' && parent !== folder) {
+    if (code === 'ENOENT' && pathText(parent) !== pathText(folder)) {
       makeFolders(parent);
       makeOne(folder);
     } else if (!isThere(folder, code)) {
-      throw error;
+      throw inTheWay(folder, error as NodeJS.ErrnoException);
     }
   }
 }
@@ -25,7 +26,8 @@ function makeOne(folder: FilePath): void {
   try {
     mkdirSync(folder);
   } catch (error) {
-    if (!isThere(folder, (error as NodeJS.ErrnoException).code)) throw error;
+    const failure = error as NodeJS.ErrnoException;
+    if (!isThere(folder, failure.code)) throw inTheWay(folder, failure);
   }
 }
 
@@ -39,4 +41,20 @@ function isThere(folder: FilePath, code: string | undefined): boolean {
   } catch {
     return false;
   }
+}
+
+/** Of a link, mkdir says EEXIST and nothing of where it leads. */
+function inTheWay(folder: FilePath, error: NodeJS.ErrnoException): Error {
+  if (error.code !== 'EEXIST') return error;
+  try {
+    const link = lstatSync(folder, { throwIfNoEntry: false });
+    const leadsToFile = statSync(folder, { throwIfNoEntry: false }) !== undefined;
+    if (link?.isSymbolicLink() !== true || leadsToFile) return error;
+  } catch (reason) {
+    // ELOOP, EACCES on the way.
+    return reason as Error;
+  }
+  const dangling = systemError(errnoOf('ENOTDIR'), 'mkdir', folder);
+  dangling.message = `ENOTDIR: it is a symbolic link that leads nowhere, mkdir '${dangling.path}'`;
+  return dangling;
 }

@@ -12,11 +12,12 @@ import {
   text,
   walkSync,
 } from './lock-tables.js';
+import { type FilePath, pathText } from './paths.js';
 import { startInStat, userInStatus } from './process-identity.js';
 
 /** A hold whose processes are to end. */
 export interface Hold {
-  path: string;
+  path: FilePath;
   /** The file they hold, as the kernel's tables name it; pinned. */
   file: string;
   /** Whose processes may be signalled; `null`: nobody's. */
@@ -29,12 +30,12 @@ export function thoroughBudget(): Budget {
 }
 
 export function cannotEnd(
-  path: string,
+  path: FilePath,
   holder: Holder<object> | null,
   reason: string,
   cause?: unknown,
 ): Error {
-  const message = `the holder of ${path} cannot be ended: ${reason}`;
+  const message = `the holder of ${pathText(path)} cannot be ended: ${reason}`;
   return new LockForceError(path, holder, message, cause);
 }
 
@@ -50,7 +51,7 @@ export function lockersOf(file: string): Set<number> {
  * a lock file can lock it and pass the descriptor on, to a process of another
  * user that did not ask for it: to share a lock is no sign of having taken it.
  */
-export function userThatTook(path: string, file: string): number | null {
+export function userThatTook(path: FilePath, file: string): number | null {
   const users = new Set<number | null>();
   for (const pid of lockersOf(file)) {
     const took = walkSync(filesLockedBy(pid, thoroughBudget(), file)).files.includes(file);
@@ -66,7 +67,7 @@ function userOf(pid: number): number | null {
 }
 
 /** Who alone can have opened the file, and so locked it. */
-function ownerOfPrivate(path: string, file: string): number | null {
+function ownerOfPrivate(path: FilePath, file: string): number | null {
   const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   if (stats === undefined || !file.endsWith(`:${stats.ino}`)) return null;
   // Other users whom an access control list names show in the group's bits.

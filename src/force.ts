@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:os';
-import { basename, dirname, join } from 'node:path';
 import { clearInterval, setInterval } from 'node:timers';
 import { onAbort } from './abort.js';
 import {
@@ -32,7 +31,8 @@ import {
   parseContent,
   toOwnerRecord,
 } from './owner-record.js';
-import { comparePath, type Held, writeRecord } from './publish.js';
+import { type FilePath, joinPath, parentOf, pathText } from './paths.js';
+import { comparePath, type Held, heldOf, writeRecord } from './publish.js';
 import { holderOf, readContent, viewKernel, whilePinned } from './who-holds.js';
 
 /** What is to be done about a holder, and who has the last word. */
@@ -107,7 +107,7 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
  * about: it is refused, or asks again.
  */
 export async function steal(
-  path: string,
+  path: FilePath,
   options: FileLockOptions<object>,
   asked: Holder<object> | null,
   force: ForceOptions<never>,
@@ -152,19 +152,20 @@ function replace(request: Request, old: number): FileLock<object> | null {
   if (!before.ours) {
     throw new LockStateError(
       path,
-      `${path} has content that is not a lock record: it is not replaced`,
+      `${pathText(path)} has content that is not a lock record: it is not replaced`,
     );
   }
   const format = request.record === false ? 'json' : request.record;
   const since = Date.now();
-  const name = `.${basename(path)}.${process.pid}.${randomBytes(6).toString('hex')}`;
-  const text = heldContent(format, since, nextToken(before.token), request.dataText);
-  const id = native.replace(old, join(dirname(path), name), permissions, text);
+  // Not from the lock's own name, which may be as long as a name can be.
+  const name = `.holdfast-${process.pid}-${randomBytes(6).toString('hex')}`;
+  const text = heldContent(format, since, nextToken(before.token, path), request.dataText);
+  const id = native.replace(old, joinPath(parentOf(path), name), permissions, text);
   if (id === -errnoOf('ESTALE')) return null;
   if (id === -errnoOf('ENOTSUP')) {
     throw new LockUnsupportedError(
       path,
-      `the lock of ${path} cannot be stolen safely on its file system`,
+      `the lock of ${pathText(path)} cannot be stolen safely on its file system`,
       systemError(-id, 'fcntl', path),
     );
   }
@@ -174,8 +175,8 @@ function replace(request: Request, old: number): FileLock<object> | null {
     // could still have been followed by another.
     const last = lastContent(request, old, before);
     const held: Held = {
-      id,
-      token: nextToken(last.token),
+      ...heldOf(request, id),
+      token: nextToken(last.token, path),
       previous: toOwnerRecord<object>(last),
       record: format,
       format,
@@ -224,7 +225,7 @@ function contentOf({ native, path }: Request, id: number): Content {
  * lock anew is a refusal.
  */
 export async function terminate(
-  path: string,
+  path: FilePath,
   options: FileLockOptions<object>,
   force: ForceOptions<never>,
   refuse: Refuse,
@@ -303,7 +304,7 @@ const LOOK_MILLISECONDS = 50;
 
 /** `null` when the time is up, or when all are gone and the lock is not free. */
 async function acquireOrGone(
-  path: string,
+  path: FilePath,
   options: FileLockOptions<object>,
   holders: Holder<object>[],
   patience: number,

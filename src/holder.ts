@@ -1,5 +1,5 @@
 /** Who holds a lock. For people and for messages: it never decides anything. */
-export interface Holder<T extends object = Record<never, never>> {
+export interface Holder<T extends object = Record<string, unknown>> {
   /** `null` where it cannot be told, or would mean another process here. */
   pid: number | null;
   /** The holder is this very process. */

@@ -10,7 +10,7 @@ export {
   LockTimeoutError,
   LockUnsupportedError,
 } from './errors.js';
-export { FileLock, fileLocker, type HeldLock, type Locker } from './file-lock.js';
+export { FileLock, type FileLocker, fileLocker, type HeldLock, type Locker } from './file-lock.js';
 export type { Holder } from './holder.js';
 export {
   type InspectFolderOptions,

@@ -1,11 +1,18 @@
 import { lstat, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { checkBoolean, checkFunction, checkOptions, checkPath, checkSignal } from './arguments.js';
+import {
+  checkBoolean,
+  checkFilePath,
+  checkFunction,
+  checkOptions,
+  checkSignal,
+  optionNames,
+} from './arguments.js';
 import { EXCLUSIVE, loadBinding, SHARED } from './binding.js';
-import { errnoOf, LockUnsupportedError, systemError } from './errors.js';
+import { errnoOf, LockUnsupportedError, openError, systemError } from './errors.js';
 import type { Holder } from './holder.js';
 import { walkAsync } from './lock-tables.js';
 import { type OwnerRecord, toOwnerRecord } from './owner-record.js';
+import { type FilePath, joinPath, pathText } from './paths.js';
 import { sleep } from './waiting.js';
 import {
   holderFromRecord,
@@ -21,7 +28,8 @@ import {
 
 export type LockState = 'missing' | 'free' | 'stale' | 'held' | 'unknown';
 
-export interface LockStatus<T extends object = Record<never, never>> {
+export interface LockStatus<T extends object = Record<string, unknown>> {
+  /** Absolute; bytes that are not UTF-8 are replaced. */
   path: string;
   /**
    * `stale`: free, and a record was left by a holder that did not release.
@@ -52,6 +60,8 @@ export interface InspectOptions {
   probe?: boolean;
 }
 
+const INSPECT_OPTIONS = optionNames<InspectOptions>({ probe: true });
+
 /**
  * Who holds the lock at `path`, who waits, and what the file says. A moment
  * later it may be different: never decide by it whether to enter.
@@ -60,23 +70,23 @@ export interface InspectOptions {
  * be a lock file, and with the system's error where the path cannot be looked
  * at. A missing file is a state and not an error.
  */
-export async function inspect<T extends object = Record<never, never>>(
-  path: string | URL,
+export async function inspect<T extends object = Record<string, unknown>>(
+  path: string | Buffer | URL,
   options?: InspectOptions,
 ): Promise<LockStatus<T>> {
-  const { probe } = checkOptions(options);
-  const file = checkPath(path);
+  const { probe } = checkOptions(options, INSPECT_OPTIONS);
+  const file = checkFilePath(path);
   const probing = checkBoolean(probe, 'options.probe', false);
   return look<T>(file, probing);
 }
 
 async function look<T extends object>(
-  path: string,
+  path: FilePath,
   probing: boolean,
   snapshot?: Snapshot,
 ): Promise<LockStatus<T>> {
   const missing: LockStatus<T> = {
-    path,
+    path: pathText(path),
     state: 'missing',
     mode: null,
     holders: [],
@@ -87,10 +97,13 @@ async function look<T extends object>(
   let directory: boolean;
   try {
     const stats = await lstat(path);
-    if (stats.isSymbolicLink()) throw systemError(errnoOf('ELOOP'), 'open', path);
+    if (stats.isSymbolicLink()) throw openError(errnoOf('ELOOP'), path);
     directory = stats.isDirectory();
     if (!directory && !stats.isFile()) {
-      throw new LockUnsupportedError(path, `${path} is neither a regular file nor a directory`);
+      throw new LockUnsupportedError(
+        path,
+        `${pathText(path)} is neither a regular file nor a directory`,
+      );
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return missing;
@@ -102,7 +115,7 @@ async function look<T extends object>(
   );
   const record = content === null ? null : toOwnerRecord<T>(content);
   const status: LockStatus<T> = {
-    path,
+    ...missing,
     state: 'held',
     mode: kernel?.mode ?? null,
     holders: (kernel?.holders ?? []) as Holder<T>[],
@@ -127,7 +140,7 @@ async function look<T extends object>(
 }
 
 /** The mode in which somebody holds the file, found out by trying. */
-function tryLock(path: string): 'exclusive' | 'shared' | null {
+function tryLock(path: FilePath): 'exclusive' | 'shared' | null {
   const native = loadBinding(path);
   const id = native.open(path, -1);
   if (id < 0) {
@@ -159,6 +172,8 @@ export interface InspectFolderOptions {
   onError?: ((error: Error, path: string) => void) | undefined;
 }
 
+const INSPECT_FOLDER_OPTIONS = optionNames<InspectFolderOptions>({ onError: true });
+
 /**
  * The lock files directly inside a folder, by name: those that are locked,
  * those with a record of Holdfast's, and those named `*.lock`, `*.lck` or
@@ -167,17 +182,21 @@ export interface InspectFolderOptions {
  * One look at the system serves for all of them, and is made anew when a
  * second has passed.
  */
-export async function* inspectFolder<T extends object = Record<never, never>>(
-  directory: string | URL,
+export async function* inspectFolder<T extends object = Record<string, unknown>>(
+  directory: string | Buffer | URL,
   options?: InspectFolderOptions,
 ): AsyncGenerator<LockStatus<T>, void, undefined> {
-  const onError = checkFunction(checkOptions(options).onError, 'options.onError');
-  const folder = checkPath(directory, 'directory');
+  const onError = checkFunction(
+    checkOptions(options, INSPECT_FOLDER_OPTIONS).onError,
+    'options.onError',
+  );
+  const folder = checkFilePath(directory, 'directory');
   // Without the addon every file would be passed over, as one that cannot be locked.
   loadBinding(folder);
-  const entries = await readdir(folder, { withFileTypes: true });
+  // As bytes: a name that is not UTF-8 would become that of another file.
+  const entries = await readdir(folder, { withFileTypes: true, encoding: 'buffer' });
   const names = entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
-  names.sort();
+  names.sort(Buffer.compare);
   let snapshot: Snapshot | undefined;
   let taken = Number.NEGATIVE_INFINITY;
   for (const name of names) {
@@ -185,13 +204,15 @@ export async function* inspectFolder<T extends object = Record<never, never>>(
       snapshot = await lookAtAll();
       taken = performance.now();
     }
-    const path = join(folder, name);
+    const path = joinPath(folder, name);
     let status: LockStatus<T> | null;
     try {
-      status = isLockLike(name, path, snapshot) ? await lookInFolder<T>(path, snapshot) : null;
+      status = isLockLike(pathText(name), path, snapshot)
+        ? await lookInFolder<T>(path, snapshot)
+        : null;
     } catch (error) {
       if (onError === undefined) throw error;
-      onError(error as Error, path);
+      onError(error as Error, pathText(path));
       continue;
     }
     if (status !== null && status.state !== 'missing') yield status;
@@ -206,7 +227,7 @@ async function lookAtAll(): Promise<Snapshot | undefined> {
 }
 
 /** By its name, a lock on it, or a record in it. */
-function isLockLike(name: string, path: string, snapshot: Snapshot | undefined): boolean {
+function isLockLike(name: string, path: FilePath, snapshot: Snapshot | undefined): boolean {
   if (LOCK_LIKE.test(name)) return true;
   const locked = whilePinned(path, (file) => file !== null && snapshot?.processes.has(file));
   return locked === true || (readContent(path)?.token ?? 0) !== 0;
@@ -214,7 +235,7 @@ function isLockLike(name: string, path: string, snapshot: Snapshot | undefined):
 
 /** `null`: by now it is something else than a file. */
 async function lookInFolder<T extends object>(
-  path: string,
+  path: FilePath,
   snapshot: Snapshot | undefined,
 ): Promise<LockStatus<T> | null> {
   try {
@@ -226,6 +247,8 @@ async function lookInFolder<T extends object>(
   }
 }
 
+const WATCH_OPTIONS = new Set(['signal']);
+
 // Well below the second that is promised.
 const WATCH_MILLISECONDS = 250;
 
@@ -234,13 +257,13 @@ const WATCH_MILLISECONDS = 250;
  * every quarter of a second; a change that is undone in between is not seen.
  * Ends with `signal.reason` as its error when `signal` is aborted.
  */
-export async function* watchLock<T extends object = Record<never, never>>(
-  path: string | URL,
-  options?: { signal?: AbortSignal },
+export async function* watchLock<T extends object = Record<string, unknown>>(
+  path: string | Buffer | URL,
+  options?: { signal?: AbortSignal | undefined },
 ): AsyncGenerator<LockStatus<T>, void, undefined> {
-  const { signal } = checkOptions(options);
+  const { signal } = checkOptions(options, WATCH_OPTIONS);
   checkSignal(signal);
-  const file = checkPath(path);
+  const file = checkFilePath(path);
   let last = '';
   for (;;) {
     if (signal?.aborted === true) throw signal.reason;

@@ -7,6 +7,7 @@ import {
   checkMilliseconds,
   checkOneOf,
   checkOptions,
+  optionNames,
 } from './arguments.js';
 import { isLockError, LockHeldError, LockLostError, LockStateError, setName } from './errors.js';
 import { FileLock, type HeldLock, internalsOf, type Locker, withDefaults } from './file-lock.js';
@@ -15,9 +16,10 @@ import type { Holder } from './holder.js';
 import { forgetSignals, releaseOnSignals } from './instance-signals.js';
 import { type AcquireOptions, checkRequest, type FileLockOptions } from './options.js';
 import type { OwnerRecord, RecordFormat } from './owner-record.js';
+import type { FilePath } from './paths.js';
 import { holderOf } from './who-holds.js';
 
-export interface InstanceForceOptions<T extends object = Record<never, never>> {
+export interface InstanceForceOptions<T extends object = Record<string, unknown>> {
   /**
    * `'terminate'`: SIGTERM to the holder, `grace`, SIGKILL; the safe one.
    * `'steal'`: a new lock file in the place of the old one, whose holder runs
@@ -40,12 +42,12 @@ export interface InstanceForceOptions<T extends object = Record<never, never>> {
   confirm?: ((holder: Holder<T>, all: Holder<T>[]) => boolean | Promise<boolean>) | undefined;
 }
 
-export interface InstanceLockOptions<T extends object = Record<never, never>>
+export interface InstanceLockOptions<T extends object = Record<string, unknown>>
   extends Omit<AcquireOptions<T>, 'pollInterval'> {
   /** What is already running, in the message of the refusal. Default `'instance'`. */
   name?: string | undefined;
   /** The user's own fields of a JSON record: a URL, a port. */
-  data?: T | undefined;
+  data?: Partial<T> | undefined;
   /** Default `'json'`. A file that is not Holdfast's own is an error. */
   record?: RecordFormat | undefined;
   /** Of a file that is created, before umask. Default `0o600`. */
@@ -63,8 +65,31 @@ export interface InstanceLockOptions<T extends object = Record<never, never>>
   force?: InstanceForceOptions<T> | undefined;
 }
 
+const INSTANCE_OPTIONS = optionNames<InstanceLockOptions & AcquireOptions>({
+  name: true,
+  data: true,
+  record: true,
+  permissions: true,
+  timeout: true,
+  keepFile: true,
+  onStale: true,
+  force: true,
+  signal: true,
+  onWait: true,
+  // Not for those who call this one, but a Locker takes it.
+  pollInterval: true,
+});
+const FORCE_OPTIONS = optionNames<InstanceForceOptions>({
+  how: true,
+  grace: true,
+  uid: true,
+  confirm: true,
+});
+
 /** Another instance holds the lock, and goes on holding it. */
-export class AlreadyRunningError<T extends object = Record<never, never>> extends LockHeldError<T> {
+export class AlreadyRunningError<
+  T extends object = Record<string, unknown>,
+> extends LockHeldError<T> {
   readonly pid: number | null;
   readonly since: Date | null;
   /** What the other instance says of itself. */
@@ -72,7 +97,7 @@ export class AlreadyRunningError<T extends object = Record<never, never>> extend
   /** Milliseconds that were waited. */
   readonly waited: number;
 
-  constructor(path: string, holder: Holder<T> | null, name = 'instance', waited = 0) {
+  constructor(path: FilePath, holder: Holder<T> | null, name = 'instance', waited = 0) {
     const which =
       holder?.inOtherContainer === true
         ? 'in another container'
@@ -97,13 +122,11 @@ interface Checked {
 /** `unknown`: of any user's fields, and whatever callers without types pass. */
 function check(options: unknown): Checked {
   const { name, timeout, onStale, force, record, ...rest } = checkOptions(
-    options as InstanceLockOptions<object> | undefined,
+    options as (InstanceLockOptions<object> & AcquireOptions<object>) | undefined,
+    INSTANCE_OPTIONS,
   );
   if (name !== undefined && typeof name !== 'string') {
     throw argumentError('ERR_INVALID_ARG_TYPE', 'options.name', 'a string', name);
-  }
-  if ('mode' in rest) {
-    throw argumentError('ERR_INVALID_ARG_VALUE', 'options.mode', 'left out', rest.mode);
   }
   return {
     name: name ?? 'instance',
@@ -122,7 +145,7 @@ function check(options: unknown): Checked {
 const HIGHEST_USER = 2 ** 32 - 2;
 
 function checkForce(force: InstanceForceOptions<object>): ForceOptions<never> {
-  const { how, grace, uid, confirm } = checkOptions(force);
+  const { how, grace, uid, confirm } = checkOptions(force, FORCE_OPTIONS, 'options.force');
   if (how !== 'steal' && how !== 'terminate') {
     throw argumentError(
       'ERR_INVALID_ARG_VALUE',
@@ -141,7 +164,7 @@ function checkForce(force: InstanceForceOptions<object>): ForceOptions<never> {
 
 /** The lock under an instance lock; for the command as well. */
 export async function acquireInstance(
-  path: string | URL,
+  path: string | Buffer | URL,
   options: unknown,
 ): Promise<FileLock<object>> {
   const { name, file, timeout, onStale, force } = check(options);
@@ -202,7 +225,7 @@ const LOOKS = 3;
  * hears of it within a second, by `lost` and `signal`; where neither is
  * asked for, a process warning with code `HOLDFAST_INSTANCE_LOST` says it.
  */
-export class InstanceLock<T extends object = Record<never, never>>
+export class InstanceLock<T extends object = Record<string, unknown>>
   extends EventEmitter<{ lost: [Holder<T> | null] }>
   implements HeldLock
 {
@@ -225,8 +248,8 @@ export class InstanceLock<T extends object = Record<never, never>>
    * replaced: `ERR_LOCK_FORCE` where that cannot be done safely, and then
    * nothing has been signalled or changed. Otherwise as `FileLock.acquire`.
    */
-  static async acquire<T extends object = Record<never, never>>(
-    path: string | URL,
+  static async acquire<T extends object = Record<string, unknown>>(
+    path: string | Buffer | URL,
     options?: InstanceLockOptions<T>,
   ): Promise<InstanceLock<T>> {
     const lock = await acquireInstance(path, options);
@@ -234,8 +257,8 @@ export class InstanceLock<T extends object = Record<never, never>>
   }
 
   /** The same at once, without waiting and without force. */
-  static acquireSync<T extends object = Record<never, never>>(
-    path: string | URL,
+  static acquireSync<T extends object = Record<string, unknown>>(
+    path: string | Buffer | URL,
     options?: Omit<InstanceLockOptions<T>, 'timeout' | 'signal' | 'onWait' | 'force'>,
   ): InstanceLock<T> {
     const { name, file, onStale, force, timeout } = check(options);
@@ -327,7 +350,7 @@ export class InstanceLock<T extends object = Record<never, never>>
     const message = `${path} is no longer the file that is locked: another instance may be running`;
     this.#controller.abort(new LockLostError(path, message));
     if (this.listenerCount('lost') > 0) {
-      this.emit('lost', holderOf<T>(path) as never);
+      this.emit('lost', holderOf<T>(internalsOf(this.#lock as FileLock<object>).file) as never);
       return;
     }
     if (this.#signalTaken) return;
@@ -337,6 +360,7 @@ export class InstanceLock<T extends object = Record<never, never>>
 
 /** A {@link Locker} of instance locks, with `options` as defaults. */
 export function instanceLocker(options?: InstanceLockOptions<object>): Locker {
+  checkOptions(options, INSTANCE_OPTIONS);
   return {
     acquire: async (path, acquireOptions) =>
       InstanceLock.acquire<object>(path, withDefaults(options, acquireOptions)),

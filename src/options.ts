@@ -1,20 +1,22 @@
 import {
   checkBoolean,
+  checkFilePath,
   checkFunction,
   checkInteger,
   checkMilliseconds,
   checkOneOf,
   checkOptions,
-  checkPath,
   checkSignal,
+  optionNames,
 } from './arguments.js';
 import { EXCLUSIVE, loadBinding, type NativeBinding, SHARED } from './binding.js';
 import type { Holder } from './holder.js';
 import { checkData, type RecordFormat } from './owner-record.js';
+import type { FilePath } from './paths.js';
 
 export type LockMode = 'exclusive' | 'shared';
 
-export interface AcquireOptions<T extends object = Record<never, never>> {
+export interface AcquireOptions<T extends object = Record<string, unknown>> {
   /**
    * How long to wait, in milliseconds, 0 to Infinity. Default: Infinity for
    * `acquire`, 0 for `acquireSync`. 0 fails at once, with `ERR_LOCK_HELD`;
@@ -40,7 +42,7 @@ export interface AcquireOptions<T extends object = Record<never, never>> {
   pollInterval?: number | undefined;
 }
 
-export interface FileLockOptions<T extends object = Record<never, never>>
+export interface FileLockOptions<T extends object = Record<string, unknown>>
   extends AcquireOptions<T> {
   /** Default `'exclusive'`. Any number of shared holders exclude an exclusive one. */
   mode?: LockMode | undefined;
@@ -52,14 +54,19 @@ export interface FileLockOptions<T extends object = Record<never, never>>
   /**
    * What an exclusive holder writes into the file. Default `'json'` where the
    * file is Holdfast's own (empty, a record, a bare pid), else nothing. Asked
-   * for on another file it is `ERR_LOCK_STATE`.
+   * for on another file it is `ERR_LOCK_STATE`. Where the disk takes none (full,
+   * broken, read-only) the default is a lock without a record and a process
+   * warning with code `HOLDFAST_NO_RECORD`; asked for, the system's error.
    */
   record?: RecordFormat | false | undefined;
   /**
-   * The user's own fields of a JSON record; where none is written, they are
-   * not. Reserved: `pid`, `startedAt`, `holdfast`.
+   * The user's own fields of a JSON record; where the file is not Holdfast's
+   * own, they are not written, and where the disk takes none, it is the system's
+   * error. Reserved: `pid`, `startedAt`, `holdfast`. A file that another user
+   * owns (not root) is `ERR_LOCK_STATE`, for he could read them, unless
+   * `permissions` say that all may (`0o644`).
    */
-  data?: T | undefined;
+  data?: Partial<T> | undefined;
   /**
    * Default `true`. `false` removes the file on release; never one that is not
    * Holdfast's own. Not where programs that do not compare path and descriptor
@@ -68,10 +75,21 @@ export interface FileLockOptions<T extends object = Record<never, never>>
   keepFile?: boolean | undefined;
 }
 
+const OF_ACQUIRE = { timeout: true, signal: true, onWait: true, pollInterval: true } as const;
+export const ACQUIRE_OPTIONS = optionNames<AcquireOptions>(OF_ACQUIRE);
+export const FILE_LOCK_OPTIONS = optionNames<FileLockOptions>({
+  ...OF_ACQUIRE,
+  mode: true,
+  permissions: true,
+  record: true,
+  data: true,
+  keepFile: true,
+});
+
 /** A checked call. */
 export interface Request {
   native: NativeBinding;
-  path: string;
+  path: FilePath;
   mode: LockMode;
   permissions: number;
   record: RecordFormat | false;
@@ -93,10 +111,10 @@ export function checkRequest(
   options: FileLockOptions<object> | undefined,
   defaultTimeout: number,
 ): Request {
-  const checked = checkOptions(options);
+  const checked = checkOptions(options, FILE_LOCK_OPTIONS);
   const { permissions, pollInterval, record, signal, onWait } = checked;
   const keepFile = checkBoolean(checked.keepFile, 'options.keepFile', true);
-  const lockPath = checkPath(path);
+  const lockPath = checkFilePath(path);
   const request: Request = {
     native: undefined as never,
     path: lockPath,

@@ -1,8 +1,10 @@
 import { argumentError } from './arguments.js';
+import { LockStateError } from './errors.js';
+import { type FilePath, pathText } from './paths.js';
 import { isRunning, ownIdentity, type ProcessIdentity } from './process-identity.js';
 
 /** What a lock file said about a holder. It is for people, and may be wrong. */
-export interface OwnerRecord<T extends object = Record<never, never>> {
+export interface OwnerRecord<T extends object = Record<string, unknown>> {
   pid: number;
   since: Date | null;
   hostname: string | null;
@@ -21,7 +23,7 @@ export type RecordFormat = 'json' | 'pid';
 export interface Content {
   /** Nothing but what Holdfast writes, or a bare pid: it may be overwritten. */
   ours: boolean;
-  /** The last fencing token; 0: none. */
+  /** The last fencing token, also one that is too large to grow; 0: none. */
   token: number;
   /** The holder that did not release, if the file names one. */
   owner: (ProcessIdentity & { since: Date | null; data: object; member?: true }) | null;
@@ -137,7 +139,7 @@ const BARE_PID = /^\s*(\d{1,10})\s*$/;
 /** Understands the content of a lock file. Never throws, never trusts. */
 export function parseContent(text: string): Content {
   const alone = TOKEN_ALONE.exec(text);
-  if (alone !== null) return { ours: true, token: checkToken(Number(alone[1])), owner: null };
+  if (alone !== null) return { ours: true, token: Number(alone[1]), owner: null };
   if (/^\n*$/.test(text)) return { ours: true, token: 0, owner: null };
   const bare = BARE_PID.exec(text);
   if (bare !== null) return barePid(Number(bare[1]));
@@ -181,7 +183,7 @@ function fromJson(value: Record<string, unknown>): Content {
   const { hostname, start, boot, token, member } = holdfast as Record<string, unknown>;
   if (typeof token !== 'number' || !Number.isInteger(token) || token < 0) return FOREIGN;
   if (pid === undefined && startedAt === undefined && Object.keys(data).length === 0) {
-    return { ours: true, token: checkToken(token), owner: null };
+    return { ours: true, token, owner: null };
   }
   if (typeof pid !== 'number' || !Number.isInteger(pid) || pid < 1 || pid > HIGHEST_PID) {
     return FOREIGN;
@@ -194,14 +196,9 @@ function fromJson(value: Record<string, unknown>): Content {
   if (Number.isNaN(since.getTime())) return FOREIGN;
   return {
     ours: true,
-    token: checkToken(token),
+    token,
     owner: { pid, hostname, start, boot, since, data, ...(member === true && { member }) },
   };
-}
-
-// One that cannot be raised any more, exactly, is no token.
-function checkToken(token: number): number {
-  return token < Number.MAX_SAFE_INTEGER ? token : 0;
 }
 
 /** The record as users see it; `null` where the file names no holder. */
@@ -231,7 +228,16 @@ function wallClock(): number {
   return Math.floor(fine * 1000);
 }
 
-/** Above every token of the file; with none, as good as the clock. */
-export function nextToken(stored: number): number {
-  return Math.max(stored + 1, wallClock());
+/**
+ * Above every token of the file; with none, as good as the clock. One that
+ * cannot grow is an error: whatever else is given out is smaller, and the
+ * receivers of this holder's effects would refuse them.
+ */
+export function nextToken(stored: number, path: FilePath): number {
+  if (stored < Number.MAX_SAFE_INTEGER) return Math.max(stored + 1, wallClock());
+  const file = pathText(path);
+  throw new LockStateError(
+    path,
+    `the token in ${file} is ${stored} and cannot grow: remove the file while nobody holds the lock`,
+  );
 }

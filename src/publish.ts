@@ -1,4 +1,5 @@
-import { IS_DIRECTORY, IS_READ_ONLY } from './binding.js';
+import { fstatSync } from 'node:fs';
+import { IS_DIRECTORY, IS_READ_ONLY, type NativeBinding } from './binding.js';
 import { errnoOf, LockLostError, LockStateError, systemError } from './errors.js';
 import type { Request } from './options.js';
 import {
@@ -13,6 +14,7 @@ import {
   releasedContent,
   toOwnerRecord,
 } from './owner-record.js';
+import { type FilePath, pathText } from './paths.js';
 
 /** A lock that is held. */
 export interface Held {
@@ -27,10 +29,32 @@ export interface Held {
   since: number;
   /** As in the request. */
   member?: boolean;
+  /** The record, or fields in it, were asked for by name. */
+  required: boolean;
+  /** Anybody may read the fields: a file that is created is readable by all. */
+  public: boolean;
+}
+
+/** Nothing is written yet. */
+export function heldOf(request: Request, id: number): Held {
+  return {
+    id,
+    token: 0,
+    previous: null,
+    record: null,
+    format: request.record,
+    since: 0,
+    required: request.recordWanted || request.dataText !== '',
+    public: (request.permissions & OTHERS_MAY_READ) !== 0,
+    member: request.member,
+  };
 }
 
 const STALE = errnoOf('ESTALE');
 const MISSING = errnoOf('ENOENT');
+// What a disk says that cannot be written to now.
+const UNWRITABLE = ['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO', 'EROFS'];
+const OTHERS_MAY_READ = 0o004;
 // What is never written into, nor removed.
 const FIXED = IS_DIRECTORY | IS_READ_ONLY;
 
@@ -68,44 +92,60 @@ export function comparePath(
 function publish(request: Request, id: number, size: number): Held | null {
   const { native, mode, path } = request;
   const traits = native.traits(id);
-  const held: Held = {
-    id,
-    token: 0,
-    previous: null,
-    record: null,
-    format: request.record,
-    since: 0,
-    member: request.member,
-  };
+  const held = heldOf(request, id);
   const directory = (traits & IS_DIRECTORY) !== 0;
   if (request.record === false || directory) {
     if (directory && request.recordWanted) throw noRecord(path, 'it is a directory');
     if (!request.keepFile && size === 0 && (traits & FIXED) === 0) native.removeAtEnd(id);
-    held.token = mode === 'shared' ? 0 : nextToken(0);
+    held.token = mode === 'shared' ? 0 : nextToken(0, path);
     return held;
   }
   const content = readRecord(request, id, size);
   held.previous = toOwnerRecord<object>(content);
+  // First: where it cannot grow, nothing is removed that says so.
+  held.token = mode === 'shared' ? content.token : nextToken(content.token, path);
   if (!request.keepFile && content.ours && (traits & FIXED) === 0) native.removeAtEnd(id);
-  if (mode === 'shared') {
-    held.token = content.token;
-    return held;
-  }
-  held.token = nextToken(content.token);
+  if (mode === 'shared') return held;
   if (!content.ours && request.recordWanted) {
     throw noRecord(path, 'it has content that is not a lock record, which is left alone');
   }
   if (!content.ours || (traits & IS_READ_ONLY) !== 0) return held;
   held.record = request.record;
   held.since = Date.now();
-  writeRecord(request, held, request.dataText, false);
+  writeRecordIfPossible(request, held, request.dataText, false);
   // The record has to be in the file before it is clear that the file is the
   // one at the path, or a newcomer might read an old token there.
   return comparePath(request, id) < 0 ? null : held;
 }
 
-function noRecord(path: string, reason: string): LockStateError {
-  return new LockStateError(path, `no record can be written into ${path}: ${reason}`);
+/**
+ * In a folder like /tmp anybody may make a file in advance, with rights that
+ * let all write. What is written there its owner can read, so the user's own
+ * fields are not; what else is in a record, any user of this machine can see.
+ */
+function refuseForeignOwner(native: NativeBinding, path: FilePath, { id }: Held): void {
+  const self = process.geteuid?.();
+  if (self === undefined) return;
+  const uid = ownerOf(native.descriptor(id), path);
+  if (uid === self || uid === 0) return;
+  const file = pathText(path);
+  throw new LockStateError(
+    path,
+    `no data is written into ${file}: it belongs to user ${uid}, who could read it; use a folder that is not open to others, or, for data that anybody may read, permissions: 0o644`,
+  );
+}
+
+function ownerOf(fd: number, path: FilePath): number {
+  try {
+    return fstatSync(fd).uid;
+  } catch (error) {
+    // With the path, and by a name where libuv knows none.
+    throw systemError(-((error as NodeJS.ErrnoException).errno ?? 0), 'fstat', path);
+  }
+}
+
+function noRecord(path: FilePath, reason: string): LockStateError {
+  return new LockStateError(path, `no record can be written into ${pathText(path)}: ${reason}`);
 }
 
 /** What the file says; only ever read with its lock held. */
@@ -121,6 +161,35 @@ export function readRecord(
   return parseContent(text);
 }
 
+/**
+ * On acquiring: a disk that takes no record does not keep the lock from being
+ * held, or the job that makes room could not run. Where the record was asked
+ * for by name, it does.
+ */
+export function writeRecordIfPossible(
+  request: Pick<Request, 'native' | 'path'>,
+  held: Held,
+  dataText: string,
+  guarded: boolean,
+): void {
+  try {
+    writeRecord(request, held, dataText, guarded);
+  } catch (error) {
+    goOnWithout(request.path, held, error as NodeJS.ErrnoException);
+    held.record = null;
+  }
+}
+
+/** Throws what is more than a record that nobody asked for. */
+export function goOnWithout(path: FilePath, held: Held, error: NodeJS.ErrnoException): void {
+  if (held.required || !UNWRITABLE.includes(error.code ?? '')) throw error;
+  process.emitWarning(`The record in ${pathText(path)} is not up to date: ${error.message}`, {
+    type: 'HoldfastWarning',
+    code: 'HOLDFAST_NO_RECORD',
+    detail: "The lock is held all the same. With record: 'json' this is an error.",
+  });
+}
+
 /** `guarded`: against a hand-over of the record by another process. */
 export function writeRecord(
   { native, path }: Pick<Request, 'native' | 'path'>,
@@ -130,12 +199,13 @@ export function writeRecord(
 ): void {
   const format = held.record;
   if (format === null) return;
+  if (format === 'json' && dataText !== '' && !held.public) refuseForeignOwner(native, path, held);
   const text = heldContent(format, held.since, held.token, dataText, held.member);
   const errno = native.write(held.id, text, releasedContent(format, held.token), guarded);
   if (errno === 0) return;
   // Guarded, it is opened by its path once more.
   if (errno === STALE || (guarded && errno === MISSING)) {
-    throw new LockLostError(path, `${path} is no longer the file that is locked`);
+    throw new LockLostError(path, `${pathText(path)} is no longer the file that is locked`);
   }
   throw systemError(errno, 'write', path);
 }

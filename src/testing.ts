@@ -1,26 +1,29 @@
-import { resolve } from 'node:path';
 import { onAbort } from './abort.js';
 import {
+  checkBoolean,
+  checkFilePath,
   checkFunction,
   checkMilliseconds,
   checkOptions,
-  checkPath,
   checkSignal,
 } from './arguments.js';
 import { LockHeldError, LockTimeoutError } from './errors.js';
 import type { HeldLock, Locker } from './file-lock.js';
 import type { Holder } from './holder.js';
 import { AlreadyRunningError } from './instance-lock.js';
-import type { AcquireOptions } from './options.js';
+import { ACQUIRE_OPTIONS, type AcquireOptions } from './options.js';
+
+import type { FilePath } from './paths.js';
+import { sleepSync } from './waiting.js';
 
 /** A {@link Locker} without files, for unit tests of code that takes one. */
 export interface MemoryLocker extends Locker {
-  acquire(path: string, options?: AcquireOptions<object>): Promise<HeldLock>;
+  acquire(path: string | Buffer | URL, options?: AcquireOptions<object>): Promise<HeldLock>;
   /**
    * Lets whoever holds `path` die: the lock goes to the next one, and what the
    * dead one still does with it has no effect. False if nobody held it.
    */
-  crash(path: string): boolean;
+  crash(path: string | Buffer | URL): boolean;
 }
 
 interface Queue {
@@ -30,20 +33,26 @@ interface Queue {
   waiting: Set<() => void>;
 }
 
+const MEMORY_OPTIONS = new Set(['instance']);
+
 /**
  * The same exclusion, order, timeouts, errors and tokens as `fileLocker()`, or
  * with `instance: true` as `instanceLocker()`; one suite of tests runs against
  * all of them. Needs no addon and no disk, and knows nothing of other lockers.
  */
-export function memoryLocker(options?: { instance?: boolean }): MemoryLocker {
-  const instance = checkOptions(options).instance === true;
+export function memoryLocker(options?: { instance?: boolean | undefined }): MemoryLocker {
+  const { instance: asked } = checkOptions(options, MEMORY_OPTIONS);
+  const instance = checkBoolean(asked, 'options.instance', false);
   const queues = new Map<string, Queue>();
+  // Of bytes, as no path begins.
+  const keyOf = (path: FilePath): string =>
+    typeof path === 'string' ? path : `bytes ${path.toString('hex')}`;
 
-  const queueOf = (path: string): Queue => {
-    let queue = queues.get(path);
+  const queueOf = (path: FilePath): Queue => {
+    let queue = queues.get(keyOf(path));
     if (queue === undefined) {
       queue = { holder: null, since: null, token: 0, waiting: new Set() };
-      queues.set(path, queue);
+      queues.set(keyOf(path), queue);
     }
     return queue;
   };
@@ -68,8 +77,8 @@ export function memoryLocker(options?: { instance?: boolean }): MemoryLocker {
 
   return {
     async acquire(path, acquireOptions) {
-      const { timeout, signal, onWait } = checkOptions(acquireOptions);
-      const lockPath = checkPath(path);
+      const { timeout, signal, onWait } = checkOptions(acquireOptions, ACQUIRE_OPTIONS);
+      const lockPath = checkFilePath(path);
       const limit = checkMilliseconds(timeout, 'options.timeout', instance ? 0 : Infinity);
       checkSignal(signal);
       checkFunction(onWait, 'options.onWait');
@@ -80,7 +89,8 @@ export function memoryLocker(options?: { instance?: boolean }): MemoryLocker {
       const refuse = (): Error => {
         const holder = describe(queue);
         if (instance) {
-          const waited = Math.round(performance.now() - began);
+          // At least the limit, also where only the timers are mocked.
+          const waited = Math.max(Math.round(performance.now() - began), Math.floor(limit));
           return new AlreadyRunningError(lockPath, holder, 'instance', waited);
         }
         return limit === 0
@@ -103,12 +113,10 @@ export function memoryLocker(options?: { instance?: boolean }): MemoryLocker {
           granted(grant(queue));
         };
         const expire = (): void => {
-          // Timers may fire early by a fraction.
+          // A timer may fire early by a fraction of a millisecond. With more left,
+          // timers are mocked and this clock is not: then it is they who are right.
           const left = began + limit - performance.now();
-          if (left > 0) {
-            timer = setTimeout(expire, Math.ceil(left));
-            return;
-          }
+          if (left > 0 && left < 1) sleepSync(left);
           stop();
           refused(refuse());
         };
@@ -124,7 +132,7 @@ export function memoryLocker(options?: { instance?: boolean }): MemoryLocker {
     },
 
     crash(path) {
-      const queue = queues.get(resolve(path));
+      const queue = queues.get(keyOf(checkFilePath(path)));
       if (queue === undefined || queue.holder === null) return false;
       passOn(queue);
       return true;

@@ -21,6 +21,7 @@ import {
   walkSync,
 } from './lock-tables.js';
 import { type Content, FOREIGN, parseContent, RECORD_LIMIT } from './owner-record.js';
+import type { FilePath } from './paths.js';
 import {
   inInitialPidNamespace,
   isInOtherContainer,
@@ -68,7 +69,7 @@ export function inspectionBudget(): Budget {
  * where it cannot be told. Meanwhile its inode cannot be used again for another
  * file, whose holder would be taken for this one's.
  */
-export function whilePinned<R>(path: string, look: (file: string | null) => R): R {
+export function whilePinned<R>(path: FilePath, look: (file: string | null) => R): R {
   const fd = process.platform === 'linux' ? openPath(path) : null;
   if (fd === null) return look(null);
   return attemptThen(
@@ -77,7 +78,7 @@ export function whilePinned<R>(path: string, look: (file: string | null) => R): 
   );
 }
 
-function openPath(path: string): number | null {
+function openPath(path: FilePath): number | null {
   try {
     return openSync(path, O_PATH | constants.O_NOFOLLOW);
   } catch {
@@ -105,7 +106,7 @@ export function seesEveryHolder(remote: boolean): boolean {
 }
 
 /** The record in a lock file; `null` where it cannot be read. */
-export function readContent(path: string): Content | null {
+export function readContent(path: FilePath): Content | null {
   try {
     // A record that its holder writes anew at this moment can be seen torn.
     let content: Content = FOREIGN;
@@ -318,12 +319,12 @@ export function holderFromRecord(content: Content | null): Holder<object> | null
 }
 
 /** The one holder to name in an error. Looked up at once, on this thread. */
-export function holderOf<T extends object>(path: string): Holder<T> | null {
+export function holderOf<T extends object>(path: FilePath): Holder<T> | null {
   const content = readContent(path);
   return nameOne(lookNow(path, content, REFUSAL.milliseconds), content);
 }
 
-function lookNow(path: string, content: Content | null, milliseconds: number): KernelView | null {
+function lookNow(path: FilePath, content: Content | null, milliseconds: number): KernelView | null {
   const budget = new Budget(REFUSAL.descriptors, milliseconds);
   return whilePinned(path, (file) =>
     file === null ? null : walkSync(viewKernel(file, content, { everyHolder: false, budget })),
@@ -357,16 +358,17 @@ const MOMENT_MILLISECONDS = 100;
  * path, and all of a turn together get the time of one: the rest of them say
  * what stands in the file.
  */
-export function holderInTurn<T extends object>(path: string): Holder<T> | null {
+export function holderInTurn<T extends object>(path: FilePath): Holder<T> | null {
   const began = performance.now();
+  const key = typeof path === 'string' ? path : path.toString('latin1');
   turn ??= newTurn();
-  let last = turn.seen.get(path);
+  let last = turn.seen.get(key);
   const left = REFUSAL.milliseconds - turn.milliseconds;
   if (last === undefined || (left > 0 && began - last.when > MOMENT_MILLISECONDS)) {
     const content = readContent(path);
     const view = left > 0 ? lookNow(path, content, left) : null;
     last = { holder: nameOne<object>(view, content), when: performance.now() };
-    turn.seen.set(path, last);
+    turn.seen.set(key, last);
     turn.milliseconds += last.when - began;
   }
   const { holder } = last;

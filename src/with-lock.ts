@@ -1,23 +1,30 @@
 import { argumentError } from './arguments.js';
-import { FileLock, type HeldLock } from './file-lock.js';
+import { FileLock, type HeldLock, internalsOf } from './file-lock.js';
 import type { FileLockOptions } from './options.js';
+import { runInside } from './self-wait.js';
 
 /**
  * Runs `fn` with the lock held and releases it whatever `fn` does. The error
  * of `fn` comes through unchanged; a release that fails after it is a process
  * warning, a release that alone fails rejects.
+ *
+ * Not reentrant: code inside that waits for the same lock waits for itself. A
+ * process warning with code `HOLDFAST_WAITS_FOR_ITSELF` says so after a second.
+ *
+ * `withLock<Info>(…)` names the fields of the record; the result is then
+ * `unknown`, unless it is named as well: TypeScript infers all or nothing.
  */
-export function withLock<R, T extends object = Record<never, never>>(
-  path: string | URL,
+export function withLock<T extends object = Record<string, unknown>, R = unknown>(
+  path: string | Buffer | URL,
   fn: (lock: FileLock<T>) => R | Promise<R>,
 ): Promise<R>;
-export function withLock<R, T extends object = Record<never, never>>(
-  path: string | URL,
+export function withLock<T extends object = Record<string, unknown>, R = unknown>(
+  path: string | Buffer | URL,
   options: FileLockOptions<T>,
   fn: (lock: FileLock<T>) => R | Promise<R>,
 ): Promise<R>;
-export async function withLock<R, T extends object>(
-  path: string | URL,
+export async function withLock<T extends object, R>(
+  path: string | Buffer | URL,
   ...rest:
     | [(lock: FileLock<T>) => R | Promise<R>]
     | [FileLockOptions<T>, (lock: FileLock<T>) => R | Promise<R>]
@@ -27,7 +34,7 @@ export async function withLock<R, T extends object>(
     throw argumentError('ERR_INVALID_ARG_TYPE', 'fn', 'a function', fn);
   }
   const lock = await FileLock.acquire<T>(path, options);
-  return whileHeld(lock, lock.path, () => fn(lock));
+  return whileHeld(lock, lock.path, () => runInside(internalsOf(lock), () => fn(lock)));
 }
 
 /** Runs `fn` and releases the lock whatever it does. */

@@ -65,30 +65,33 @@ describe('flock is not there', () => {
 });
 
 describe('a system call fails', () => {
-  needs('strace')('the record is not written: the lock is given back', async () => {
-    const path = lockPath();
-    for (const call of ['acquire', 'acquireSync', 'tryAcquire']) {
-      const { reports } = await runScript(
-        path,
-        `
+  needs('strace')(
+    'the record that was asked for is not written: the lock is given back',
+    async () => {
+      const path = lockPath();
+      for (const call of ['acquire', 'acquireSync', 'tryAcquire']) {
+        const { reports } = await runScript(
+          path,
+          `
         const before = descriptors();
-        report(await outcome(() => FileLock.${call}(path)));
+        report(await outcome(() => FileLock.${call}(path, { record: 'json' })));
         report(descriptors() - before);
         report(await outcome(() => FileLock.tryAcquire(path)));
         `,
-        { wrap: failing(path, 'pwrite64:error=EIO:when=1') },
-      );
-      const error = { code: 'EIO', errno: -5, syscall: 'write', path };
-      expect(reports).toMatchObject([error, 0, { value: 'lock' }]);
-    }
-  });
+          { wrap: failing(path, 'pwrite64:error=EIO:when=1') },
+        );
+        const error = { code: 'EIO', errno: -5, syscall: 'write', path };
+        expect(reports).toMatchObject([error, 0, { value: 'lock' }]);
+      }
+    },
+  );
 
   needs('strace')('a failed write costs neither the token nor who crashed', async () => {
     const path = lockPath();
     const crashed = await Peer.start();
     const { token } = await crashed.acquire('a', path);
     await crashed.kill();
-    const script = 'report(await outcome(() => FileLock.acquire(path)));';
+    const script = "report(await outcome(() => FileLock.acquire(path, { record: 'json' })));";
     const { reports } = await runScript(path, script, {
       wrap: failing(path, 'pwrite64:error=EIO:when=1'),
     });
@@ -189,27 +192,30 @@ const FILL = `
 `;
 
 describe('the disk is full', () => {
-  needs('root', 'unshare')('acquiring fails with ENOSPC and gives the lock back', async () => {
-    const folder = testFolder();
-    const { reports, stderr } = await runScript(
-      join(folder, 'test.lock'),
-      `
+  needs('root', 'unshare')(
+    'acquiring fails with ENOSPC where a record is asked for, and gives the lock back',
+    async () => {
+      const folder = testFolder();
+      const { reports, stderr } = await runScript(
+        join(folder, 'test.lock'),
+        `
       ${FILL}
       const before = descriptors();
       for (const call of ['acquire', 'acquireSync', 'tryAcquire']) {
-        report(await outcome(() => FileLock[call](path)));
+        report(await outcome(() => FileLock[call](path, { record: 'json' })));
       }
       report([descriptors() - before, fs.readFileSync(path, 'utf8')]);
       report(await outcome(() => FileLock.tryAcquire(path, { record: false }).release()));
       fs.ftruncateSync(filler, 0);
       report(await outcome(() => FileLock.tryAcquire(path)));
       `,
-      { wrap: onSmallDisk(folder) },
-    );
-    expect(stderr).toBe('');
-    const error = { code: 'ENOSPC', errno: -28, syscall: 'write' };
-    expect(reports).toMatchObject([error, error, error, [0, ''], {}, { value: 'lock' }]);
-  });
+        { wrap: onSmallDisk(folder) },
+      );
+      expect(stderr).toBe('');
+      const error = { code: 'ENOSPC', errno: -28, syscall: 'write' };
+      expect(reports).toMatchObject([error, error, error, [0, ''], {}, { value: 'lock' }]);
+    },
+  );
 
   needs('root', 'unshare')('a record that does not fit leaves no torn one', async () => {
     const folder = testFolder();

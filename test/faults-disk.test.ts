@@ -86,7 +86,7 @@ describe('on a full disk', () => {
     'root',
     'unshare',
     'flock',
-  )('each way to acquire fails, and nothing is locked', async () => {
+  )('each way to acquire with a record by name fails, and nothing is locked', async () => {
     const { reports } = await onDisk(
       16,
       `
@@ -95,9 +95,9 @@ describe('on a full disk', () => {
       const before = descriptors();
       const instance = { keepFile: true };
       for (const call of [
-        () => FileLock.acquire(path),
+        () => FileLock.acquire(path, { record: 'json' }),
         () => FileLock.acquireSync(path, { record: 'pid' }),
-        () => FileLock.tryAcquire(path, { keepFile: false }),
+        () => FileLock.tryAcquire(path, { data: { a: 1 }, keepFile: false }),
         () => InstanceLock.acquire(path, instance),
         () => InstanceLock.acquireSync(path, instance),
       ]) {
@@ -105,7 +105,7 @@ describe('on a full disk', () => {
         report([isFree(), descriptors() - before]);
         if (!fs.existsSync(path)) fs.writeFileSync(path, '');
       }
-      const shared = FileLock.acquireSync(path, { mode: 'shared' });
+      const shared = FileLock.acquireSync(path, { mode: 'shared', record: 'json' });
       report(await outcome(() => shared.tryUpgrade()));
       report([shared.held, isFree(), descriptors() - before, text()]);
       empty();

@@ -72,7 +72,8 @@ interface Scenario {
   keepsDescriptor?: boolean;
   /**
    * Each call on the lock's files, in order, and what it is in the error when it
-   * fails; `ok`: nothing comes of it. `|`: one or the other; nothing: it cannot.
+   * fails; `ok`: nothing comes of it; `disk`: nothing, or `write`, as DISK says.
+   * `|`: one or the other; nothing: it cannot.
    */
   calls: string;
 }
@@ -83,6 +84,8 @@ const WARM = { act: 'warmThread' };
 const CLEAR = 'pwrite64:write ftruncate:write';
 // Only what is still its own is taken out.
 const TAKE_OUT = `pread64:write ${CLEAR}`;
+// A record that nobody asked for by name.
+const CLEAR_IF_POSSIBLE = 'pwrite64:disk ftruncate:disk';
 const GUARD = (step: string): string =>
   `openat:${step} statx:${step} fcntl:${step}|ok statx:${step}|ok`;
 const REFUSED = `${OPEN} flock:flock flock:flock close:ok`;
@@ -95,22 +98,22 @@ const LOOK_TWICE =
 const SCENARIOS: Record<string, Scenario> = {
   'acquireSync of a new file': {
     act: 'acquireSync',
-    calls: `${OPEN} flock:flock statx:stat pwrite64:write statx:stat`,
+    calls: `${OPEN} flock:flock statx:stat pwrite64:disk statx:stat`,
   },
   'acquireSync after a release': {
     act: 'acquireSync',
     content: 'released',
-    calls: `${OPEN} flock:flock statx:stat ${READ} pwrite64:write statx:stat`,
+    calls: `${OPEN} flock:flock statx:stat ${READ} pwrite64:disk statx:stat`,
   },
   'acquireSync after a crash': {
     act: 'acquireSync',
     content: 'crashed',
-    calls: `${OPEN} flock:flock statx:stat ${READ} ${CLEAR} statx:stat`,
+    calls: `${OPEN} flock:flock statx:stat ${READ} ${CLEAR_IF_POSSIBLE} statx:stat`,
   },
   'acquireSync in missing folders': {
     act: 'acquireSync',
     file: 'some/folder/a.lock',
-    calls: `openat:open mkdir:mkdir|ok mkdir:mkdir|ok mkdir:mkdir|ok ${OPEN} flock:flock statx:stat pwrite64:write statx:stat`,
+    calls: `openat:open mkdir:mkdir|ok mkdir:mkdir|ok mkdir:mkdir|ok ${OPEN} flock:flock statx:stat pwrite64:disk statx:stat`,
   },
   'acquireSync with a pid as record': {
     act: 'acquireSync',
@@ -131,13 +134,13 @@ const SCENARIOS: Record<string, Scenario> = {
   'acquire of a free lock': {
     act: 'acquire',
     content: 'released',
-    calls: `${OPEN} flock:flock statx:stat ${READ} pwrite64:write statx:stat`,
+    calls: `${OPEN} flock:flock statx:stat ${READ} pwrite64:disk statx:stat`,
   },
   'acquire that waits': {
     before: [WARM],
     act: 'wait',
     content: 'held',
-    calls: `${OPEN} flock:flock statx:stat ${READ} pwrite64:write statx:stat`,
+    calls: `${OPEN} flock:flock statx:stat ${READ} pwrite64:disk statx:stat`,
   },
   'acquire that waits, in its thread': {
     before: [WARM],
@@ -158,14 +161,14 @@ const SCENARIOS: Record<string, Scenario> = {
     act: 'wait',
     content: 'held',
     fresh: true,
-    calls: `${OPEN} fstatfs:ok flock:flock mmap:ok clone3:ok statx:stat ${READ} pwrite64:write statx:stat`,
+    calls: `${OPEN} fstatfs:ok flock:flock mmap:ok clone3:ok statx:stat ${READ} pwrite64:disk statx:stat`,
   },
   'acquireSync that waits': {
     before: [WARM],
     act: 'waitSync',
     options: { timeout: 5000 },
     content: 'held',
-    calls: `${OPEN} flock:flock statx:stat ${READ} pwrite64:write statx:stat`,
+    calls: `${OPEN} flock:flock statx:stat ${READ} pwrite64:disk statx:stat`,
   },
   'acquireSync that is refused': {
     act: 'acquireSync',
@@ -204,14 +207,14 @@ const SCENARIOS: Record<string, Scenario> = {
     act: 'update',
     options: { port: 1 },
     keeps: true,
-    calls: `statx:stat statx:stat ${READ} pwrite64:write`,
+    calls: `statx:stat statx:stat ${READ} statx:fstat pwrite64:write`,
   },
   'update to something shorter': {
     before: [{ act: 'acquireSync', options: { data: { port: 123456789 } } }],
     act: 'update',
     options: { port: 1 },
     keeps: true,
-    calls: `statx:stat statx:stat ${READ} ${CLEAR}`,
+    calls: `statx:stat statx:stat ${READ} statx:fstat ${CLEAR}`,
   },
   isCurrent: {
     before: [{ act: 'acquireSync' }],
@@ -223,12 +226,12 @@ const SCENARIOS: Record<string, Scenario> = {
     before: [{ act: 'acquireSync' }],
     act: 'downgrade',
     keeps: true,
-    calls: `${TAKE_OUT} flock:flock`,
+    calls: `pread64:disk ${CLEAR_IF_POSSIBLE} flock:flock`,
   },
   tryUpgrade: {
     before: [{ act: 'acquireSync', options: { mode: 'shared' } }],
     act: 'tryUpgrade',
-    calls: 'flock:flock statx:stat statx:stat pwrite64:write statx:stat',
+    calls: 'flock:flock statx:stat statx:stat pwrite64:disk statx:stat',
   },
   detach: {
     before: [{ act: 'acquireSync' }],
@@ -240,7 +243,7 @@ const SCENARIOS: Record<string, Scenario> = {
     before: [{ act: 'inherit' }],
     act: 'adopt',
     keepsDescriptor: true,
-    calls: `fcntl:fcntl statx:fcntl fcntl:fcntl statx:stat ${GUARD('write')} pwrite64:write close:ok`,
+    calls: `fcntl:fcntl statx:fcntl fcntl:fcntl statx:stat ${GUARD('disk')} pwrite64:disk close:ok`,
   },
   'InstanceLock.acquire': {
     act: 'instance',
@@ -262,6 +265,9 @@ const SCENARIOS: Record<string, Scenario> = {
     ].join(' '),
   },
 };
+
+// Without the record, the lock is held.
+const DISK: Errno[] = ['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO', 'EROFS'];
 
 interface Run {
   answer: Answer;
@@ -471,7 +477,9 @@ describe('each system call fails in turn:', () => {
           count++;
           const where = `${call.name}#${call.nth} ${errno}`;
           try {
-            check(run, calm, errno, allowed, stage.path);
+            const disk = DISK.includes(errno) ? 'ok' : 'write';
+            const here = allowed.map((each) => (each === 'disk' ? disk : each));
+            check(run, calm, errno, here, stage.path);
             const { answer, ended } = run;
             const failed = outcomeOf(answer) !== outcomeOf(calm.answer);
             const kept = scenario.keeps === true && name !== 'flock';
@@ -520,17 +528,25 @@ describe('after a fault', () => {
   needs('strace')('of downgrade the record still goes with the lock', async () => {
     const path = lockPath();
     const script = `
-      const lock = FileLock.acquireSync(path);
+      const lock = FileLock.acquireSync(path, JSON.parse(args[0]));
       report(await outcome(() => lock.downgrade()));
       report([lock.held, lock.mode]);
       report(await outcome(() => lock.releaseSync()));
       report(FileLock.acquireSync(path).previous);
     `;
-    const { reports } = await runScript(path, script, {
-      wrap: failing(path, 'pwrite64:error=EIO:when=2'),
-    });
     const error = { code: 'EIO', syscall: 'write', path };
-    expect(reports).toMatchObject([error, [true, 'exclusive'], {}, null]);
+    for (const [options, answer, mode] of [
+      [{ record: 'json' }, error, 'exclusive'],
+      [{}, {}, 'shared'],
+    ] as const) {
+      const { reports, stderr } = await runScript(path, script, {
+        wrap: failing(path, 'pwrite64:error=EIO:when=2'),
+        args: [JSON.stringify(options)],
+      });
+      expect(reports).toMatchObject([answer, [true, mode], {}, null]);
+      expect(reports[0].code).toBe((answer as typeof error).code);
+      expect(stderr.includes('HOLDFAST_NO_RECORD')).toBe(mode === 'shared');
+    }
   });
 
   needs('strace')(

@@ -6,7 +6,7 @@ import { formatClaim, offsetOfExpiry, parseClaim } from '../src/claims/claim-fil
 import { findCommon, isWithin, UNDECIDED } from '../src/claims/overlap.js';
 import { plainPath } from '../src/claims/pattern.js';
 import { FileLock } from '../src/index.js';
-import { parseContent, RECORD_LIMIT } from '../src/owner-record.js';
+import { FOREIGN, parseContent, RECORD_LIMIT } from '../src/owner-record.js';
 import * as claims from './fuzz/claim.js';
 import * as records from './fuzz/record.js';
 import { testFolder } from './support/folder.js';
@@ -71,19 +71,24 @@ describe('the reader of records', () => {
   fuzz('copes with any file, and what is not ours is not touched', records.content, (text) => {
     const bytes = Buffer.from(text);
     writeFileSync(path(), bytes);
-    const { ours } =
-      bytes.length > RECORD_LIMIT ? { ours: false } : parseContent(bytes.toString('utf8'));
-    let token: number;
+    const { ours, token: stored } =
+      bytes.length > RECORD_LIMIT ? FOREIGN : parseContent(bytes.toString('utf8'));
+    if (stored >= Number.MAX_SAFE_INTEGER) {
+      const refused = expect.objectContaining({ code: 'ERR_LOCK_STATE' });
+      expect(() => FileLock.acquireSync(path())).toThrow(refused);
+      expect(readFileSync(path()).equals(bytes)).toBe(true);
+      return;
+    }
     {
       using lock = bounded(() => FileLock.acquireSync(path()));
       expect(lock.held).toBe(true);
-      token = lock.token;
+      expect(lock.token).toBeGreaterThan(stored);
     }
+    if (ours && stored === Number.MAX_SAFE_INTEGER - 1) return;
     using next = FileLock.acquireSync(path());
     expect(next.previous).toBeNull();
     if (!ours) expect(readFileSync(path()).equals(bytes)).toBe(true);
-    // One that cannot be raised any more counts as none.
-    else if (token < Number.MAX_SAFE_INTEGER) expect(next.token).toBeGreaterThan(token);
+    else expect(next.token).toBeGreaterThan(stored + 1);
   });
 });
 

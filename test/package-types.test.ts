@@ -9,7 +9,7 @@ let project = '';
 
 // What a user writes, with everything of every module named.
 const SOURCE = `
-import { FileLock, inspectFolder, isLockError, watchLock, withLock, type Locker } from 'holdfast';
+import { FileLock, fileLocker, inspect, inspectFolder, isLockError, watchLock, withLock, type Holder, type Locker } from 'holdfast';
 import { AlreadyRunningError, InstanceLock } from 'holdfast/instance';
 import { ClaimConflictError, Claims, type ClaimRequest, type Plan } from 'holdfast/claims';
 import { withNextId, type NextIdOptions } from 'holdfast/next-id';
@@ -42,6 +42,33 @@ export async function use(locker: Locker = memoryLocker()): Promise<string | und
   }
   return plan.waves[0]?.[0] ?? members[0]?.data?.url ?? value;
 }
+// Without a type argument, the fields are there and unknown.
+export async function untyped(): Promise<unknown[]> {
+  const { holders, record } = await inspect('x.lock');
+  const [member] = await (await Election.join('e')).members();
+  const { previous } = await FileLock.acquire('x.lock');
+  return [holders[0]?.data?.url, record?.data.url, member?.data?.url, previous?.data.url];
+}
+// One type argument is that of the fields; all of them need not be there.
+export async function named(anyLock: (lock: FileLock) => void, anyHolder: (h: Holder) => void) {
+  await withLock<Server>('y.lock', { data: { url: 'x' } }, (held) => {
+    held.update({ port: 1 });
+    anyLock(held);
+    // @ts-expect-error: no such field
+    held.update({ prot: 1 });
+  });
+  const two: number = await withLock<Server, number>('y.lock', () => 2);
+  const server: Server = { url: 'x', port: two };
+  const lock = await InstanceLock.acquire('z.lock', { data: server });
+  lock.update({ port: 2 });
+  for (const holder of (await inspect<Server>('x.lock')).holders) anyHolder(holder);
+  await FileLock.acquire<Server>('x.lock', { data: { port: 1 }, onWait: (h) => anyHolder(h!) });
+  const bytes = Buffer.from('x.lock');
+  await fileLocker().acquire(bytes);
+  await withLock(bytes, () => inspect(bytes));
+}
+// @ts-expect-error: a field of another type
+FileLock.tryAcquire<Server>('x', { data: { port: '1' } });
 // @ts-expect-error: there is no such option
 FileLock.tryAcquire('x', { retries: 3 });
 `;

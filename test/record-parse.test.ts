@@ -136,15 +136,15 @@ describe('what is read', () => {
     expect(owner(text)).toBeNull();
   });
 
-  test('a token that could not be raised exactly counts as none, the rest is read', () => {
-    for (const token of [Number.MAX_SAFE_INTEGER, 2 ** 53, 1e300]) {
+  test('a token that cannot grow is read, and nothing follows it', () => {
+    for (const token of [Number.MAX_SAFE_INTEGER, 2 ** 53, 1e16, 1e40, 1e300]) {
       const content = parseContent(record({ token }));
-      expect(content).toMatchObject({ ours: true, token: 0, owner: { pid: process.pid } });
-      expect(parseContent(`{"holdfast":{"token":${token}}}\n`)).toMatchObject({ token: 0 });
-    }
-    for (const digits of ['9999999999999999', '1'.repeat(40)]) {
-      const content = parseContent(`{"holdfast":{"token":${digits}}}\n`);
-      expect(content).toEqual({ ours: true, token: 0, owner: null });
+      expect(content).toMatchObject({ ours: true, token, owner: { pid: process.pid } });
+      const alone = parseContent(`{"holdfast":{"token":${token}}}\n`);
+      expect(alone).toEqual({ ours: true, token, owner: null });
+      expect(() => nextToken(token, '/a.lock')).toThrow(
+        expect.objectContaining({ code: 'ERR_LOCK_STATE', path: '/a.lock' }),
+      );
     }
   });
 
@@ -183,12 +183,13 @@ describe('running', () => {
 describe('tokens', () => {
   test('grow from what is stored, and are as good as the clock without', () => {
     const before = Date.now() * 1000 - 5000;
-    const token = nextToken(0);
+    const token = nextToken(0, '/a.lock');
     expect(token).toBeGreaterThan(before);
     expect(token).toBeLessThan(Date.now() * 1000 + 5000);
     const future = token + 1e12;
-    expect(nextToken(future)).toBe(future + 1);
-    expect(Number.isSafeInteger(nextToken(future))).toBe(true);
+    expect(nextToken(future, '/a.lock')).toBe(future + 1);
+    const last = Number.MAX_SAFE_INTEGER;
+    expect(nextToken(last - 1, '/a.lock')).toBe(last);
   });
 });
 

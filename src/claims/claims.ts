@@ -9,6 +9,7 @@ import {
   checkOptions,
   checkPath,
   checkSignal,
+  optionNames,
 } from '../arguments.js';
 import { LockLostError } from '../errors.js';
 import { printable } from '../holder.js';
@@ -39,6 +40,18 @@ export interface ClaimOptions {
   /** Default `false`: with a file in the folder that is no valid claim, nothing is granted. */
   ignoreInvalid?: boolean | undefined;
 }
+
+const CLAIM_OPTIONS = optionNames<ClaimOptions>({
+  timeout: true,
+  signal: true,
+  onWait: true,
+  ignoreInvalid: true,
+});
+const CLAIMS_OPTIONS = new Set(['root']);
+const CHECK_OPTIONS = new Set(['as', 'ignoreInvalid']);
+const PLAN_OPTIONS = new Set(['existing']);
+const RELEASE_OPTIONS = new Set(['force']);
+const WATCH_OPTIONS = new Set(['signal']);
 
 interface Decision {
   claims: Claim[];
@@ -87,7 +100,7 @@ export class Claims {
    * directory. Nothing is made or read until it is needed.
    */
   constructor(directory: string | URL, options?: { root?: string | URL | undefined }) {
-    const { root } = checkOptions(options);
+    const { root } = checkOptions(options, CLAIMS_OPTIONS);
     this.directory = checkPath(directory, 'directory');
     this.root = root === undefined ? defaultRoot(this.directory) : checkPath(root, 'options.root');
   }
@@ -121,7 +134,7 @@ export class Claims {
   }
 
   async #acquire(wanted: Wanted[], options: ClaimOptions | undefined): Promise<Claim[]> {
-    const checked = checkOptions(options);
+    const checked = checkOptions(options, CLAIM_OPTIONS);
     const timeout = checkMilliseconds(checked.timeout, 'options.timeout', 0);
     const signal = checkSignal(checked.signal);
     const onWait = checkFunction(checked.onWait, 'options.onWait');
@@ -256,7 +269,7 @@ export class Claims {
     paths: string[],
     options?: { as?: string | undefined; ignoreInvalid?: boolean | undefined },
   ): Promise<PathVerdict[]> {
-    const { as, ignoreInvalid } = checkOptions(options);
+    const { as, ignoreInvalid } = checkOptions(options, CHECK_OPTIONS);
     const ignoring = checkBoolean(ignoreInvalid, 'options.ignoreInvalid', false);
     if (as !== undefined && typeof as !== 'string') {
       throw argumentError('ERR_INVALID_ARG_TYPE', 'options.as', 'a string', as);
@@ -310,7 +323,7 @@ export class Claims {
    * the first, unless nobody else is.
    */
   plan(requests: ClaimRequest[], options?: { existing?: ClaimStatus[] | undefined }): Plan {
-    const { existing = [] } = checkOptions(options);
+    const { existing = [] } = checkOptions(options, PLAN_OPTIONS);
     const wanted = checkRequests(requests, this.#root, 'plan');
     const active = checkStatuses(existing)
       .filter(({ state }) => state === 'active' || state === 'conflicting')
@@ -341,7 +354,8 @@ export class Claims {
    * no valid claim is never removed: `ERR_CLAIM_INVALID`.
    */
   async release(agent: string, options?: { force?: boolean | undefined }): Promise<boolean> {
-    const force = checkBoolean(checkOptions(options).force, 'options.force', false);
+    const { force: asked } = checkOptions(options, RELEASE_OPTIONS);
+    const force = checkBoolean(asked, 'options.force', false);
     checkAgent(agent, 'agent');
     const released = await this.#folder.aloneIfThere(() => {
       const found = this.#folder.find(agent);
@@ -359,7 +373,8 @@ export class Claims {
    * and it rejects with `ERR_LOCK_HELD`.
    */
   async releaseAll(options?: { force?: boolean | undefined }): Promise<void> {
-    const force = checkBoolean(checkOptions(options).force, 'options.force', false);
+    const { force: asked } = checkOptions(options, RELEASE_OPTIONS);
+    const force = checkBoolean(asked, 'options.force', false);
     await this.#folder.aloneIfThere(() => {
       const found = this.#folder.read().filter(({ state }) => state !== 'invalid');
       const kept = force ? [] : found.filter(isForeign);
@@ -386,7 +401,7 @@ export class Claims {
   async *watch(options?: {
     signal?: AbortSignal | undefined;
   }): AsyncGenerator<ClaimStatus[], void, undefined> {
-    const signal = checkSignal(checkOptions(options).signal);
+    const signal = checkSignal(checkOptions(options, WATCH_OPTIONS).signal);
     let last = '';
     for (;;) {
       if (signal?.aborted === true) throw signal.reason;

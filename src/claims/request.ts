@@ -1,4 +1,4 @@
-import { argumentError, checkBoolean, checkOptions } from '../arguments.js';
+import { argumentError, checkBoolean, checkOptions, optionNames } from '../arguments.js';
 import { checkTtl } from './claim.js';
 import { checkAgent } from './claim-file.js';
 import type { Claimed } from './conflicts.js';
@@ -13,6 +13,16 @@ export interface Wanted extends Claimed {
   readonly keepAlive: boolean;
 }
 
+const FIELDS = optionNames<ClaimRequest>({
+  agent: true,
+  files: true,
+  directories: true,
+  except: true,
+  taskDescription: true,
+  ttl: true,
+  bind: true,
+  keepAlive: true,
+});
 const HOUR = 3_600_000;
 
 /** For `plan` a request may be without a scope: that of a reviewer. */
@@ -41,11 +51,13 @@ export function checkRequests(
 }
 
 function checkOne(request: unknown, root: Root, name: string): Wanted {
-  if (typeof request !== 'object' || request === null || Array.isArray(request)) {
+  if (request === undefined) {
     throw argumentError('ERR_INVALID_ARG_TYPE', name, 'an object', request);
   }
   const { agent, files, directories, except, taskDescription, ttl, bind, keepAlive } = checkOptions(
     request as Partial<ClaimRequest>,
+    FIELDS,
+    name,
   );
   if (taskDescription !== undefined && typeof taskDescription !== 'string') {
     throw argumentError(

@@ -8,6 +8,7 @@ import {
   checkOptions,
   checkPath,
   checkSignal,
+  optionNames,
 } from '../arguments.js';
 import { LockLostError, LockStateError } from '../errors.js';
 import type { FileLock } from '../file-lock.js';
@@ -20,7 +21,7 @@ import { acquireSeat, checkSeat, tryAcquireSeat } from './seat.js';
 import { settleDown } from './settle.js';
 import { canPass, Troubles } from './troubles.js';
 
-export interface ElectionOptions<T extends object = Record<never, never>> {
+export interface ElectionOptions<T extends object = Record<string, unknown>> {
   /**
    * Unique among the living, and sortable. Default: the time and something
    * random, so that later ones sort later.
@@ -32,10 +33,18 @@ export interface ElectionOptions<T extends object = Record<never, never>> {
    */
   settle?: number | undefined;
   /** The user's own fields, for the others to read. */
-  data?: T | undefined;
+  data?: Partial<T> | undefined;
   /** Ends the joining, with `signal.reason`; later it makes the member leave. */
   signal?: AbortSignal | undefined;
 }
+
+const ELECTION_OPTIONS = optionNames<ElectionOptions>({
+  id: true,
+  settle: true,
+  data: true,
+  signal: true,
+});
+const WAIT_OPTIONS = new Set(['signal']);
 
 export interface Leadership {
   /** A fencing token: larger than that of every earlier primary. */
@@ -89,7 +98,7 @@ const leading = new AsyncLocalStorage<readonly Promise<void>[]>();
  * it; where nobody waits for them it is an `error`. A standby keeps the process alive until it leaves, for it waits; a
  * primary does not.
  */
-export class Election<T extends object = Record<never, never>>
+export class Election<T extends object = Record<string, unknown>>
   extends EventEmitter<ElectionEvents<T>>
   implements AsyncDisposable
 {
@@ -119,7 +128,7 @@ export class Election<T extends object = Record<never, never>>
   }
 
   /** Only from within: use {@link Election.join}. */
-  private constructor(directory: string, id: string, settle: number, data: T | undefined) {
+  private constructor(directory: string, id: string, settle: number, data: Partial<T> | undefined) {
     super();
     this.id = id;
     this.#directory = directory;
@@ -139,11 +148,11 @@ export class Election<T extends object = Record<never, never>>
    * file of another program, `EACCES` if `.primary` cannot be written by this user,
    * `signal.reason`, another system error or an argument error.
    */
-  static async join<T extends object = Record<never, never>>(
+  static async join<T extends object = Record<string, unknown>>(
     directory: string | URL,
     options?: ElectionOptions<T>,
   ): Promise<Election<T>> {
-    const checked = checkOptions(options);
+    const checked = checkOptions(options, ELECTION_OPTIONS);
     const folder = checkPath(directory, 'directory');
     const id = checked.id === undefined ? newId() : checkId(checked.id);
     const settle = checkMilliseconds(checked.settle, 'options.settle', 0);
@@ -194,7 +203,7 @@ export class Election<T extends object = Record<never, never>>
 
   /** Resolves when this member is primary, at once if it is. */
   async whenPrimary(options?: { signal?: AbortSignal | undefined }): Promise<void> {
-    const signal = checkSignal(checkOptions(options).signal);
+    const signal = checkSignal(checkOptions(options, WAIT_OPTIONS).signal);
     if (signal?.aborted === true) throw signal.reason;
     if (this.#left !== undefined) throw this.#gone();
     if (this.#isPrimary) return;

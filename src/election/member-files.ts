@@ -10,7 +10,7 @@ import { isOwn } from '../process-identity.js';
 import { primaryId } from './seat.js';
 import { canPass } from './troubles.js';
 
-export interface Member<T extends object = Record<never, never>> {
+export interface Member<T extends object = Record<string, unknown>> {
   id: string;
   /** `null` where its file does not tell. */
   pid: number | null;

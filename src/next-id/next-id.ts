@@ -78,7 +78,7 @@ type Acquire = (
 
 /** A lock on a file whose path need not be UTF-8. */
 export function acquireFile(path: FilePath, options: FileLockOptions): Promise<FileLock> {
-  return FileLock.acquire(path as string, options);
+  return FileLock.acquire(path, options);
 }
 
 /** For the command, which has locks of another kind, and paths that are not UTF-8. */

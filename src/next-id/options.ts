@@ -8,6 +8,7 @@ import {
   checkOptions,
   checkPath,
   checkSignal,
+  optionNames,
 } from '../arguments.js';
 import type { Locker } from '../file-lock.js';
 import type { FilePath } from '../paths.js';
@@ -70,13 +71,26 @@ export interface Request {
   signal: AbortSignal | undefined;
 }
 
+const NEXT_ID_OPTIONS = optionNames<NextIdOptions>({
+  pattern: true,
+  scan: true,
+  lockName: true,
+  with: true,
+  pad: true,
+  timeout: true,
+  reuse: true,
+  start: true,
+  locker: true,
+  signal: true,
+});
+
 const LOCK_NAME = '.next-id.lock';
 const TIMEOUT_MILLISECONDS = 30_000;
 const LONGEST_NAME = 255 - LONGEST_ENDING;
 const MOST_DIGITS = String(Number.MAX_SAFE_INTEGER).length;
 
 export function checkNextId(directory: unknown, options: NextIdOptions | undefined): Request {
-  const checked = checkOptions(options);
+  const checked = checkOptions(options, NEXT_ID_OPTIONS);
   const { lockName = LOCK_NAME, start, locker, pad, with: others = [] } = checked;
   if (locker !== undefined && typeof locker?.acquire !== 'function') {
     throw argumentError('ERR_INVALID_ARG_TYPE', 'options.locker', 'a Locker', locker);
