@@ -82,6 +82,25 @@ describe('code that waits for a lock that is held around it', () => {
     });
   });
 
+  test('is told apart from code that waits for somebody else by now', async () => {
+    const path = lockPath();
+    await silent(async () => {
+      let next: Promise<FileLock> | undefined;
+      let inner: Promise<unknown> | undefined;
+      const outside = FileLock.acquireSync(path);
+      const outer = withLock(path, async () => {
+        await new Promise<void>((resolve) => {
+          next = FileLock.acquire(path, { onWait: () => resolve() });
+        });
+        inner = FileLock.acquire(path, LATE);
+      });
+      outside.releaseSync();
+      await outer;
+      using _next = await next;
+      await expect(inner).rejects.toMatchObject({ code: 'ERR_LOCK_TIMEOUT' });
+    });
+  });
+
   test('is nothing but a warning where the outer one ends', async () => {
     const path = lockPath();
     const warning = warned();
