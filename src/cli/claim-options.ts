@@ -123,6 +123,7 @@ export function parseClaimArguments(
 /** One folder wherever a hook runs: from the git top level, if it is relative. */
 function fromEnvironment(name: string): string {
   const value = process.env[name] ?? '';
+  if (value.includes('\ufffd')) throw usageError(`${name} is not UTF-8`, 'claim');
   return value === '' ? '' : resolve(defaultRoot(process.cwd()), value);
 }
 

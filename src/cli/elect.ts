@@ -1,5 +1,3 @@
-import { isUtf8 } from 'node:buffer';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkPath } from '../arguments.js';
 import { Election, leaveBehind } from '../election/election.js';
@@ -14,6 +12,7 @@ import { parseLeading } from './leading-options.js';
 import { type Streams, say } from './streams.js';
 import { tableLines } from './table.js';
 import { parseTime } from './time.js';
+import { bytesOf } from './words.js';
 
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
@@ -39,11 +38,12 @@ export async function elect(argv: string[], streams: Streams): Promise<number> {
     return EXIT.ok;
   }
   if (operand === undefined || operand === '') throw usageError('DIR is missing', 'elect');
-  refuseOtherBytes(operand);
   try {
+    // Members' files have names below it, so it has to be text.
+    const directory = checkPath(bytesOf(operand), 'DIR');
     if (isStatus) {
       if (command.length > 0) throw usageError(`elect status takes no '${command[0]}'`, 'elect');
-      return await status(operand, values.has('json'), streams);
+      return await status(directory, values.has('json'), streams);
     }
     if (command.length === 0) throw usageError(`a command is needed after ${operand}`, 'elect');
     const settle = values.get('settle') as string | undefined;
@@ -53,7 +53,7 @@ export async function elect(argv: string[], streams: Streams): Promise<number> {
       settle: settle === undefined ? undefined : parseTime(settle, '--settle', 'elect'),
       data: { command: command.join(' ').slice(0, LONGEST_COMMAND) },
     };
-    return await stand(operand, options, command, streams, values.has('quiet'));
+    return await stand(directory, options, command, streams, values.has('quiet'));
   } catch (error) {
     const code = exitCodeOf(error);
     if (error instanceof Exit || code === EXIT.software) throw error;
@@ -63,20 +63,6 @@ export async function elect(argv: string[], streams: Streams): Promise<number> {
 }
 
 const LONGEST_COMMAND = 1000;
-const REPLACED = '\ufffd';
-
-/**
- * Node decodes the words of the command line, and puts a character of its own
- * in the place of bytes that are not UTF-8: another folder would be meant.
- */
-function refuseOtherBytes(directory: string): void {
-  if (process.platform !== 'linux' || !directory.includes(REPLACED)) return;
-  const line = readFileSync('/proc/self/cmdline', 'latin1');
-  const words = line.split('\0').map((word) => Buffer.from(word, 'latin1'));
-  // A name may also have the character itself.
-  if (words.some((word) => isUtf8(word) && word.toString() === directory)) return;
-  throw usageError('DIR must have a name in UTF-8', 'elect');
-}
 
 async function stand(
   directory: string,

@@ -5,7 +5,7 @@ import { lookAtCaller } from './caller.js';
 import { standardError, standardOutput } from './descriptors.js';
 import { inForeground } from './foreground.js';
 import { main } from './main.js';
-import type { Streams } from './streams.js';
+import { type Streams, say } from './streams.js';
 
 const RUNS_COMMANDS = ['run', 'next-id', 'elect'];
 
@@ -28,6 +28,11 @@ if (!isatty(2)) {
   };
   Object.defineProperty(process, 'stderr', { value: new Writable({ write }), configurable: true });
 }
+// In the command's own words: Node's name its pid, and how to trace it.
+process.removeAllListeners('warning');
+process.on('warning', ({ name, message }) => {
+  if (name === 'HoldfastWarning') say(streams, `Warning: ${message}`);
+});
 // Everything is written. Before Node ends by itself it takes its handlers of
 // signals off, and one that came then would be the end that others see, in
 // place of the command's.

@@ -3,13 +3,14 @@ import type { FileLock } from '../file-lock.js';
 import { describeHolder, type Holder } from '../holder.js';
 import { acquireInstance } from '../instance-lock.js';
 import type { OwnerRecord } from '../owner-record.js';
+import type { FilePath } from '../paths.js';
 import { usageError } from './exit-codes.js';
 import type { RunOptions } from './run-options.js';
 import { type Streams, say } from './streams.js';
 
 /** The lock of `run --instance`; its command inherits it, so the file is kept. */
 export async function acquire(
-  path: string,
+  path: FilePath,
   { instance, force, uid, yes, timeout }: RunOptions,
   options: object,
   streams: Streams,

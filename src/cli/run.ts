@@ -10,6 +10,7 @@ import { EXIT, Exit, exitCodeOf, messageOf } from './exit-codes.js';
 import { parseRun, type RunOptions } from './run-options.js';
 import { type Streams, say } from './streams.js';
 import { WaitingLine } from './waiting-line.js';
+import { bytesOf } from './words.js';
 
 const LOSS_MILLISECONDS = 500;
 
@@ -62,7 +63,7 @@ function watchLoss(lock: FileLock, options: RunOptions, streams: Streams): NodeJ
 /** What resolving the path would hide. */
 function checkFile(target: string): void {
   if (target === '') throw new Exit(EXIT.cantCreate, 'cannot open a FILE without a name');
-  if (target.endsWith('/') && !existsSync(target)) {
+  if (target.endsWith('/') && !existsSync(bytesOf(target))) {
     throw new Exit(EXIT.cantCreate, `there is no folder ${target}`);
   }
 }
@@ -84,9 +85,9 @@ async function acquire(
     const data = Object.keys(options.data).length === 0 ? {} : { data: options.data };
     const lock =
       options.instance === null
-        ? await FileLock.acquire(path, { ...wait, ...data, mode })
+        ? await FileLock.acquire(bytesOf(path), { ...wait, ...data, mode })
         : await (await import('./run-instance.js')).acquire(
-            path,
+            bytesOf(path),
             options,
             { ...wait, ...data },
             streams,

@@ -8,6 +8,7 @@ import { EXIT, messageOf, usageError } from './exit-codes.js';
 import { STATUS_HELP } from './help.js';
 import { type Streams, say } from './streams.js';
 import { tableLines } from './table.js';
+import { bytesOf } from './words.js';
 
 const LOOK_MILLISECONDS = 500;
 
@@ -86,8 +87,9 @@ async function lookAt(
   several: boolean,
   tell: (error: unknown, shown: string) => void,
 ): Promise<Row[]> {
-  const own = await inspect(path, { probe });
-  if (own.state === 'missing' || !(await stat(path)).isDirectory()) {
+  const file = bytesOf(path);
+  const own = await inspect(file, { probe });
+  if (own.state === 'missing' || !(await stat(file)).isDirectory()) {
     return [{ shown: path, status: own }];
   }
   const rows: Row[] = [];
@@ -96,7 +98,7 @@ async function lookAt(
   const shownAs = (file: string): string => (several ? join(path, basename(file)) : basename(file));
   // One that cannot be looked at does not hide the others.
   const onError = (error: Error, file: string): void => tell(error, shownAs(file));
-  for await (const status of inspectFolder(path, { onError })) {
+  for await (const status of inspectFolder(file, { onError })) {
     rows.push({ shown: shownAs(status.path), status });
   }
   return rows;

@@ -2,6 +2,7 @@ import { formatTimeout } from '../errors.js';
 import { describeHolder, type Holder } from '../holder.js';
 import { type Streams, say } from './streams.js';
 import { clock } from './time.js';
+import { bytesOf } from './words.js';
 
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -86,7 +87,7 @@ export class WaitingLine {
     }
     try {
       const { inspect } = await import('../inspect.js');
-      const { holders, waiters } = await inspect(this.#typed);
+      const { holders, waiters } = await inspect(bytesOf(this.#typed));
       const ahead = waiters.indexOf(process.pid);
       if (this.#timer !== undefined) this.#draw(holders[0] ?? null, Math.max(0, ahead));
     } catch {
