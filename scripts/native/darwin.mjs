@@ -33,9 +33,11 @@ export const SOURCES = [
 // What macOS 11 has, the oldest that Node 20 runs on.
 const VERSION = '11.0';
 const IMPORTS = new Set(
-  `__cxa_atexit __error abort bzero __bzero calloc close execvp fcntl flock free fstat ftruncate
+  `__cxa_atexit __error _NSGetEnviron abort bzero __bzero calloc close dup2 execve fcntl flock free fstat ftruncate getenv
   getpid lstat malloc memcmp memcpy memset open pread pthread_mutex_lock pthread_mutex_trylock
-  pthread_mutex_unlock pthread_sigmask pwrite realloc sigaction statfs strlen unlink`.split(/\s+/),
+  pthread_mutex_unlock pthread_sigmask pwrite realloc sigaction statfs strchr strlen unlink`.split(
+    /\s+/,
+  ),
 );
 
 export function darwin(processor) {
@@ -90,6 +92,8 @@ export function darwin(processor) {
             // Node's functions are found in the program that loads it.
             '-Wl,-undefined,dynamic_lookup',
             '-Wl,-dead_strip',
+            // The names of what is not exported.
+            '-Wl,-x',
             // Else it is made of the name of the output.
             '-Wl,-install_name,holdfast.node',
             '-s',
