@@ -96,15 +96,37 @@ export function checkOptions<T extends object>(
   return options;
 }
 
+/**
+ * An object that is the caller's own data and may have fields of its own beside
+ * the `known` ones. One that is nearly a known one is refused as misspelt.
+ */
+export function checkFields<T extends object>(
+  fields: T,
+  known: ReadonlySet<string>,
+  name: string,
+): T {
+  const isMisspelt = (key: string): boolean => !known.has(key) && nearest(key, known) !== undefined;
+  const misspelt = Object.keys(fields).find(isMisspelt);
+  if (misspelt !== undefined) throw unknownOption(name, misspelt, known);
+  return fields;
+}
+
+/** The known name that was probably meant. */
+function nearest(key: string, known: ReadonlySet<string>): string | undefined {
+  return (
+    [...known]
+      .map((each) => ({ each, far: distance(key.toLowerCase(), each.toLowerCase()) }))
+      // Of a short word, two letters are most of it.
+      .filter(({ each, far }) => far <= Math.min(2, each.length / 2))
+      .sort((one, other) => one.far - other.far)[0]?.each
+  );
+}
+
 function unknownOption(name: string, key: string, known: ReadonlySet<string>): TypeError {
-  const near = [...known]
-    .map((each) => ({ each, far: distance(key.toLowerCase(), each.toLowerCase()) }))
-    // Of a short word, two letters are most of it.
-    .filter(({ each, far }) => far <= Math.min(2, each.length / 2))
-    .sort((one, other) => one.far - other.far)[0];
+  const near = nearest(key, known);
   const advice =
     near !== undefined
-      ? `; did you mean "${near.each}"?`
+      ? `; did you mean "${near}"?`
       : known.size > 0
         ? `; there are: ${[...known].join(', ')}`
         : '';

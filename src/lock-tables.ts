@@ -81,6 +81,11 @@ export class Budget {
     this.#end = performance.now() + milliseconds;
   }
 
+  /** The same without a limit of time, for what is one process and no search. */
+  untimed(): Budget {
+    return new Budget(this.descriptors, Number.POSITIVE_INFINITY);
+  }
+
   /** Whether the time is up. */
   isSpent(): boolean {
     if (performance.now() < this.#end) return false;

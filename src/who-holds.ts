@@ -242,8 +242,13 @@ function* findProcesses(
 ): Walk<Found[]> {
   const found: Found[] = [];
   let search = everyHolder;
+  // The first that the table names is looked at however late it is: on a busy
+  // machine the time can be up before anything has been seen.
+  let patience = budget.untimed();
   for (const pid of new Set(held.map((lock) => lock.pid))) {
-    const { files, whole } = yield* filesLockedBy(pid, budget, file);
+    const { files, whole } = yield* filesLockedBy(pid, patience, file);
+    budget.cut ||= patience.cut;
+    patience = budget;
     if (files.includes(file)) {
       found.push({ pid, verified: true });
       // Of several that share it, rather another than this process.

@@ -101,3 +101,16 @@ describe('the message', () => {
     expect(told({ timout: undefined })).not.toBe('');
   });
 });
+
+test('a request may have fields of its own, but none that is nearly one of ours', async () => {
+  const claims = new Claims(testFolder());
+  const request = { agent: 'a', files: ['b'], steps: [1], prompt: 'do it' };
+  expect(claims.plan([request]).waves).toEqual([['a']]);
+  await (await claims.claim(request)).release();
+  expect(() => claims.plan([{ ...request, ttll: 5 } as never])).toThrow(
+    expect.objectContaining({
+      code: 'ERR_INVALID_ARG_VALUE',
+      message: expect.stringContaining('did you mean "ttl"'),
+    }),
+  );
+});

@@ -1,4 +1,4 @@
-import { argumentError, checkBoolean, checkOptions, optionNames } from '../arguments.js';
+import { argumentError, checkBoolean, checkFields, optionNames } from '../arguments.js';
 import { checkTtl } from './claim.js';
 import { checkAgent } from './claim-file.js';
 import type { Claimed } from './conflicts.js';
@@ -51,10 +51,10 @@ export function checkRequests(
 }
 
 function checkOne(request: unknown, root: Root, name: string): Wanted {
-  if (request === undefined) {
+  if (typeof request !== 'object' || request === null || Array.isArray(request)) {
     throw argumentError('ERR_INVALID_ARG_TYPE', name, 'an object', request);
   }
-  const { agent, files, directories, except, taskDescription, ttl, bind, keepAlive } = checkOptions(
+  const { agent, files, directories, except, taskDescription, ttl, bind, keepAlive } = checkFields(
     request as Partial<ClaimRequest>,
     FIELDS,
     name,
