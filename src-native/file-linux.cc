@@ -27,7 +27,8 @@ int Statx(int fd, const char* path, int flags, FileState* state) {
   constexpr unsigned kUniqueMount = 0x4000;
   struct statx buffer;
   const unsigned wanted =
-      STATX_TYPE | STATX_INO | STATX_SIZE | kUniqueMount;
+      STATX_TYPE | STATX_MODE | STATX_UID | STATX_INO | STATX_SIZE |
+      kUniqueMount;
   if (RetryInterrupted([&] {
         return syscall(SYS_statx, fd, path, flags, wanted, &buffer);
       }) == -1) {
@@ -37,6 +38,7 @@ int Statx(int fd, const char* path, int flags, FileState* state) {
                   buffer.stx_dev_minor;
   state->inode = buffer.stx_ino;
   state->size = buffer.stx_size;
+  state->owner = buffer.stx_uid;
   state->permissions = buffer.stx_mode & 07777;
   state->executable = (buffer.stx_mode & 0111) != 0;
   // The numbers of file systems without a disk, tmpfs and FUSE alike, are used
@@ -110,37 +112,32 @@ bool IsReadLocked(int fd) {
          whole.l_type == F_RDLCK;
 }
 
-// `.holdfast-` and the hash of the lock's name (FNV-1a), so that it fits
-// whatever the name's length.
-bool PathBeside(const char* path, Buffer* beside) {
-  const char* slash = strrchr(path, '/');
-  const char* name = slash == nullptr ? path : slash + 1;
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char* byte = name; *byte != '\0'; byte++) {
-    hash = (hash ^ static_cast<unsigned char>(*byte)) * 0x100000001b3;
-  }
+// `.holdfast-` and the number of the owner of the lock file.
+bool PathBeside(const char* path, uint32_t owner, Buffer* beside) {
   constexpr char kPrefix[] = ".holdfast-";
-  constexpr size_t kDigits = 16;
-  const size_t folder = static_cast<size_t>(name - path);
-  const size_t prefix = sizeof kPrefix - 1;
-  if (!beside->Allocate(folder + prefix + kDigits)) return false;
-  char* end = beside->data();
-  memcpy(end, path, folder);
-  memcpy(end += folder, kPrefix, prefix);
-  end += prefix;
-  for (size_t digit = 0; digit < kDigits; digit++) {
-    end[digit] = "0123456789abcdef"[hash >> (60 - 4 * digit) & 15];
+  constexpr size_t kPrefixLength = sizeof kPrefix - 1;
+  const char* slash = strrchr(path, '/');
+  const size_t folder = slash == nullptr ? 0 : static_cast<size_t>(
+                                                   slash + 1 - path);
+  size_t digits = 1;
+  for (uint32_t rest = owner / 10; rest != 0; rest /= 10) digits++;
+  if (!beside->Allocate(folder + kPrefixLength + digits)) return false;
+  memcpy(beside->data(), path, folder);
+  memcpy(beside->data() + folder, kPrefix, kPrefixLength);
+  char* digit = beside->data() + beside->size();
+  for (uint32_t rest = owner; digits > 0; digits--, rest /= 10) {
+    *--digit = static_cast<char>('0' + rest % 10);
   }
   return true;
 }
 
 // The file beside, created if it is missing and locked. EAGAIN: somebody has
 // it, or has just removed it.
-int LockBeside(const char* path, unsigned permissions, Buffer* beside,
+int LockBeside(const char* path, const FileState& file, Buffer* beside,
                int* locked) {
-  if (!PathBeside(path, beside)) return ENOMEM;
+  if (!PathBeside(path, file.owner, beside)) return ENOMEM;
   // For those who may write the lock file, and for nobody to read.
-  const int writers = static_cast<int>(permissions & 0222);
+  const int writers = file.permissions & 0222;
   constexpr int kFlags = kOpenFlags | O_WRONLY;
   int fd = Open(beside->data(), kFlags | O_CREAT | O_EXCL, writers);
   if (fd != -1) {
@@ -223,7 +220,7 @@ PathGuard::PathGuard(const char* path, Purpose purpose, int patience_ms) {
 
 int PathGuard::Lock(const char* path, Purpose purpose) {
   if (purpose == Purpose::kPath && state_.HasReadersOnly()) {
-    return LockBeside(path, state_.permissions, &beside_path_, &beside_);
+    return LockBeside(path, state_, &beside_path_, &beside_);
   }
   const int error = LockWhole(fd_);
   return error == EAGAIN && purpose == Purpose::kRecord && IsReadLocked(fd_)

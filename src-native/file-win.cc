@@ -188,6 +188,7 @@ int StateOf(HANDLE handle, FileState* state) {
                     : Kind::kRegular;
   state->executable = false;
   state->mount = state->device;
+  state->owner = 0;
   state->permissions = 0;
   return 0;
 }

@@ -26,7 +26,9 @@ struct FileState {
   uint64_t mount;
   Kind kind;
   bool executable;
-  // Who may read and write it, as chmod(2) has it; 0 where that does not matter.
+  // Whose it is, and who may read and write it, as chmod(2) has it; 0 where that
+  // does not matter.
+  uint32_t owner;
   uint16_t permissions;
 
   // Some who may read it may not write it.
@@ -93,8 +95,10 @@ int SetCloseOnExec(int fd, bool on);
 // It is taken on the file that is at the path. Somebody who may only read that
 // file can take a read lock there, which keeps the guard out. So where there
 // are such users, by the file's permissions, the path is guarded by another
-// file, beside it, that nobody can open for reading; it is removed by the last
-// who has it. Both sides see the same permissions, and so the same guard.
+// file, beside it, that nobody can open for reading: one for all files of one
+// owner in the folder, removed by the last who has it, so that one that a
+// killed process leaves does not stay. Both sides see the same owner and
+// permissions, and so the same guard.
 class PathGuard {
  public:
   enum class Purpose {

@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { FileLock } from '../src/index.js';
 import { InstanceLock } from '../src/instance-lock.js';
@@ -21,6 +21,11 @@ sys.stdin.read()`;
   const reader = Program.start('python3', ['-c', script, path], { ...NOBODY, cwd: '/' });
   await reader.says('locked');
   return reader;
+}
+
+/** One for all lock files of this user's in the folder. */
+function besideOf(path: string): string {
+  return join(dirname(path), `.holdfast-${process.getuid?.()}`);
 }
 
 function leftIn(path: string): string[] {
@@ -61,9 +66,7 @@ needs('python3', 'root')('nor a record from being taken out by a detach', async 
 test('a file beside that is somebody’s is not taken for the guard', async () => {
   const path = lockPath();
   const lock = FileLock.acquireSync(path, { permissions: 0o644, keepFile: false });
-  // Its name is known: the hash of the lock's.
-  const name = `.holdfast-${fnv1a('test.lock')}`;
-  const beside = `${dirname(path)}/${name}`;
+  const beside = besideOf(path);
   writeFileSync(beside, 'mine');
   expect(() => lock.releaseSync()).toThrow(
     expect.objectContaining({ code: 'EEXIST', syscall: 'unlink' }),
@@ -76,15 +79,7 @@ test('a file beside that is somebody’s is not taken for the guard', async () =
 
 test('one that a killed process left is used, and goes', () => {
   const path = lockPath();
-  writeFileSync(`${dirname(path)}/.holdfast-${fnv1a('test.lock')}`, '');
+  writeFileSync(besideOf(path), '');
   FileLock.acquireSync(path, { permissions: 0o644, keepFile: false }).releaseSync();
   expect(leftIn(path)).toEqual([]);
 });
-
-function fnv1a(text: string): string {
-  let hash = 0xcbf29ce484222325n;
-  for (const byte of Buffer.from(text)) {
-    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
-  }
-  return hash.toString(16).padStart(16, '0');
-}
