@@ -154,6 +154,31 @@ describe('limits and signals', () => {
   });
 });
 
+describe('what is full or shared', () => {
+  same(
+    {
+      'on a full disk the command runs, so that it can make room': {
+        script: `mkdir fs; unshare -m sh -c 'mount -t tmpfs -o size=4k none fs && head -c 8192 /dev/zero >fs/fill;
+          lock fs/a.lock sh -c "rm fs/fill; echo got"' 2>/dev/null`,
+        prints: 'got\n',
+      },
+    },
+    'root',
+    'unshare',
+  );
+  same({
+    'where no file may grow as well': {
+      script: 'ulimit -f 0; lock f echo got 2>/dev/null',
+      prints: 'got\n',
+    },
+    'a sibling on the same standard error is not cut short': {
+      script: `flock f sh -c ': >held; sleep 0.5' & until [ -e held ]; do :; done
+        { sh -c 'head -c 1048576 /dev/zero >&2' & lock -w 9 f true; wait; } 2>&1 >out | tr -dc '\\0' | wc -c`,
+      prints: '1048576\n',
+    },
+  });
+});
+
 // `next-id` and `elect` run their commands in the same way.
 const RUNNERS: [string, (folder: string) => string[]][] = [
   ['run', (folder) => ['run', join(folder, 'f')]],
