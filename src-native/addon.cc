@@ -161,6 +161,11 @@ Napi::Value Descriptor(const Napi::CallbackInfo& info) {
                 entry == nullptr || !kHasDescriptors ? -1 : entry->fd);
 }
 
+Napi::Value Owner(const Napi::CallbackInfo& info) {
+  const Entry* entry = EntryAt(info);
+  return Number(info, entry == nullptr ? 0 : entry->file.owner);
+}
+
 int TryLockEntry(Entry* entry, Held mode) {
   const int operation = mode == Held::kExclusive ? LOCK_EX
                         : mode == Held::kShared  ? LOCK_SH
@@ -535,6 +540,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   Export<Owns>(exports, "owns", self);
   Export<Traits>(exports, "traits", self);
   Export<Descriptor>(exports, "descriptor", self);
+  Export<Owner>(exports, "owner", self);
   Export<TryLock>(exports, "tryLock", self);
   Export<Compare>(exports, "compare", self);
   Export<SameFile>(exports, "sameFile", self);

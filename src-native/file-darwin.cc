@@ -26,7 +26,7 @@ int Convert(int result, const struct stat& buffer, FileState* state) {
   state->size = static_cast<uint64_t>(buffer.st_size);
   state->executable = (buffer.st_mode & 0111) != 0;
   state->mount = 0;
-  state->owner = 0;
+  state->owner = buffer.st_uid;
   state->permissions = 0;
   state->kind = S_ISREG(buffer.st_mode)   ? Kind::kRegular
                 : S_ISDIR(buffer.st_mode) ? Kind::kDirectory

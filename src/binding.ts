@@ -44,6 +44,8 @@ export interface NativeBinding {
   traits(id: number): number;
   /** -1 for a dead id, and on Windows. */
   descriptor(id: number): number;
+  /** The user that owned the file when it was opened; 0 on Windows. */
+  owner(id: number): number;
   /** An errno. Refused, a lock that was held in another mode is gone. */
   tryLock(id: number, mode: NativeMode | typeof UNLOCKED): number;
   /** The file's size if the path leads to it, `-ESTALE` if not, or `-errno`. */

@@ -1,4 +1,3 @@
-import { fstatSync } from 'node:fs';
 import { IS_DIRECTORY, IS_READ_ONLY, type NativeBinding } from './binding.js';
 import { errnoOf, LockLostError, LockStateError, systemError } from './errors.js';
 import type { Request } from './options.js';
@@ -126,22 +125,13 @@ function publish(request: Request, id: number, size: number): Held | null {
 function refuseForeignOwner(native: NativeBinding, path: FilePath, { id }: Held): void {
   const self = process.geteuid?.();
   if (self === undefined) return;
-  const uid = ownerOf(native.descriptor(id), path);
+  const uid = native.owner(id);
   if (uid === self || uid === 0) return;
   const file = pathText(path);
   throw new LockStateError(
     path,
     `no data is written into ${file}: it belongs to user ${uid}, who could read it; use a folder that is not open to others, or, for data that anybody may read, permissions: 0o644`,
   );
-}
-
-function ownerOf(fd: number, path: FilePath): number {
-  try {
-    return fstatSync(fd).uid;
-  } catch (error) {
-    // With the path, and by a name where libuv knows none.
-    throw systemError(-((error as NodeJS.ErrnoException).errno ?? 0), 'fstat', path);
-  }
 }
 
 function noRecord(path: FilePath, reason: string): LockStateError {
