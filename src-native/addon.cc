@@ -206,7 +206,7 @@ Napi::Value SameFile(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Read(const Napi::CallbackInfo& info) {
-  const Entry* entry = EntryAt(info);
+  Entry* entry = EntryAt(info);
   if (entry == nullptr) return Number(info, -EBADF);
   Buffer content;
   size_t length;
@@ -220,6 +220,7 @@ Napi::Value Read(const Napi::CallbackInfo& info) {
     error = ReadContent(entry->fd, content.data(), kRecordLimit + 1, &length);
   }
   if (error != 0) return Number(info, -error);
+  entry->content = HashOf(content.data(), length);
   napi_value text;
   if (napi_create_string_utf8(info.Env(), content.data(), length, &text) !=
       napi_ok) {
@@ -378,6 +379,7 @@ Napi::Value Replace(const Napi::CallbackInfo& info) {
   }
   entry->fd = opened.fd;
   entry->file = opened.state;
+  entry->content = HashOf(text.data(), text.size());
   entry->held = Held::kExclusive;
   return Add(info, entry);
 }

@@ -3,6 +3,7 @@
 #define HOLDFAST_BUFFER_H_
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,15 @@ class Buffer {
   char* data_ = nullptr;
   size_t size_ = 0;
 };
+
+// FNV-1a: to know a content again, not to vouch for it.
+inline uint64_t HashOf(const char* bytes, size_t size) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (size_t index = 0; index < size; index++) {
+    hash = (hash ^ static_cast<unsigned char>(bytes[index])) * 0x100000001b3;
+  }
+  return hash;
+}
 
 }  // namespace holdfast
 

@@ -103,13 +103,14 @@ int LockWhole(int fd) {
   return errno == EACCES ? EAGAIN : errno;  // fcntl(2): either may mean held
 }
 
-// Whether it is a read lock that a write lock would have to wait for.
-bool IsReadLocked(int fd) {
+// The kind of lock that a write lock would have to wait for: F_RDLCK, F_WRLCK,
+// or F_UNLCK for none. With a write lock on all of the file there is no other.
+int LockInTheWay(int fd) {
   calls::FileLock whole = {};
   whole.l_type = F_WRLCK;
   whole.l_whence = SEEK_SET;
-  return calls::Control(fd, F_OFD_GETLK, &whole) == 0 &&
-         whole.l_type == F_RDLCK;
+  return calls::Control(fd, F_OFD_GETLK, &whole) == 0 ? whole.l_type
+                                                      : F_WRLCK;
 }
 
 // `.holdfast-` and the number of the owner of the lock file.
@@ -131,34 +132,29 @@ bool PathBeside(const char* path, uint32_t owner, Buffer* beside) {
   return true;
 }
 
-// The file beside, created if it is missing and locked. EAGAIN: somebody has
-// it, or has just removed it.
-int LockBeside(const char* path, const FileState& file, Buffer* beside,
-               int* locked) {
-  if (!PathBeside(path, file.owner, beside)) return ENOMEM;
-  // For those who may write the lock file, and for nobody to read.
-  const int writers = file.permissions & 0222;
-  constexpr int kFlags = kOpenFlags | O_WRONLY;
-  int fd = Open(beside->data(), kFlags | O_CREAT | O_EXCL, writers);
-  if (fd != -1) {
-    // What the umask has taken off. Only whoever made it may.
-    fchmod(fd, static_cast<mode_t>(writers));
-  } else {
-    if (errno != EEXIST) return errno;
-    fd = Open(beside->data(), kFlags, 0);
-    if (fd == -1) return errno == ENOENT ? EAGAIN : errno;
-  }
+// Whether it can have been made for this: empty, and of one who could do worse.
+bool IsGuard(const FileState& state, const FileState& file) {
+  const bool ours = state.owner == file.owner || state.owner == 0 ||
+                    state.owner == geteuid();
+  return state.kind == Kind::kRegular && state.size == 0 && ours;
+}
+
+// Locks the file beside, if it is there and of ours. ENOENT: there is none.
+// EAGAIN: somebody has it, or has just removed it.
+int LockExistingBeside(const char* beside, const FileState& file,
+                       int* locked) {
   FileState state;
-  FileState at_path;
-  int error = StateOfDescriptor(fd, &state);
-  // Not ours, whoever made it.
-  if (error == 0 && (state.kind != Kind::kRegular || state.size != 0)) {
-    error = EEXIST;
-  }
-  if (error == 0) error = LockWhole(fd);
+  int error = StateOfPath(beside, &state);
+  if (error == 0 && !IsGuard(state, file)) error = ENOENT;
+  if (error != 0) return error;
+  const int fd = Open(beside, kOpenFlags | O_WRONLY, 0);
+  if (fd == -1) return EAGAIN;
+  FileState opened;
+  error = LockWhole(fd);
+  if (error == 0) error = StateOfDescriptor(fd, &opened);
   // Whoever had it before removes it with its lock.
-  if (error == 0) error = StateOfPath(beside->data(), &at_path);
-  if (error == ENOENT || (error == 0 && !at_path.SameFile(state))) {
+  if (error == 0) error = StateOfPath(beside, &state);
+  if (error == ENOENT || (error == 0 && !state.SameFile(opened))) {
     error = EAGAIN;
   }
   if (error == 0) {
@@ -167,6 +163,21 @@ int LockBeside(const char* path, const FileState& file, Buffer* beside,
     CloseDescriptor(fd);
   }
   return error;
+}
+
+// The same, made if it is missing: for those who may write the lock file, and
+// for nobody to read.
+int LockBeside(const char* beside, const FileState& file, int* locked) {
+  const int writers = file.permissions & 0222;
+  const int fd = Open(beside, kOpenFlags | O_WRONLY | O_CREAT | O_EXCL,
+                      writers);
+  if (fd != -1) {
+    // What the umask has taken off.
+    fchmod(fd, static_cast<mode_t>(writers));
+    CloseDescriptor(fd);
+  }
+  // With a file that is not ours there, or no room for one, there is no guard.
+  return LockExistingBeside(beside, file, locked) == 0 ? 0 : EAGAIN;
 }
 
 }  // namespace
@@ -209,32 +220,38 @@ PathGuard::PathGuard(const char* path, Purpose purpose, int patience_ms) {
       if (error_ == 0 && at_path.SameFile(state_)) return;
       if (error_ == 0) error_ = EAGAIN;
     }
-    CloseDescriptor(fd_);
-    fd_ = -1;
-    if (beside_ != -1) CloseDescriptor(beside_);
-    beside_ = -1;
+    Unlock();
     if (error_ != EAGAIN || waited >= patience_ms) return;
     SleepMilliseconds(1);
   }
 }
 
 int PathGuard::Lock(const char* path, Purpose purpose) {
-  if (purpose == Purpose::kPath && state_.HasReadersOnly()) {
-    return LockBeside(path, state_, &beside_path_, &beside_);
-  }
   const int error = LockWhole(fd_);
-  return error == EAGAIN && purpose == Purpose::kRecord && IsReadLocked(fd_)
-             ? 0
-             : error;
+  const bool read_locked = error == EAGAIN && LockInTheWay(fd_) == F_RDLCK;
+  if (purpose == Purpose::kRecord) return read_locked ? 0 : error;
+  if (error != 0 && !read_locked) return error;
+  if (!PathBeside(path, state_.owner, &beside_path_)) return ENOMEM;
+  if (error == 0) {
+    const int beside = LockExistingBeside(beside_path_.data(), state_,
+                                          &beside_);
+    return beside == EAGAIN ? EAGAIN : 0;
+  }
+  const int beside = LockBeside(beside_path_.data(), state_, &beside_);
+  return beside == 0 && LockInTheWay(fd_) == F_WRLCK ? EAGAIN : beside;
 }
 
-PathGuard::~PathGuard() {
-  // An empty file of this name, made for this (LockBeside). Still locked, so
-  // that nobody removes the file of the next.
+void PathGuard::Unlock() {
+  // An empty file of this name, made for this (IsGuard). Still locked, so that
+  // nobody removes the file of the next.
   if (beside_ != -1) unlink(beside_path_.data());
   if (beside_ != -1) CloseDescriptor(beside_);
   if (fd_ != -1) CloseDescriptor(fd_);
+  beside_ = -1;
+  fd_ = -1;
 }
+
+PathGuard::~PathGuard() { Unlock(); }
 
 int RemoveIfSame(const char* path, const FileState& file, int patience_ms) {
   PathGuard guard(path, PathGuard::Purpose::kPath, patience_ms);

@@ -15,6 +15,8 @@
 namespace holdfast {
 namespace {
 
+constexpr int kOpenTries = 5;
+
 // By its first byte, which no program has: empty, JSON, a pid, newlines.
 bool LooksLikeRecord(int fd) {
   char first = '\n';
@@ -24,26 +26,39 @@ bool LooksLikeRecord(int fd) {
          (first >= '0' && first <= '9');
 }
 
-}  // namespace
-
-int OpenLockFile(const char* path, int permissions, OpenedFile* opened) {
-  opened->read_only = false;
+// In the way that is possible; `read_only` if that is for reading alone. Where
+// nothing is, it returns the first refusal, which tells more, and errno has the
+// last one.
+int OpenOnce(const char* path, int permissions, int* fd, bool* read_only) {
+  *read_only = false;
   const int create = permissions < 0 ? 0 : O_CREAT;
-  int fd = Open(path, kOpenFlags | O_RDWR | create, permissions);
-  int error = fd == -1 ? errno : 0;
+  *fd = Open(path, kOpenFlags | O_RDWR | create, permissions);
+  const int error = *fd == -1 ? errno : 0;
   if (error == EACCES) {
     // A sticky folder with fs.protected_regular refuses O_CREAT on a file of
     // another user even where the file itself may be written: proc_sys_fs(5).
-    fd = Open(path, kOpenFlags | O_RDWR, 0);
+    *fd = Open(path, kOpenFlags | O_RDWR, 0);
   }
-  if (fd == -1 && (error == EACCES || error == EROFS || error == EISDIR ||
-                   error == ETXTBSY || error == EPERM)) {
+  if (*fd == -1 && (error == EACCES || error == EROFS || error == EISDIR ||
+                    error == ETXTBSY || error == EPERM)) {
     // Not to be written by us, a read-only file system, a directory, a
     // running program, an immutable file. flock(2) works on a descriptor of
-    // any access mode (but for NFS); where this fails too, the first refusal
-    // tells more.
-    fd = Open(path, kOpenFlags | O_RDONLY, 0);
-    opened->read_only = true;
+    // any access mode (but for NFS).
+    *fd = Open(path, kOpenFlags | O_RDONLY, 0);
+    *read_only = true;
+  }
+  return *fd == -1 ? error : 0;
+}
+
+}  // namespace
+
+int OpenLockFile(const char* path, int permissions, OpenedFile* opened) {
+  int fd = -1;
+  int error = EACCES;
+  // A refusal of a file that is gone by the next look says nothing of the path.
+  for (int tries = 0; fd == -1 && tries < kOpenTries; tries++) {
+    error = OpenOnce(path, permissions, &fd, &opened->read_only);
+    if (error == ENOENT || errno != ENOENT) break;
   }
   if (fd == -1) return error;
   error = StateOfDescriptor(fd, &opened->state);

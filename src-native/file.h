@@ -31,10 +31,6 @@ struct FileState {
   uint32_t owner;
   uint16_t permissions;
 
-  // Some who may read it may not write it.
-  bool HasReadersOnly() const {
-    return (permissions & 0444 & ~((permissions & 0222) << 1)) != 0;
-  }
   bool SameFile(const FileState& other) const {
     return device == other.device && inode == other.inode;
   }
@@ -92,13 +88,16 @@ int SetCloseOnExec(int fd, bool on);
 //   3. A unlinks the path, and with it B's file.
 //   4. C creates a third file and locks it: B and C both hold.
 //
-// It is taken on the file that is at the path. Somebody who may only read that
-// file can take a read lock there, which keeps the guard out. So where there
-// are such users, by the file's permissions, the path is guarded by another
-// file, beside it, that nobody can open for reading: one for all files of one
-// owner in the folder, removed by the last who has it, so that one that a
-// killed process leaves does not stay. Both sides see the same owner and
-// permissions, and so the same guard.
+// It is a write lock on the file that is at the path. Somebody who may only
+// read that file can take a read lock there, as none of ours does, and keep the
+// guard out. Only then the guard is another file, beside it, that nobody can
+// open for reading: one for all files of an owner in the folder, which is gone
+// again when it is not used. Two who guard in different ways see each other:
+//   1. A, kept out by a reader, makes and locks the file beside; then it looks
+//      whether the file at the path has a write lock.
+//   2. B locks the file at the path; then it looks whether there is a file
+//      beside that is locked.
+//   3. Whoever comes second sees the first, and tries again.
 class PathGuard {
  public:
   enum class Purpose {
@@ -121,6 +120,7 @@ class PathGuard {
 
  private:
   int Lock(const char* path, Purpose purpose);
+  void Unlock();
 
   int fd_ = -1;
   int error_ = 0;

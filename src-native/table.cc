@@ -42,9 +42,17 @@ int LookIfUntouched(int fd, const Entry& entry, bool* untouched) {
   if (entry.record.size() != 0) {
     return LookForRecord(fd, entry.record, untouched);
   }
-  FileState now;
-  const int error = StateOfDescriptor(fd, &now);
-  *untouched = error == 0 && now.size == entry.file.size;
+  // What was there when it was read, or nothing.
+  Buffer content;
+  size_t length = 0;
+  const size_t size = static_cast<size_t>(entry.file.size);
+  *untouched = false;
+  if (size > kRecordLimit) return 0;
+  if (!content.Allocate(size + 1)) return ENOMEM;
+  const int error = ReadContent(fd, content.data(), size + 1, &length);
+  *untouched =
+      error == 0 && length == size &&
+      (size == 0 || HashOf(content.data(), length) == entry.content);
   return error;
 }
 

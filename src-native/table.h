@@ -38,6 +38,8 @@ struct Entry {
   Held held = Held::kNot;
   FileState file{};  // its size as of the last comparison or write
   Buffer path;
+  // Of the content that TypeScript was given last.
+  uint64_t content = 0;
   // What this lock wrote into the file, and what it is to leave there; the
   // first is empty where it wrote nothing.
   Buffer record;

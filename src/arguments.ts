@@ -49,6 +49,10 @@ export function checkFilePath(path: unknown, name = 'path'): FilePath {
     );
   }
   if (typeof text !== 'string') return resolveBytes(text);
+  // Encoded, it would be the name of another file; Windows takes it as it is.
+  if (sep === '/' && /\p{Surrogate}/u.test(text)) {
+    throw argumentError('ERR_INVALID_ARG_VALUE', name, 'without unpaired surrogates', text);
+  }
   const resolved = sep === '/' && text[0] === '/' && !UNRESOLVED.test(text);
   return resolved ? text : keepBytesOfFolder(text, resolve(text));
 }
@@ -94,6 +98,19 @@ export function checkOptions<T extends object>(
     if (!known.has(key) && Object.hasOwn(options, key)) throw unknownOption(name, key, known);
   }
   return options;
+}
+
+/** What is given of the `known` options; a class may have them as getters. */
+export function givenOptions<T extends object>(
+  options: T | undefined,
+  known: ReadonlySet<string>,
+): Partial<T> {
+  const given: Partial<T> = {};
+  for (const name of known as ReadonlySet<keyof T & string>) {
+    const value = options?.[name];
+    if (value !== undefined) given[name] = value;
+  }
+  return given;
 }
 
 /**

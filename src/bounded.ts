@@ -10,26 +10,31 @@ const GROWTH = 8;
  * The first `limit` bytes of a file, or of what an open descriptor has yet to
  * give. Others decide how long a file is that they may write, or a process
  * that they may start, so nothing of theirs is read in any other way. To see
- * whether there is more, ask for one byte more than is wanted.
+ * whether there is more, ask for one byte more than is wanted. Once `isSpent`
+ * says so nothing more is read: some tables take the kernel long.
  */
-export function readBounded(file: string | Buffer | number, limit: number): Buffer {
-  if (typeof file === 'number') return readFrom(file, limit);
+export function readBounded(
+  file: string | Buffer | number,
+  limit: number,
+  isSpent: () => boolean = () => false,
+): Buffer {
+  if (typeof file === 'number') return readFrom(file, limit, isSpent);
   const fd = openSync(file, FLAGS);
   try {
-    return readFrom(fd, limit);
+    return readFrom(fd, limit, isSpent);
   } finally {
     closeSync(fd);
   }
 }
 
-function readFrom(fd: number, limit: number): Buffer {
+function readFrom(fd: number, limit: number, isSpent: () => boolean): Buffer {
   let bytes = Buffer.allocUnsafe(Math.min(limit, FIRST_BYTES));
   let length = 0;
   for (;;) {
     // A short read is no end: of /proc, each gives at most a page.
     const read = readSync(fd, bytes, length, bytes.length - length, null);
     length += read;
-    if (read === 0 || length === limit) return bytes.subarray(0, length);
+    if (read === 0 || length === limit || isSpent()) return bytes.subarray(0, length);
     if (length < bytes.length) continue;
     const larger = Buffer.allocUnsafe(Math.min(limit, length * GROWTH));
     bytes.copy(larger, 0, 0, length);

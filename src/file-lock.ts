@@ -1,6 +1,6 @@
 import { acquire, acquireSync, tryAcquire } from './acquire.js';
 import { adopt } from './adopt.js';
-import { argumentError, checkInteger, checkOptions } from './arguments.js';
+import { argumentError, checkInteger, checkOptions, givenOptions } from './arguments.js';
 import {
   EXCLUSIVE,
   IS_DIRECTORY,
@@ -331,9 +331,11 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   /** A process that was handed the lock may have released it, or taken it over. */
   #checkRecord(): void {
     const size = comparePath(this.#request(), this.#id);
-    const { owner, token } = readRecord(this.#request(), this.#id, size);
-    if (owner === null || (isOwn(owner) && token === this.token)) return;
-    throw new LockLostError(this.path, `${this.path} has the record of pid ${owner.pid} by now`);
+    const { ours, owner, token } = readRecord(this.#request(), this.#id, size);
+    const isStill = owner === null || (isOwn(owner) && token === this.token);
+    if (ours && isStill) return;
+    const what = owner === null ? 'content of another program' : `the record of pid ${owner.pid}`;
+    throw new LockLostError(this.path, `${this.path} has ${what} by now`);
   }
 
   #publishAgain(): void {
@@ -367,10 +369,10 @@ export interface FileLocker extends Locker {
 
 /** A {@link Locker} of real file locks, with `options` as defaults. */
 export function fileLocker(options?: FileLockOptions<object>): FileLocker {
-  checkOptions(options, FILE_LOCK_OPTIONS);
+  const defaults = givenOptions(checkOptions(options, FILE_LOCK_OPTIONS), FILE_LOCK_OPTIONS);
   return {
     acquire: async (path, acquireOptions) =>
-      FileLock.acquire<object>(path, withDefaults(options, acquireOptions)),
+      FileLock.acquire<object>(path, withDefaults(defaults, acquireOptions)),
   };
 }
 
@@ -380,6 +382,5 @@ export function withDefaults<O extends object>(
   options?: AcquireOptions<object>,
 ): O {
   const checked = checkOptions(options, ACQUIRE_OPTIONS);
-  const given = Object.entries(checked).filter(([, value]) => value !== undefined);
-  return { ...defaults, ...Object.fromEntries(given) } as O;
+  return { ...defaults, ...givenOptions(checked, ACQUIRE_OPTIONS) } as O;
 }

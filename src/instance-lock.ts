@@ -7,6 +7,7 @@ import {
   checkMilliseconds,
   checkOneOf,
   checkOptions,
+  givenOptions,
   optionNames,
 } from './arguments.js';
 import { isLockError, LockHeldError, LockLostError, LockStateError, setName } from './errors.js';
@@ -121,8 +122,11 @@ interface Checked {
 
 /** `unknown`: of any user's fields, and whatever callers without types pass. */
 function check(options: unknown): Checked {
-  const { name, timeout, onStale, force, record, ...rest } = checkOptions(
-    options as (InstanceLockOptions<object> & AcquireOptions<object>) | undefined,
+  const { name, timeout, onStale, force, record, ...rest } = givenOptions(
+    checkOptions(
+      options as (InstanceLockOptions<object> & AcquireOptions<object>) | undefined,
+      INSTANCE_OPTIONS,
+    ),
     INSTANCE_OPTIONS,
   );
   if (name !== undefined && typeof name !== 'string') {
@@ -360,9 +364,9 @@ export class InstanceLock<T extends object = Record<string, unknown>>
 
 /** A {@link Locker} of instance locks, with `options` as defaults. */
 export function instanceLocker(options?: InstanceLockOptions<object>): Locker {
-  checkOptions(options, INSTANCE_OPTIONS);
+  const defaults = givenOptions(checkOptions(options, INSTANCE_OPTIONS), INSTANCE_OPTIONS);
   return {
     acquire: async (path, acquireOptions) =>
-      InstanceLock.acquire<object>(path, withDefaults(options, acquireOptions)),
+      InstanceLock.acquire<object>(path, withDefaults(defaults, acquireOptions)),
   };
 }

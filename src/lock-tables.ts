@@ -67,18 +67,24 @@ const STATUS_LIMIT = 64 * 1024;
 const TABLE_LIMIT = 1024 * 1024;
 const MOUNTS_LIMIT = 4 * 1024 * 1024;
 
+// On a machine that is busy with something else the time passes by itself.
+const PATIENCE = 10;
+
 /**
  * What a look through /proc may cost: at most so many descriptors of one
- * process, and so much time. Behind that it says less, and `cut` that it does.
+ * process, and so many milliseconds of the processor's time. Behind that it
+ * says less, and `cut` that it does.
  */
 export class Budget {
   readonly descriptors: number;
-  readonly #end: number;
   cut = false;
+  readonly #milliseconds: number;
+  readonly #began = performance.now();
+  readonly #used = usedMilliseconds();
 
   constructor(descriptors: number, milliseconds: number) {
     this.descriptors = descriptors;
-    this.#end = performance.now() + milliseconds;
+    this.#milliseconds = milliseconds;
   }
 
   /** The same without a limit of time, for what is one process and no search. */
@@ -88,10 +94,18 @@ export class Budget {
 
   /** Whether the time is up. */
   isSpent(): boolean {
-    if (performance.now() < this.#end) return false;
+    const passed = performance.now() - this.#began;
+    if (passed < this.#milliseconds) return false;
+    const used = usedMilliseconds() - this.#used;
+    if (used < this.#milliseconds && passed < PATIENCE * this.#milliseconds) return false;
     this.cut = true;
     return true;
   }
+}
+
+function usedMilliseconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 /**
@@ -99,12 +113,15 @@ export class Budget {
  * cannot be had. A generator of these can be run both ways: at once, for the
  * error of a refusal, and with pauses for others, for `inspect`.
  */
-export type Look = { text: string; limit: number } | { list: string; limit: number };
+export type Look =
+  | { text: string; limit: number; budget?: Budget }
+  | { list: string; limit: number };
 export type Walk<R> = Generator<Look, R, string | string[] | null>;
 
 function answer(look: Look): string | string[] | null {
   try {
-    if ('text' in look) return readBounded(look.text, look.limit).toString();
+    if ('text' in look)
+      return readBounded(look.text, look.limit, () => look.budget?.isSpent() === true).toString();
     return listBounded(look.list, look.limit);
   } catch {
     return null;
@@ -146,8 +163,10 @@ export function* list(path: string, limit: number): Walk<string[] | null> {
 
 /** The table of all locks; where it is longer than is read, the budget is cut. */
 export function* lockTable(budget: Budget): Walk<string | null> {
-  const table = yield* text('/proc/locks', TABLE_LIMIT);
-  if (table === null || table.length < TABLE_LIMIT) return table;
+  const table = yield { text: '/proc/locks', limit: TABLE_LIMIT, budget };
+  if (typeof table !== 'string') return null;
+  // The kernel gives a page at each read, and looks for it from the beginning.
+  if (table.length < TABLE_LIMIT && !budget.cut) return table;
   budget.cut = true;
   return table.slice(0, table.lastIndexOf('\n') + 1);
 }

@@ -103,8 +103,11 @@ function publish(request: Request, id: number, size: number): Held | null {
   held.previous = toOwnerRecord<object>(content);
   // First: where it cannot grow, nothing is removed that says so.
   held.token = mode === 'shared' ? content.token : nextToken(content.token, path);
-  if (!request.keepFile && content.ours && (traits & FIXED) === 0) native.removeAtEnd(id);
-  if (mode === 'shared') return held;
+  const removes = !request.keepFile && content.ours && (traits & FIXED) === 0;
+  if (mode === 'shared') {
+    if (removes) native.removeAtEnd(id);
+    return held;
+  }
   if (!content.ours && request.recordWanted) {
     throw noRecord(path, 'it has content that is not a lock record, which is left alone');
   }
@@ -112,6 +115,8 @@ function publish(request: Request, id: number, size: number): Held | null {
   held.record = request.record;
   held.since = Date.now();
   writeRecordIfPossible(request, held, request.dataText, false);
+  // Not before: a call that is refused leaves the file as it was.
+  if (removes) native.removeAtEnd(id);
   // The record has to be in the file before it is clear that the file is the
   // one at the path, or a newcomer might read an old token there.
   return comparePath(request, id) < 0 ? null : held;

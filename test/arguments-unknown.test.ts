@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -112,5 +112,31 @@ test('a request may have fields of its own, but none that is nearly one of ours'
       code: 'ERR_INVALID_ARG_VALUE',
       message: expect.stringContaining('did you mean "ttl"'),
     }),
+  );
+});
+
+test('options of a class, with getters, are heeded by lockers and instances as well', async () => {
+  class Settings {
+    get timeout(): number {
+      return 20;
+    }
+    get keepFile(): boolean {
+      return true;
+    }
+  }
+  const path = join(testFolder(), 'a.lock');
+  using _lock = FileLock.acquireSync(path);
+  const late = { code: 'ERR_LOCK_TIMEOUT' };
+  await expect(fileLocker().acquire(path, new Settings() as never)).rejects.toMatchObject(late);
+  await expect(fileLocker(new Settings()).acquire(path)).rejects.toMatchObject(late);
+  const other = join(testFolder(), 'b.lock');
+  const instance = await InstanceLock.acquire(other, new Settings());
+  await instance.release();
+  expect(existsSync(other)).toBe(true);
+});
+
+test('a path with half a character is refused: it would be that of another file', () => {
+  expect(() => FileLock.acquireSync('/tmp/\ud800x')).toThrow(
+    expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE' }),
   );
 });

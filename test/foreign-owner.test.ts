@@ -87,3 +87,14 @@ describe('in a file of another user', () => {
     await expect(other.acquire('a', `${path}.own`, { data })).rejects.toMatchObject(refusal);
   });
 });
+
+needs('root')('a refusal leaves the file as it was', () => {
+  const path = lockPath();
+  writeFileSync(path, '', { mode: 0o666 });
+  chownSync(path, 65534, 65534);
+  const options = { keepFile: false, data: { secret: 1 } };
+  expect(() => FileLock.acquireSync(path, options)).toThrow(
+    expect.objectContaining({ code: 'ERR_LOCK_STATE' }),
+  );
+  expect(readFileSync(path, 'utf8')).toBe('');
+});

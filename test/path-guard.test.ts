@@ -1,6 +1,14 @@
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { expect, test } from 'vitest';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
 import { FileLock } from '../src/index.js';
 import { InstanceLock } from '../src/instance-lock.js';
 import { lockPath } from './support/folder.js';
@@ -63,18 +71,43 @@ needs('python3', 'root')('nor a record from being taken out by a detach', async 
   await reader.end();
 });
 
-test('a file beside that is somebody’s is not taken for the guard', async () => {
-  const path = lockPath();
-  const lock = FileLock.acquireSync(path, { permissions: 0o644, keepFile: false });
-  const beside = besideOf(path);
-  writeFileSync(beside, 'mine');
-  expect(() => lock.releaseSync()).toThrow(
-    expect.objectContaining({ code: 'EEXIST', syscall: 'unlink' }),
+const ODD: [string, (beside: string) => void][] = [
+  ['with content', (beside) => writeFileSync(beside, 'mine')],
+  ['a folder', (beside) => mkdirSync(beside)],
+  ['a symlink', (beside) => symlinkSync('nowhere', beside)],
+  [
+    'of another user',
+    (beside) => {
+      writeFileSync(beside, '');
+      chownSync(beside, 65534, 65534);
+    },
+  ],
+];
+
+describe.each(ODD)('a file beside %s', (_, make) => {
+  needs('root')('is no guard: it stays, and nobody waits for it', () => {
+    const path = lockPath();
+    make(besideOf(path));
+    const lock = FileLock.acquireSync(path, { permissions: 0o644, keepFile: false });
+    const began = performance.now();
+    lock.releaseSync();
+    expect(performance.now() - began).toBeLessThan(50);
+    expect(leftIn(path)).toEqual([basename(besideOf(path))]);
+  });
+
+  needs('python3', 'root')(
+    'with a reader’s lock as well the lock is free all the same',
+    async () => {
+      const path = lockPath();
+      make(besideOf(path));
+      const lock = FileLock.acquireSync(path, { permissions: 0o644, keepFile: false });
+      const reader = await readLocked(path);
+      lock.releaseSync();
+      expect(leftIn(path)).toContain(basename(besideOf(path)));
+      FileLock.acquireSync(path).releaseSync();
+      await reader.end();
+    },
   );
-  expect(readFileSync(beside, 'utf8')).toBe('mine');
-  expect(existsSync(path)).toBe(true);
-  // And free, all the same.
-  FileLock.acquireSync(path).releaseSync();
 });
 
 test('one that a killed process left is used, and goes', () => {

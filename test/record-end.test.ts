@@ -220,3 +220,20 @@ test('content that somebody has written meanwhile is left as it is', () => {
     rmSync(path);
   }
 });
+
+test('nor is it overwritten by an update, or removed by a shared holder of the same size', () => {
+  const path = lockPath();
+  const lock = FileLock.acquireSync(path, { data: { a: 1 } });
+  writeFileSync(path, 'my notes');
+  expect(() => lock.update({ a: 2 })).toThrow(expect.objectContaining({ code: 'ERR_LOCK_LOST' }));
+  lock.releaseSync();
+  expect(readFileSync(path, 'utf8')).toBe('my notes');
+  rmSync(path);
+
+  FileLock.acquireSync(path).releaseSync();
+  const { length } = readFileSync(path, 'utf8');
+  const shared = FileLock.acquireSync(path, { mode: 'shared', keepFile: false });
+  writeFileSync(path, 'n'.repeat(length));
+  shared.releaseSync();
+  expect(readFileSync(path, 'utf8')).toBe('n'.repeat(length));
+});

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { FileLock, withLock } from '../src/index.js';
-import { lockPath } from './support/folder.js';
+import { withNextId } from '../src/next-id.js';
+import { lockPath, testFolder } from './support/folder.js';
 import { runScript } from './support/script.js';
 import { expectWarning } from './support/setup.js';
 
@@ -125,4 +126,18 @@ describe('code that waits for a lock that is held around it', () => {
     );
     expect({ reports, code, stderr }).toEqual({ reports: [0], code: 0, stderr: '' });
   });
+});
+
+test('withNextId inside of withNextId on one folder is warned of as well', async () => {
+  const folder = testFolder();
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  const warning = warned();
+  const { signal } = controller;
+  const ended = expect(
+    withNextId(folder, () => withNextId(folder, { signal }, () => {})),
+  ).rejects.toBe(reason);
+  expect(await warning).toMatchObject({ code: 'HOLDFAST_WAITS_FOR_ITSELF' });
+  controller.abort(reason);
+  await ended;
 });

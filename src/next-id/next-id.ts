@@ -1,11 +1,12 @@
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { argumentError, checkInteger } from '../arguments.js';
 import { isLockError, LockLostError, LockTimeoutError } from '../errors.js';
-import { FileLock, type HeldLock } from '../file-lock.js';
+import { FileLock, type HeldLock, internalsOf } from '../file-lock.js';
 import { makeFolders } from '../folders.js';
 import { printable } from '../holder.js';
 import type { FileLockOptions } from '../options.js';
 import { type FilePath, joinPath, pathText } from '../paths.js';
+import { runInside } from '../self-wait.js';
 import { whileHeld } from '../with-lock.js';
 import { raiseCounter, readCounter } from './counter.js';
 import { idsInNames, padded, type UsedIds } from './ids-in-names.js';
@@ -75,6 +76,9 @@ type Acquire = (
   path: FilePath,
   options: Pick<FileLockOptions, 'timeout' | 'signal'>,
 ) => Promise<HeldLock>;
+
+// What a lock of ours puts beside its file for a moment (src-native/file.h).
+const OWN = '.holdfast-';
 
 /** A lock on a file whose path need not be UTF-8. */
 export function acquireFile(path: FilePath, options: FileLockOptions): Promise<FileLock> {
@@ -148,7 +152,10 @@ async function whileAllHeld<R>(
       throw new LockTimeoutError(error.path, error.holder, timeout);
     }
     locks.push({ folder, path: pathText(path), lock });
-    return whileHeld(lock, pathText(path), acquireNext);
+    const around = lock instanceof FileLock ? internalsOf(lock) : null;
+    return whileHeld(lock, pathText(path), () =>
+      around === null ? acquireNext() : runInside(around, acquireNext),
+    );
   };
   return acquireNext();
 }
@@ -215,7 +222,7 @@ async function usedIds(request: Request, folders: FilePath[]): Promise<UsedIds> 
   // Of a name that is not UTF-8, Node replaces all but the characters of ASCII,
   // and so keeps the digits.
   const names = folders.flatMap((folder) => readdirSync(folder));
-  const entries = names.filter((name) => !name.startsWith(lockName));
+  const entries = names.filter((name) => !name.startsWith(lockName) && !name.startsWith(OWN));
   const places = folders.map((folder) => printable(pathText(folder))).join(', ');
   return idsInNames(entries, pattern, pathText(directory), (name, text) =>
     warn(`'${printable(name)}' in ${places} is ignored: '${printable(text)}' is no id`),
