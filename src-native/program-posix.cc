@@ -77,7 +77,7 @@ bool MergeEnvironment(Words* added, Words* environment) {
 // Errors that say nothing about the next folder of PATH: execvp(3).
 bool IsAbsent(int error) {
   return error == ENOENT || error == ENOTDIR || error == ESTALE ||
-         error == ENODEV || error == ETIMEDOUT;
+         error == ENODEV || error == ETIMEDOUT || error == ENAMETOOLONG;
 }
 
 void ClearFlag(int fd, int flag) {

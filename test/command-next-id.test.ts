@@ -16,11 +16,12 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { NEXT_ID_HELP } from '../src/cli/help.js';
 import { nextId as runNextId } from '../src/cli/next-id.js';
 import { FileLock } from '../src/index.js';
-import { call, finish, Screen, start } from './support/command.js';
+import { COMMAND, call, finish, Screen, start } from './support/command.js';
 import { testFolder } from './support/folder.js';
 import { counterIn, oneTo } from './support/next-id-program.js';
-import type { Program } from './support/program.js';
+import { Program } from './support/program.js';
 import { errorOf } from './support/refused.js';
+import { needs } from './support/tools.js';
 
 const LOCK = '.next-id.lock';
 
@@ -428,4 +429,23 @@ describe('a DIR that will not do', () => {
     expect(code).toBe(65);
     expect(stderr).toMatch(/^holdfast: .+\n$/);
   });
+});
+
+needs('root', 'unshare')('on a full or read-only disk nothing is printed or run', async () => {
+  const script = `mount -t tmpfs -o size=16k none "$1" && cd "$1" && head -c 65536 /dev/zero >fill
+    shift; "$@" .; echo $?; "$@" . echo used; echo $?; rm fill; "$@" .; mount -o remount,ro .; "$@" .; echo $?`;
+  const words = [
+    '-m',
+    'sh',
+    '-c',
+    script,
+    'sh',
+    testFolder(),
+    process.execPath,
+    COMMAND,
+    'next-id',
+  ];
+  const { stdout, stderr } = await Program.start('unshare', words).end();
+  expect(stdout).toBe('65\n65\n1\n73\n');
+  expect(stderr).toContain('ENOSPC');
 });

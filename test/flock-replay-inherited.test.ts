@@ -2,8 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished } from 'vitest';
-import { COMMAND } from './support/command.js';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { FileLock, inspect } from '../src/index.js';
+import { until } from './support/census.js';
+import { COMMAND, start } from './support/command.js';
 import { testFolder } from './support/folder.js';
 import { Program } from './support/program.js';
 import { LOCKERS, Stage, same } from './support/replay.js';
@@ -102,6 +104,38 @@ python3 s.py`,
   }
 });
 
+describe('many and odd', () => {
+  same(
+    {
+      'thousands of descriptors are all passed': {
+        script: `cat >many.py <<'END'
+import os, resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (8000, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+log = os.open('log', os.O_CREAT | os.O_WRONLY)
+for number in range(3, 5000):
+    if number != log: os.dup2(log, number)
+    os.set_inheritable(number, True)
+write = 'import os; [os.write(number, b"x") for number in (3, 4095, 4096, 4097, 4999)]'
+os.execvp('lock', ['lock', 'f', 'python3', '-c', write])
+END
+python3 many.py; cat log; grep -c x f; true`,
+        prints: 'xxxxx0\n',
+      },
+    },
+    'python3',
+  );
+  same({
+    'an element of PATH that is too long is passed over': {
+      script: `l=$(command -v lock); PATH=$(seq -s y 2000):/bin:/usr/bin "$l" f echo found`,
+      prints: 'found\n',
+    },
+    'a shell whose path is not UTF-8': {
+      script: `d=$(printf 'caf\\351'); mkdir "$d"; ln -s /bin/sh "$d/sh"; SHELL="$PWD/$d/sh" lock f -c 'echo ran'`,
+      prints: 'ran\n',
+    },
+  });
+});
+
 describe('words that are not UTF-8', () => {
   const odd = "$(printf 'caf\\351-\\303\\251')";
   for (const options of ['', '-F']) {
@@ -180,13 +214,26 @@ describe('what is full or shared', () => {
 });
 
 // `next-id` and `elect` run their commands in the same way.
+const HELD: Record<string, string> = { run: 'f', 'next-id': '.next-id.lock', elect: '.primary' };
 const RUNNERS: [string, (folder: string) => string[]][] = [
   ['run', (folder) => ['run', join(folder, 'f')]],
   ['next-id', (folder) => ['next-id', folder]],
   ['elect', (folder) => ['elect', folder]],
 ];
 
-describe.each(RUNNERS)('%s', (_, wordsFor) => {
+describe.each(RUNNERS)('%s', (name, wordsFor) => {
+  test('while it waits, SIGUSR1 ends it, and opens no debugger', async () => {
+    const folder = testFolder();
+    using _lock = FileLock.acquireSync(join(folder, HELD[name] as string));
+    const program = start([...wordsFor(folder), 'true']);
+    const path = join(folder, HELD[name] as string);
+    await until(async () => (await inspect(path)).waiters.includes(program.pid));
+    expect(await program.kill('SIGUSR1')).toMatchObject({
+      code: 138,
+      stderr: expect.not.stringContaining('Debugger'),
+    });
+  });
+
   needs('bash')('leaves the descriptors of the caller to the command', async () => {
     const folder = testFolder();
     const command = `exec node "$0" "$@" bash -c 'echo three >&3; echo nine >&9' 3>three 9>nine`;

@@ -410,7 +410,7 @@ describe('the counter', () => {
   });
 
   test('what a killed process left beside it is no obstacle, and counts as nothing', async () => {
-    const left = `${LOCK}.0123456789abcdef.new`;
+    const left = '.holdfast-0123456789abcdef.new';
     const folder = folderWith(left, 'task-2');
     expect(await next(folder)).toBe(3);
     expect(await next(folder, { pattern: /(\d+)/ })).toBe(4);
@@ -773,7 +773,7 @@ describe('the lock', () => {
     expect(readdirSync(folder).sort()).toEqual(['.wt-create.lock', '.wt-create.lock.last']);
   });
 
-  test.each(['a'.repeat(233), 'a'.repeat(234), 'é'.repeat(117)])(
+  test.each(['a'.repeat(249), 'a'.repeat(250), 'é'.repeat(125)])(
     'may have the longest name that is accepted (%#)',
     async (lockName) => {
       const folder = testFolder();
@@ -1036,8 +1036,8 @@ const wrong: [title: string, options: unknown, code: string][] = [
   ['lockName that climbs', { lockName: '../lock' }, VALUE],
   ['lockName with NUL', { lockName: 'a\0b' }, VALUE],
   ['lockName with half a character', { lockName: 'caf\udce9' }, VALUE],
-  ['lockName too long', { lockName: 'a'.repeat(235) }, VALUE],
-  ['lockName too long in bytes', { lockName: 'é'.repeat(118) }, VALUE],
+  ['lockName too long', { lockName: 'a'.repeat(251) }, VALUE],
+  ['lockName too long in bytes', { lockName: 'é'.repeat(126) }, VALUE],
   ['lockName huge', { lockName: 'a'.repeat(1_000_000) }, VALUE],
   ['timeout a string', { timeout: '30' }, TYPE],
   ['timeout null', { timeout: null }, TYPE],

@@ -29,7 +29,8 @@ const PIPE = /^pipe:\[\d+\]$/;
 const HIGHEST_LOW = 15;
 // Signals that the runtimes ignore themselves, or need: PIPE, CHLD, XFSZ.
 const RUNTIME_SIGNALS = [13, 17, 25];
-const MOST_LOOKED_AT = 4096;
+// Of the parent. Those of this process are its own affair, and all looked at.
+const MOST_OF_PARENT = 4096;
 
 /** What is known where there is no Linux /proc, and inside of another program. */
 export const UNKNOWN_CALLER: Caller = {
@@ -77,7 +78,7 @@ interface Descriptor {
  */
 function descriptors(): number[] {
   const { bun, deno } = process.versions;
-  const open = openDescriptors('self').filter(({ number }) => number > 2);
+  const open = openDescriptors('self', Number.POSITIVE_INFINITY).filter(({ number }) => number > 2);
   const isOwn = deno === undefined ? ownByKind(open) : () => true;
   const kept: number[] = [];
   let next = HIGHEST_LOW + 1;
@@ -99,7 +100,9 @@ function descriptors(): number[] {
 function ownByKind(open: readonly Descriptor[]): (descriptor: Descriptor) => boolean {
   const ends = new Map<string, number>();
   for (const { target } of open) ends.set(target, (ends.get(target) ?? 0) + 1);
-  const parents = new Set(openDescriptors(process.ppid).map(({ target }) => target));
+  const parents = new Set(
+    openDescriptors(process.ppid, MOST_OF_PARENT).map(({ target }) => target),
+  );
   const ofMake = descriptorsOfMake();
   return ({ number, target }) => {
     if (OWN_KINDS.test(target)) return true;
@@ -114,11 +117,11 @@ function descriptorsOfMake(): number[] {
   return match === null ? [] : [Number(match[1]), Number(match[2])];
 }
 
-function openDescriptors(process: number | 'self'): Descriptor[] {
+function openDescriptors(process: number | 'self', most: number): Descriptor[] {
   const folder = `/proc/${process}/fd`;
   let names: string[];
   try {
-    names = listBounded(folder, MOST_LOOKED_AT);
+    names = listBounded(folder, most);
   } catch {
     // Another user's.
     return [];

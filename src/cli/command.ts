@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { loadBinding, type NativeProgram } from '../binding.js';
 import { systemError } from '../errors.js';
@@ -156,11 +157,21 @@ const REASONS: ReadonlyMap<unknown, string> = new Map([
   ['ETXTBSY', 'another process has it open for writing'],
   ['EACCES', 'permission to execute it is missing'],
   ['E2BIG', 'its arguments are too long'],
+  ['EAGAIN', 'this user has too many processes (ulimit -u)'],
+  ['ENOMEM', 'there is not enough memory'],
 ]);
 
 /** The error for a command that cannot be run. */
 export function cannotRun(file: string, error: unknown): Exit {
   if (file === '') return new Exit(EXIT.unavailable, 'cannot run a command without a name');
   const { code, message } = error as NodeJS.ErrnoException;
-  return new Exit(EXIT.unavailable, `cannot run ${file}: ${REASONS.get(code) ?? message}`);
+  const isThere = code === 'ENOENT' && file.includes('/') && existsSync(bytesOf(file));
+  const reason = isThere ? 'the interpreter that it names is missing' : REASONS.get(code);
+  return new Exit(EXIT.unavailable, `cannot run ${file}: ${reason ?? message}${hintFor(file)}`);
+}
+
+/** What was probably meant. */
+function hintFor(file: string): string {
+  if (file.startsWith('-')) return '; options go before FILE or DIR';
+  return /\s/.test(file) && !file.includes('/') ? '; for a line of shell use -c' : '';
 }

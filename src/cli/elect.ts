@@ -12,7 +12,7 @@ import { parseLeading } from './leading-options.js';
 import { type Streams, say } from './streams.js';
 import { tableLines } from './table.js';
 import { parseTime } from './time.js';
-import { bytesOf } from './words.js';
+import { bytesOf, wellFormed } from './words.js';
 
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
@@ -51,7 +51,7 @@ export async function elect(argv: string[], streams: Streams): Promise<number> {
     const options = {
       id,
       settle: settle === undefined ? undefined : parseTime(settle, '--settle', 'elect'),
-      data: { command: command.join(' ').slice(0, LONGEST_COMMAND) },
+      data: { command: wellFormed(command.join(' ').slice(0, LONGEST_COMMAND)) },
     };
     return await stand(directory, options, command, streams, values.has('quiet'));
   } catch (error) {

@@ -74,9 +74,9 @@ long options are not abbreviated; messages go to stderr.
 On Linux COMMAND inherits what holdfast was given: descriptors under their own
 numbers (the lock gets the lowest that is free), words and environment byte by
 byte, the limit of open files. Not possible under Node:
-  - signals that the caller ignores: put nohup behind FILE
+  - signals that the caller ignores or blocks: put nohup behind FILE
   - closed standard streams: they are /dev/null
-  - an eventfd or epoll below descriptor 16
+  - an eventfd or epoll below descriptor 16, a pipe with both ends here alone
 `;
 
 export const STATUS_HELP = `Usage: holdfast status [options] PATH…

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { constants } from 'node:os';
 import { Writable, type WritableOptions } from 'node:stream';
 import { isatty } from 'node:tty';
 import { lookAtCaller } from './caller.js';
@@ -28,6 +29,11 @@ if (!isatty(2)) {
   };
   Object.defineProperty(process, 'stderr', { value: new Writable({ write }), configurable: true });
 }
+// Node would open its debugger, to which any user of this machine can connect.
+// While a command runs there are other listeners, which pass the signal on.
+process.on('SIGUSR1', () => {
+  if (process.listenerCount('SIGUSR1') === 1) process.exit(128 + constants.signals.SIGUSR1);
+});
 // In the command's own words: Node's name its pid, and how to trace it.
 process.removeAllListeners('warning');
 process.on('warning', ({ name, message }) => {

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { usageError } from './exit-codes.js';
 import { parseTime } from './time.js';
+import { wellFormed } from './words.js';
 
 /** What the words after `holdfast run` ask for. */
 export interface RunOptions {
@@ -143,7 +144,8 @@ function pairOf(text: string): Record<string, string> {
   if (at < 1) fail(`--data takes KEY=VALUE, not '${text}'`);
   const key = text.slice(0, at);
   if (['pid', 'startedAt', 'holdfast'].includes(key)) fail(`--data cannot set '${key}'`);
-  return { [key]: text.slice(at + 1) };
+  // What is not UTF-8 would be no JSON to others.
+  return { [wellFormed(key)]: wellFormed(text.slice(at + 1)) };
 }
 
 function timeoutOf(seen: Map<string, string | undefined>): number {

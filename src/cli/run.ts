@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { constants } from 'node:os';
 import { formatTimeout, isLockError, type LockError } from '../errors.js';
 import { FileLock } from '../file-lock.js';
 import { describeHolder, type Holder } from '../holder.js';
@@ -10,13 +9,13 @@ import { EXIT, Exit, exitCodeOf, messageOf } from './exit-codes.js';
 import { parseRun, type RunOptions } from './run-options.js';
 import { type Streams, say } from './streams.js';
 import { WaitingLine } from './waiting-line.js';
-import { bytesOf } from './words.js';
+import { bytesOf, variable } from './words.js';
 
 const LOSS_MILLISECONDS = 500;
 
 /** `holdfast run`: flock(1), and who holds it. */
 export async function run(argv: string[], streams: Streams): Promise<number> {
-  const options = parseRun(argv, process.env['SHELL'] || '/bin/sh');
+  const options = parseRun(argv, variable('SHELL') || '/bin/sh');
   if (options === null) {
     streams.stdout.write((await import('./help.js')).RUN_HELP);
     return EXIT.ok;
@@ -24,12 +23,7 @@ export async function run(argv: string[], streams: Streams): Promise<number> {
   const { target } = options;
   if (typeof target === 'number') return runOnDescriptor(options, target, streams);
   checkFile(target);
-  // While waiting: Node would open its debugger.
-  const onUser1 = (): void => process.exit(128 + constants.signals.SIGUSR1);
-  process.once('SIGUSR1', onUser1);
-  const lock = await acquire(options, target, streams).finally(() => {
-    process.removeListener('SIGUSR1', onUser1);
-  });
+  const lock = await acquire(options, target, streams);
   if (typeof lock === 'number') return lock;
   try {
     if (options.unlock) lock.releaseSync();

@@ -19,20 +19,24 @@ export function commandLine(given: readonly string[]): string[] {
     return [...given];
   }
   // All of it was read at the start of this process, so it is no stranger's.
-  const bytes = readFileSync('/proc/self/cmdline');
-  const all: Buffer[] = [];
-  for (let from = 0; from < bytes.length; ) {
-    const end = bytes.indexOf(0, from);
-    const to = end < 0 ? bytes.length : end;
-    all.push(bytes.subarray(from, to));
-    from = to + 1;
-  }
+  const all = splitAtNul(readFileSync('/proc/self/cmdline'));
   const own = given.length === 0 ? [] : all.slice(-given.length);
   // A program that gives itself a title overwrites its words.
   if (own.length !== given.length || own.some((word, at) => word.toString() !== given[at])) {
     throw new Exit(EXIT.usage, 'an argument is not UTF-8, and its bytes cannot be read back');
   }
   return own.map(decode);
+}
+
+/** A variable of the environment, in the same way. */
+export function variable(name: string): string {
+  const given = process.env[name] ?? '';
+  if (process.platform !== 'linux' || !given.includes(REPLACED)) return given;
+  const prefix = Buffer.from(`${name}=`);
+  for (const each of splitAtNul(readFileSync('/proc/self/environ'))) {
+    if (each.indexOf(prefix) === 0) return decode(each.subarray(prefix.length));
+  }
+  return given;
 }
 
 /** Whether the word is not UTF-8. */
@@ -47,6 +51,22 @@ export function bytesOf(word: string): FilePath {
     return ESCAPED.test(part) ? Buffer.from([part.charCodeAt(0) - ESCAPE]) : Buffer.from(part);
   });
   return Buffer.concat(parts);
+}
+
+/** The word for what has to be text: what is not UTF-8 becomes U+FFFD. */
+export function wellFormed(word: string): string {
+  return Buffer.from(word).toString();
+}
+
+function splitAtNul(bytes: Buffer): Buffer[] {
+  const parts: Buffer[] = [];
+  for (let from = 0; from < bytes.length; ) {
+    const end = bytes.indexOf(0, from);
+    const to = end < 0 ? bytes.length : end;
+    parts.push(bytes.subarray(from, to));
+    from = to + 1;
+  }
+  return parts;
 }
 
 function decode(bytes: Buffer): string {

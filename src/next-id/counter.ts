@@ -14,8 +14,10 @@ import { IdCounterError } from './errors.js';
 
 const ENDING = '.last';
 const RANDOM_BYTES = 8;
-/** What is put behind the name of the lock, at most: `.{16 hexadecimal digits}.new`. */
-export const LONGEST_ENDING = 1 + 2 * RANDOM_BYTES + '.new'.length;
+/** How names begin that Holdfast gives to files of its own for a moment. */
+export const OWN = '.holdfast-';
+/** What is put behind the name of the lock. */
+export const LONGEST_ENDING = ENDING.length;
 
 /** No id has been counted yet. */
 export const NONE = -1;
@@ -69,32 +71,65 @@ function readStart(path: FilePath): string | null {
   }
 }
 
+/** A counter that is ready to be put in place. */
+export interface PreparedCounter {
+  /** By one rename: a process that is killed leaves the old one. */
+  commit(): void;
+  discard(): void;
+}
+
 /**
- * Counts `id`, under the lock. The file is replaced by one rename: a process
- * that is killed leaves the old one. It also leaves the new one, which nobody
- * removes: it is a few bytes, no scan counts it, and to tell it from a file of
- * somebody else would take more than it is worth.
+ * The counter for `id`, in a file of its own: where the disk is full or read-only
+ * that shows before the id is used. A process that is killed leaves the file,
+ * and nobody removes it: it is a few bytes, no scan counts it, and to tell it
+ * from a file of somebody else would take more than it is worth.
  */
-export function raiseCounter(directory: FilePath, lockName: string, id: number): void {
-  // Looked at again: what was put there while the entry was created is kept.
-  const last = Math.max(id, readCounter(directory, lockName));
+export function prepareCounter(directory: FilePath, lockName: string, id: number): PreparedCounter {
   const random = randomBytes(RANDOM_BYTES).toString('hex');
-  const temporary = joinPath(directory, `${lockName}.${random}.new`);
-  const fd = openSync(temporary, 'wx', 0o666);
+  const temporary = joinPath(directory, `${OWN}${random}.new`);
+  const discard = (): void => {
+    try {
+      unlinkSync(temporary);
+    } catch {
+      // Whoever calls this has an error that tells more.
+    }
+  };
+  const last = Math.max(id, readCounter(directory, lockName));
   try {
+    const fd = openSync(temporary, 'wx', 0o666);
     try {
       // All of it or an error: half of a number is a smaller one.
       writeFileSync(fd, `${last}\n`);
     } finally {
       closeSync(fd);
     }
-    renameSync(temporary, joinPath(directory, lockName + ENDING));
   } catch (error) {
-    try {
-      unlinkSync(temporary);
-    } catch {
-      // The first error tells more.
-    }
-    throw error;
+    // The name was made here, or there is none of it.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') discard();
+    throw withPath(error as NodeJS.ErrnoException, pathText(temporary));
   }
+  const commit = (): void => {
+    try {
+      // What was put there while the entry was created, and is larger, is kept.
+      if (readCounter(directory, lockName) > last) discard();
+      else renameSync(temporary, joinPath(directory, lockName + ENDING));
+    } catch (error) {
+      discard();
+      throw error;
+    }
+  };
+  return { commit, discard };
+}
+
+/** Node gives no path where it was given a descriptor. */
+function withPath(error: NodeJS.ErrnoException, path: string): NodeJS.ErrnoException {
+  if (error.path !== undefined) return error;
+  error.message += ` '${path}'`;
+  error.path = path;
+  return error;
+}
+
+/** Counts `id` at once. */
+export function raiseCounter(directory: FilePath, lockName: string, id: number): void {
+  prepareCounter(directory, lockName, id).commit();
 }

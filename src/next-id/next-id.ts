@@ -8,7 +8,7 @@ import type { FileLockOptions } from '../options.js';
 import { type FilePath, joinPath, pathText } from '../paths.js';
 import { runInside } from '../self-wait.js';
 import { whileHeld } from '../with-lock.js';
-import { raiseCounter, readCounter } from './counter.js';
+import { OWN, type PreparedCounter, prepareCounter, raiseCounter, readCounter } from './counter.js';
 import { idsInNames, padded, type UsedIds } from './ids-in-names.js';
 import { checkNextId, type NextIdOptions, type Request } from './options.js';
 
@@ -76,9 +76,6 @@ type Acquire = (
   path: FilePath,
   options: Pick<FileLockOptions, 'timeout' | 'signal'>,
 ) => Promise<HeldLock>;
-
-// What a lock of ours puts beside its file for a moment (src-native/file.h).
-const OWN = '.holdfast-';
 
 /** A lock on a file whose path need not be UTF-8. */
 export function acquireFile(path: FilePath, options: FileLockOptions): Promise<FileLock> {
@@ -175,19 +172,24 @@ async function giveOut<T>(
   if (signal.aborted) throw signal.reason;
   const fd = locks.find(({ folder }) => folder === directory)?.lock.fd;
   const fds = locks.flatMap(({ lock }) => lock.fd ?? []);
+  const prepared: PreparedCounter[] = [];
   let value: T;
   try {
+    // Before it is used: what cannot be counted is not given out.
+    for (const folder of folders) prepared.push(prepareCounter(folder, lockName, id));
     value = await create(id, { text, signal, fds, ...(fd !== undefined && { fd }) });
   } catch (error) {
+    for (const each of prepared) each.discard();
     await countWhatAppeared(request, folders, id);
     throw error;
   }
   for (const { lock, path } of locks) {
     if ((lock as Partial<FileLock>).isCurrent?.() !== false) continue;
     const message = `${path} was removed or replaced while id ${id} was given out: it may have been given out twice`;
+    for (const each of prepared) each.discard();
     throw new LockLostError(path, message);
   }
-  for (const folder of folders) raiseCounter(folder, lockName, id);
+  for (const each of prepared) each.commit();
   return { id, text, value };
 }
 
