@@ -8,7 +8,7 @@ import { EXPORTS, inFolder, isThere, placeOf, root, run } from './common.mjs';
 // libuv is not everywhere where Node-API is.
 const IMPORTS = new Set(
   `__errno_location _exit abort calloc clock_gettime clone close dlopen dlsym dup2 environ execve
-  fchmod fcntl flock free getenv getpid malloc memcmp memcpy memmove memset nanosleep open raise realloc
+  fchmod fcntl flock free getenv geteuid getpid malloc memcmp memcpy memmove memset nanosleep open raise realloc
   rename sigaction sigaddset sigemptyset sigfillset strchr strlen strrchr syscall sysconf unlink waitid
   waitpid
   pthread_attr_destroy pthread_attr_init pthread_attr_setdetachstate pthread_attr_setstacksize
