@@ -69,7 +69,8 @@ function splitAtNul(bytes: Buffer): Buffer[] {
   return parts;
 }
 
-function decode(bytes: Buffer): string {
+/** Bytes as a word; what is not UTF-8 is escaped. */
+export function decode(bytes: Buffer): string {
   if (isUtf8(bytes)) return bytes.toString();
   let text = '';
   for (let at = 0; at < bytes.length; ) {
