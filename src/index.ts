@@ -9,9 +9,9 @@ export {
   LockStateError,
   LockTimeoutError,
   LockUnsupportedError,
-} from './errors.js';
-export { FileLock, type FileLocker, fileLocker, type HeldLock, type Locker } from './file-lock.js';
-export type { Holder } from './holder.js';
+} from './base/errors.js';
+export { FileLock, type FileLocker, fileLocker, type HeldLock, type Locker } from './lock/file-lock.js';
+export type { Holder } from './base/holder.js';
 export {
   type InspectFolderOptions,
   type InspectOptions,
@@ -20,8 +20,8 @@ export {
   type LockState,
   type LockStatus,
   watchLock,
-} from './inspect.js';
-export type { AcquireOptions, FileLockOptions, LockMode } from './options.js';
-export type { OwnerRecord, RecordFormat } from './owner-record.js';
-export type { OtherLock } from './who-holds.js';
-export { withLock } from './with-lock.js';
+} from './holders/inspect.js';
+export type { AcquireOptions, FileLockOptions, LockMode } from './lock/options.js';
+export type { OwnerRecord, RecordFormat } from './holders/owner-record.js';
+export type { OtherLock } from './holders/who-holds.js';
+export { withLock } from './lock/with-lock.js';

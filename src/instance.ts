@@ -4,4 +4,4 @@ export {
   InstanceLock,
   type InstanceLockOptions,
   instanceLocker,
-} from './instance-lock.js';
+} from './instance/instance-lock.js';

@@ -1,4 +1,4 @@
-import { onAbort } from './abort.js';
+import { onAbort } from './base/abort.js';
 import {
   checkBoolean,
   checkFilePath,
@@ -6,15 +6,15 @@ import {
   checkMilliseconds,
   checkOptions,
   checkSignal,
-} from './arguments.js';
-import { LockHeldError, LockTimeoutError } from './errors.js';
-import type { HeldLock, Locker } from './file-lock.js';
-import type { Holder } from './holder.js';
-import { AlreadyRunningError } from './instance-lock.js';
-import { ACQUIRE_OPTIONS, type AcquireOptions } from './options.js';
+} from './base/arguments.js';
+import { LockHeldError, LockTimeoutError } from './base/errors.js';
+import type { HeldLock, Locker } from './lock/file-lock.js';
+import type { Holder } from './base/holder.js';
+import { AlreadyRunningError } from './instance/instance-lock.js';
+import { ACQUIRE_OPTIONS, type AcquireOptions } from './lock/options.js';
 
-import type { FilePath } from './paths.js';
-import { sleepSync } from './waiting.js';
+import type { FilePath } from './base/paths.js';
+import { sleepSync } from './lock/waiting.js';
 
 /** A {@link Locker} without files, for unit tests of code that takes one. */
 export interface MemoryLocker extends Locker {

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { checkOptions } from '../src/arguments.js';
+import { checkOptions } from '../src/base/arguments.js';
 import { Claims } from '../src/claims.js';
 import { Election } from '../src/election.js';
 import { FileLock, fileLocker, inspect, watchLock, withLock } from '../src/index.js';

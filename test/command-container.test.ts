@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { expect, test, vi } from 'vitest';
 import { FileLock, inspect } from '../src/index.js';
-import { InstanceLock } from '../src/instance-lock.js';
+import { InstanceLock } from '../src/instance/instance-lock.js';
 import { COMMAND, call } from './support/command.js';
 import { lockPath } from './support/folder.js';
 import { instanceProgram, told } from './support/instance.js';
@@ -10,8 +10,8 @@ import { Program } from './support/program.js';
 import { needs } from './support/tools.js';
 
 // Where the kernel's tables do not show every holder.
-vi.mock('../src/process-identity.js', async (original) => ({
-  ...(await original<typeof import('../src/process-identity.js')>()),
+vi.mock('../src/holders/process-identity.js', async (original) => ({
+  ...(await original<typeof import('../src/holders/process-identity.js')>()),
   inInitialPidNamespace: () => false,
 }));
 

@@ -6,7 +6,7 @@ import * as help from '../src/cli/help.js';
 import { main } from '../src/cli/main.js';
 import { parseRun } from '../src/cli/run-options.js';
 import { clock, parseTime } from '../src/cli/time.js';
-import { LockHeldError, LockStateError, LockUnsupportedError } from '../src/errors.js';
+import { LockHeldError, LockStateError, LockUnsupportedError } from '../src/base/errors.js';
 import { FileLock, inspect } from '../src/index.js';
 import { until } from './support/census.js';
 import { call, Screen } from './support/command.js';

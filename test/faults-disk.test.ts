@@ -3,7 +3,7 @@ import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FileLock, inspect } from '../src/index.js';
-import { checkData, heldContent, parseContent, releasedContent } from '../src/owner-record.js';
+import { checkData, heldContent, parseContent, releasedContent } from '../src/holders/owner-record.js';
 import { lockPath, testFolder } from './support/folder.js';
 import { Peer } from './support/peer.js';
 import { runScript, type ScriptResult } from './support/script.js';

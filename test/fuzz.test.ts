@@ -6,7 +6,7 @@ import { formatClaim, offsetOfExpiry, parseClaim } from '../src/claims/claim-fil
 import { findCommon, isWithin, UNDECIDED } from '../src/claims/overlap.js';
 import { plainPath } from '../src/claims/pattern.js';
 import { FileLock } from '../src/index.js';
-import { FOREIGN, parseContent, RECORD_LIMIT } from '../src/owner-record.js';
+import { FOREIGN, parseContent, RECORD_LIMIT } from '../src/holders/owner-record.js';
 import * as claims from './fuzz/claim.js';
 import * as records from './fuzz/record.js';
 import { testFolder } from './support/folder.js';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { FileLock } from '../src/index.js';
-import { InstanceLock } from '../src/instance-lock.js';
+import { InstanceLock } from '../src/instance/instance-lock.js';
 import { until } from './support/census.js';
 import { lockPath, testFolder } from './support/folder.js';
 import { instanceProgram, runningInstance, told } from './support/instance.js';

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { InstanceLock } from '../src/instance-lock.js';
+import { InstanceLock } from '../src/instance/instance-lock.js';
 import { lockPath, testFolder } from './support/folder.js';
 import { instancePeer, instanceProgram, told } from './support/instance.js';
 import type { Peer, RemoteLock } from './support/peer.js';

@@ -10,7 +10,7 @@ import {
 import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FileLock, inspect, isLockError } from '../src/index.js';
-import { InstanceLock } from '../src/instance-lock.js';
+import { InstanceLock } from '../src/instance/instance-lock.js';
 import { descriptorsTo } from './support/census.js';
 import { lockPath } from './support/folder.js';
 import { instancePeer, instanceProgram, runningInstance } from './support/instance.js';

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { InstanceLock } from '../src/instance-lock.js';
+import { InstanceLock } from '../src/instance/instance-lock.js';
 import { until } from './support/census.js';
 import { lockPath } from './support/folder.js';
 import { instanceProgram, told } from './support/instance.js';

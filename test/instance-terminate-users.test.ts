@@ -2,7 +2,7 @@ import { chmodSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FileLock, type Holder, inspect } from '../src/index.js';
-import { InstanceLock } from '../src/instance-lock.js';
+import { InstanceLock } from '../src/instance/instance-lock.js';
 import { COMMAND, onTerminal, start } from './support/command.js';
 import { lockPath } from './support/folder.js';
 import { isRunning } from './support/instance.js';

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, linkSync, readFileSync, writeFileSync } from 'no
 import { dirname } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { inspect } from '../src/index.js';
-import { InstanceLock } from '../src/instance-lock.js';
+import { InstanceLock } from '../src/instance/instance-lock.js';
 import { until } from './support/census.js';
 import { lockPath } from './support/folder.js';
 import { instanceProgram, isRunning, runningInstance, told } from './support/instance.js';

@@ -8,7 +8,7 @@ import {
   InstanceLock,
   type InstanceLockOptions,
   instanceLocker,
-} from '../src/instance-lock.js';
+} from '../src/instance/instance-lock.js';
 import { descriptorsTo, until } from './support/census.js';
 import { lockPath, testFolder } from './support/folder.js';
 import { instanceProgram, runningInstance, told } from './support/instance.js';

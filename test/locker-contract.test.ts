@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { FileLock, fileLocker, type HeldLock, type Locker } from '../src/index.js';
-import { InstanceLock, instanceLocker } from '../src/instance-lock.js';
+import { InstanceLock, instanceLocker } from '../src/instance/instance-lock.js';
 import { memoryLocker } from '../src/testing.js';
 import { until } from './support/census.js';
 import { lockPath } from './support/folder.js';

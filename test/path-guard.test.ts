@@ -10,7 +10,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FileLock } from '../src/index.js';
-import { InstanceLock } from '../src/instance-lock.js';
+import { InstanceLock } from '../src/instance/instance-lock.js';
 import { lockPath } from './support/folder.js';
 import { Program } from './support/program.js';
 import { needs } from './support/tools.js';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { checkFilePath, checkPath } from '../src/arguments.js';
-import { joinPath, parentOf, pathText } from '../src/paths.js';
+import { checkFilePath, checkPath } from '../src/base/arguments.js';
+import { joinPath, parentOf, pathText } from '../src/base/paths.js';
 
 const CAFE = Buffer.from('caf\xe9', 'latin1');
 

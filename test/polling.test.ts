@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { renameSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { acquire, acquireSync } from '../src/acquire.js';
+import { acquire, acquireSync } from '../src/lock/acquire.js';
 import { FileLock, type FileLockOptions, type Holder } from '../src/index.js';
 import { descriptorsTo, threadCount } from './support/census.js';
 import { lockPath } from './support/folder.js';

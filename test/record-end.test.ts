@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { FileLock } from '../src/index.js';
-import { parseContent } from '../src/owner-record.js';
+import { parseContent } from '../src/holders/owner-record.js';
 import { lockPath, testFolder } from './support/folder.js';
 import { Peer } from './support/peer.js';
 import { Program } from './support/program.js';

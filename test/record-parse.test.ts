@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { describe, expect, test } from 'vitest';
-import { describeHolder } from '../src/holder.js';
+import { describeHolder } from '../src/base/holder.js';
 import {
   checkData,
   heldContent,
@@ -9,8 +9,8 @@ import {
   RECORD_LIMIT,
   releasedContent,
   toOwnerRecord,
-} from '../src/owner-record.js';
-import { ownIdentity, type ProcessIdentity } from '../src/process-identity.js';
+} from '../src/holders/owner-record.js';
+import { ownIdentity, type ProcessIdentity } from '../src/holders/process-identity.js';
 
 const NOT_OURS = { ours: false, token: 0, owner: null };
 const SINCE = new Date('2026-02-25T10:30:00.000Z');

@@ -2,9 +2,9 @@ import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FileLock, fileLocker, inspectFolder } from '../src/index.js';
-import { checkRequest } from '../src/options.js';
-import { checkData, parseContent } from '../src/owner-record.js';
-import { type Deadline, waitForLock } from '../src/waiting.js';
+import { checkRequest } from '../src/lock/options.js';
+import { checkData, parseContent } from '../src/holders/owner-record.js';
+import { type Deadline, waitForLock } from '../src/lock/waiting.js';
 import { until } from './support/census.js';
 import { lockPath, testFolder } from './support/folder.js';
 import { Peer } from './support/peer.js';
@@ -95,8 +95,8 @@ describe('once broken', () => {
     'a record that is to be written into a file that was %s just now: the lock is lost',
     async (how) => {
       const path = lockPath();
-      const { writeRecord } = await import('../src/publish.js');
-      const { acquireSync } = await import('../src/acquire.js');
+      const { writeRecord } = await import('../src/lock/hold.js');
+      const { acquireSync } = await import('../src/lock/acquire.js');
       const request = checkRequest(path, {}, 0);
       const held = acquireSync(request);
       rmSync(path);
@@ -111,7 +111,7 @@ describe('once broken', () => {
 
   test('abort at the moment a replaced file is given up: no lock comes of it', async () => {
     const path = lockPath();
-    const { acquire } = await import('../src/acquire.js');
+    const { acquire } = await import('../src/lock/acquire.js');
     const controller = new AbortController();
     const request = checkRequest(path, { signal: controller.signal }, 1000);
     const { native } = request;

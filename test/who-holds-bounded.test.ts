@@ -1,11 +1,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readBounded } from '../src/bounded.js';
+import { readBounded } from '../src/base/bounded.js';
 import { offsetOfExpiry } from '../src/claims/claim-file.js';
 import { FileLock, inspect, inspectFolder } from '../src/index.js';
-import { Budget, type Look, type Walk, walkSync } from '../src/lock-tables.js';
-import { holderInTurn, holderOf, viewKernel, whilePinned } from '../src/who-holds.js';
+import { Budget, type Look, type Walk, walkSync } from '../src/holders/kernel-tables.js';
+import { holderInTurn, holderOf, viewKernel, whilePinned } from '../src/holders/who-holds.js';
 import { lockPath, testFolder } from './support/folder.js';
 import { Peer } from './support/peer.js';
 import { Program } from './support/program.js';

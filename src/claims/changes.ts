@@ -1,8 +1,8 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { setTimeout } from 'node:timers';
-import { onAbort } from '../abort.js';
-import { acquire } from '../acquire.js';
-import { checkRequest } from '../options.js';
+import { onAbort } from '../base/abort.js';
+import { acquire } from '../lock/acquire.js';
+import { checkRequest } from '../lock/options.js';
 
 // What the system does not report (network file systems, no watches left, the
 // folder made anew) is found out by looking.

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { argumentError, isNameHere } from '../arguments.js';
+import { argumentError, isNameHere } from '../base/arguments.js';
 import { type Pattern, parsePattern, type Root } from './pattern.js';
 import type { Scope } from './scope.js';
 

@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 import { clearTimeout, setTimeout } from 'node:timers';
-import { argumentError } from '../arguments.js';
-import { LockLostError } from '../errors.js';
-import type { FileLock } from '../file-lock.js';
+import { argumentError } from '../base/arguments.js';
+import { LockLostError } from '../base/errors.js';
+import type { FileLock } from '../lock/file-lock.js';
 import type { ClaimFile } from './claim-file.js';
 import { type ClaimsFolder, type Found, GRACE_MILLISECONDS, isFileOf } from './folder.js';
 import { parsePattern } from './pattern.js';

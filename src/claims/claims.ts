@@ -10,10 +10,10 @@ import {
   checkPath,
   checkSignal,
   optionNames,
-} from '../arguments.js';
-import { LockLostError } from '../errors.js';
-import { printable } from '../holder.js';
-import { ownIdentity } from '../process-identity.js';
+} from '../base/arguments.js';
+import { LockLostError } from '../base/errors.js';
+import { printable } from '../base/holder.js';
+import { ownIdentity } from '../holders/process-identity.js';
 import { LOOK_MILLISECONDS, NextChange, watchFolder } from './changes.js';
 import { type Claim, checkTtl, claimOf, expiryAfter, inside } from './claim.js';
 import { CLAIM_LIMIT, type ClaimFile, checkAgent, formatClaim } from './claim-file.js';

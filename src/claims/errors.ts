@@ -1,5 +1,5 @@
-import { LockError, setName } from '../errors.js';
-import { printable } from '../holder.js';
+import { LockError, setName } from '../base/errors.js';
+import { printable } from '../base/holder.js';
 import { UNDECIDED } from './overlap.js';
 import type { Conflict } from './types.js';
 

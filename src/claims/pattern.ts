@@ -1,6 +1,6 @@
 import { realpathSync, statSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
-import { argumentError } from '../arguments.js';
+import { argumentError } from '../base/arguments.js';
 
 /** What a claim names: one path or pattern, or a folder with all below it. */
 export interface Entry {

@@ -1,4 +1,4 @@
-import { argumentError, checkBoolean, checkFields, optionNames } from '../arguments.js';
+import { argumentError, checkBoolean, checkFields, optionNames } from '../base/arguments.js';
 import { checkTtl } from './claim.js';
 import { checkAgent } from './claim-file.js';
 import type { Claimed } from './conflicts.js';

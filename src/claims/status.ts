@@ -1,7 +1,7 @@
-import { argumentError } from '../arguments.js';
-import { LockHeldError } from '../errors.js';
-import { printable } from '../holder.js';
-import { isOwn, ownIdentity } from '../process-identity.js';
+import { argumentError } from '../base/arguments.js';
+import { LockHeldError } from '../base/errors.js';
+import { printable } from '../base/holder.js';
+import { isOwn, ownIdentity } from '../holders/process-identity.js';
 import type { ClaimFile } from './claim-file.js';
 import type { Claimed } from './conflicts.js';
 import type { Found } from './folder.js';

@@ -1,5 +1,5 @@
 import { readFileSync, readlinkSync } from 'node:fs';
-import { listBounded } from '../bounded.js';
+import { listBounded } from '../base/bounded.js';
 
 /**
  * What whoever started this process gave it, for the command to inherit: under

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, ftruncateSync, openSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { FileLock } from '../file-lock.js';
+import { FileLock } from '../lock/file-lock.js';
 import type { Streams } from './streams.js';
 
 const ROUNDS = 200;

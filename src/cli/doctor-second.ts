@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { printable } from '../holder.js';
+import { printable } from '../base/holder.js';
 
 /** A process of our own to contend with. */
 export class Peer {

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import { checkPath } from '../arguments.js';
+import { checkPath } from '../base/arguments.js';
 import { Election, leaveBehind } from '../election/election.js';
 import { lookAtMembers, type Member } from '../election/member-files.js';
 import { checkSeat, SEAT } from '../election/seat.js';
-import { isLockError } from '../errors.js';
-import { describeHolder, formatDuration, type Holder, printable } from '../holder.js';
-import { inspect, type LockStatus } from '../inspect.js';
+import { isLockError } from '../base/errors.js';
+import { describeHolder, formatDuration, type Holder, printable } from '../base/holder.js';
+import { inspect, type LockStatus } from '../holders/inspect.js';
 import { runCommand } from './command.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
 import { parseLeading } from './leading-options.js';

@@ -1,4 +1,4 @@
-import { printable } from '../holder.js';
+import { printable } from '../base/holder.js';
 import { EXIT, Exit, usageError } from './exit-codes.js';
 import { type Streams, say } from './streams.js';
 import { commandLine, isEscaped } from './words.js';

@@ -1,5 +1,5 @@
-import { formatTimeout } from '../errors.js';
-import { describeHolder, type Holder } from '../holder.js';
+import { formatTimeout } from '../base/errors.js';
+import { describeHolder, type Holder } from '../base/holder.js';
 import { type Streams, say } from './streams.js';
 import { clock } from './time.js';
 import { bytesOf } from './words.js';
@@ -86,7 +86,7 @@ export class WaitingLine {
       return;
     }
     try {
-      const { inspect } = await import('../inspect.js');
+      const { inspect } = await import('../holders/inspect.js');
       const { holders, waiters } = await inspect(bytesOf(this.#typed));
       const ahead = waiters.indexOf(process.pid);
       if (this.#timer !== undefined) this.#draw(holders[0] ?? null, Math.max(0, ahead));

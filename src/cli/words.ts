@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
-import type { FilePath } from '../paths.js';
+import type { FilePath } from '../base/paths.js';
 import { EXIT, Exit } from './exit-codes.js';
 
 // The words of a command line are bytes, and Node gives them decoded: one that

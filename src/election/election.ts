@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import { clearInterval, setImmediate, setInterval } from 'node:timers';
-import { onAbort } from '../abort.js';
+import { onAbort } from '../base/abort.js';
 import {
   argumentError,
   checkMilliseconds,
@@ -9,12 +9,12 @@ import {
   checkPath,
   checkSignal,
   optionNames,
-} from '../arguments.js';
-import { LockLostError, LockStateError } from '../errors.js';
-import type { FileLock } from '../file-lock.js';
-import { printable } from '../holder.js';
-import { checkData } from '../owner-record.js';
-import { sleep } from '../waiting.js';
+} from '../base/arguments.js';
+import { LockLostError, LockStateError } from '../base/errors.js';
+import type { FileLock } from '../lock/file-lock.js';
+import { printable } from '../base/holder.js';
+import { checkData } from '../holders/owner-record.js';
+import { sleep } from '../lock/waiting.js';
 import { checkId, lookAtMembers, type Member, newId, sweep } from './member-files.js';
 import { OwnFile } from './own-file.js';
 import { acquireSeat, checkSeat, tryAcquireSeat } from './seat.js';

@@ -2,11 +2,11 @@ import { isUtf8 } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { argumentError, isNameHere } from '../arguments.js';
-import { EXCLUSIVE, loadBinding, type NativeBinding, type NativeMode, SHARED } from '../binding.js';
-import { errnoOf, flockError, openError } from '../errors.js';
-import { type Content, FOREIGN, parseContent, toOwnerRecord } from '../owner-record.js';
-import { isOwn } from '../process-identity.js';
+import { argumentError, isNameHere } from '../base/arguments.js';
+import { EXCLUSIVE, loadBinding, type NativeBinding, type NativeMode, SHARED } from '../native/binding.js';
+import { errnoOf, flockError, openError } from '../base/errors.js';
+import { type Content, FOREIGN, parseContent, toOwnerRecord } from '../holders/owner-record.js';
+import { isOwn } from '../holders/process-identity.js';
 import { primaryId } from './seat.js';
 import { canPass } from './troubles.js';
 

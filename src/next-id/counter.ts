@@ -9,7 +9,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { type FilePath, joinPath, pathText } from '../paths.js';
+import { type FilePath, joinPath, pathText } from '../base/paths.js';
 import { IdCounterError } from './errors.js';
 
 const ENDING = '.last';

@@ -1,5 +1,5 @@
-import { LockError, setName } from '../errors.js';
-import { printable } from '../holder.js';
+import { LockError, setName } from '../base/errors.js';
+import { printable } from '../base/holder.js';
 
 /** The names of a directory's entries do not tell which of their numbers is the id. */
 export class AmbiguousIdError extends LockError {

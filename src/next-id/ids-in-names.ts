@@ -1,4 +1,4 @@
-import { printable } from '../holder.js';
+import { printable } from '../base/holder.js';
 import { AmbiguousIdError } from './errors.js';
 
 /** The ids in use, and how many digits they are written with. */

@@ -9,9 +9,9 @@ import {
   checkPath,
   checkSignal,
   optionNames,
-} from '../arguments.js';
-import type { Locker } from '../file-lock.js';
-import type { FilePath } from '../paths.js';
+} from '../base/arguments.js';
+import type { Locker } from '../lock/file-lock.js';
+import type { FilePath } from '../base/paths.js';
 import { LONGEST_ENDING } from './counter.js';
 
 export interface NextIdOptions {

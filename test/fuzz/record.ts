@@ -6,7 +6,7 @@ import {
   RECORD_LIMIT,
   releasedContent,
   toOwnerRecord,
-} from '../../src/owner-record.js';
+} from '../../src/holders/owner-record.js';
 
 const HIGHEST_PID = 2 ** 31 - 1;
 

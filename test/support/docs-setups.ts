@@ -1,8 +1,8 @@
 import { chmodSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { FileLock } from '../../src/file-lock.js';
-import { inspect } from '../../src/inspect.js';
+import { FileLock } from '../../src/lock/file-lock.js';
+import { inspect } from '../../src/holders/inspect.js';
 import { ROOT } from './docs-pages.js';
 import type { Program } from './program.js';
 

@@ -1,5 +1,5 @@
-import type { NativeBinding } from '../../src/binding.js';
-import { checkRequest, type FileLockOptions, type Request } from '../../src/options.js';
+import type { NativeBinding } from '../../src/native/binding.js';
+import { checkRequest, type FileLockOptions, type Request } from '../../src/lock/options.js';
 
 type Name = keyof NativeBinding;
 

@@ -6,14 +6,14 @@ import {
   checkOptions,
   checkSignal,
   optionNames,
-} from './arguments.js';
-import { EXCLUSIVE, loadBinding, SHARED } from './binding.js';
-import { errnoOf, LockUnsupportedError, openError, systemError } from './errors.js';
-import type { Holder } from './holder.js';
-import { walkAsync } from './lock-tables.js';
+} from '../base/arguments.js';
+import { EXCLUSIVE, loadBinding, SHARED } from '../native/binding.js';
+import { errnoOf, LockUnsupportedError, openError, systemError } from '../base/errors.js';
+import type { Holder } from '../base/holder.js';
+import { walkAsync } from './kernel-tables.js';
 import { type OwnerRecord, toOwnerRecord } from './owner-record.js';
-import { type FilePath, joinPath, pathText } from './paths.js';
-import { sleep } from './waiting.js';
+import { type FilePath, joinPath, pathText } from '../base/paths.js';
+import { sleep } from '../lock/waiting.js';
 import {
   holderFromRecord,
   inspectionBudget,

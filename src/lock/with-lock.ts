@@ -1,4 +1,4 @@
-import { argumentError } from './arguments.js';
+import { argumentError } from '../base/arguments.js';
 import { FileLock, type HeldLock, internalsOf } from './file-lock.js';
 import type { FileLockOptions } from './options.js';
 import { runInside } from './self-wait.js';

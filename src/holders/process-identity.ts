@@ -1,6 +1,6 @@
 import { readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { readBounded } from './bounded.js';
+import { readBounded } from '../base/bounded.js';
 
 /**
  * What tells one run of one process from every other: the pid alone is used

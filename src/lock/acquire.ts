@@ -1,9 +1,9 @@
-import { IS_REMOTE } from './binding.js';
-import { errnoOf, LockHeldError, LockStateError, LockTimeoutError, openError } from './errors.js';
-import { makeFolders } from './folders.js';
+import { IS_REMOTE } from '../native/binding.js';
+import { errnoOf, LockHeldError, LockStateError, LockTimeoutError, openError } from '../base/errors.js';
+import { makeFolders } from '../base/make-folders.js';
 import { nativeMode, type Request } from './options.js';
-import { parentOf, pathText } from './paths.js';
-import { type Held, settle } from './publish.js';
+import { parentOf, pathText } from '../base/paths.js';
+import { type Held, settle } from './hold.js';
 import { watchForItself } from './self-wait.js';
 import {
   attempt,
@@ -18,7 +18,7 @@ import {
   waitForLock,
   waitForLockSync,
 } from './waiting.js';
-import { holderInTurn, holderOf } from './who-holds.js';
+import { holderInTurn, holderOf } from '../holders/who-holds.js';
 
 const MISSING = errnoOf('ENOENT');
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:os';
 import { clearInterval, setInterval } from 'node:timers';
-import { onAbort } from './abort.js';
+import { onAbort } from '../base/abort.js';
 import {
   errnoOf,
   isLockError,
@@ -9,8 +9,8 @@ import {
   LockUnsupportedError,
   openError,
   systemError,
-} from './errors.js';
-import { FileLock, lockOf } from './file-lock.js';
+} from '../base/errors.js';
+import { FileLock, lockOf } from '../lock/file-lock.js';
 import {
   cannotEnd,
   type Hold,
@@ -19,10 +19,10 @@ import {
   signalHolder,
   thoroughBudget,
   userThatTook,
-} from './force-signal.js';
-import type { Holder } from './holder.js';
-import { walkAsync } from './lock-tables.js';
-import { checkRequest, type FileLockOptions, type Request } from './options.js';
+} from './signal-holder.js';
+import type { Holder } from '../base/holder.js';
+import { walkAsync } from '../holders/kernel-tables.js';
+import { checkRequest, type FileLockOptions, type Request } from '../lock/options.js';
 import {
   type Content,
   FOREIGN,
@@ -30,10 +30,10 @@ import {
   nextToken,
   parseContent,
   toOwnerRecord,
-} from './owner-record.js';
-import { type FilePath, joinPath, parentOf, pathText } from './paths.js';
-import { comparePath, type Held, heldOf, writeRecord } from './publish.js';
-import { holderOf, readContent, viewKernel, whilePinned } from './who-holds.js';
+} from '../holders/owner-record.js';
+import { type FilePath, joinPath, parentOf, pathText } from '../base/paths.js';
+import { comparePath, type Held, heldOf, writeRecord } from '../lock/hold.js';
+import { holderOf, readContent, viewKernel, whilePinned } from '../holders/who-holds.js';
 
 /** What is to be done about a holder, and who has the last word. */
 export interface ForceOptions<T extends object> {

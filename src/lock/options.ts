@@ -8,11 +8,11 @@ import {
   checkOptions,
   checkSignal,
   optionNames,
-} from './arguments.js';
-import { EXCLUSIVE, loadBinding, type NativeBinding, SHARED } from './binding.js';
-import type { Holder } from './holder.js';
-import { checkData, type RecordFormat } from './owner-record.js';
-import type { FilePath } from './paths.js';
+} from '../base/arguments.js';
+import { EXCLUSIVE, loadBinding, type NativeBinding, SHARED } from '../native/binding.js';
+import type { Holder } from '../base/holder.js';
+import { checkData, type RecordFormat } from '../holders/owner-record.js';
+import type { FilePath } from '../base/paths.js';
 
 export type LockMode = 'exclusive' | 'shared';
 

@@ -1,8 +1,8 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setImmediate } from 'node:timers';
-import { readBounded } from './bounded.js';
-import { type Holder, printable } from './holder.js';
+import { readBounded } from '../base/bounded.js';
+import { type Holder, printable } from '../base/holder.js';
 import {
   allLockedFiles,
   allProcesses,
@@ -19,9 +19,9 @@ import {
   text,
   type Walk,
   walkSync,
-} from './lock-tables.js';
+} from './kernel-tables.js';
 import { type Content, FOREIGN, parseContent, RECORD_LIMIT } from './owner-record.js';
-import type { FilePath } from './paths.js';
+import type { FilePath } from '../base/paths.js';
 import {
   inInitialPidNamespace,
   isInOtherContainer,

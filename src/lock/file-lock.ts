@@ -1,6 +1,6 @@
 import { acquire, acquireSync, tryAcquire } from './acquire.js';
 import { adopt } from './adopt.js';
-import { argumentError, checkInteger, checkOptions, givenOptions } from './arguments.js';
+import { argumentError, checkInteger, checkOptions, givenOptions } from '../base/arguments.js';
 import {
   EXCLUSIVE,
   IS_DIRECTORY,
@@ -8,9 +8,9 @@ import {
   type NativeBinding,
   RELEASE_STEPS,
   SHARED,
-} from './binding.js';
-import { unwatch, watch } from './collected.js';
-import { errnoOf, flockError, LockLostError, LockStateError, systemError } from './errors.js';
+} from '../native/binding.js';
+import { unwatch, watch } from './leak-warning.js';
+import { errnoOf, flockError, LockLostError, LockStateError, systemError } from '../base/errors.js';
 import {
   ACQUIRE_OPTIONS,
   type AcquireOptions,
@@ -26,9 +26,9 @@ import {
   type OwnerRecord,
   parseData,
   type RecordFormat,
-} from './owner-record.js';
-import { type FilePath, pathText } from './paths.js';
-import { isOwn } from './process-identity.js';
+} from '../holders/owner-record.js';
+import { type FilePath, pathText } from '../base/paths.js';
+import { isOwn } from '../holders/process-identity.js';
 import {
   comparePath,
   goOnWithout,
@@ -36,7 +36,7 @@ import {
   readRecord,
   writeRecord,
   writeRecordIfPossible,
-} from './publish.js';
+} from './hold.js';
 
 /** A lock as those need it who only want something held and let go. */
 export interface HeldLock extends AsyncDisposable {

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
-import type { NativeBinding } from './binding.js';
+import type { NativeBinding } from '../native/binding.js';
 import type { Wait } from './waiting.js';
 
 /** A lock that is held around the code that runs. */

@@ -1,7 +1,7 @@
 import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
-import { onAbort } from './abort.js';
-import type { NativeBinding, NativeMode } from './binding.js';
-import { errnoOf, flockError } from './errors.js';
+import { onAbort } from '../base/abort.js';
+import type { NativeBinding, NativeMode } from '../native/binding.js';
+import { errnoOf, flockError } from '../base/errors.js';
 
 /** A point in time that a wait must not pass. */
 export class Deadline {

@@ -9,16 +9,16 @@ import {
   checkOptions,
   givenOptions,
   optionNames,
-} from './arguments.js';
-import { isLockError, LockHeldError, LockLostError, LockStateError, setName } from './errors.js';
-import { FileLock, type HeldLock, internalsOf, type Locker, withDefaults } from './file-lock.js';
+} from '../base/arguments.js';
+import { isLockError, LockHeldError, LockLostError, LockStateError, setName } from '../base/errors.js';
+import { FileLock, type HeldLock, internalsOf, type Locker, withDefaults } from '../lock/file-lock.js';
 import { type Forced, type ForceOptions, type Refuse, steal, terminate } from './force.js';
-import type { Holder } from './holder.js';
-import { forgetSignals, releaseOnSignals } from './instance-signals.js';
-import { type AcquireOptions, checkRequest, type FileLockOptions } from './options.js';
-import type { OwnerRecord, RecordFormat } from './owner-record.js';
-import type { FilePath } from './paths.js';
-import { holderOf } from './who-holds.js';
+import type { Holder } from '../base/holder.js';
+import { forgetSignals, releaseOnSignals } from './release-on-signals.js';
+import { type AcquireOptions, checkRequest, type FileLockOptions } from '../lock/options.js';
+import type { OwnerRecord, RecordFormat } from '../holders/owner-record.js';
+import type { FilePath } from '../base/paths.js';
+import { holderOf } from '../holders/who-holds.js';
 
 export interface InstanceForceOptions<T extends object = Record<string, unknown>> {
   /**

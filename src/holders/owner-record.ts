@@ -1,6 +1,6 @@
-import { argumentError } from './arguments.js';
-import { LockStateError } from './errors.js';
-import { type FilePath, pathText } from './paths.js';
+import { argumentError } from '../base/arguments.js';
+import { LockStateError } from '../base/errors.js';
+import { type FilePath, pathText } from '../base/paths.js';
 import { isRunning, ownIdentity, type ProcessIdentity } from './process-identity.js';
 
 /** What a lock file said about a holder. It is for people, and may be wrong. */

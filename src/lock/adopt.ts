@@ -1,4 +1,4 @@
-import { IS_DIRECTORY, IS_READ_ONLY } from './binding.js';
+import { IS_DIRECTORY, IS_READ_ONLY } from '../native/binding.js';
 import {
   errnoOf,
   LockLostError,
@@ -6,12 +6,12 @@ import {
   LockUnsupportedError,
   openError,
   systemError,
-} from './errors.js';
-import { modeOfDescriptor, walkSync } from './lock-tables.js';
+} from '../base/errors.js';
+import { modeOfDescriptor, walkSync } from '../holders/kernel-tables.js';
 import { nativeMode, type Request } from './options.js';
-import { nextToken } from './owner-record.js';
-import { pathText } from './paths.js';
-import { comparePath, type Held, heldOf, readRecord, writeRecordIfPossible } from './publish.js';
+import { nextToken } from '../holders/owner-record.js';
+import { pathText } from '../base/paths.js';
+import { comparePath, type Held, heldOf, readRecord, writeRecordIfPossible } from './hold.js';
 
 /** Takes over a lock that a parent handed down as `fd`; its mode is `request`'s from then on. */
 export function adopt(request: Request, fd: number): Held {

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers';
-import { listBounded, readBounded } from './bounded.js';
+import { listBounded, readBounded } from '../base/bounded.js';
 
 /** One lock in /proc/locks or in the fdinfo of a descriptor: proc(5). */
 export interface TableLock {

@@ -1,7 +1,7 @@
 import { lstatSync } from 'node:fs';
-import { loadBinding } from './binding.js';
-import { errnoOf, LockForceError, systemError } from './errors.js';
-import { describeHolder, type Holder } from './holder.js';
+import { loadBinding } from '../native/binding.js';
+import { errnoOf, LockForceError, systemError } from '../base/errors.js';
+import { describeHolder, type Holder } from '../base/holder.js';
 import {
   Budget,
   filesLockedBy,
@@ -11,9 +11,9 @@ import {
   statusOf,
   text,
   walkSync,
-} from './lock-tables.js';
-import { type FilePath, pathText } from './paths.js';
-import { startInStat, userInStatus } from './process-identity.js';
+} from '../holders/kernel-tables.js';
+import { type FilePath, pathText } from '../base/paths.js';
+import { startInStat, userInStatus } from '../holders/process-identity.js';
 
 /** A hold whose processes are to end. */
 export interface Hold {

@@ -1,5 +1,5 @@
-import { IS_DIRECTORY, IS_READ_ONLY, type NativeBinding } from './binding.js';
-import { errnoOf, LockLostError, LockStateError, systemError } from './errors.js';
+import { IS_DIRECTORY, IS_READ_ONLY, type NativeBinding } from '../native/binding.js';
+import { errnoOf, LockLostError, LockStateError, systemError } from '../base/errors.js';
 import type { Request } from './options.js';
 import {
   type Content,
@@ -12,8 +12,8 @@ import {
   type RecordFormat,
   releasedContent,
   toOwnerRecord,
-} from './owner-record.js';
-import { type FilePath, pathText } from './paths.js';
+} from '../holders/owner-record.js';
+import { type FilePath, pathText } from '../base/paths.js';
 
 /** A lock that is held. */
 export interface Held {

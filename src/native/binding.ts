@@ -4,9 +4,9 @@ import { closeSync, existsSync, openSync } from 'node:fs';
 import Module from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { errnoOf, LockUnsupportedError, systemError } from './errors.js';
-import { text, walkSync } from './lock-tables.js';
-import type { FilePath } from './paths.js';
+import { errnoOf, LockUnsupportedError, systemError } from '../base/errors.js';
+import { text, walkSync } from '../holders/kernel-tables.js';
+import type { FilePath } from '../base/paths.js';
 
 /** How the addon writes a mode. */
 export const SHARED = 1;

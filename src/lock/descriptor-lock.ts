@@ -1,11 +1,11 @@
 import { readlinkSync } from 'node:fs';
-import { IS_REMOTE, loadBinding, type NativeProgram, UNLOCKED } from './binding.js';
-import { flockError, LockHeldError, LockTimeoutError, systemError } from './errors.js';
+import { IS_REMOTE, loadBinding, type NativeProgram, UNLOCKED } from '../native/binding.js';
+import { flockError, LockHeldError, LockTimeoutError, systemError } from '../base/errors.js';
 import { type FileLock, internalsOf } from './file-lock.js';
 import { type LockMode, nativeMode } from './options.js';
-import { pathText } from './paths.js';
+import { pathText } from '../base/paths.js';
 import { attempt, deadlineOf, waitForLock } from './waiting.js';
-import { holderOf } from './who-holds.js';
+import { holderOf } from '../holders/who-holds.js';
 
 /**
  * Turns this process into `command`, which then holds the lock: exec(3). The
