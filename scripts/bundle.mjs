@@ -7,7 +7,7 @@ import { build } from 'rolldown';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 // The layers on top of the core are loaded by those who ask for them.
-const CORE = /src\/(?!instance|force|claims|next-id|election|testing|index)[\w-]+\.ts$/;
+const CORE = /src\/(base|native|holders|lock)\//;
 
 rmSync(`${root}dist`, { recursive: true, force: true });
 await build({

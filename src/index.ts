@@ -10,8 +10,8 @@ export {
   LockTimeoutError,
   LockUnsupportedError,
 } from './base/errors.js';
-export { FileLock, type FileLocker, fileLocker, type HeldLock, type Locker } from './lock/file-lock.js';
 export type { Holder } from './base/holder.js';
+export type { AcquireOptions, HeldLock, Locker, LockMode } from './base/locker.js';
 export {
   type InspectFolderOptions,
   type InspectOptions,
@@ -21,7 +21,8 @@ export {
   type LockStatus,
   watchLock,
 } from './holders/inspect.js';
-export type { AcquireOptions, FileLockOptions, LockMode } from './lock/options.js';
 export type { OwnerRecord, RecordFormat } from './holders/owner-record.js';
 export type { OtherLock } from './holders/who-holds.js';
+export { FileLock, type FileLocker, fileLocker } from './lock/file-lock.js';
+export type { FileLockOptions } from './lock/options.js';
 export { withLock } from './lock/with-lock.js';

@@ -1,5 +1,5 @@
+export { AlreadyRunningError } from './base/errors.js';
 export {
-  AlreadyRunningError,
   type InstanceForceOptions,
   InstanceLock,
   type InstanceLockOptions,

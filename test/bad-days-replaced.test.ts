@@ -1,10 +1,10 @@
 import { renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { acquire, acquireSync, tryAcquire } from '../src/lock/acquire.js';
-import type { NativeBinding } from '../src/native/binding.js';
 import { FileLock, type FileLockOptions, inspect } from '../src/index.js';
+import { acquire, acquireSync, tryAcquire } from '../src/lock/acquire.js';
 import { checkRequest } from '../src/lock/options.js';
+import type { NativeBinding } from '../src/native/binding.js';
 import { descriptorsTo, until } from './support/census.js';
 import { lockPath } from './support/folder.js';
 import { Peer } from './support/peer.js';

@@ -1,8 +1,8 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { tableLines } from '../src/cli/table.js';
 import { printable } from '../src/base/holder.js';
+import { tableLines } from '../src/cli/table.js';
 import { FileLock, inspect, inspectFolder } from '../src/index.js';
 import { call, finish } from './support/command.js';
 import { lockPath, testFolder } from './support/folder.js';

@@ -1,12 +1,12 @@
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { LockHeldError, LockStateError, LockUnsupportedError } from '../src/base/errors.js';
 import { EXIT, exitCodeOf } from '../src/cli/exit-codes.js';
 import * as help from '../src/cli/help.js';
 import { main } from '../src/cli/main.js';
 import { parseRun } from '../src/cli/run-options.js';
 import { clock, parseTime } from '../src/cli/time.js';
-import { LockHeldError, LockStateError, LockUnsupportedError } from '../src/base/errors.js';
 import { FileLock, inspect } from '../src/index.js';
 import { until } from './support/census.js';
 import { call, Screen } from './support/command.js';

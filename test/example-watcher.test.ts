@@ -9,8 +9,8 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { AlreadyRunningError } from '../src/base/errors.js';
 import type { Locker } from '../src/index.js';
-import { AlreadyRunningError } from '../src/instance/instance-lock.js';
 import { memoryLocker } from '../src/testing.js';
 import { testFolder } from './support/folder.js';
 import { Program } from './support/program.js';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { acquire, acquireSync, tryAcquire } from '../src/lock/acquire.js';
-import { IS_REMOTE, type NativeBinding } from '../src/native/binding.js';
 import { errnoOf } from '../src/base/errors.js';
 import { FileLock } from '../src/index.js';
+import { acquire, acquireSync, tryAcquire } from '../src/lock/acquire.js';
+import { IS_REMOTE, type NativeBinding } from '../src/native/binding.js';
 import { descriptorsTo } from './support/census.js';
 import { lockPath } from './support/folder.js';
 import { Peer } from './support/peer.js';

@@ -2,8 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import {
+  checkData,
+  heldContent,
+  parseContent,
+  releasedContent,
+} from '../src/holders/owner-record.js';
 import { FileLock, inspect } from '../src/index.js';
-import { checkData, heldContent, parseContent, releasedContent } from '../src/holders/owner-record.js';
 import { lockPath, testFolder } from './support/folder.js';
 import { Peer } from './support/peer.js';
 import { runScript, type ScriptResult } from './support/script.js';

@@ -1,11 +1,11 @@
 import { chmodSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { FileLock, inspect } from '../src/index.js';
 import type { Walk } from '../src/holders/kernel-tables.js';
 import { heldContent, parseContent } from '../src/holders/owner-record.js';
 import { ownIdentity } from '../src/holders/process-identity.js';
 import { readContent, viewKernel } from '../src/holders/who-holds.js';
+import { FileLock, inspect } from '../src/index.js';
 import { until } from './support/census.js';
 import { lockPath } from './support/folder.js';
 import { Peer } from './support/peer.js';

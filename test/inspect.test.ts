@@ -9,8 +9,8 @@ import {
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { FileLock, inspect, inspectFolder, type LockStatus, watchLock } from '../src/index.js';
 import { ownIdentity } from '../src/holders/process-identity.js';
+import { FileLock, inspect, inspectFolder, type LockStatus, watchLock } from '../src/index.js';
 import { until } from './support/census.js';
 import { lockPath, testFolder } from './support/folder.js';
 import { Peer } from './support/peer.js';

@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { AlreadyRunningError } from '../src/base/errors.js';
 import { inspect } from '../src/index.js';
-import { AlreadyRunningError, InstanceLock } from '../src/instance/instance-lock.js';
+import { InstanceLock } from '../src/instance/instance-lock.js';
 import { checkRequest } from '../src/lock/options.js';
 import { lockPath } from './support/folder.js';
 import { instanceProgram, isRunning, runningInstance } from './support/instance.js';

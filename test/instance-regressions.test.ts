@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { signalHolder } from '../src/instance/signal-holder.js';
+import { whilePinned } from '../src/holders/who-holds.js';
 import { inspect } from '../src/index.js';
 import { InstanceLock } from '../src/instance/instance-lock.js';
+import { signalHolder } from '../src/instance/signal-holder.js';
 import { memoryLocker } from '../src/testing.js';
-import { whilePinned } from '../src/holders/who-holds.js';
 import { finish, start } from './support/command.js';
 import { lockPath } from './support/folder.js';
 import { Program } from './support/program.js';

@@ -2,9 +2,9 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test, vi } from 'vitest';
+import { AlreadyRunningError } from '../src/base/errors.js';
 import { FileLock, inspect, isLockError, LockHeldError } from '../src/index.js';
 import {
-  AlreadyRunningError,
   InstanceLock,
   type InstanceLockOptions,
   instanceLocker,

@@ -1,9 +1,9 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { joinPath } from '../src/base/paths.js';
 import { giveNextId } from '../src/next-id/next-id.js';
 import { withNextId } from '../src/next-id.js';
-import { joinPath } from '../src/base/paths.js';
 import { memoryLocker } from '../src/testing.js';
 import { testFolder } from './support/folder.js';
 import { errorOf } from './support/refused.js';

@@ -1,8 +1,8 @@
 import { getEventListeners } from 'node:events';
 import { renameSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { acquire, acquireSync } from '../src/lock/acquire.js';
 import { FileLock, type FileLockOptions, type Holder } from '../src/index.js';
+import { acquire, acquireSync } from '../src/lock/acquire.js';
 import { descriptorsTo, threadCount } from './support/census.js';
 import { lockPath } from './support/folder.js';
 import { Peer } from './support/peer.js';

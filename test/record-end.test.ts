@@ -10,8 +10,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { FileLock } from '../src/index.js';
 import { parseContent } from '../src/holders/owner-record.js';
+import { FileLock } from '../src/index.js';
 import { lockPath, testFolder } from './support/folder.js';
 import { Peer } from './support/peer.js';
 import { Program } from './support/program.js';

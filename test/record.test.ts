@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { FileLock, inspect } from '../src/index.js';
 import { parseContent } from '../src/holders/owner-record.js';
+import { FileLock, inspect } from '../src/index.js';
 import { lockPath } from './support/folder.js';
 import { Peer } from './support/peer.js';
 import { runScript } from './support/script.js';

@@ -1,9 +1,9 @@
 import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { checkData, parseContent } from '../src/holders/owner-record.js';
 import { FileLock, fileLocker, inspectFolder } from '../src/index.js';
 import { checkRequest } from '../src/lock/options.js';
-import { checkData, parseContent } from '../src/holders/owner-record.js';
 import { type Deadline, waitForLock } from '../src/lock/waiting.js';
 import { until } from './support/census.js';
 import { lockPath, testFolder } from './support/folder.js';

@@ -63,6 +63,31 @@ export class LockHeldError<T extends object = Record<string, unknown>> extends L
 }
 setName(LockHeldError, 'LockHeldError');
 
+/** Another instance holds the lock, and goes on holding it. */
+export class AlreadyRunningError<
+  T extends object = Record<string, unknown>,
+> extends LockHeldError<T> {
+  readonly pid: number | null;
+  readonly since: Date | null;
+  /** What the other instance says of itself. */
+  readonly data: Partial<T>;
+  /** Milliseconds that were waited. */
+  readonly waited: number;
+
+  constructor(path: FilePath, holder: Holder<T> | null, name = 'instance', waited = 0) {
+    const which =
+      holder?.inOtherContainer === true
+        ? 'in another container'
+        : `pid ${holder?.pid ?? 'unknown'}`;
+    super(path, holder, `another ${name} is already running (${which})`);
+    this.pid = holder?.pid ?? null;
+    this.since = holder?.since ?? null;
+    this.data = holder?.data ?? {};
+    this.waited = waited;
+  }
+}
+setName(AlreadyRunningError, 'AlreadyRunningError');
+
 /** The deadline passed while somebody else held the lock. */
 export class LockTimeoutError<T extends object = Record<string, unknown>> extends LockError {
   /** Who held it at that moment, where that can be told. */

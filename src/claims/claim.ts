@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { argumentError } from '../base/arguments.js';
 import { LockLostError } from '../base/errors.js';
+import { LONGEST_TIMER } from '../base/timers.js';
 import type { FileLock } from '../lock/file-lock.js';
 import type { ClaimFile } from './claim-file.js';
 import { type ClaimsFolder, type Found, GRACE_MILLISECONDS, isFileOf } from './folder.js';
@@ -10,7 +11,6 @@ import { isCovered, type Scope } from './scope.js';
 
 /** How long before its expiry an owner counts its claim as gone. */
 const MARGIN_MILLISECONDS = GRACE_MILLISECONDS;
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** What a claim is made of, by {@link Claims}. */
 export interface ClaimParts {

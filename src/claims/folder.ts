@@ -15,13 +15,14 @@ import {
   writeSync,
 } from 'node:fs';
 import { join, sep } from 'node:path';
-import { acquire } from '../lock/acquire.js';
-import { IS_DIRECTORY, SHARED } from '../native/binding.js';
 import { readBounded } from '../base/bounded.js';
 import { errnoOf, LockLostError, systemError } from '../base/errors.js';
-import { FileLock, internalsOf, lockOf } from '../lock/file-lock.js';
+import type { LockMode } from '../base/locker.js';
 import { makeFolders } from '../base/make-folders.js';
-import { checkRequest, type LockMode } from '../lock/options.js';
+import { acquire } from '../lock/acquire.js';
+import { FileLock, internalsOf, lockOf } from '../lock/file-lock.js';
+import { checkRequest } from '../lock/options.js';
+import { IS_DIRECTORY, SHARED } from '../native/binding.js';
 import {
   CLAIM_LIMIT,
   CLAIM_SUFFIX,

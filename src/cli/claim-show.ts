@@ -1,6 +1,6 @@
+import { printable } from '../base/holder.js';
 import { describeWitness } from '../claims/errors.js';
 import type { ClaimStatus, Conflict, PathVerdict, Plan } from '../claims/types.js';
-import { printable } from '../base/holder.js';
 import { tableLines } from './table.js';
 
 const LONGEST_SCOPE = 40;

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { printable } from '../base/holder.js';
 import { type Claims, renewAgent, reportTo } from '../claims/claims.js';
 import { ClaimConflictError, describeWitness } from '../claims/errors.js';
 import type { ClaimRequest, ClaimStatus, Conflict } from '../claims/types.js';
-import { printable } from '../base/holder.js';
 import {
   type ClaimAction,
   type ClaimArguments,

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
-import { loadBinding, type NativeProgram } from '../native/binding.js';
 import { systemError } from '../base/errors.js';
+import { loadBinding, type NativeProgram } from '../native/binding.js';
 import { type Caller, nonblockingStreams, UNKNOWN_CALLER } from './caller.js';
 import { EXIT, Exit } from './exit-codes.js';
 import { inForeground } from './foreground.js';

@@ -9,11 +9,11 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { loadBinding } from '../native/binding.js';
-import { FileLock } from '../lock/file-lock.js';
 import { printable } from '../base/holder.js';
+import { sleep } from '../base/timers.js';
 import { inspect } from '../holders/inspect.js';
-import { sleep } from '../lock/waiting.js';
+import { FileLock } from '../lock/file-lock.js';
+import { loadBinding } from '../native/binding.js';
 import { count, peer } from './doctor-peer.js';
 import { Peer } from './doctor-second.js';
 import { EXIT, Exit, messageOf, usageError } from './exit-codes.js';

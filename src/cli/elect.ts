@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { checkPath } from '../base/arguments.js';
+import { isLockError } from '../base/errors.js';
+import { describeHolder, formatDuration, type Holder, printable } from '../base/holder.js';
 import { Election, leaveBehind } from '../election/election.js';
 import { lookAtMembers, type Member } from '../election/member-files.js';
 import { checkSeat, SEAT } from '../election/seat.js';
-import { isLockError } from '../base/errors.js';
-import { describeHolder, formatDuration, type Holder, printable } from '../base/holder.js';
 import { inspect, type LockStatus } from '../holders/inspect.js';
 import { runCommand } from './command.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { relative, resolve, sep } from 'node:path';
-import type { Claims } from '../claims/claims.js';
 import { printable } from '../base/holder.js';
+import type { Claims } from '../claims/claims.js';
 import type { ClaimArguments } from './claim-options.js';
 import { verdictLines } from './claim-show.js';
 import { EXIT, Exit, usageError } from './exit-codes.js';

@@ -1,9 +1,9 @@
 import { dirname, resolve } from 'node:path';
-import type { HeldLock } from '../lock/file-lock.js';
 import { describeHolder, type Holder } from '../base/holder.js';
-import { acquireFile, giveNextId } from '../next-id/next-id.js';
-import type { FileLockOptions } from '../lock/options.js';
+import type { HeldLock } from '../base/locker.js';
 import type { FilePath } from '../base/paths.js';
+import type { FileLockOptions } from '../lock/options.js';
+import { acquireFile, giveNextId } from '../next-id/next-id.js';
 import type { Caller } from './caller.js';
 import { runCommand } from './command.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';

@@ -1,9 +1,9 @@
 import { createInterface } from 'node:readline';
-import type { FileLock } from '../lock/file-lock.js';
 import { describeHolder, type Holder } from '../base/holder.js';
-import { acquireInstance } from '../instance/instance-lock.js';
-import type { OwnerRecord } from '../holders/owner-record.js';
 import type { FilePath } from '../base/paths.js';
+import type { OwnerRecord } from '../holders/owner-record.js';
+import { acquireInstance } from '../instance/instance-lock.js';
+import type { FileLock } from '../lock/file-lock.js';
 import { usageError } from './exit-codes.js';
 import type { RunOptions } from './run-options.js';
 import { type Streams, say } from './streams.js';

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { formatTimeout, isLockError, type LockError } from '../base/errors.js';
-import { FileLock } from '../lock/file-lock.js';
 import { describeHolder, type Holder } from '../base/holder.js';
 import { executeInPlace, lockDescriptor } from '../lock/descriptor-lock.js';
+import { FileLock } from '../lock/file-lock.js';
 import type { Caller } from './caller.js';
 import { cannotRun, programOf, runCommand } from './command.js';
 import { EXIT, Exit, exitCodeOf, messageOf } from './exit-codes.js';

@@ -11,10 +11,10 @@ import {
   optionNames,
 } from '../base/arguments.js';
 import { LockLostError, LockStateError } from '../base/errors.js';
-import type { FileLock } from '../lock/file-lock.js';
 import { printable } from '../base/holder.js';
+import { sleep } from '../base/timers.js';
 import { checkData } from '../holders/owner-record.js';
-import { sleep } from '../lock/waiting.js';
+import type { FileLock } from '../lock/file-lock.js';
 import { checkId, lookAtMembers, type Member, newId, sweep } from './member-files.js';
 import { OwnFile } from './own-file.js';
 import { acquireSeat, checkSeat, tryAcquireSeat } from './seat.js';

@@ -3,10 +3,16 @@ import { randomBytes } from 'node:crypto';
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { argumentError, isNameHere } from '../base/arguments.js';
-import { EXCLUSIVE, loadBinding, type NativeBinding, type NativeMode, SHARED } from '../native/binding.js';
 import { errnoOf, flockError, openError } from '../base/errors.js';
 import { type Content, FOREIGN, parseContent, toOwnerRecord } from '../holders/owner-record.js';
 import { isOwn } from '../holders/process-identity.js';
+import {
+  EXCLUSIVE,
+  loadBinding,
+  type NativeBinding,
+  type NativeMode,
+  SHARED,
+} from '../native/binding.js';
 import { primaryId } from './seat.js';
 import { canPass } from './troubles.js';
 

@@ -1,10 +1,10 @@
-import { acquire } from '../lock/acquire.js';
 import { isLockError, LockHeldError, LockStateError } from '../base/errors.js';
-import { type FileLock, lockOf } from '../lock/file-lock.js';
-import { makeFolders } from '../base/make-folders.js';
 import { describeHolder, printable } from '../base/holder.js';
-import { checkRequest } from '../lock/options.js';
+import { makeFolders } from '../base/make-folders.js';
 import { readContent } from '../holders/who-holds.js';
+import { acquire } from '../lock/acquire.js';
+import { type FileLock, lockOf } from '../lock/file-lock.js';
+import { checkRequest } from '../lock/options.js';
 import { fileOf, isMembers, livingContent } from './member-files.js';
 
 // A sweep has the file of a dead member for a moment.

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { IS_DIRECTORY, IS_READ_ONLY, loadBinding, SHARED } from '../native/binding.js';
 import { errnoOf, flockError, LockStateError, openError, systemError } from '../base/errors.js';
-import { FileLock, internalsOf } from '../lock/file-lock.js';
 import { parseContent } from '../holders/owner-record.js';
 import { readContent } from '../holders/who-holds.js';
+import { FileLock, internalsOf } from '../lock/file-lock.js';
+import { IS_DIRECTORY, IS_READ_ONLY, loadBinding, SHARED } from '../native/binding.js';
 import { canPass } from './troubles.js';
 
 /** The one file that all members queue for. Begins with a dot, as no id does. */

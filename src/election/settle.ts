@@ -1,4 +1,4 @@
-import { sleep } from '../lock/waiting.js';
+import { sleep } from '../base/timers.js';
 import { lookAtMembers } from './member-files.js';
 import { isTaken } from './seat.js';
 

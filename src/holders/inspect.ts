@@ -7,13 +7,13 @@ import {
   checkSignal,
   optionNames,
 } from '../base/arguments.js';
-import { EXCLUSIVE, loadBinding, SHARED } from '../native/binding.js';
 import { errnoOf, LockUnsupportedError, openError, systemError } from '../base/errors.js';
 import type { Holder } from '../base/holder.js';
+import { type FilePath, joinPath, pathText } from '../base/paths.js';
+import { sleep } from '../base/timers.js';
+import { EXCLUSIVE, loadBinding, SHARED } from '../native/binding.js';
 import { walkAsync } from './kernel-tables.js';
 import { type OwnerRecord, toOwnerRecord } from './owner-record.js';
-import { type FilePath, joinPath, pathText } from '../base/paths.js';
-import { sleep } from '../lock/waiting.js';
 import {
   holderFromRecord,
   inspectionBudget,

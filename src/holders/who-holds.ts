@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { setImmediate } from 'node:timers';
 import { readBounded } from '../base/bounded.js';
 import { type Holder, printable } from '../base/holder.js';
+import type { FilePath } from '../base/paths.js';
 import {
   allLockedFiles,
   allProcesses,
@@ -21,7 +22,6 @@ import {
   walkSync,
 } from './kernel-tables.js';
 import { type Content, FOREIGN, parseContent, RECORD_LIMIT } from './owner-record.js';
-import type { FilePath } from '../base/paths.js';
 import {
   inInitialPidNamespace,
   isInOtherContainer,

@@ -10,7 +10,21 @@ import {
   openError,
   systemError,
 } from '../base/errors.js';
+import type { Holder } from '../base/holder.js';
+import { type FilePath, joinPath, parentOf, pathText } from '../base/paths.js';
+import { walkAsync } from '../holders/kernel-tables.js';
+import {
+  type Content,
+  FOREIGN,
+  heldContent,
+  nextToken,
+  parseContent,
+  toOwnerRecord,
+} from '../holders/owner-record.js';
+import { holderOf, readContent, viewKernel, whilePinned } from '../holders/who-holds.js';
 import { FileLock, lockOf } from '../lock/file-lock.js';
+import { comparePath, type Held, heldOf, writeRecord } from '../lock/hold.js';
+import { checkRequest, type FileLockOptions, type Request } from '../lock/options.js';
 import {
   cannotEnd,
   type Hold,
@@ -20,20 +34,6 @@ import {
   thoroughBudget,
   userThatTook,
 } from './signal-holder.js';
-import type { Holder } from '../base/holder.js';
-import { walkAsync } from '../holders/kernel-tables.js';
-import { checkRequest, type FileLockOptions, type Request } from '../lock/options.js';
-import {
-  type Content,
-  FOREIGN,
-  heldContent,
-  nextToken,
-  parseContent,
-  toOwnerRecord,
-} from '../holders/owner-record.js';
-import { type FilePath, joinPath, parentOf, pathText } from '../base/paths.js';
-import { comparePath, type Held, heldOf, writeRecord } from '../lock/hold.js';
-import { holderOf, readContent, viewKernel, whilePinned } from '../holders/who-holds.js';
 
 /** What is to be done about a holder, and who has the last word. */
 export interface ForceOptions<T extends object> {

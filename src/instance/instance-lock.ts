@@ -10,15 +10,21 @@ import {
   givenOptions,
   optionNames,
 } from '../base/arguments.js';
-import { isLockError, LockHeldError, LockLostError, LockStateError, setName } from '../base/errors.js';
-import { FileLock, type HeldLock, internalsOf, type Locker, withDefaults } from '../lock/file-lock.js';
-import { type Forced, type ForceOptions, type Refuse, steal, terminate } from './force.js';
+import {
+  AlreadyRunningError,
+  isLockError,
+  type LockHeldError,
+  LockLostError,
+  LockStateError,
+} from '../base/errors.js';
 import type { Holder } from '../base/holder.js';
-import { forgetSignals, releaseOnSignals } from './release-on-signals.js';
-import { type AcquireOptions, checkRequest, type FileLockOptions } from '../lock/options.js';
+import type { AcquireOptions, HeldLock, Locker } from '../base/locker.js';
 import type { OwnerRecord, RecordFormat } from '../holders/owner-record.js';
-import type { FilePath } from '../base/paths.js';
 import { holderOf } from '../holders/who-holds.js';
+import { FileLock, internalsOf, withDefaults } from '../lock/file-lock.js';
+import { checkRequest, type FileLockOptions } from '../lock/options.js';
+import { type Forced, type ForceOptions, type Refuse, steal, terminate } from './force.js';
+import { forgetSignals, releaseOnSignals } from './release-on-signals.js';
 
 export interface InstanceForceOptions<T extends object = Record<string, unknown>> {
   /**
@@ -86,31 +92,6 @@ const FORCE_OPTIONS = optionNames<InstanceForceOptions>({
   uid: true,
   confirm: true,
 });
-
-/** Another instance holds the lock, and goes on holding it. */
-export class AlreadyRunningError<
-  T extends object = Record<string, unknown>,
-> extends LockHeldError<T> {
-  readonly pid: number | null;
-  readonly since: Date | null;
-  /** What the other instance says of itself. */
-  readonly data: Partial<T>;
-  /** Milliseconds that were waited. */
-  readonly waited: number;
-
-  constructor(path: FilePath, holder: Holder<T> | null, name = 'instance', waited = 0) {
-    const which =
-      holder?.inOtherContainer === true
-        ? 'in another container'
-        : `pid ${holder?.pid ?? 'unknown'}`;
-    super(path, holder, `another ${name} is already running (${which})`);
-    this.pid = holder?.pid ?? null;
-    this.since = holder?.since ?? null;
-    this.data = holder?.data ?? {};
-    this.waited = waited;
-  }
-}
-setName(AlreadyRunningError, 'AlreadyRunningError');
 
 interface Checked {
   name: string;

@@ -1,7 +1,7 @@
 import { lstatSync } from 'node:fs';
-import { loadBinding } from '../native/binding.js';
 import { errnoOf, LockForceError, systemError } from '../base/errors.js';
 import { describeHolder, type Holder } from '../base/holder.js';
+import { type FilePath, pathText } from '../base/paths.js';
 import {
   Budget,
   filesLockedBy,
@@ -12,8 +12,8 @@ import {
   text,
   walkSync,
 } from '../holders/kernel-tables.js';
-import { type FilePath, pathText } from '../base/paths.js';
 import { startInStat, userInStatus } from '../holders/process-identity.js';
+import { loadBinding } from '../native/binding.js';
 
 /** A hold whose processes are to end. */
 export interface Hold {

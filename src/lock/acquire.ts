@@ -1,9 +1,17 @@
-import { IS_REMOTE } from '../native/binding.js';
-import { errnoOf, LockHeldError, LockStateError, LockTimeoutError, openError } from '../base/errors.js';
+import {
+  errnoOf,
+  LockHeldError,
+  LockStateError,
+  LockTimeoutError,
+  openError,
+} from '../base/errors.js';
 import { makeFolders } from '../base/make-folders.js';
-import { nativeMode, type Request } from './options.js';
 import { parentOf, pathText } from '../base/paths.js';
+import { sleep, sleepSync } from '../base/timers.js';
+import { holderInTurn, holderOf } from '../holders/who-holds.js';
+import { IS_REMOTE } from '../native/binding.js';
 import { type Held, settle } from './hold.js';
+import { nativeMode, type Request } from './options.js';
 import { watchForItself } from './self-wait.js';
 import {
   attempt,
@@ -12,13 +20,10 @@ import {
   Deadline,
   deadlineOf,
   type Outcome,
-  sleep,
-  sleepSync,
   type Wait,
   waitForLock,
   waitForLockSync,
 } from './waiting.js';
-import { holderInTurn, holderOf } from '../holders/who-holds.js';
 
 const MISSING = errnoOf('ENOENT');
 

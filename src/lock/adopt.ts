@@ -1,4 +1,3 @@
-import { IS_DIRECTORY, IS_READ_ONLY } from '../native/binding.js';
 import {
   errnoOf,
   LockLostError,
@@ -7,11 +6,12 @@ import {
   openError,
   systemError,
 } from '../base/errors.js';
-import { modeOfDescriptor, walkSync } from '../holders/kernel-tables.js';
-import { nativeMode, type Request } from './options.js';
-import { nextToken } from '../holders/owner-record.js';
 import { pathText } from '../base/paths.js';
+import { modeOfDescriptor, walkSync } from '../holders/kernel-tables.js';
+import { nextToken } from '../holders/owner-record.js';
+import { IS_DIRECTORY, IS_READ_ONLY } from '../native/binding.js';
 import { comparePath, type Held, heldOf, readRecord, writeRecordIfPossible } from './hold.js';
+import { nativeMode, type Request } from './options.js';
 
 /** Takes over a lock that a parent handed down as `fd`; its mode is `request`'s from then on. */
 export function adopt(request: Request, fd: number): Held {

@@ -1,11 +1,12 @@
 import { readlinkSync } from 'node:fs';
-import { IS_REMOTE, loadBinding, type NativeProgram, UNLOCKED } from '../native/binding.js';
 import { flockError, LockHeldError, LockTimeoutError, systemError } from '../base/errors.js';
-import { type FileLock, internalsOf } from './file-lock.js';
-import { type LockMode, nativeMode } from './options.js';
+import type { LockMode } from '../base/locker.js';
 import { pathText } from '../base/paths.js';
-import { attempt, deadlineOf, waitForLock } from './waiting.js';
 import { holderOf } from '../holders/who-holds.js';
+import { IS_REMOTE, loadBinding, type NativeProgram, UNLOCKED } from '../native/binding.js';
+import { type FileLock, internalsOf } from './file-lock.js';
+import { nativeMode } from './options.js';
+import { attempt, deadlineOf, waitForLock } from './waiting.js';
 
 /**
  * Turns this process into `command`, which then holds the lock: exec(3). The

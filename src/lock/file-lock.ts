@@ -1,6 +1,21 @@
-import { acquire, acquireSync, tryAcquire } from './acquire.js';
-import { adopt } from './adopt.js';
 import { argumentError, checkInteger, checkOptions, givenOptions } from '../base/arguments.js';
+import { errnoOf, flockError, LockLostError, LockStateError, systemError } from '../base/errors.js';
+import {
+  ACQUIRE_OPTIONS,
+  type AcquireOptions,
+  type HeldLock,
+  type Locker,
+  type LockMode,
+} from '../base/locker.js';
+import { type FilePath, pathText } from '../base/paths.js';
+import {
+  checkData,
+  nextToken,
+  type OwnerRecord,
+  parseData,
+  type RecordFormat,
+} from '../holders/owner-record.js';
+import { isOwn } from '../holders/process-identity.js';
 import {
   EXCLUSIVE,
   IS_DIRECTORY,
@@ -9,26 +24,8 @@ import {
   RELEASE_STEPS,
   SHARED,
 } from '../native/binding.js';
-import { unwatch, watch } from './leak-warning.js';
-import { errnoOf, flockError, LockLostError, LockStateError, systemError } from '../base/errors.js';
-import {
-  ACQUIRE_OPTIONS,
-  type AcquireOptions,
-  checkRequest,
-  FILE_LOCK_OPTIONS,
-  type FileLockOptions,
-  type LockMode,
-  type Request,
-} from './options.js';
-import {
-  checkData,
-  nextToken,
-  type OwnerRecord,
-  parseData,
-  type RecordFormat,
-} from '../holders/owner-record.js';
-import { type FilePath, pathText } from '../base/paths.js';
-import { isOwn } from '../holders/process-identity.js';
+import { acquire, acquireSync, tryAcquire } from './acquire.js';
+import { adopt } from './adopt.js';
 import {
   comparePath,
   goOnWithout,
@@ -37,18 +34,8 @@ import {
   writeRecord,
   writeRecordIfPossible,
 } from './hold.js';
-
-/** A lock as those need it who only want something held and let go. */
-export interface HeldLock extends AsyncDisposable {
-  readonly token: number;
-  readonly fd?: number;
-  release(): Promise<void>;
-}
-
-/** Where locks come from: what a function takes that is to be tested with a fake. */
-export interface Locker {
-  acquire(path: string, options?: AcquireOptions<object>): Promise<HeldLock>;
-}
+import { unwatch, watch } from './leak-warning.js';
+import { checkRequest, FILE_LOCK_OPTIONS, type FileLockOptions, type Request } from './options.js';
 
 // For floors above this one, not for users.
 export let internalsOf: (lock: FileLock) => {

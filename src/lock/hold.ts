@@ -1,6 +1,5 @@
-import { IS_DIRECTORY, IS_READ_ONLY, type NativeBinding } from '../native/binding.js';
 import { errnoOf, LockLostError, LockStateError, systemError } from '../base/errors.js';
-import type { Request } from './options.js';
+import { type FilePath, pathText } from '../base/paths.js';
 import {
   type Content,
   FOREIGN,
@@ -13,7 +12,8 @@ import {
   releasedContent,
   toOwnerRecord,
 } from '../holders/owner-record.js';
-import { type FilePath, pathText } from '../base/paths.js';
+import { IS_DIRECTORY, IS_READ_ONLY, type NativeBinding } from '../native/binding.js';
+import type { Request } from './options.js';
 
 /** A lock that is held. */
 export interface Held {

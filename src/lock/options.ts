@@ -9,38 +9,11 @@ import {
   checkSignal,
   optionNames,
 } from '../base/arguments.js';
-import { EXCLUSIVE, loadBinding, type NativeBinding, SHARED } from '../native/binding.js';
 import type { Holder } from '../base/holder.js';
-import { checkData, type RecordFormat } from '../holders/owner-record.js';
+import { type AcquireOptions, type LockMode, OF_ACQUIRE } from '../base/locker.js';
 import type { FilePath } from '../base/paths.js';
-
-export type LockMode = 'exclusive' | 'shared';
-
-export interface AcquireOptions<T extends object = Record<string, unknown>> {
-  /**
-   * How long to wait, in milliseconds, 0 to Infinity. Default: Infinity for
-   * `acquire`, 0 for `acquireSync`. 0 fails at once, with `ERR_LOCK_HELD`;
-   * a longer one fails with `ERR_LOCK_TIMEOUT`, never early.
-   */
-  timeout?: number | undefined;
-  /**
-   * Ends the wait: rejects with `signal.reason`, unchanged. A grant that comes
-   * at the same moment is given back. `acquireSync` looks at it once, before
-   * it waits.
-   */
-  signal?: AbortSignal | undefined;
-  /**
-   * Called once, when it turns out that the lock has to be waited for, with
-   * the holder where it can be told. What it throws ends the wait.
-   */
-  onWait?: ((holder: Holder<T> | null) => void) | undefined;
-  /**
-   * Poll instead of waiting in the kernel, at most this many milliseconds
-   * apart (jittered, from 1 ms on doubling up to it). Default: wait in the
-   * kernel; where that is not possible, poll every 50 ms.
-   */
-  pollInterval?: number | undefined;
-}
+import { checkData, type RecordFormat } from '../holders/owner-record.js';
+import { EXCLUSIVE, loadBinding, type NativeBinding, SHARED } from '../native/binding.js';
 
 export interface FileLockOptions<T extends object = Record<string, unknown>>
   extends AcquireOptions<T> {
@@ -75,8 +48,6 @@ export interface FileLockOptions<T extends object = Record<string, unknown>>
   keepFile?: boolean | undefined;
 }
 
-const OF_ACQUIRE = { timeout: true, signal: true, onWait: true, pollInterval: true } as const;
-export const ACQUIRE_OPTIONS = optionNames<AcquireOptions>(OF_ACQUIRE);
 export const FILE_LOCK_OPTIONS = optionNames<FileLockOptions>({
   ...OF_ACQUIRE,
   mode: true,

@@ -1,7 +1,8 @@
 import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
 import { onAbort } from '../base/abort.js';
-import type { NativeBinding, NativeMode } from '../native/binding.js';
 import { errnoOf, flockError } from '../base/errors.js';
+import { LONGEST_TIMER, sleep, sleepSync } from '../base/timers.js';
+import type { NativeBinding, NativeMode } from '../native/binding.js';
 
 /** A point in time that a wait must not pass. */
 export class Deadline {
@@ -44,8 +45,6 @@ export interface Wait {
  */
 export type Outcome = 'granted' | 'replaced' | 'timeout';
 
-// A timer holds at most a signed 32-bit number of milliseconds.
-const LONGEST_TIMER = 2 ** 31 - 1;
 // A cancelled thread takes a tenth of a millisecond to give back what it may
 // have been granted; one that hangs in a network file system is not waited for.
 const CANCEL_MILLISECONDS = 20;
@@ -278,21 +277,6 @@ async function poll(wait: Wait): Promise<Outcome> {
   }
 }
 
-/** Rejects with `signal.reason`. Keeps the process alive, as a wait does. */
-export function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted === true) return reject(signal.reason);
-    const timer = setTimeout(() => {
-      forgetSignal();
-      resolve();
-    }, milliseconds);
-    const forgetSignal = onAbort(signal, () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    });
-  });
-}
-
 /** Waits and takes this thread, giving JavaScript a say every 50 ms. */
 export function waitForLockSync(wait: Wait): Outcome {
   const { native, id, mode, deadline, pollInterval } = wait;
@@ -325,10 +309,4 @@ function pollSync(wait: Wait): Outcome {
       return timedOut ? 'timeout' : 'replaced';
     }
   }
-}
-
-const never = new Int32Array(new SharedArrayBuffer(4));
-
-export function sleepSync(milliseconds: number): void {
-  Atomics.wait(never, 0, 0, milliseconds);
 }

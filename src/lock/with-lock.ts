@@ -1,5 +1,6 @@
 import { argumentError } from '../base/arguments.js';
-import { FileLock, type HeldLock, internalsOf } from './file-lock.js';
+import type { HeldLock } from '../base/locker.js';
+import { FileLock, internalsOf } from './file-lock.js';
 import type { FileLockOptions } from './options.js';
 import { runInside } from './self-wait.js';
 

@@ -4,8 +4,8 @@ import { closeSync, existsSync, openSync } from 'node:fs';
 import Module from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readBounded } from '../base/bounded.js';
 import { errnoOf, LockUnsupportedError, systemError } from '../base/errors.js';
-import { text, walkSync } from '../holders/kernel-tables.js';
 import type { FilePath } from '../base/paths.js';
 
 /** How the addon writes a mode. */
@@ -160,11 +160,16 @@ function ownFiles(): string[] {
   return files;
 }
 
-/** Above the folder of this file, and that folder itself, for those who bundle. */
+/**
+ * The folder of this file, for those who bundle, and the two above it: of
+ * dist/core.js, and of src/native/binding.ts.
+ */
 function roots(): string[] {
   if (givenFolder() !== '') return [resolve(givenFolder())];
   const folders = ownFiles().map((file) => dirname(file));
-  return [...new Set(folders.flatMap((folder) => [dirname(folder), folder]))];
+  return [
+    ...new Set(folders.flatMap((folder) => [dirname(folder), folder, dirname(dirname(folder))])),
+  ];
 }
 
 /** Where the addon is looked for by its exact name. */
@@ -314,10 +319,20 @@ function isMountedNoexec(place: string): boolean {
   } catch {
     return false;
   }
-  const info = walkSync(text(`/proc/self/fdinfo/${fd}`)) ?? '';
+  const info = readOwn(`/proc/self/fdinfo/${fd}`);
   closeSync(fd);
   const mount = /^mnt_id:\s*(\d+)/m.exec(info)?.[1];
-  const mounts = walkSync(text('/proc/self/mountinfo')) ?? '';
+  const mounts = readOwn('/proc/self/mountinfo');
   const options = new RegExp(`^${mount} \\d+ \\S+ \\S+ \\S+ (\\S+)`, 'm').exec(mounts)?.[1] ?? '';
   return options.split(',').includes('noexec');
+}
+
+const LONGEST_TABLE = 1024 * 1024;
+
+function readOwn(path: string): string {
+  try {
+    return readBounded(path, LONGEST_TABLE).toString();
+  } catch {
+    return '';
+  }
 }

@@ -1,11 +1,12 @@
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { argumentError, checkInteger } from '../base/arguments.js';
 import { isLockError, LockLostError, LockTimeoutError } from '../base/errors.js';
-import { FileLock, type HeldLock, internalsOf } from '../lock/file-lock.js';
-import { makeFolders } from '../base/make-folders.js';
 import { printable } from '../base/holder.js';
-import type { FileLockOptions } from '../lock/options.js';
+import type { HeldLock } from '../base/locker.js';
+import { makeFolders } from '../base/make-folders.js';
 import { type FilePath, joinPath, pathText } from '../base/paths.js';
+import { FileLock, internalsOf } from '../lock/file-lock.js';
+import type { FileLockOptions } from '../lock/options.js';
 import { runInside } from '../lock/self-wait.js';
 import { whileHeld } from '../lock/with-lock.js';
 import { OWN, type PreparedCounter, prepareCounter, raiseCounter, readCounter } from './counter.js';

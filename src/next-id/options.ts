@@ -10,7 +10,7 @@ import {
   checkSignal,
   optionNames,
 } from '../base/arguments.js';
-import type { Locker } from '../lock/file-lock.js';
+import type { Locker } from '../base/locker.js';
 import type { FilePath } from '../base/paths.js';
 import { LONGEST_ENDING } from './counter.js';
 

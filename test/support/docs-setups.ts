@@ -1,8 +1,8 @@
 import { chmodSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { FileLock } from '../../src/lock/file-lock.js';
 import { inspect } from '../../src/holders/inspect.js';
+import { FileLock } from '../../src/lock/file-lock.js';
 import { ROOT } from './docs-pages.js';
 import type { Program } from './program.js';
 

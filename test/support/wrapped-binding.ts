@@ -1,5 +1,5 @@
-import type { NativeBinding } from '../../src/native/binding.js';
 import { checkRequest, type FileLockOptions, type Request } from '../../src/lock/options.js';
+import type { NativeBinding } from '../../src/native/binding.js';
 
 type Name = keyof NativeBinding;
 

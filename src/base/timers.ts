@@ -1,0 +1,26 @@
+import { clearTimeout, setTimeout } from 'node:timers';
+import { onAbort } from './abort.js';
+
+/** A timer holds at most a signed 32-bit number of milliseconds. */
+export const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** Rejects with `signal.reason`. Keeps the process alive, as a wait does. */
+export function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) return reject(signal.reason);
+    const timer = setTimeout(() => {
+      forgetSignal();
+      resolve();
+    }, milliseconds);
+    const forgetSignal = onAbort(signal, () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    });
+  });
+}
+
+const never = new Int32Array(new SharedArrayBuffer(4));
+
+export function sleepSync(milliseconds: number): void {
+  Atomics.wait(never, 0, 0, milliseconds);
+}
