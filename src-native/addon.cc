@@ -1,6 +1,6 @@
 // The Node-API face: converts arguments, keeps one table and one mailbox per
 // environment, and turns every outcome into a number. What the numbers mean
-// stands in src/binding.ts, which is the only caller.
+// stands in src/native/binding.ts, which is the only caller.
 #include <errno.h>
 #include <napi.h>
 #include <stdlib.h>

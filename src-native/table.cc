@@ -24,7 +24,7 @@ Table* tables = nullptr;
 
 // Whether the file's content is still what this lock wrote. A process that
 // was handed the lock writes its own. Every write below is preceded by this, or
-// by TypeScript's look at the content (src/publish.ts): nothing of anybody else
+// by TypeScript's look at the content (src/lock/hold.ts): nothing of anybody else
 // is overwritten or cut off.
 int LookForRecord(int fd, const Buffer& record, bool* ours) {
   Buffer content;

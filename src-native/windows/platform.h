@@ -20,7 +20,7 @@
 #define LOCK_NB 4
 #define LOCK_UN 8
 
-// The C library has no such error; src/errors.ts knows the number.
+// The C library has no such error; src/base/errors.ts knows the number.
 #ifndef ESTALE
 #define ESTALE 4000
 #endif
