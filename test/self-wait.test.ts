@@ -1,7 +1,9 @@
 import { once } from 'node:events';
+import { readFileSync, statSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { FileLock, withLock } from '../src/index.js';
 import { withNextId } from '../src/next-id.js';
+import { until } from './support/census.js';
 import { lockPath, testFolder } from './support/folder.js';
 import { runScript } from './support/script.js';
 import { expectWarning } from './support/setup.js';
@@ -14,6 +16,13 @@ interface Warning extends Error {
 }
 
 const warned = async (): Promise<Warning> => (await once(process, 'warning'))[0] as Warning;
+
+/** How many threads the kernel lets wait for the file. */
+function queuedFor(path: string): number {
+  const inode = `:${statSync(path).ino} `;
+  const lines = readFileSync('/proc/locks', 'utf8').split('\n');
+  return lines.filter((line) => line.includes('->') && line.includes(inode)).length;
+}
 
 /** No warning has come when what waits for longer than that has ended. */
 async function silent(body: () => Promise<unknown>): Promise<void> {
@@ -93,6 +102,8 @@ describe('code that waits for a lock that is held around it', () => {
         await new Promise<void>((resolve) => {
           next = FileLock.acquire(path, { onWait: () => resolve() });
         });
+        // Its thread has to be in the queue before that of the inner one.
+        await until(() => queuedFor(path) === 1);
         inner = FileLock.acquire(path, LATE);
       });
       outside.releaseSync();
