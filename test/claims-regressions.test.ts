@@ -9,7 +9,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { isNameHere } from '../src/base/arguments.js';
+import { isNameHere } from '../src/base/file-name.js';
 import { ClaimsFolder } from '../src/claims/folder.js';
 import { parsePattern, type Root } from '../src/claims/pattern.js';
 import { ScopeIndex } from '../src/claims/scope.js';

@@ -227,12 +227,3 @@ export function checkSignal(value: unknown): AbortSignal | undefined {
   }
   return value as AbortSignal;
 }
-
-// "Naming Files, Paths, and Namespaces" of the Windows documentation. With such
-// a name another file is meant, or one in another folder, or a device.
-const NO_NAME_ON_WINDOWS = /[\p{Cc}\\/:*?"<>|]|^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/iu;
-
-/** Whether a file that begins with `name` can be what is meant by it. */
-export function isNameHere(name: string, platform: string = process.platform): boolean {
-  return platform !== 'win32' || !NO_NAME_ON_WINDOWS.test(name);
-}

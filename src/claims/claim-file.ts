@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import { argumentError, isNameHere } from '../base/arguments.js';
+import { argumentError } from '../base/arguments.js';
+import { isNameHere } from '../base/file-name.js';
 import { type Pattern, parsePattern, type Root } from './pattern.js';
 import type { Scope } from './scope.js';
 

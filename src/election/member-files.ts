@@ -2,8 +2,9 @@ import { isUtf8 } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { argumentError, isNameHere } from '../base/arguments.js';
+import { argumentError } from '../base/arguments.js';
 import { errnoOf, flockError, openError } from '../base/errors.js';
+import { checkFileName, isFileName } from '../base/file-name.js';
 import { type Content, FOREIGN, parseContent, toOwnerRecord } from '../holders/owner-record.js';
 import { isOwn } from '../holders/process-identity.js';
 import {
@@ -29,22 +30,17 @@ export interface Member<T extends object = Record<string, unknown>> {
 
 const MISSING = errnoOf('ENOENT');
 const SUFFIX = '.lock';
-const LONGEST_NAME = 255;
 
-/** An id, which becomes the name of a file. */
-export function checkId(id: unknown): string {
-  if (typeof id !== 'string') {
-    throw argumentError('ERR_INVALID_ARG_TYPE', 'options.id', 'a string', id);
-  }
-  if (isId(id) && !/\p{Surrogate}/u.test(id)) return id;
-  const rule =
-    "a name of whole characters, without '/' and NUL, that does not begin with '.', of at most 250 bytes";
+/** A member's id: the name of its file without the ending. */
+export function checkId(value: unknown): string {
+  const id = checkFileName(value, 'options.id', SUFFIX);
+  if (isId(id)) return id;
+  const rule = "a name that does not begin with '.'";
   throw argumentError('ERR_INVALID_ARG_VALUE', 'options.id', rule, id);
 }
 
-function isId(id: string): boolean {
-  if (id === '' || id.startsWith('.') || /[/\0]/.test(id) || !isNameHere(id)) return false;
-  return Buffer.byteLength(id) <= LONGEST_NAME - SUFFIX.length;
+function isId(name: string): boolean {
+  return !name.startsWith('.') && isFileName(name, SUFFIX);
 }
 
 /** Nine digits of base 36 last until the year 5188. */

@@ -12,12 +12,11 @@ import {
 import { type FilePath, joinPath, pathText } from '../base/paths.js';
 import { IdCounterError } from './errors.js';
 
-const ENDING = '.last';
+/** Follows the name of the lock. */
+export const ENDING = '.last';
 const RANDOM_BYTES = 8;
 /** How names begin that Holdfast gives to files of its own for a moment. */
 export const OWN = '.holdfast-';
-/** What is put behind the name of the lock. */
-export const LONGEST_ENDING = ENDING.length;
 
 /** No id has been counted yet. */
 export const NONE = -1;

@@ -10,9 +10,10 @@ import {
   checkSignal,
   optionNames,
 } from '../base/arguments.js';
+import { checkFileName } from '../base/file-name.js';
 import type { Locker } from '../base/locker.js';
 import type { FilePath } from '../base/paths.js';
-import { LONGEST_ENDING } from './counter.js';
+import { ENDING } from './counter.js';
 
 export interface NextIdOptions {
   /**
@@ -86,7 +87,6 @@ const NEXT_ID_OPTIONS = optionNames<NextIdOptions>({
 
 const LOCK_NAME = '.next-id.lock';
 const TIMEOUT_MILLISECONDS = 30_000;
-const LONGEST_NAME = 255 - LONGEST_ENDING;
 const MOST_DIGITS = String(Number.MAX_SAFE_INTEGER).length;
 
 export function checkNextId(directory: unknown, options: NextIdOptions | undefined): Request {
@@ -103,7 +103,7 @@ export function checkNextId(directory: unknown, options: NextIdOptions | undefin
   return {
     directory: checkFolder(directory, 'directory'),
     others: others.map((each, at) => checkFolder(each, `options.with[${at}]`)),
-    lockName: checkName(lockName),
+    lockName: checkFileName(lockName, 'options.lockName', ENDING),
     pattern: checkPattern(checked.pattern),
     scan: checkFunction(checked.scan, 'options.scan'),
     pad: pad === undefined ? undefined : checkInteger(pad, 'options.pad', 1, MOST_DIGITS),
@@ -126,18 +126,4 @@ function checkPattern(pattern: unknown): RegExp | undefined {
   if (groups.length > 1) return new RegExp(pattern);
   const rule = 'with a group around the id, as in /task-(\\d+)/';
   throw argumentError('ERR_INVALID_ARG_VALUE', 'options.pattern', rule, String(pattern));
-}
-
-function checkName(name: unknown): string {
-  if (typeof name !== 'string') {
-    throw argumentError('ERR_INVALID_ARG_TYPE', 'options.lockName', 'a string', name);
-  }
-  const isName = name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name);
-  // Of half a surrogate pair, the file's name would have something else.
-  const isText = Buffer.from(name).toString() === name;
-  if (!isName || !isText || Buffer.byteLength(name) > LONGEST_NAME) {
-    const rule = `the name of a file in the directory, in UTF-8, without '/' and NUL and of at most ${LONGEST_NAME} bytes`;
-    throw argumentError('ERR_INVALID_ARG_VALUE', 'options.lockName', rule, name);
-  }
-  return name;
 }

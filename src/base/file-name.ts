@@ -1,0 +1,40 @@
+import { argumentError } from './arguments.js';
+
+/** What the file systems of all three platforms take, in bytes. */
+const LONGEST_FILE_NAME = 255;
+
+// "Naming Files, Paths, and Namespaces" of the Windows documentation. Such a
+// name leads to another file, to another folder or to a device.
+const NO_NAME_ON_WINDOWS = /[\p{Cc}\\/:*?"<>|]|^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/iu;
+
+/** Whether a file whose name begins with `name` is a file of that name here. */
+export function isNameHere(name: string, platform: string = process.platform): boolean {
+  return platform !== 'win32' || !NO_NAME_ON_WINDOWS.test(name);
+}
+
+/** Whether `name`, followed by `suffix`, can be the name of a file in a folder. */
+export function isFileName(name: string, suffix: string): boolean {
+  return problemOf(name, suffix) === null;
+}
+
+/** A name that, followed by `suffix`, becomes the name of a file in a folder. */
+export function checkFileName(value: unknown, argument: string, suffix: string): string {
+  if (typeof value !== 'string') {
+    throw argumentError('ERR_INVALID_ARG_TYPE', argument, 'a string', value);
+  }
+  const problem = problemOf(value, suffix);
+  if (problem !== null) throw argumentError('ERR_INVALID_ARG_VALUE', argument, problem, value);
+  return value;
+}
+
+/** In the words that follow "must be". */
+function problemOf(name: string, suffix: string): string | null {
+  const longest = LONGEST_FILE_NAME - Buffer.byteLength(suffix);
+  if (name === '') return 'not empty';
+  if (name === '.' || name === '..') return "other than '.' and '..'";
+  if (/[/\0]/.test(name)) return "without '/' and NUL";
+  // Encoded as UTF-8, each would become U+FFFD: the name of another file.
+  if (/\p{Surrogate}/u.test(name)) return 'without unpaired surrogates';
+  if (!isNameHere(name)) return 'a valid file name on Windows';
+  return Buffer.byteLength(name) > longest ? `at most ${longest} bytes long` : null;
+}
