@@ -23,8 +23,10 @@ import type { OwnerRecord, RecordFormat } from '../holders/owner-record.js';
 import { holderOf } from '../holders/who-holds.js';
 import { FileLock, internalsOf, withDefaults } from '../lock/file-lock.js';
 import { checkRequest, type FileLockOptions } from '../lock/options.js';
-import { type Forced, type ForceOptions, type Refuse, steal, terminate } from './force.js';
+import type { Forced, ForceOptions, Refuse } from './confirm.js';
 import { forgetSignals, releaseOnSignals } from './release-on-signals.js';
+import { steal } from './steal.js';
+import { terminate } from './terminate.js';
 
 export interface InstanceForceOptions<T extends object = Record<string, unknown>> {
   /**

@@ -16,7 +16,7 @@ import { startInStat, userInStatus } from '../holders/process-identity.js';
 import { loadBinding } from '../native/binding.js';
 
 /** A hold whose processes are to end. */
-export interface Hold {
+export interface PinnedHold {
   path: FilePath;
   /** The file they hold, as the kernel's tables name it; pinned. */
   file: string;
@@ -81,7 +81,7 @@ function ownerOfPrivate(path: FilePath, file: string): number | null {
  *   3. We signal through the descriptor: if the pid has come to mean another
  *      process since 1, that fails instead of hitting it.
  */
-export function signalHolder(hold: Hold, holder: Holder<object>, signal: number): boolean {
+export function signalHolder(hold: PinnedHold, holder: Holder<object>, signal: number): boolean {
   const { path, file } = hold;
   const native = loadBinding(path);
   const pid = holder.pid ?? 0;
@@ -107,7 +107,11 @@ export function signalHolder(hold: Hold, holder: Holder<object>, signal: number)
   }
 }
 
-function checkUser({ path, user }: Hold, holder: Holder<object>, actual: number | null): void {
+function checkUser(
+  { path, user }: PinnedHold,
+  holder: Holder<object>,
+  actual: number | null,
+): void {
   if (user !== null && actual === user) return;
   const whose = actual === null ? 'acts for several users' : `is a process of uid ${actual}`;
   const may =

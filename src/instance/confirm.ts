@@ -1,0 +1,69 @@
+import { onAbort } from '../base/abort.js';
+import type { Holder } from '../base/holder.js';
+import type { FileLock } from '../lock/file-lock.js';
+
+/** What to do about a holder, and who has the last word. */
+export interface ForceOptions<T extends object> {
+  how: 'steal' | 'terminate';
+  /** Milliseconds between SIGTERM and SIGKILL. */
+  grace: number;
+  /** The user whose processes may be ended. */
+  uid: number | undefined;
+  confirm: ((holder: Holder<T>, all: Holder<T>[]) => boolean | Promise<boolean>) | undefined;
+}
+
+/** A lock that was acquired by force, or because it became free meanwhile. */
+export interface Forced {
+  lock: FileLock<object>;
+  /** The record that was left behind is that of a holder that was forced. */
+  expected: boolean;
+}
+
+/** Makes the error for a refusal by this holder. */
+export type Refuse = (holder: Holder<object> | null) => Error;
+
+/** How often the holder may change before force gives up. */
+export const MOST_ROUNDS = 20;
+
+const UNKNOWN_HOLDER: Holder<never> = {
+  pid: null,
+  self: false,
+  source: 'record',
+  verified: false,
+  inOtherContainer: false,
+  since: null,
+  command: null,
+  hostname: null,
+  data: null,
+};
+
+/**
+ * Asks `confirm` about the holders; throws the refusal if the answer is no.
+ * Throws `signal.reason` if the signal is aborted before there is an answer.
+ */
+export async function confirmForce(
+  holders: Holder<object>[],
+  { confirm }: ForceOptions<never>,
+  refuse: Refuse,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  throwIfAborted(signal);
+  if (confirm === undefined) return;
+  const [holder = null] = holders;
+  let stopListening = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stopListening = onAbort(signal, () => reject(signal?.reason));
+  });
+  try {
+    const first = (holder ?? UNKNOWN_HOLDER) as Holder<never>;
+    const answer = await Promise.race([confirm(first, holders as Holder<never>[]), aborted]);
+    throwIfAborted(signal);
+    if (!answer) throw refuse(holder);
+  } finally {
+    stopListening();
+  }
+}
+
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw signal.reason;
+}

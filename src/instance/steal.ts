@@ -1,0 +1,151 @@
+import { randomBytes } from 'node:crypto';
+import {
+  errnoOf,
+  LockStateError,
+  LockUnsupportedError,
+  openError,
+  systemError,
+} from '../base/errors.js';
+import type { Holder } from '../base/holder.js';
+import { type FilePath, joinPath, parentOf, pathText } from '../base/paths.js';
+import {
+  type Content,
+  FOREIGN,
+  heldContent,
+  nextToken,
+  parseContent,
+  toOwnerRecord,
+} from '../holders/owner-record.js';
+import { holderOf } from '../holders/who-holds.js';
+import { FileLock, lockOf } from '../lock/file-lock.js';
+import { comparePath, type Held, heldOf, writeRecord } from '../lock/hold.js';
+import { checkRequest, type FileLockOptions, type Request } from '../lock/options.js';
+import {
+  confirmForce,
+  type Forced,
+  type ForceOptions,
+  MOST_ROUNDS,
+  type Refuse,
+  throwIfAborted,
+} from './confirm.js';
+
+/**
+ * Acquires although `asked` holds the lock. Nothing can take a lock away from a
+ * living process: this puts a new, locked file in the place of the one it holds.
+ *
+ * When two steal at the same time, the second finds a holder that it has not
+ * asked about: it is refused, or asks again.
+ */
+export async function steal(
+  path: FilePath,
+  options: FileLockOptions<object>,
+  asked: Holder<object> | null,
+  force: ForceOptions<never>,
+  refuse: Refuse,
+): Promise<Forced> {
+  const request = checkRequest(path, options, 0);
+  let target = asked;
+  const confirmTarget = (): Promise<void> =>
+    confirmForce(target === null ? [] : [target], force, refuse, options.signal);
+  await confirmTarget();
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    throwIfAborted(options.signal);
+    const free = FileLock.tryAcquire(path, options);
+    if (free !== null) return { lock: free, expected: false };
+    const old = request.native.open(path, -1);
+    if (old === -errnoOf('ENOENT')) continue;
+    if (old < 0) throw openError(-old, path);
+    try {
+      const holder = holderOf<object>(path);
+      if (!isSame(holder, target)) {
+        if (force.confirm === undefined) throw refuse(holder);
+        target = holder;
+        await confirmTarget();
+        continue;
+      }
+      const lock = replace(request, old);
+      if (lock !== null) return { lock, expected: true };
+    } finally {
+      request.native.release(old);
+    }
+  }
+  throw refuse(holderOf(path));
+}
+
+function isSame(one: Holder<object> | null, other: Holder<object> | null): boolean {
+  return one?.pid === other?.pid && one?.since?.getTime() === other?.since?.getTime();
+}
+
+/** Returns `null` if the path has come to lead to another file. */
+function replace(request: Request, old: number): FileLock<object> | null {
+  const { native, path, permissions } = request;
+  if (comparePath(request, old) < 0) return null;
+  const before = contentOf(request, old);
+  if (!before.ours) {
+    throw new LockStateError(
+      path,
+      `${pathText(path)} has content that is not a lock record, so it is not replaced`,
+    );
+  }
+  const format = request.record === false ? 'json' : request.record;
+  const since = Date.now();
+  // Not derived from the lock file's name, which may have the greatest length
+  // of a name already.
+  const name = `.holdfast-${process.pid}-${randomBytes(6).toString('hex')}`;
+  const text = heldContent(format, since, nextToken(before.token, path), request.dataText);
+  const id = native.replace(old, joinPath(parentOf(path), name), permissions, text);
+  if (id === -errnoOf('ESTALE')) return null;
+  if (id === -errnoOf('ENOTSUP')) {
+    throw new LockUnsupportedError(
+      path,
+      `the lock of ${pathText(path)} cannot be stolen safely on its file system`,
+      systemError(-id, 'fcntl', path),
+    );
+  }
+  if (id < 0) throw systemError(-id, CANNOT_WRITE.includes(-id) ? 'write' : 'rename', path);
+  try {
+    // The old holder's token is final only now: until the rename, the old file
+    // could still get another holder with a larger one.
+    const last = lastContent(request, old, before);
+    const held: Held = {
+      ...heldOf(request, id),
+      token: nextToken(last.token, path),
+      previous: toOwnerRecord<object>(last),
+      record: format,
+      format,
+      since,
+    };
+    native.compare(id);
+    if (!request.keepFile) native.removeAtEnd(id);
+    writeRecord(request, held, request.dataText, false);
+    if (comparePath(request, id) >= 0) return lockOf(request, held) as FileLock<object>;
+  } catch (error) {
+    native.release(id);
+    throw error;
+  }
+  // Another process has stolen the lock from this one.
+  native.release(id);
+  return null;
+}
+
+/**
+ * The path already leads to our file, so do not fail if the old one cannot be
+ * read any more: the clock makes a later token larger in all cases but one.
+ */
+function lastContent(request: Request, old: number, before: Content): Content {
+  try {
+    return contentOf(request, old);
+  } catch {
+    return before;
+  }
+}
+
+const CANNOT_WRITE = (['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO'] as const).map(errnoOf);
+
+/** Reads the opened file, whatever the path leads to now. */
+function contentOf({ native, path }: Request, id: number): Content {
+  const text = native.read(id);
+  if (typeof text === 'string') return parseContent(text);
+  if (-text === errnoOf('EISDIR')) return FOREIGN;
+  throw systemError(-text, 'read', path);
+}
