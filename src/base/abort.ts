@@ -1,9 +1,14 @@
 const callbacks = new WeakMap<AbortSignal, Set<() => void>>();
 
+/** Not `signal.throwIfAborted()`: polyfills may lack it. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw signal.reason;
+}
+
 /**
- * Calls `callback` once when `signal` is aborted; the result undoes it. One
- * listener serves for all who wait with one signal: with more than ten, Node
- * would warn of a leak that is none.
+ * Calls `callback` once when `signal` is aborted; the result undoes it. All
+ * callbacks of one signal share one listener: above ten listeners, Node would
+ * warn of a leak, and there is no leak.
  */
 export function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
   if (signal === undefined) return () => {};

@@ -14,6 +14,9 @@ function describe(value: unknown): string {
   return String(value);
 }
 
+/** For `expected` of {@link argumentError}; the message then reads `must not be empty`. */
+export const NOT_EMPTY = 'not empty';
+
 /** An error for a wrong argument, with the code that `node:` modules use. */
 export function argumentError(
   code: ArgumentCode,
@@ -21,7 +24,10 @@ export function argumentError(
   expected: string,
   value: unknown,
 ): TypeError | RangeError {
-  const message = `"${name}" must be ${expected}; it is ${describe(value)}`;
+  const message =
+    expected === NOT_EMPTY
+      ? `"${name}" must not be empty`
+      : `"${name}" must be ${expected}; it is ${describe(value)}`;
   const error = code === 'ERR_OUT_OF_RANGE' ? new RangeError(message) : new TypeError(message);
   return Object.assign(error, { code });
 }
@@ -39,7 +45,7 @@ export function checkFilePath(path: unknown, name = 'path'): FilePath {
   if (typeof text !== 'string' && !Buffer.isBuffer(text)) {
     throw argumentError('ERR_INVALID_ARG_TYPE', name, 'a string, a Buffer or a file: URL', path);
   }
-  if (text.length === 0) throw argumentError('ERR_INVALID_ARG_VALUE', name, 'not empty', '');
+  if (text.length === 0) throw argumentError('ERR_INVALID_ARG_VALUE', name, NOT_EMPTY, '');
   if (text.includes('\0')) {
     throw argumentError(
       'ERR_INVALID_ARG_VALUE',

@@ -1,4 +1,4 @@
-import { argumentError } from './arguments.js';
+import { argumentError, NOT_EMPTY } from './arguments.js';
 
 /** What the file systems of all three platforms take, in bytes. */
 const LONGEST_FILE_NAME = 255;
@@ -30,7 +30,7 @@ export function checkFileName(value: unknown, argument: string, suffix: string):
 /** In the words that follow "must be". */
 function problemOf(name: string, suffix: string): string | null {
   const longest = LONGEST_FILE_NAME - Buffer.byteLength(suffix);
-  if (name === '') return 'not empty';
+  if (name === '') return NOT_EMPTY;
   if (name === '.' || name === '..') return "other than '.' and '..'";
   if (/[/\0]/.test(name)) return "without '/' and NUL";
   // Encoded as UTF-8, each would become U+FFFD: the name of another file.

@@ -10,6 +10,7 @@ import {
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { printable } from '../base/holder.js';
+import { type Mount, parseMount } from '../base/proc.js';
 import { sleep } from '../base/timers.js';
 import { inspect } from '../holders/inspect.js';
 import { FileLock } from '../lock/file-lock.js';
@@ -281,16 +282,13 @@ function fileSystemOf(folder: string): string {
   } catch {
     return 'file system unknown';
   }
-  let best = ['', 'file system unknown'];
+  let best: Mount | undefined;
   for (const line of table.split('\n')) {
-    const [before = '', after = ''] = line.split(' - ');
-    const point = (before.split(' ')[4] ?? '').replace(/\\(\d{3})/g, (_, octal) =>
-      String.fromCharCode(Number.parseInt(octal, 8)),
-    );
-    const around = point === '/' || `${folder}/`.startsWith(`${point}/`);
-    // Of several mounts at one place the last one counts.
-    if (around && point.length >= (best[0] as string).length)
-      best = [point, after.split(' ')[0] ?? ''];
+    const mount = parseMount(line);
+    if (mount === null) continue;
+    const around = mount.point === '/' || `${folder}/`.startsWith(`${mount.point}/`);
+    // Of several mounts at one place, the last one counts.
+    if (around && mount.point.length >= (best?.point.length ?? 0)) best = mount;
   }
-  return best[1] as string;
+  return best?.type ?? 'file system unknown';
 }

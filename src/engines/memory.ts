@@ -1,4 +1,4 @@
-import { onAbort } from '../base/abort.js';
+import { onAbort, throwIfAborted } from '../base/abort.js';
 import {
   checkBoolean,
   checkFilePath,
@@ -141,10 +141,6 @@ export function memoryLocker(options?: { instance?: boolean | undefined }): Memo
       return true;
     },
   };
-}
-
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw signal.reason;
 }
 
 function describe({ since }: Queue): Holder<object> {

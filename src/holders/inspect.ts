@@ -1,4 +1,5 @@
 import { lstat, readdir } from 'node:fs/promises';
+import { throwIfAborted } from '../base/abort.js';
 import {
   checkBoolean,
   checkFilePath,
@@ -7,12 +8,14 @@ import {
   checkSignal,
   optionNames,
 } from '../base/arguments.js';
-import { errnoOf, LockUnsupportedError, openError, systemError } from '../base/errors.js';
+import { errnoOf, LockUnsupportedError, openError } from '../base/errors.js';
 import type { Holder } from '../base/holder.js';
+import type { LockMode } from '../base/locker.js';
 import { type FilePath, joinPath, pathText } from '../base/paths.js';
 import { sleep } from '../base/timers.js';
-import { EXCLUSIVE, loadBinding, SHARED } from '../native/binding.js';
+import { loadBinding } from '../native/binding.js';
 import { walkAsync } from './kernel-tables.js';
+import { probeMode } from './lock-file.js';
 import { type OwnerRecord, toOwnerRecord } from './owner-record.js';
 import {
   holderFromRecord,
@@ -37,7 +40,7 @@ export interface LockStatus<T extends object = Record<string, unknown>> {
    */
   state: LockState;
   /** `null` unless held, or where it cannot be told. */
-  mode: 'exclusive' | 'shared' | null;
+  mode: LockMode | null;
   /** One per process; of several, the first is the one to name. */
   holders: Holder<T>[];
   /** Pids in the kernel's order, each once however many waits it has. */
@@ -127,7 +130,7 @@ async function look<T extends object>(
   const named = holderFromRecord(content) as Holder<T> | null;
   const released = record === null ? 'free' : 'stale';
   if (probing) {
-    status.mode = tryLock(path);
+    status.mode = probeMode(path);
     if (status.mode === null) status.state = released;
     else if (named !== null) status.holders = [named];
   } else if (kernel !== null && seesEveryHolder(loadBinding(path).remote(path) === 1)) {
@@ -137,29 +140,6 @@ async function look<T extends object>(
     if (named !== null) status.holders = [named];
   }
   return status;
-}
-
-/** The mode in which somebody holds the file, found out by trying. */
-function tryLock(path: FilePath): 'exclusive' | 'shared' | null {
-  const native = loadBinding(path);
-  const id = native.open(path, -1);
-  if (id < 0) {
-    if (-id === errnoOf('ENOENT')) return null;
-    throw systemError(-id, 'open', path);
-  }
-  try {
-    for (const [attempt, held] of [
-      [SHARED, 'exclusive'],
-      [EXCLUSIVE, 'shared'],
-    ] as const) {
-      const errno = native.tryLock(id, attempt);
-      if (errno === errnoOf('EWOULDBLOCK')) return held;
-      if (errno !== 0) throw systemError(errno, 'flock', path);
-    }
-    return null;
-  } finally {
-    native.release(id);
-  }
 }
 
 const LOCK_LIKE = /\.(lock|lck|pid)$/;
@@ -266,7 +246,7 @@ export async function* watchLock<T extends object = Record<string, unknown>>(
   const file = checkFilePath(path);
   let last = '';
   for (;;) {
-    if (signal?.aborted === true) throw signal.reason;
+    throwIfAborted(signal);
     const status = await look<T>(file, false);
     const text = JSON.stringify(status);
     if (text !== last) {

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers';
 import { listBounded, readBounded } from '../base/bounded.js';
+import { mountOf } from '../base/proc.js';
 
 /** One lock in /proc/locks or in the fdinfo of a descriptor: proc(5). */
 export interface TableLock {
@@ -178,15 +179,11 @@ export function* statusOf(pid: number): Walk<string | null> {
 
 /** How the kernel's tables name the file behind an open descriptor. */
 export function* fileOfDescriptor(fd: number): Walk<string | null> {
-  const info = yield* text(`/proc/self/fdinfo/${fd}`);
-  const mount = /^mnt_id:\s*(\d+)/m.exec(info ?? '')?.[1];
-  const inode = /^ino:\s*(\d+)/m.exec(info ?? '')?.[1];
-  if (mount === undefined || inode === undefined) return null;
-  // Not st_dev: on btrfs and others that is not what the tables show.
-  const mounts = (yield* text('/proc/self/mountinfo', MOUNTS_LIMIT)) ?? '';
-  const device = new RegExp(`^${mount} \\d+ (\\d+):(\\d+) `, 'm').exec(mounts);
-  if (device === null) return null;
-  return tableKey(Number(device[1]), Number(device[2]), inode);
+  const info = (yield* text(`/proc/self/fdinfo/${fd}`)) ?? '';
+  const inode = /^ino:\s*(\d+)/m.exec(info)?.[1];
+  const mount = mountOf(info, (yield* text('/proc/self/mountinfo', MOUNTS_LIMIT)) ?? '');
+  if (mount === null || inode === undefined) return null;
+  return tableKey(mount.major, mount.minor, inode);
 }
 
 /** The mode in which a descriptor of this process holds its file. */

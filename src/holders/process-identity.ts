@@ -1,6 +1,7 @@
 import { readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { readBounded } from '../base/bounded.js';
+import { statFields } from '../base/proc.js';
 
 /**
  * What tells one run of one process from every other: the pid alone is used
@@ -47,11 +48,6 @@ function pidNamespace(): string {
 /** Whether the kernel's tables show this process the locks of all others. */
 export function inInitialPidNamespace(): boolean {
   return pidNamespace() === INITIAL_PID_NAMESPACE;
-}
-
-/** The fields of /proc/<pid>/stat behind the name, which may hold anything. */
-function statFields(text: string): string[] {
-  return text.slice(text.lastIndexOf(')') + 2).split(' ');
 }
 
 /**

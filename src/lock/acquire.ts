@@ -128,11 +128,11 @@ function openFor(request: Request, deadline: Deadline): Wait {
 }
 
 /** Missing folders are made; somebody may remove them again in between. */
-function openLockFile({ native, path, permissions }: Request): number {
+function openLockFile({ native, path, permissions, create }: Request): number {
   for (let tries = 0; ; tries++) {
-    const id = native.open(path, permissions);
+    const id = native.open(path, create ? permissions : -1);
     if (id > 0) return id;
-    const final = tries === FOLDER_TRIES || permissions < 0;
+    const final = tries === FOLDER_TRIES || !create || permissions < 0;
     if (id !== -MISSING || final) throw openError(-id, path);
     makeFolders(parentOf(path));
   }

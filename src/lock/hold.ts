@@ -1,5 +1,6 @@
 import { errnoOf, LockLostError, LockStateError, systemError } from '../base/errors.js';
 import { type FilePath, pathText } from '../base/paths.js';
+import { emitHoldfastWarning } from '../base/warning.js';
 import {
   type Content,
   FOREIGN,
@@ -178,11 +179,11 @@ export function writeRecordIfPossible(
 /** Throws what is more than a record that nobody asked for. */
 export function goOnWithout(path: FilePath, held: Held, error: NodeJS.ErrnoException): void {
   if (held.required || !UNWRITABLE.includes(error.code ?? '')) throw error;
-  process.emitWarning(`The record in ${pathText(path)} is not up to date: ${error.message}`, {
-    type: 'HoldfastWarning',
-    code: 'HOLDFAST_NO_RECORD',
-    detail: "The lock is held all the same. With record: 'json' this is an error.",
-  });
+  emitHoldfastWarning(
+    'HOLDFAST_NO_RECORD',
+    `The record in ${pathText(path)} is not up to date: ${error.message}`,
+    "The lock is held all the same. With record: 'json' this is an error.",
+  );
 }
 
 /** `guarded`: against a hand-over of the record by another process. */

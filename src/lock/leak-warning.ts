@@ -1,25 +1,23 @@
 import { setTimeout } from 'node:timers';
+import { emitHoldfastWarning } from '../base/warning.js';
 
 interface Watched {
   readonly path: string;
 }
 
-// A lock that nobody can release any more stays held: it guards something
-// that may still go on. That is a mistake worth hearing of.
+// A lock that nobody can release any more stays held: what it guards may still
+// go on. The author of the program needs to hear of that mistake.
 const collected = new FinalizationRegistry<string>((path) => {
-  process.emitWarning(
+  emitHoldfastWarning(
+    'HOLDFAST_LOCK_COLLECTED',
     `A FileLock of ${path} was garbage-collected while held; the lock stays held`,
-    {
-      type: 'HoldfastWarning',
-      code: 'HOLDFAST_LOCK_COLLECTED',
-      detail: 'Keep the FileLock and call release(), or use withLock() or "await using".',
-    },
+    'Keep the FileLock and call release(), or use withLock() or "await using".',
   );
 });
 
-// Most locks are released within a moment, and to watch one takes as long as a
-// system call. So it is watched from when it has been held for a while; until
-// then it is kept, and cannot be collected.
+// Most locks are released within a moment, and to register one takes as long as
+// a system call. So a lock is registered once it has been held for a while.
+// Until then this set refers to it, so it is not collected.
 const UNWATCHED_MILLISECONDS = 100;
 const taken = new Set<Watched>();
 let watching = false;
@@ -30,7 +28,7 @@ function watchTaken(): void {
   taken.clear();
 }
 
-/** From when a lock is held. */
+/** Call on acquiring. */
 export function watch(lock: Watched): void {
   taken.add(lock);
   if (watching) return;
@@ -38,7 +36,7 @@ export function watch(lock: Watched): void {
   setTimeout(watchTaken, UNWATCHED_MILLISECONDS).unref();
 }
 
-/** From when it is not any more. */
+/** Call when the lock is no longer held. */
 export function unwatch(lock: Watched): void {
   if (!taken.delete(lock)) collected.unregister(lock);
 }

@@ -63,6 +63,8 @@ export interface Request {
   path: FilePath;
   mode: LockMode;
   permissions: number;
+  /** A missing file, and the folders above it, are created. */
+  create: boolean;
   record: RecordFormat | false;
   /** The record was asked for by name. */
   recordWanted: boolean;
@@ -81,6 +83,7 @@ export function checkRequest(
   path: unknown,
   options: FileLockOptions<object> | undefined,
   defaultTimeout: number,
+  { create = true, member = false }: { create?: boolean; member?: boolean } = {},
 ): Request {
   const checked = checkOptions(options, FILE_LOCK_OPTIONS);
   const { permissions, pollInterval, record, signal, onWait } = checked;
@@ -94,11 +97,12 @@ export function checkRequest(
       permissions === undefined
         ? 0o600
         : checkInteger(permissions, 'options.permissions', 0, 0o7777),
+    create,
     record: checkOneOf(record, 'options.record', ['json', 'pid', false] as const, 'json'),
     recordWanted: record === 'json' || record === 'pid',
     dataText: checkData(checked.data),
     keepFile,
-    member: false,
+    member,
     timeout: checkMilliseconds(checked.timeout, 'options.timeout', defaultTimeout),
     signal: checkSignal(signal),
     onWait: checkFunction(onWait, 'options.onWait') as Request['onWait'],

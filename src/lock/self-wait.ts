@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
+import { emitHoldfastWarning } from '../base/warning.js';
 import type { NativeBinding } from '../native/binding.js';
 import type { Wait } from './waiting.js';
 
@@ -71,12 +72,9 @@ function callersNow(): string[] {
 }
 
 function warn(path: string, callers: string[]): void {
-  process.emitWarning(
+  emitHoldfastWarning(
+    'HOLDFAST_WAITS_FOR_ITSELF',
     `${path} is waited for inside a call that holds it, such as withLock(): if that one waits for this, neither ever ends`,
-    {
-      type: 'HoldfastWarning',
-      code: 'HOLDFAST_WAITS_FOR_ITSELF',
-      detail: ['The inner call, and below it the outer:', ...callers].join('\n'),
-    },
+    ['The inner call, and below it the outer:', ...callers].join('\n'),
   );
 }

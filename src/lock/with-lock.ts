@@ -1,5 +1,6 @@
 import { argumentError } from '../base/arguments.js';
 import type { HeldLock } from '../base/locker.js';
+import { emitHoldfastWarning } from '../base/warning.js';
 import { FileLock, internalsOf } from './file-lock.js';
 import type { FileLockOptions } from './options.js';
 import { runInside } from './self-wait.js';
@@ -49,10 +50,8 @@ export async function whileHeld<R>(
     result = await fn();
   } catch (error) {
     await lock.release().catch((failure: Error) => {
-      process.emitWarning(`Releasing ${path} failed: ${failure.message}`, {
-        type: 'HoldfastWarning',
-        code: 'HOLDFAST_RELEASE_FAILED',
-      });
+      const message = `Releasing ${path} failed: ${failure.message}`;
+      emitHoldfastWarning('HOLDFAST_RELEASE_FAILED', message);
     });
     throw error;
   }

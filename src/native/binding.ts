@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { readBounded } from '../base/bounded.js';
 import { errnoOf, LockUnsupportedError, systemError } from '../base/errors.js';
 import type { FilePath } from '../base/paths.js';
+import { mountOf } from '../base/proc.js';
 
 /** How the addon writes a mode. */
 export const SHARED = 1;
@@ -321,10 +322,8 @@ function isMountedNoexec(place: string): boolean {
   }
   const info = readOwn(`/proc/self/fdinfo/${fd}`);
   closeSync(fd);
-  const mount = /^mnt_id:\s*(\d+)/m.exec(info)?.[1];
-  const mounts = readOwn('/proc/self/mountinfo');
-  const options = new RegExp(`^${mount} \\d+ \\S+ \\S+ \\S+ (\\S+)`, 'm').exec(mounts)?.[1] ?? '';
-  return options.split(',').includes('noexec');
+  const mount = mountOf(info, readOwn('/proc/self/mountinfo'));
+  return mount?.options.includes('noexec') === true;
 }
 
 const LONGEST_TABLE = 1024 * 1024;

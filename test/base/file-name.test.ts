@@ -21,18 +21,18 @@ test.each([
 });
 
 test.each([
-  ['', 'not empty'],
-  ['.', "other than '.' and '..'"],
-  ['..', "other than '.' and '..'"],
-  ['a/b', "without '/' and NUL"],
-  ['a\0b', "without '/' and NUL"],
-  ['caf\udce9', 'without unpaired surrogates'],
-  ['x'.repeat(251), 'at most 250 bytes long'],
-  ['é'.repeat(126), 'at most 250 bytes long'],
-])('%j is none: must be %s', (name, rule) => {
+  ['', 'must not be empty'],
+  ['.', "must be other than '.' and '..'"],
+  ['..', "must be other than '.' and '..'"],
+  ['a/b', "must be without '/' and NUL"],
+  ['a\0b', "must be without '/' and NUL"],
+  ['caf\udce9', 'must be without unpaired surrogates'],
+  ['x'.repeat(251), 'must be at most 250 bytes long'],
+  ['é'.repeat(126), 'must be at most 250 bytes long'],
+])('%j is none: %s', (name, rule) => {
   const check = (): string => checkFileName(name, 'options.id', ENDING);
   expect(check).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE' }));
-  expect(check).toThrow(`"options.id" must be ${rule}`);
+  expect(check).toThrow(`"options.id" ${rule}`);
   expect(isFileName(name, ENDING)).toBe(false);
 });
 

@@ -1,0 +1,117 @@
+import { errnoOf, flockError, LockLostError, openError, systemError } from '../base/errors.js';
+import type { LockMode } from '../base/locker.js';
+import { type FilePath, pathText } from '../base/paths.js';
+import {
+  EXCLUSIVE,
+  loadBinding,
+  type NativeBinding,
+  type NativeMode,
+  SHARED,
+} from '../native/binding.js';
+import { type Content, FOREIGN, parseContent, RECORD_LIMIT } from './owner-record.js';
+
+const WOULD_BLOCK = errnoOf('EWOULDBLOCK');
+const STALE = errnoOf('ESTALE');
+const MISSING = errnoOf('ENOENT');
+const DIRECTORY = errnoOf('EISDIR');
+
+/** What {@link LockFile.write} writes. */
+export interface Writing {
+  text: string;
+  /** What a release leaves. */
+  left: string;
+  /** Against a process that hands the record over at this moment. */
+  guarded: boolean;
+}
+
+/** An open lock file. */
+export class LockFile {
+  readonly native: NativeBinding;
+  /** Of the descriptor, in the table of the addon. */
+  readonly id: number;
+  /** Where it was opened. */
+  readonly path: FilePath;
+
+  constructor(native: NativeBinding, id: number, path: FilePath) {
+    this.native = native;
+    this.id = id;
+    this.path = path;
+  }
+
+  /** The file's size; negative when the path leads elsewhere. */
+  size(): number {
+    const size = this.native.compare(this.id);
+    if (size < 0 && size !== -STALE) throw systemError(-size, 'stat', this.path);
+    return size;
+  }
+
+  /** What the file says, wherever the path leads. Where its size is known, most need no system call. */
+  read(size?: number): Content {
+    if (size === 0) return parseContent('');
+    if (size !== undefined && size > RECORD_LIMIT) return FOREIGN;
+    const text = this.native.read(this.id);
+    if (typeof text === 'string') return parseContent(text);
+    if (-text === DIRECTORY) return FOREIGN;
+    throw systemError(-text, 'read', this.path);
+  }
+
+  write({ text, left, guarded }: Writing): void {
+    const errno = this.native.write(this.id, text, left, guarded);
+    if (errno === 0) return;
+    // A guarded write opens the file once more, by its path.
+    if (errno === STALE || (guarded && errno === MISSING)) {
+      const path = pathText(this.path);
+      throw new LockLostError(this.path, `${path} is no longer the file that is locked`);
+    }
+    throw systemError(errno, 'write', this.path);
+  }
+
+  /** False: somebody holds the lock in a conflicting mode. */
+  tryLock(mode: NativeMode): boolean {
+    const errno = this.native.tryLock(this.id, mode);
+    if (errno !== 0 && errno !== WOULD_BLOCK) throw flockError(errno, this.path);
+    return errno === 0;
+  }
+
+  /** Unlocks as well. */
+  close(): void {
+    this.native.release(this.id);
+  }
+}
+
+/** `null`: there is no file at `path`, and none is created. */
+export function openExisting(path: FilePath): LockFile | null {
+  const native = loadBinding(path);
+  const id = native.open(path, -1);
+  if (id > 0) return new LockFile(native, id, path);
+  if (-id === MISSING) return null;
+  throw openError(-id, path);
+}
+
+/** Calls `look` with the open file at `path`; `null`: there is none. */
+export function whileOpen<R>(path: FilePath, look: (file: LockFile) => R): R | null {
+  const file = openExisting(path);
+  if (file === null) return null;
+  try {
+    return look(file);
+  } finally {
+    file.close();
+  }
+}
+
+/**
+ * Takes the lock of the file at `path` in `mode` for some microseconds, to see
+ * whether somebody holds it in a conflicting mode. `null`: there is no file.
+ */
+export function probe(path: FilePath, mode: NativeMode): 'free' | 'held' | null {
+  return whileOpen(path, (file) => (file.tryLock(mode) ? 'free' : 'held'));
+}
+
+/** The mode in which somebody holds the lock of the file at `path`, found the same way. */
+export function probeMode(path: FilePath): LockMode | null {
+  return whileOpen(path, (file) => {
+    // Shared holders do not refuse another one.
+    if (!file.tryLock(SHARED)) return 'exclusive';
+    return file.tryLock(EXCLUSIVE) ? null : 'shared';
+  });
+}
