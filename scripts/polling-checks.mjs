@@ -1,4 +1,4 @@
-// Runs test/polling, which is for the systems where waits poll and only
+// Runs test/native/polling, which is for the systems where waits poll and only
 // records tell who holds.
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,7 @@ export const SMOKE = join(root, 'test', 'smoke.mjs');
 export function runChecks(run) {
   let passed = true;
   for (const file of ['locks.mjs', 'floors.mjs']) {
-    const { status, output } = run(join(root, 'test', 'polling', file));
+    const { status, output } = run(join(root, 'test', 'native', 'polling', file));
     // node:test speaks TAP where it writes to a file.
     const titles = output.match(/^(?:not )?ok \d+ - .*/gm) ?? [];
     for (const title of titles) console.log(title.replace(/^((?:not )?ok) \d+ - /, '$1: '));

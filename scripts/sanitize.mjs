@@ -111,12 +111,12 @@ function checkPlanted(kind, folder) {
   mkdirSync(place);
   const file = join(place, 'holdfast.node');
   const { include_dir } = createRequire(import.meta.url)('node-api-headers');
-  const source = join(root, 'test', 'sanitize-planted.cc');
+  const source = join(root, 'test', 'native', 'sanitize-planted.cc');
   const compile = ['-std=c++17', '-shared', '-fPIC', '-O1', '-g', '-fno-omit-frame-pointer'];
   const output = [`-fsanitize=${flags}`, `-I${include_dir}`, source, '-o', file];
   execFileSync('g++', [...compile, ...output], { stdio: 'inherit' });
   for (const [bug, expected] of [['nothing'], ...Object.entries(planted)]) {
-    const { found } = run(kind, place, 'sanitize-planted.mjs', [file, bug]);
+    const { found } = run(kind, place, 'native/sanitize-planted.mjs', [file, bug]);
     const bites =
       expected === undefined ? found.length === 0 : found.some((each) => expected.test(each));
     if (bites) continue;
@@ -141,7 +141,7 @@ function check(kind) {
     const defines = [`-Dsanitize=${flags}`, '-Dfirst_generation=4294967290'];
     execFileSync(gyp, ['configure', ...quiet, '--', ...defines], options);
     execFileSync(gyp, ['build', ...quiet], options);
-    for (const script of ['smoke.mjs', 'stress.mjs']) {
+    for (const script of ['smoke.mjs', 'native/stress.mjs']) {
       const { status, signal, output, found } = run(kind, folder, script);
       process.stdout.write(output);
       if (found.length > 0) throw new Error(`${script} under ${flags}:\n${found.join('\n')}`);

@@ -1,4 +1,4 @@
-// On a Mac: the checks of test/polling, the demo and the smoke test. On Linux
+// On a Mac: the checks of test/native/polling, the demo and the smoke test. On Linux
 // the same with the addon's sources for macOS, compiled for Linux, in a Node
 // that takes itself for one on macOS: so all is run but macOS's own kernel.
 import { execFileSync, spawnSync } from 'node:child_process';

@@ -1,4 +1,4 @@
-// Runs test/polling on the real Node for Windows, which is an npm package:
+// Runs test/native/polling on the real Node for Windows, which is an npm package:
 // under wine, or on Windows itself with the Node that runs this file.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';

@@ -1,0 +1,403 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { type ClaimOptions, type ClaimRequest, Claims } from '../../src/claims.js';
+import { testFolder } from '../support/folder.js';
+import { ARGUMENT_CODES, errorOf } from '../support/refused.js';
+
+const [TYPE, VALUE, RANGE] = ARGUMENT_CODES;
+const good: ClaimRequest = { agent: 'a', files: ['x'] };
+
+function setUp(): { folder: string; claims: Claims } {
+  const folder = testFolder();
+  return { folder, claims: new Claims(join(folder, 'locks'), { root: folder }) };
+}
+
+/** All of these fail with it, and nothing has come to be. */
+async function refused(code: string, calls: (claims: Claims) => (() => unknown)[]): Promise<void> {
+  const { folder, claims } = setUp();
+  for (const call of calls(claims)) {
+    const error = await errorOf(call);
+    expect(error).toMatchObject({ code });
+    expect(error).toBeInstanceOf(code === RANGE ? RangeError : TypeError);
+  }
+  expect(readdirSync(folder)).toEqual([]);
+}
+
+const refusedRequest = (request: unknown, code: string): Promise<void> =>
+  refused(code, (claims) => [
+    () => claims.claim(request as ClaimRequest),
+    () => claims.claimAll([request as ClaimRequest]),
+    () => claims.claimAll([{ agent: 'first', files: ['y'] }, request as ClaimRequest]),
+    () => claims.plan([request as ClaimRequest]),
+  ]);
+
+const agents: [agent: unknown, code: string][] = [
+  ['', VALUE],
+  ['a/b', VALUE],
+  ['/', VALUE],
+  ['a\0b', VALUE],
+  ['..', VALUE],
+  ['a..b', VALUE],
+  ['.', VALUE],
+  ['.hidden', VALUE],
+  ['../a', VALUE],
+  ['a'.repeat(251), VALUE],
+  ['é'.repeat(126), VALUE],
+  ['a'.repeat(100_000), VALUE],
+  // No file name says it: the claim would not be found to be its own.
+  ['a\ud800', VALUE],
+  [undefined, TYPE],
+  [null, TYPE],
+  [7, TYPE],
+  [['a'], TYPE],
+  [Buffer.from('a'), TYPE],
+];
+
+describe('an agent', () => {
+  test.each(agents)('%# is refused', async (agent, code) => {
+    await refusedRequest({ ...good, agent }, code);
+    await refused(code, (claims) => [() => claims.release(agent as string)]);
+  });
+
+  test.each([
+    ['a'.repeat(250)],
+    ['é'.repeat(125)],
+    ['a b'],
+    ['a.b'],
+    ['-'],
+    ['ünï-çødé'],
+    ['\'"$(x)*?\\'],
+    ['a\nb'],
+    ['__proto__'],
+    ['constructor'],
+  ])('%# may be called that', async (agent) => {
+    const { claims } = setUp();
+    const claim = await claims.claim({ ...good, agent });
+    expect((await claims.list()).map((each) => [each.agent, each.state])).toEqual([
+      [agent, 'active'],
+    ]);
+    expect(await claim.release()).toBe(true);
+    expect(claims.plan([{ agent, files: ['x'] }]).waves).toEqual([[agent]]);
+  });
+});
+
+describe('a pattern', () => {
+  test.each<[unknown, string]>([
+    ['', VALUE],
+    ['a\0', VALUE],
+    ['..', VALUE],
+    ['../x', VALUE],
+    ['a/../../x', VALUE],
+    ['*/../x', VALUE],
+    ['/etc/passwd', VALUE],
+    ['x'.repeat(5000), VALUE],
+    [undefined, TYPE],
+    [null, TYPE],
+    [1, TYPE],
+    [['x'], TYPE],
+    [new URL('file:///x'), TYPE],
+  ])('%# is refused in files, directories and except', async (pattern, code) => {
+    await refusedRequest({ agent: 'a', files: ['ok', pattern] }, code);
+    await refusedRequest({ agent: 'a', directories: [pattern] }, code);
+    await refusedRequest({ ...good, except: [pattern] }, code);
+  });
+
+  test('is refused in check as a path; with wildcards it is a path', async () => {
+    for (const [path, code] of [
+      ['', VALUE],
+      ['../x', VALUE],
+      ['a\0', VALUE],
+      [1, TYPE],
+    ] as const) {
+      await refused(code, (claims) => [() => claims.check(['ok', path as string])]);
+    }
+    const { claims } = setUp();
+    expect(await claims.check(['*/a?'])).toMatchObject([{ path: '*/a?', verdict: 'unclaimed' }]);
+  });
+
+  test('that is refused is named in the error', async () => {
+    const { claims } = setUp();
+    const error = await errorOf(() => claims.claim({ ...good, except: ['ok', '../x'] }));
+    expect(String(error)).toMatch(/except\[1\]/);
+    const other = await errorOf(() => claims.claimAll([good, { agent: 'b', files: ['', 'x'] }]));
+    expect(String(other)).toMatch(/requests\[1\]\.files\[0\]/);
+  });
+
+  test('that is absolute below the root is relative to it', async () => {
+    const { folder, claims } = setUp();
+    const claim = await claims.claim({
+      agent: 'a',
+      files: [join(folder, 'x')],
+      directories: [folder],
+    });
+    expect(claim.files).toEqual(['x']);
+    expect(claim.directories).toEqual(['./']);
+    await claim.release();
+  });
+});
+
+describe('a scope', () => {
+  test.each<[object]>([
+    [{ agent: 'a' }],
+    [{ agent: 'a', files: [] }],
+    [{ agent: 'a', files: [], directories: [] }],
+    [{ agent: 'a', except: ['x'] }],
+    [{ agent: 'a', files: undefined, directories: undefined }],
+    [{ agent: 'a', files: ['x'], except: ['x'] }],
+    [{ agent: 'a', files: ['x', 'y/z'], except: ['x', 'y/'] }],
+    [{ agent: 'a', directories: ['src'], except: ['src/'] }],
+    [{ agent: 'a', directories: ['src'], except: ['.'] }],
+    [{ agent: 'a', files: ['*.ts'], except: ['?*', '.ts'] }],
+    [{ agent: 'a', files: ['src/**/x'], except: ['**/x'] }],
+  ])('%j has nothing: only plan takes it', async (request) => {
+    await refused(VALUE, (claims) => [
+      () => claims.claim(request as ClaimRequest),
+      () => claims.claimAll([request as ClaimRequest]),
+      () => claims.claimAll([{ agent: 'b', files: ['b'] }, request as ClaimRequest]),
+    ]);
+    const { claims } = setUp();
+    expect(claims.plan([request as ClaimRequest])).toEqual({ waves: [['a']], conflicts: [] });
+  });
+
+  test.each<[object]>([
+    [{ directories: ['.'], except: ['a/'] }],
+    [{ directories: ['.'] }],
+    [{ files: ['**'] }],
+    [{ files: ['**'], except: ['a/**'] }],
+    [{ directories: ['src'], except: ['src/*'] }],
+    [{ files: ['x'], except: ['y'] }],
+  ])('%j has something', async (request) => {
+    const { claims } = setUp();
+    const claim = await claims.claim({ agent: 'a', ...request });
+    expect(await claim.release()).toBe(true);
+  });
+});
+
+describe('a request', () => {
+  test.each<[string, unknown, string]>([
+    ['files', 'x', TYPE],
+    ['files', null, TYPE],
+    ['files', { 0: 'x' }, TYPE],
+    ['directories', 'x', TYPE],
+    ['directories', new Set(['x']), TYPE],
+    ['except', 'y', TYPE],
+    ['except', 7, TYPE],
+    ['taskDescription', 7, TYPE],
+    ['taskDescription', null, TYPE],
+    ['ttl', 0, RANGE],
+    ['ttl', -1, RANGE],
+    ['ttl', Number.NaN, RANGE],
+    ['ttl', Number.POSITIVE_INFINITY, RANGE],
+    ['ttl', Number.NEGATIVE_INFINITY, RANGE],
+    ['ttl', 1e300, RANGE],
+    ['ttl', '1000', TYPE],
+    ['ttl', null, TYPE],
+    ['ttl', 5n, TYPE],
+    ['bind', 1, TYPE],
+    ['bind', 'yes', TYPE],
+    ['bind', null, TYPE],
+    ['keepAlive', 0, TYPE],
+    ['keepAlive', null, TYPE],
+  ])('with %s: %o is refused', async (name, value, code) => {
+    await refusedRequest({ ...good, [name]: value }, code);
+  });
+
+  test.each([[undefined], [null], ['a'], [5], [['a']], [() => {}]])('is not %o', async (value) => {
+    await refusedRequest(value, TYPE);
+  });
+
+  test('may have undefined for what it does not say', async () => {
+    const { claims } = setUp();
+    const claim = await claims.claim({
+      ...good,
+      directories: undefined,
+      except: undefined,
+      taskDescription: undefined,
+      ttl: undefined,
+      bind: undefined,
+      keepAlive: undefined,
+    });
+    expect(claim.expiresAt.getTime() - claim.lockedAt.getTime()).toBeGreaterThanOrEqual(3_600_000);
+    await claim.release();
+  });
+
+  test('that would be longer than a claim may be is refused, and nothing is written', async () => {
+    const { folder, claims } = setUp();
+    const taskDescription = 'x'.repeat(2 ** 20);
+    const error = await errorOf(() => claims.claim({ ...good, taskDescription }));
+    expect(error).toMatchObject({ code: RANGE });
+    const all = await errorOf(() =>
+      claims.claimAll([
+        { agent: 'b', files: ['b'] },
+        { ...good, taskDescription },
+      ]),
+    );
+    expect(all).toMatchObject({ code: RANGE });
+    if (existsSync(join(folder, 'locks'))) {
+      expect(readdirSync(join(folder, 'locks'))).toEqual([]);
+    }
+  });
+
+  test('of the same agent twice is refused, in claimAll and plan', async () => {
+    const twice = [good, { agent: 'b', files: ['b'] }, { agent: 'a', files: ['other'] }];
+    await refused(VALUE, (claims) => [() => claims.claimAll(twice), () => claims.plan(twice)]);
+  });
+
+  test.each([[undefined], [null], [{}], ['a'], [good], [new Set([good])]])(
+    '%#: is in an array, for claimAll and plan',
+    async (requests) => {
+      await refused(TYPE, (claims) => [
+        () => claims.claimAll(requests as ClaimRequest[]),
+        () => claims.plan(requests as ClaimRequest[]),
+      ]);
+    },
+  );
+
+  test('that the caller changes afterwards is claimed as it was', async () => {
+    const { claims } = setUp();
+    const request = { agent: 'a', files: ['x'] };
+    const pending = claims.claim(request);
+    request.files[0] = 'y';
+    request.agent = 'b';
+    const claim = await pending;
+    expect(claim).toMatchObject({ agent: 'a', files: ['x'] });
+    await claim.release();
+  });
+});
+
+describe('options', () => {
+  test.each<[string, unknown, string]>([
+    ['timeout', -1, RANGE],
+    ['timeout', Number.NaN, RANGE],
+    ['timeout', '5', TYPE],
+    ['timeout', null, TYPE],
+    ['signal', {}, TYPE],
+    ['signal', 'abort', TYPE],
+    ['signal', null, TYPE],
+    ['onWait', 'call', TYPE],
+    ['onWait', null, TYPE],
+    ['ignoreInvalid', 1, TYPE],
+    ['ignoreInvalid', null, TYPE],
+  ])('of claim and claimAll with %s: %o are refused', async (name, value, code) => {
+    const options = { [name]: value } as ClaimOptions;
+    await refused(code, (claims) => [
+      () => claims.claim(good, options),
+      () => claims.claimAll([good], options),
+      () => claims.claimAll([], options),
+    ]);
+  });
+
+  test.each([[null], ['x'], [5], [[]]])('are not %o', async (value) => {
+    const options = value as never;
+    await refused(TYPE, (claims) => [
+      () => claims.claim(good, options),
+      () => claims.claimAll([good], options),
+      () => claims.plan([good], options),
+      () => claims.check(['x'], options),
+      () => claims.release('a', options),
+      () => claims.releaseAll(options),
+      () => claims.watch(options)[Symbol.asyncIterator]().next(),
+      () => new Claims('x', options),
+    ]);
+  });
+
+  test('of the others are refused where they are wrong', async () => {
+    await refused(TYPE, (claims) => [
+      () => claims.check(['x'], { as: 5 as never }),
+      () => claims.check('x' as never),
+      () => claims.release('a', { force: 'yes' as never }),
+      () =>
+        claims
+          .watch({ signal: {} as never })
+          [Symbol.asyncIterator]()
+          .next(),
+    ]);
+  });
+
+  test.each([['all'], [null], [{}], [[null]], [['a']]])(
+    'existing: %j is refused',
+    async (value) => {
+      await refused(TYPE, (claims) => [() => claims.plan([good], { existing: value as never })]);
+    },
+  );
+
+  test('may be undefined by name', async () => {
+    const { claims } = setUp();
+    const claim = await claims.claim(good, {
+      timeout: undefined,
+      signal: undefined,
+      onWait: undefined,
+      ignoreInvalid: undefined,
+    });
+    expect(await claims.check(['x'], { as: undefined })).toMatchObject([{ verdict: 'other' }]);
+    expect(await claims.release('a', { force: undefined })).toBe(true);
+    await claim.release();
+  });
+
+  test('with a signal that is aborted already reject with its reason, and make nothing', async () => {
+    const { folder, claims } = setUp();
+    const reason = new Error('enough');
+    const signal = AbortSignal.abort(reason);
+    expect(await errorOf(() => claims.claim(good, { signal }))).toBe(reason);
+    expect(await errorOf(() => claims.claimAll([good], { signal }))).toBe(reason);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+describe('the constructor', () => {
+  test.each<[unknown, string]>([
+    ['', VALUE],
+    ['a\0b', VALUE],
+    [undefined, TYPE],
+    [null, TYPE],
+    [5, TYPE],
+    [new URL('https://example.org/'), TYPE],
+  ])('refuses %o as directory and as root', async (path, code) => {
+    await refused(code, () => [
+      () => new Claims(path as string),
+      ...(path === undefined ? [] : [() => new Claims('x', { root: path as string })]),
+    ]);
+  });
+
+  test('makes nothing and takes what is not there yet', async () => {
+    const folder = testFolder();
+    const claims = new Claims(join(folder, 'a/b/locks'), { root: join(folder, 'tree') });
+    expect(claims).toMatchObject({
+      directory: join(folder, 'a/b/locks'),
+      root: join(folder, 'tree'),
+    });
+    expect(await claims.list()).toEqual([]);
+    expect(await claims.audit()).toEqual([]);
+    expect(await claims.prune()).toEqual([]);
+    expect(await claims.release('a')).toBe(false);
+    await claims.releaseAll();
+    expect(await claims.check(['x'])).toMatchObject([{ verdict: 'unclaimed', owner: null }]);
+    expect(await claims.claimAll([])).toEqual([]);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('takes file: URLs', () => {
+    const claims = new Claims(new URL('file:///some/locks'), { root: new URL('file:///some') });
+    expect(claims).toMatchObject({ directory: '/some/locks', root: '/some' });
+  });
+});
+
+describe('renew', () => {
+  test.each<[unknown, string]>([
+    [0, RANGE],
+    [-5, RANGE],
+    [Number.NaN, RANGE],
+    [Number.POSITIVE_INFINITY, RANGE],
+    ['5', TYPE],
+    [null, TYPE],
+  ])('with %o is refused, and the claim is as it was', async (ttl, code) => {
+    const { claims } = setUp();
+    const claim = await claims.claim(good);
+    const { expiresAt } = claim;
+    expect(await errorOf(() => claim.renew(ttl as number))).toMatchObject({ code });
+    expect(claim.expiresAt).toEqual(expiresAt);
+    expect(claim.signal.aborted).toBe(false);
+    expect(await claim.release()).toBe(true);
+  });
+});

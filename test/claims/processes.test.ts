@@ -1,0 +1,440 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { type ClaimRequest, Claims } from '../../src/claims.js';
+import { byHand, ClaimsPeer, TORTURE } from '../support/claims-peer.js';
+import { testFolder } from '../support/folder.js';
+import { runScript } from '../support/script.js';
+import { needs } from '../support/tools.js';
+
+const PROCESSES = 16;
+const ROUNDS = 200;
+
+interface Places {
+  root: string;
+  locks: string;
+  markers: string;
+}
+
+function places(): Places {
+  const root = testFolder();
+  const all = { root, locks: join(root, 'locks'), markers: join(root, 'markers') };
+  mkdirSync(all.markers);
+  return all;
+}
+
+type Scope = Pick<ClaimRequest, 'files' | 'directories' | 'except'>;
+
+// The tree is `src/{a,b,c}/{a,b,c}.ts`. What a scope covers of it is said
+// beside it in plain code: the judge knows nothing of the library's patterns.
+const TREE = ['a', 'b', 'c'].flatMap((folder) =>
+  ['a', 'b', 'c'].map((name) => ({ folder, name, path: `src/${folder}/${name}.ts` })),
+);
+type Node = (typeof TREE)[number];
+
+const SCOPES: [Scope, (node: Node) => boolean][] = [
+  [{ files: ['src/*/a.ts'] }, ({ name }) => name === 'a'],
+  [{ files: ['src/b/*.ts'] }, ({ folder }) => folder === 'b'],
+  [{ files: ['**/c.ts'] }, ({ name }) => name === 'c'],
+  [{ directories: ['src/c/'] }, ({ folder }) => folder === 'c'],
+  [{ files: ['src/a/b.ts'] }, ({ path }) => path === 'src/a/b.ts'],
+  [{ files: ['src/?/b.ts'] }, ({ name }) => name === 'b'],
+  [{ directories: ['src'], except: ['src/b/'] }, ({ folder }) => folder !== 'b'],
+  [{ directories: ['src/a'], except: ['**/a.ts'] }, (n) => n.folder === 'a' && n.name !== 'a'],
+  [{ files: ['src/a/a.ts', 'src/c/c.ts'] }, (n) => n.folder === n.name && n.name !== 'b'],
+  [{ files: ['src/b/a.ts', 'src/b/b.ts'] }, (n) => n.folder === 'b' && n.name !== 'c'],
+  [{ files: ['src/c/*.ts'], except: ['src/c/a.ts'] }, (n) => n.folder === 'c' && n.name !== 'a'],
+];
+
+/** All of them have `src/b/a.ts`. */
+const TOGETHER: [Scope, (node: Node) => boolean][] = [
+  [{ files: ['src/*/a.ts'] }, ({ name }) => name === 'a'],
+  [{ files: ['src/b/*.ts'] }, ({ folder }) => folder === 'b'],
+  [{ directories: ['src'] }, () => true],
+  [{ files: ['src/b/a.ts'] }, ({ path }) => path === 'src/b/a.ts'],
+  [{ directories: ['src/b'], except: ['**/c.ts'] }, (n) => n.folder === 'b' && n.name !== 'c'],
+];
+
+interface RoundResult {
+  won: boolean;
+  code?: string;
+  doubles?: string[];
+  with?: string[];
+}
+
+interface Entrant {
+  peer: ClaimsPeer;
+  request: ClaimRequest & { agent: string };
+  literals: string[];
+}
+
+function entrants(peers: ClaimsPeer[], scopes: typeof SCOPES, round: number): Entrant[] {
+  return peers.map((peer, index) => {
+    const [scope, covers] = scopes[(index * 7 + round) % scopes.length] as (typeof SCOPES)[number];
+    const literals = TREE.filter(covers).map(({ path }) => path);
+    return { peer, request: { agent: `agent-${index}`, ...scope }, literals };
+  });
+}
+
+const meet = (one: Entrant, other: Entrant): boolean =>
+  one.literals.some((path) => other.literals.includes(path));
+
+async function oneRound(all: Entrant[], markers: string): Promise<RoundResult[]> {
+  const results = await Promise.all(
+    all.map(({ peer, request, literals }) =>
+      peer.call<RoundResult>('round', request, literals, markers),
+    ),
+  );
+  const winners = all.filter((_, index) => results[index]?.won);
+  const losers = all.filter((_, index) => !results[index]?.won);
+  const doubles = results.flatMap((each) => each.doubles ?? []);
+  expect(doubles).toEqual([]);
+  for (const one of winners) {
+    const met = winners.filter((other) => other !== one && meet(one, other));
+    expect(met.map(({ request }) => request)).toEqual([]);
+  }
+  // Nobody lets go before all have an answer: who was refused was rightly so.
+  for (const loser of losers) {
+    const { code, with: names } = results[all.indexOf(loser)] as RoundResult;
+    expect(code).toBe('ERR_CLAIM_CONFLICT');
+    const inTheWay = winners.filter((winner) => meet(loser, winner));
+    expect(inTheWay.length).toBeGreaterThan(0);
+    expect(inTheWay.map(({ request }) => request.agent)).toEqual(
+      expect.arrayContaining(names ?? []),
+    );
+  }
+  const ends = await Promise.all(
+    all.map(({ peer, request }) => peer.call<boolean | null>('endRound', request.agent)),
+  );
+  expect(ends).toEqual(results.map(({ won }) => (won ? true : null)));
+  return results;
+}
+
+test(`${PROCESSES} processes claim at the same moment, ${ROUNDS} rounds: no two that overlap are granted, and no observer sees a conflict`, async () => {
+  const { root, locks, markers } = places();
+  const peers = await ClaimsPeer.startMany(PROCESSES, locks, root);
+  const observers = await ClaimsPeer.startMany(2, locks, root);
+  const observing = observers.map((each) => each.call<Record<string, number>>('observe'));
+  let granted = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    const together = round % 2 === 1;
+    const results = await oneRound(entrants(peers, together ? TOGETHER : SCOPES, round), markers);
+    const won = results.filter((each) => each.won).length;
+    if (together) expect(won).toBe(1);
+    else granted += won;
+  }
+  // That there was something to decide.
+  expect(granted).toBeGreaterThan(ROUNDS / 2);
+  await Promise.all(observers.map((each) => each.call('stop')));
+  for (const counts of await Promise.all(observing)) {
+    const { looks, active, ...others } = counts;
+    expect(others).toEqual({});
+    expect(looks).toBeGreaterThan(ROUNDS);
+    expect(active).toBeGreaterThan(0);
+  }
+  expect(readdirSync(locks)).toEqual([]);
+  expect(readdirSync(markers)).toEqual([]);
+}, 120_000);
+
+test(`${PROCESSES} processes that wait for each other all have their turn, and never two at a time`, async () => {
+  const { root, locks, markers } = places();
+  const peers = await ClaimsPeer.startMany(PROCESSES, locks, root);
+  for (let round = 0; round < (TORTURE ? 20 : 4); round++) {
+    const results = await Promise.all(
+      entrants(peers, round % 2 === 1 ? TOGETHER : SCOPES, round).map(
+        ({ peer, request, literals }) =>
+          peer.call<object>('turn', request, literals, markers, 60_000),
+      ),
+    );
+    for (const result of results) expect(result).toEqual({ doubles: [], released: true });
+  }
+  expect(readdirSync(locks)).toEqual([]);
+}, 120_000);
+
+test('of two processes that claim all or nothing in opposite order, one has all and one nothing', async () => {
+  const { root, locks } = places();
+  const [one, other] = (await ClaimsPeer.startMany(2, locks, root)) as [ClaimsPeer, ClaimsPeer];
+  for (let round = 0; round < 30; round++) {
+    const requests = (name: string): ClaimRequest[] =>
+      ['x', 'y', 'z'].map((each) => ({ agent: `${name}-${each}`, files: [`src/${each}.ts`] }));
+    const results = await Promise.allSettled([
+      one.call('claimAll', requests('one')),
+      other.call('claimAll', requests('other').reverse()),
+    ]);
+    expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    const won = results[0]?.status === 'fulfilled' ? 'one' : 'other';
+    const statuses = await one.list();
+    expect(statuses.map(({ agent, state }) => [agent, state])).toEqual(
+      ['x', 'y', 'z'].map((each) => [`${won}-${each}`, 'active']),
+    );
+    await one.call('releaseAll');
+  }
+});
+
+needs('find')(
+  'claims that a sweep with find deletes all the time end in no other way than lost',
+  async () => {
+    const { root, locks } = places();
+    const peers = await ClaimsPeer.startMany(4, locks, root);
+    const sweeper = await ClaimsPeer.start(locks, root);
+    const sweeping = sweeper.call<number>('sweep');
+    const working = peers.map((peer, index) =>
+      peer.call<Record<string, number>>('live', {
+        agent: `agent-${index}`,
+        // Two and two overlap.
+        files: [`src/${index % 2}/*.ts`],
+        bind: index >= 2,
+      }),
+    );
+    const milliseconds = TORTURE ? 20_000 : 5_000;
+    // One that crashes ends it at once.
+    await Promise.race([
+      new Promise((resolve) => setTimeout(resolve, milliseconds)),
+      ...working,
+      sweeping,
+    ]);
+    await Promise.all([...peers, sweeper].map((each) => each.call('stop')));
+    const expected = new Set([
+      'claim granted',
+      'claim ERR_CLAIM_CONFLICT',
+      'renew done',
+      'renew ERR_LOCK_LOST',
+      'release true',
+      'release false',
+    ]);
+    const all = await Promise.all(working);
+    for (const counts of all) {
+      expect(Object.keys(counts).filter((each) => !expected.has(each))).toEqual([]);
+      expect(counts['claim granted']).toBeGreaterThan(10);
+    }
+    // That there was something to see.
+    expect(await sweeping).toBeGreaterThan(10);
+    const lost = all.reduce((sum, each) => sum + (each['renew ERR_LOCK_LOST'] ?? 0), 0);
+    expect(lost).toBeGreaterThan(0);
+    const claims = new Claims(locks, { root });
+    const claim = await claims.claim({ agent: 'afterwards', directories: ['.'] });
+    expect(readdirSync(locks)).toEqual(['afterwards.lock']);
+    await claim.release();
+  },
+);
+
+test('in a folder that is removed and made anew all the time, two overlapping claims are never both there', async () => {
+  const { root, locks, markers } = places();
+  const marker = join(markers, 'scope');
+  const peers = await ClaimsPeer.startMany(4, locks, root);
+  const remover = await ClaimsPeer.start(locks, root);
+  const removing = remover.call<number>('removeFolder');
+  const working = peers.map((peer, index) =>
+    peer.call<Record<string, number>>(
+      'contend',
+      { agent: `agent-${index}`, files: [index % 2 === 0 ? 'src/*/a.ts' : 'src/b/*.ts'] },
+      marker,
+    ),
+  );
+  await Promise.race([
+    new Promise((resolve) => setTimeout(resolve, TORTURE ? 20_000 : 5_000)),
+    ...working,
+    removing,
+  ]);
+  await Promise.all([...peers, remover].map((each) => each.call('stop')));
+  const expected = new Set([
+    'claim granted',
+    'claim ERR_CLAIM_CONFLICT',
+    // It was removed at every single try.
+    'claim ERR_LOCK_LOST',
+    'release true',
+    'release false',
+    'vanished with the folder',
+  ]);
+  for (const counts of await Promise.all(working)) {
+    expect(Object.keys(counts).filter((each) => !expected.has(each))).toEqual([]);
+    expect(counts['claim granted']).toBeGreaterThan(3);
+  }
+  expect(await removing).toBeGreaterThan(3);
+  const claims = new Claims(locks, { root });
+  await claims.releaseAll();
+  const claim = await claims.claim({ agent: 'afterwards', directories: ['.'] });
+  expect(readdirSync(locks)).toEqual(['afterwards.lock']);
+  await claim.release();
+}, 60_000);
+
+test('a claim under the same name by another process is the one that counts: the earlier signal aborts', async () => {
+  const { root, locks } = places();
+  const [early, late] = (await ClaimsPeer.startMany(2, locks, root)) as [ClaimsPeer, ClaimsPeer];
+  await early.claim({ agent: 'builder', files: ['src/a.ts'] });
+  const lost = early.event('lost', 'builder');
+  await late.claim({ agent: 'builder', files: ['src/b.ts'] });
+  const file = join(locks, 'builder.lock');
+  const content = readFileSync(file, 'utf8');
+  expect(await lost).toBe('ERR_LOCK_LOST');
+  expect(await early.describe('builder')).toMatchObject({ aborted: true });
+  expect(await early.call('covers', 'builder', 'src/a.ts')).toBe(false);
+  await expect(early.call('renew', 'builder')).rejects.toMatchObject({ code: 'ERR_LOCK_LOST' });
+  expect(await early.call('release', 'builder')).toBe(false);
+  expect(readFileSync(file, 'utf8')).toBe(content);
+  expect(await late.describe('builder')).toMatchObject({ aborted: false });
+  expect(await late.call('release', 'builder')).toBe(true);
+  expect(readdirSync(locks)).toEqual([]);
+});
+
+test('before its signal has come, the earlier one neither renews nor releases what is not its own', async () => {
+  const { root, locks } = places();
+  const [early, late] = (await ClaimsPeer.startMany(2, locks, root)) as [ClaimsPeer, ClaimsPeer];
+  const file = join(locks, 'builder.lock');
+  for (const method of ['renew', 'release']) {
+    await early.claim({ agent: 'builder', files: ['src/a.ts'] });
+    // Stopped, it cannot hear of it before it is asked.
+    early.process.kill('SIGSTOP');
+    await late.claim({ agent: 'builder', files: ['src/b.ts'] });
+    const content = readFileSync(file, 'utf8');
+    const answer = early.call(method, 'builder');
+    const expected = expect(answer);
+    early.process.kill('SIGCONT');
+    if (method === 'renew') await expected.rejects.toMatchObject({ code: 'ERR_LOCK_LOST' });
+    else await expected.resolves.toBe(false);
+    expect(readFileSync(file, 'utf8')).toBe(content);
+  }
+});
+
+test('a process that was stopped for longer than its ttl hears that its claim has expired, and another has overwritten it', async () => {
+  const { root, locks } = places();
+  const [sleeper, other] = (await ClaimsPeer.startMany(2, locks, root)) as [ClaimsPeer, ClaimsPeer];
+  const { expiresAt } = await sleeper.claim({ agent: 'sleeper', files: ['src/*/a.ts'], ttl: 3000 });
+  sleeper.process.kill('SIGSTOP');
+  const { granted } = await other.waitFor({ agent: 'other', files: ['src/b/*.ts'] });
+  const claim = await granted;
+  // Others respect it for two seconds more.
+  expect(Date.now()).toBeGreaterThanOrEqual(expiresAt.getTime() + 2000);
+  expect(claim).toMatchObject({ agent: 'other', aborted: false });
+  expect(await other.event('warning', 'HOLDFAST_CLAIM_EXPIRED')).toBe(
+    'Overwriting expired lock for sleeper',
+  );
+  expect(readdirSync(locks)).toEqual(['other.lock']);
+  const lost = sleeper.event('lost', 'sleeper');
+  sleeper.process.kill('SIGCONT');
+  expect(await lost).toBe('ERR_LOCK_LOST');
+  await expect(sleeper.call('renew', 'sleeper')).rejects.toMatchObject({ code: 'ERR_LOCK_LOST' });
+  expect(await sleeper.call('release', 'sleeper')).toBe(false);
+  expect((await other.list()).map(({ agent, state }) => [agent, state])).toEqual([
+    ['other', 'active'],
+  ]);
+});
+
+test('what a hand removes and writes while a process claims is respected at its next look', async () => {
+  const { root, locks } = places();
+  const peer = await ClaimsPeer.start(locks, root);
+  await peer.claim({ agent: 'mine', files: ['src/a.ts'] });
+  const lost = peer.event('lost', 'mine');
+  spawnSync('rm', [join(locks, 'mine.lock')]);
+  writeFileSync(join(locks, 'hand.lock'), byHand('hand', ['src/*.ts']));
+  expect(await lost).toBe('ERR_LOCK_LOST');
+  const refused = peer.claim({ agent: 'mine', files: ['src/a.ts'] });
+  await expect(refused).rejects.toMatchObject({
+    code: 'ERR_CLAIM_CONFLICT',
+    conflicts: [{ agents: ['mine', 'hand'], witness: 'src/a.ts' }],
+  });
+});
+
+// Where in its section a process is when the folder is removed and made anew:
+// the lock that it has is then that of the old one.
+const MOMENTS = {
+  'before it looks': { name: 'readdirSync', part: 'locks' },
+  'before it writes': { name: 'writeFileSync', part: '.tmp' },
+  'before it puts it in place': { name: 'renameSync', part: 'mine.lock' },
+};
+
+for (const [moment, call] of Object.entries(MOMENTS)) {
+  test(`a folder replaced ${moment}: refused by what is in the new one, a claim leaves nothing there`, async () => {
+    const { root, locks } = places();
+    mkdirSync(locks);
+    const peer = await ClaimsPeer.start(locks, root);
+    const files = { 'other.lock': byHand('other', ['src/*.ts']) };
+    await peer.meddle(call, { remove: locks, files });
+    await expect(peer.claim({ agent: 'mine', files: ['src/a.ts'] })).rejects.toMatchObject({
+      code: 'ERR_CLAIM_CONFLICT',
+      conflicts: [{ agents: ['mine', 'other'] }],
+    });
+    expect(readdirSync(locks)).toEqual(['other.lock']);
+    expect((await peer.list()).map(({ agent, state }) => [agent, state])).toEqual([
+      ['other', 'active'],
+    ]);
+  });
+
+  test(`a folder replaced ${moment}: a claim that is granted is in the new one`, async () => {
+    const { root, locks } = places();
+    mkdirSync(locks);
+    const peer = await ClaimsPeer.start(locks, root);
+    const files = { 'other.lock': byHand('other', ['docs/*']) };
+    await peer.meddle(call, { remove: locks, files });
+    await peer.claim({ agent: 'mine', files: ['src/a.ts'] });
+    await peer.event('meddled');
+    expect(readdirSync(locks)).toEqual(['mine.lock', 'other.lock']);
+    await peer.call('renew', 'mine');
+    expect(await peer.call('release', 'mine')).toBe(true);
+    expect(readdirSync(locks)).toEqual(['other.lock']);
+  });
+
+  test(`a folder replaced ${moment}: claimAll grants all or leaves nothing`, async () => {
+    const requests = [
+      { agent: 'first', files: ['lib/*.ts'], bind: true },
+      { agent: 'mine', files: ['src/a.ts'] },
+    ];
+    for (const [scope, granted] of [
+      ['docs/*', true],
+      ['src/*.ts', false],
+    ] as const) {
+      const { root, locks } = places();
+      mkdirSync(locks);
+      const peer = await ClaimsPeer.start(locks, root);
+      const files = { 'other.lock': byHand('other', [scope]) };
+      await peer.meddle(call, { remove: locks, files });
+      const result = peer.call('claimAll', requests);
+      if (granted) await result;
+      else await expect(result).rejects.toMatchObject({ code: 'ERR_CLAIM_CONFLICT' });
+      await peer.event('meddled');
+      const names = granted ? ['first.lock', 'mine.lock', 'other.lock'] : ['other.lock'];
+      expect(readdirSync(locks)).toEqual(names);
+      const states = (await peer.list()).map(({ state }) => state);
+      expect(states).toEqual(names.map(() => 'active'));
+    }
+  });
+}
+
+test('a folder removed while a claim is renewed or released: lost, and false', async () => {
+  const { root, locks } = places();
+  const peer = await ClaimsPeer.start(locks, root);
+  await peer.claim({ agent: 'mine', files: ['src/a.ts'] });
+  await peer.meddle({ name: 'openSync', part: 'mine.lock' }, { remove: locks });
+  await expect(peer.call('renew', 'mine')).rejects.toMatchObject({ code: 'ERR_LOCK_LOST' });
+  await peer.claim({ agent: 'mine', files: ['src/a.ts'] });
+  await peer.meddle({ name: 'unlinkSync', part: 'mine.lock' }, { remove: locks });
+  expect(await peer.call('release', 'mine')).toBe(false);
+});
+
+// What the kernel answers when the folder goes between two of its calls.
+const GONE = {
+  // The folder is first opened for writing, which is refused, and then for reading.
+  'while it is opened': 'inject=?open,openat:error=ENOENT:when=2',
+  // Somebody else has made it, and somebody has removed it again.
+  'while it is made': 'inject=?mkdir,mkdirat:error=EEXIST:when=1',
+};
+
+for (const [moment, inject] of Object.entries(GONE)) {
+  needs('strace')(`a folder removed ${moment} is made anew`, async () => {
+    const { root, locks } = places();
+    if (moment === 'while it is opened') mkdirSync(locks);
+    const entry = new URL('../../dist/claims.js', import.meta.url).href;
+    const source = `
+      const { Claims } = await import(${JSON.stringify(entry)});
+      const claims = new Claims(path, { root: args[0] });
+      report(await outcome(async () => (await claims.claim({ agent: 'mine', files: ['a'] })).agent));
+    `;
+    const { reports, stderr } = await runScript(locks, source, {
+      args: [root],
+      wrap: ['strace', '-f', '-qq', '-o', '/dev/null', '-P', locks, '-e', inject],
+    });
+    expect({ reports, stderr }).toMatchObject({ reports: [{ value: 'mine' }] });
+    expect(readdirSync(locks)).toEqual(['mine.lock']);
+  });
+}

@@ -1,0 +1,378 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { FileLock, fileLocker, type HeldLock, type Locker } from '../../src/index.js';
+import { InstanceLock, instanceLocker } from '../../src/instance/instance-lock.js';
+import { memoryLocker } from '../../src/testing.js';
+import { until } from '../support/census.js';
+import { lockPath } from '../support/folder.js';
+import { instancePeer } from '../support/instance.js';
+import { Peer, type RemoteLock } from '../support/peer.js';
+import { errorOf } from '../support/refused.js';
+
+/** Lockers that exclude each other: in one process one and the same. */
+interface Sides {
+  one: Locker;
+  other: Locker;
+  /** The holder, who is of `one`, dies. */
+  crash?: (path: string) => unknown;
+}
+
+interface Subject {
+  title: string;
+  instance: boolean;
+  /** With files, whose waits the kernel knows. */
+  files: boolean;
+  remote: boolean;
+  crashes: boolean;
+  make(): Promise<Sides>;
+}
+
+let count = 0;
+
+/** A {@link Locker} whose locks another process has. */
+function remoteLocker(peer: Peer): Locker {
+  return {
+    async acquire(path, { signal, onWait, ...options } = {}) {
+      const name = `lock ${++count}`;
+      // Rejected, where nobody waits any more, when the peer ends.
+      if (onWait !== undefined)
+        peer.event('waiting', name).then(({ holder }) => onWait(holder as never));
+      const granted = peer.acquire(name, path, options);
+      signal?.addEventListener('abort', () => peer.call('abort', name).catch(() => {}));
+      try {
+        const { token }: RemoteLock = await granted;
+        const release = (): Promise<void> => peer.release(name);
+        return { token, release, [Symbol.asyncDispose]: release };
+      } catch (error) {
+        // The peer has a reason of its own.
+        if ((error as Error).message === 'aborted by the test') throw signal?.reason;
+        throw error;
+      }
+    },
+  };
+}
+
+function inProcess(title: string, instance: boolean, locker: () => Locker): Subject {
+  const make = async (): Promise<Sides> => {
+    const one = locker();
+    return { one, other: one };
+  };
+  return { title, instance, files: true, remote: false, crashes: false, make };
+}
+
+function inMemory(title: string, instance: boolean): Subject {
+  const make = async (): Promise<Sides> => {
+    const locker = memoryLocker(instance ? { instance } : undefined);
+    const crash = (path: string): void => expect(locker.crash(path)).toBe(true);
+    return { one: locker, other: locker, crash };
+  };
+  return { title, instance, files: false, remote: false, crashes: true, make };
+}
+
+function inTwoProcesses(title: string, instance: boolean): Subject {
+  const make = async (): Promise<Sides> => {
+    const start = (): Promise<Peer> => (instance ? instancePeer() : Peer.start());
+    const [one, other] = await Promise.all([start(), start()]);
+    const crash = (): Promise<void> => one.kill('SIGKILL');
+    return { one: remoteLocker(one), other: remoteLocker(other), crash };
+  };
+  return { title, instance, files: true, remote: true, crashes: true, make };
+}
+
+const SUBJECTS: Subject[] = [
+  inMemory('memoryLocker()', false),
+  inProcess('fileLocker() in one process', false, () => fileLocker()),
+  inTwoProcesses('fileLocker() in two processes', false),
+  inMemory('memoryLocker({ instance: true })', true),
+  inProcess('instanceLocker() in one process', true, () => instanceLocker()),
+  inTwoProcesses('instanceLocker() in two processes', true),
+];
+
+/** How many waits for the file the kernel has in its queue. */
+function waitsFor(path: string): number {
+  const { ino } = statSync(path);
+  return readFileSync('/proc/locks', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes('-> FLOCK') && line.includes(`:${ino} `)).length;
+}
+
+/** In place of a test that makes no sense for a subject. */
+const none: (title: string, body: () => Promise<void>) => void = () => {};
+
+describe.each(SUBJECTS)('$title', ({ instance, files, remote, crashes, make }) => {
+  const here = remote ? none : test;
+  const dying = crashes ? test : none;
+
+  const patient = { timeout: 8000 };
+
+  /** Starts to acquire, and resolves once it waits as the `place`th. */
+  async function queue(
+    locker: Locker,
+    path: string,
+    place = 1,
+    options: object = {},
+  ): Promise<{ granted: Promise<HeldLock> }> {
+    let granted: Promise<HeldLock> | undefined;
+    await new Promise<void>((resolve, reject) => {
+      granted = locker.acquire(path, { ...patient, ...options, onWait: () => resolve() });
+      granted.catch(reject);
+    });
+    if (files) await until(() => waitsFor(path) === place);
+    return { granted: granted as Promise<HeldLock> };
+  }
+
+  test('one holds at a time, and the next is granted it on release', async () => {
+    const { one, other } = await make();
+    const path = lockPath();
+    const first = await one.acquire(path);
+    const { granted } = await queue(other, path);
+    let done = false;
+    granted.then(() => (done = true));
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(done).toBe(false);
+    await first.release();
+    const second = await granted;
+    await expect(one.acquire(path, { timeout: 0 })).rejects.toMatchObject({
+      code: 'ERR_LOCK_HELD',
+    });
+    await second.release();
+    await (await one.acquire(path, { timeout: 0 })).release();
+  });
+
+  test('locks of two paths have nothing to do with each other', async () => {
+    const { one, other } = await make();
+    const locks = await Promise.all([one.acquire(lockPath()), other.acquire(lockPath())]);
+    for (const each of locks) await each.release();
+  });
+
+  // The kernel inverts one in a hundred. And whoever waits for a file that goes
+  // with its holder starts again with the next one: nobody is left out.
+  test('whoever waits first is granted it first', { retry: 3 }, async () => {
+    const { one, other } = await make();
+    const path = lockPath();
+    const held = await one.acquire(path, patient);
+    const order: number[] = [];
+    const all: Promise<void>[] = [];
+    for (const number of [1, 2, 3]) {
+      const { granted } = await queue(number === 2 ? one : other, path, number);
+      all.push(
+        granted.then((lock) => {
+          order.push(number);
+          return lock.release();
+        }),
+      );
+    }
+    await held.release();
+    await Promise.all(all);
+    expect(instance && files ? order.sort() : order).toEqual([1, 2, 3]);
+  });
+
+  test('timeout 0 is refused at once, with the code, the path and the holder', async () => {
+    const { one, other } = await make();
+    const path = lockPath();
+    const held = await one.acquire(path, { timeout: 0 });
+    let waited = false;
+    const began = performance.now();
+    const options = { timeout: 0, onWait: () => (waited = true) };
+    const error = await errorOf(() => other.acquire(path, options));
+    expect(performance.now() - began).toBeLessThan(1000);
+    expect(error).toMatchObject({
+      name: instance ? 'AlreadyRunningError' : 'LockHeldError',
+      code: 'ERR_LOCK_HELD',
+      path,
+      holder: { pid: expect.any(Number), self: !remote, source: 'kernel', verified: true },
+      cause: { code: 'EWOULDBLOCK', syscall: 'flock' },
+    });
+    expect(waited).toBe(false);
+    await held.release();
+  });
+
+  test('without a timeout it waits, or is refused as a second instance', async () => {
+    const { one, other } = await make();
+    const path = lockPath();
+    const held = await one.acquire(path);
+    if (instance) {
+      const refused = other.acquire(path);
+      await expect(refused).rejects.toMatchObject({ name: 'AlreadyRunningError' });
+      await held.release();
+      return;
+    }
+    const { granted } = await queue(other, path, 1, { timeout: undefined });
+    await held.release();
+    await (await granted).release();
+  });
+
+  test('a timeout ends the wait, never early, with the holder', async () => {
+    const { one, other } = await make();
+    const path = lockPath();
+    const held = await one.acquire(path, patient);
+    for (const timeout of [1, 80.5]) {
+      const began = performance.now();
+      const error = await errorOf(() => other.acquire(path, { timeout }));
+      const elapsed = performance.now() - began;
+      expect(elapsed).toBeGreaterThanOrEqual(timeout);
+      expect(elapsed).toBeLessThan(timeout + 1000);
+      const holder = { pid: expect.any(Number), verified: true };
+      if (instance) {
+        expect(error).toMatchObject({ name: 'AlreadyRunningError', code: 'ERR_LOCK_HELD', holder });
+        expect((error as { waited: number }).waited).toBeGreaterThanOrEqual(Math.floor(timeout));
+      } else {
+        expect(error).toMatchObject({ code: 'ERR_LOCK_TIMEOUT', path, timeout, holder });
+      }
+    }
+    // Who gave up is not granted it later on.
+    await held.release();
+    await (await other.acquire(path, { timeout: 0 })).release();
+  });
+
+  test('an abort while it waits rejects with the reason, and leaves the queue', async () => {
+    const { one, other } = await make();
+    const path = lockPath();
+    const held = await one.acquire(path, patient);
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const first = await queue(other, path, 1, { signal: controller.signal });
+    const second = await queue(other, path, 2);
+    controller.abort(reason);
+    await expect(first.granted).rejects.toBe(reason);
+    await held.release();
+    await (await second.granted).release();
+  });
+
+  here('an abort before the call rejects with the reason', async () => {
+    const { one } = await make();
+    const path = lockPath();
+    const reason = { any: 'thing' };
+    const signal = AbortSignal.abort(reason);
+    await expect(one.acquire(path, { signal })).rejects.toBe(reason);
+    expect(existsSync(path)).toBe(false);
+    await (await one.acquire(path, { timeout: 0 })).release();
+  });
+
+  test('an abort after the grant changes nothing', async () => {
+    const { one, other } = await make();
+    const path = lockPath();
+    const controller = new AbortController();
+    const lock = await one.acquire(path, { signal: controller.signal });
+    controller.abort();
+    await expect(other.acquire(path, { timeout: 0 })).rejects.toMatchObject({
+      code: 'ERR_LOCK_HELD',
+    });
+    await lock.release();
+  });
+
+  test('onWait is called once, with the holder, and not where there is no wait', async () => {
+    const { one, other } = await make();
+    const path = lockPath();
+    const seen: unknown[] = [];
+    const onWait = (holder: unknown): void => void seen.push(holder);
+    const held = await one.acquire(path, { ...patient, onWait });
+    expect(seen).toEqual([]);
+    const granted = other.acquire(path, { ...patient, onWait });
+    await until(() => seen.length > 0);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(seen).toMatchObject([{ pid: expect.any(Number), self: !remote, verified: true }]);
+    await held.release();
+    await (await granted).release();
+    expect(seen).toHaveLength(1);
+  });
+
+  here('what onWait throws ends the wait', async () => {
+    const { one } = await make();
+    const path = lockPath();
+    const held = await one.acquire(path);
+    const reason = new Error('no');
+    const onWait = (): never => {
+      throw reason;
+    };
+    await expect(one.acquire(path, { ...patient, onWait })).rejects.toBe(reason);
+    await held.release();
+    await (await one.acquire(path, { timeout: 0 })).release();
+  });
+
+  test('tokens grow strictly', async () => {
+    const { one, other } = await make();
+    const path = lockPath();
+    let last = 0;
+    for (let round = 0; round < 10; round++) {
+      const lock = await (round % 2 === 0 ? one : other).acquire(path, patient);
+      expect(lock.token).toBeGreaterThan(last);
+      expect(Number.isSafeInteger(lock.token)).toBe(true);
+      last = lock.token;
+      await lock.release();
+    }
+  });
+
+  test('a second release does nothing, least of all to the next holder', async () => {
+    const { one, other } = await make();
+    const path = lockPath();
+    const first = await one.acquire(path, patient);
+    await first.release();
+    await first.release();
+    await using _second = await other.acquire(path, patient);
+    await first.release();
+    await first[Symbol.asyncDispose]();
+    await expect(one.acquire(path, { timeout: 0 })).rejects.toMatchObject({
+      code: 'ERR_LOCK_HELD',
+    });
+  });
+
+  here('wrong arguments are refused', async () => {
+    const { one } = await make();
+    const path = lockPath();
+    const wrong: [path: unknown, options: unknown, code: string][] = [
+      ['', {}, 'ERR_INVALID_ARG_VALUE'],
+      [4, {}, 'ERR_INVALID_ARG_TYPE'],
+      [path, { timeout: -1 }, 'ERR_OUT_OF_RANGE'],
+      [path, { timeout: '1' }, 'ERR_INVALID_ARG_TYPE'],
+      [path, { timeout: Number.NaN }, 'ERR_OUT_OF_RANGE'],
+      [path, { signal: {} }, 'ERR_INVALID_ARG_TYPE'],
+      [path, { onWait: 1 }, 'ERR_INVALID_ARG_TYPE'],
+      [path, 'options', 'ERR_INVALID_ARG_TYPE'],
+    ];
+    for (const [file, options, code] of wrong) {
+      const error = await one.acquire(file as string, options as object).then(
+        (lock) => lock.release(),
+        (each: unknown) => each,
+      );
+      expect(error).toMatchObject({ code });
+    }
+    await (await one.acquire(path, { timeout: Infinity })).release();
+  });
+
+  dying('a holder that dies hands it on, and its release is nothing any more', async () => {
+    const { one, other, crash } = await make();
+    const path = lockPath();
+    const dead = await one.acquire(path, patient);
+    const { granted } = await queue(other, path);
+    await crash?.(path);
+    const next = await granted;
+    expect(next.token).toBeGreaterThan(dead.token);
+    if (!remote) {
+      await dead.release();
+      await expect(one.acquire(path, { timeout: 0 })).rejects.toMatchObject({
+        code: 'ERR_LOCK_HELD',
+      });
+    }
+    await next.release();
+    await (await other.acquire(path, { timeout: 0 })).release();
+  });
+});
+
+test('crash is false where nobody holds', async () => {
+  const locker = memoryLocker();
+  expect(locker.crash('/nobody')).toBe(false);
+  const lock = await locker.acquire('/nobody');
+  await lock.release();
+  expect(locker.crash('/nobody')).toBe(false);
+});
+
+test('lockers in memory know nothing of each other, nor of files', async () => {
+  const path = lockPath();
+  await using _one = await memoryLocker().acquire(path);
+  await using _other = await memoryLocker().acquire(path, { timeout: 0 });
+  expect(existsSync(path)).toBe(false);
+  using file = FileLock.acquireSync(path);
+  expect(file.held).toBe(true);
+  expect(() => InstanceLock.acquireSync(path)).toThrow();
+});

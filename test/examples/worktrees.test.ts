@@ -1,0 +1,383 @@
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { FileLock, type Locker } from '../../src/index.js';
+import { memoryLocker } from '../../src/testing.js';
+import { until } from '../support/census.js';
+import { testFolder } from '../support/folder.js';
+import { oneTo, randomFrom } from '../support/next-id-program.js';
+import { example, git, repository, type Trees, wt } from '../support/next-id-worktrees.js';
+import { Peer } from '../support/peer.js';
+import type { Program } from '../support/program.js';
+import { errorOf } from '../support/refused.js';
+import { needs } from '../support/tools.js';
+
+const LOCK = '.wt-create.lock';
+const withGit = needs('git');
+
+/** What `wt list` says: the ids by name. */
+async function ids(cwd: string): Promise<Record<string, number | null>> {
+  const { code, stdout, stderr } = await wt(cwd, 'list').end();
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const lines = stdout.split('\n').filter((line) => line !== '');
+  return Object.fromEntries(
+    lines.map((line) => {
+      const [, id = '', name = ''] = /^(\d+|-) {2}(\S+)/.exec(line) ?? [];
+      return [name, id === '-' ? null : Number(id)];
+    }),
+  );
+}
+
+/** The names of the worktrees that git knows of, without that of the repository. */
+function known(repo: string): string[] {
+  const paths = git(repo, 'worktree', 'list', '--porcelain').match(/^worktree .*$/gm) ?? [];
+  return paths.slice(1).map((line) => line.replace(/.*\//, ''));
+}
+
+const created = async (cwd: string, name: string): Promise<number> => {
+  const { code, stdout, stderr } = await wt(cwd, 'create', name).end();
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return Number.parseInt(stdout, 10);
+};
+
+const sorted = (numbers: (number | null)[]): (number | null)[] =>
+  numbers.sort((one, other) => Number(one) - Number(other));
+
+// With numbers that are not their ids.
+const names = oneTo(30).map((each) => `feature-${each * 7}`);
+
+async function appearsOrEnds(path: string, program: Program): Promise<void> {
+  let ended = false;
+  const end = program.exited.then(() => {
+    ended = true;
+  });
+  const look = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1));
+  while (!ended && !existsSync(path)) await Promise.race([end, look()]);
+}
+
+describe('thirty worktrees at once', () => {
+  withGit('by thirty processes: ids 1 to 30, none twice', async () => {
+    const { repo, base } = repository();
+    const given = await Promise.all(names.map((name) => created(repo, name)));
+    expect(sorted([...given])).toEqual(oneTo(30));
+    expect(await ids(repo)).toEqual(Object.fromEntries(names.map((name, at) => [name, given[at]])));
+    expect(known(repo).sort()).toEqual([...names].sort());
+    for (const name of names)
+      expect(git(join(base, name), 'branch', '--show-current')).toBe(`${name}\n`);
+  });
+
+  withGit('a third of them killed at random and run again: ids 1 to 30, none twice', async () => {
+    const { repo, base } = repository();
+    const random = randomFrom(12);
+    const again = await Promise.all(
+      names.map(async (name, at) => {
+        const program = wt(repo, 'create', name);
+        if (at % 3 !== 0) {
+          expect(await program.end()).toMatchObject({ code: 0, stderr: '' });
+          return null;
+        }
+        // While they are at it, every other one while it has the lock itself; a
+        // moment at random, and not a time to wait for.
+        const own = at % 2 === 0;
+        const [sign, span] = own ? [`.wt/${name}.new`, 25] : ['.wt', 1500];
+        const delay = random() * span;
+        await appearsOrEnds(join(base, sign), program);
+        const timer = setTimeout(() => program.process.kill('SIGKILL'), delay);
+        const { code } = await program.exited;
+        clearTimeout(timer);
+        return code === 0 ? null : name;
+      }),
+    );
+    const killed = again.filter((name) => name !== null);
+    expect(killed.length).toBeGreaterThan(0);
+    const finished = await ids(repo);
+    await Promise.all(
+      killed.map(async (name) => {
+        const { code, stderr } = await wt(repo, 'create', name).end();
+        // It may have been killed when all of it was done.
+        const wasDone = typeof finished[name] === 'number';
+        expect({ name, code, stderr: wasDone ? '' : stderr }).toEqual({
+          name,
+          code: wasDone ? 1 : 0,
+          stderr: '',
+        });
+      }),
+    );
+    const all = await ids(repo);
+    expect(sorted(Object.values(all))).toEqual(oneTo(30));
+    for (const [name, id] of Object.entries(finished)) if (id !== null) expect(all[name]).toBe(id);
+    expect(known(repo).sort()).toEqual([...names].sort());
+  });
+});
+
+describe('wt', () => {
+  withGit('create says the id and the path, from any worktree; list has all', async () => {
+    const { repo, base } = repository();
+    const one = realpathSync(repo).replace(/project$/, 'project.worktrees/one');
+    expect(await wt(repo, 'create', 'one').end()).toMatchObject({ code: 0, stdout: `1  ${one}\n` });
+    expect(await created(join(base, 'one'), 'two')).toBe(2);
+    expect((await wt(join(base, 'two'), 'list').end()).stdout).toBe('1  one\n2  two\n');
+    expect(readdirSync(base).sort()).toEqual(['.wt', LOCK, `${LOCK}.last`, 'one', 'two']);
+  });
+
+  withGit('list has nothing to say where there is none', async () => {
+    const { repo, base } = repository();
+    expect(await wt(repo, 'list').end()).toMatchObject({ code: 0, stdout: '' });
+    expect(existsSync(base)).toBe(false);
+  });
+
+  withGit('ids of removed worktrees never come back, nor with the same name', async () => {
+    const { repo, base } = repository();
+    for (const [at, name] of ['one', 'two', 'three'].entries()) {
+      expect(await created(repo, name)).toBe(at + 1);
+    }
+    for (const name of ['three', 'two']) git(repo, 'worktree', 'remove', join(base, name));
+    expect(await ids(repo)).toEqual({ one: 1 });
+    expect(await created(repo, 'three')).toBe(4);
+    rmSync(join(base, `${LOCK}.last`));
+    expect(await created(repo, 'four')).toBe(5);
+    expect(await ids(repo)).toEqual({ one: 1, three: 4, four: 5 });
+  });
+
+  withGit('a name that is taken is an error and burns no id', async () => {
+    const { repo, base } = repository();
+    expect(await created(repo, 'one')).toBe(1);
+    mkdirSync(join(base, 'by-hand'));
+    writeFileSync(join(base, 'by-hand', 'precious'), '');
+    for (const name of ['one', 'by-hand']) {
+      const { code, stdout, stderr } = await wt(repo, 'create', name).end();
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect(stderr).toBe(
+        `wt: error: there is a '${name}' already: ${join(realpathSync(base), name)}\n`,
+      );
+    }
+    expect(existsSync(join(base, 'by-hand', 'precious'))).toBe(true);
+    expect(await created(repo, 'two')).toBe(2);
+  });
+
+  withGit('of ten that want one name one has it, and no id is burnt', async () => {
+    const { repo } = repository();
+    const ends = await Promise.all(oneTo(10).map(() => wt(repo, 'create', 'same').end()));
+    expect(ends.map(({ code }) => code).sort()).toEqual([0, ...Array(9).fill(1)]);
+    expect(await created(repo, 'other')).toBe(2);
+  });
+
+  withGit('what git refuses is said, leaves nothing, and burns no id', async () => {
+    const { repo, base } = repository();
+    // A branch that is in use, and two that cannot be.
+    for (const name of ['main', 'a..b', 'a.lock']) {
+      const { code, stderr } = await wt(repo, 'create', name).end();
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/^wt: error: fatal: /);
+      expect(existsSync(join(base, name))).toBe(false);
+    }
+    expect(readdirSync(join(base, '.wt'))).toEqual([]);
+    expect(await created(repo, 'one')).toBe(1);
+  });
+
+  withGit('a name that is no name is refused before anything is made', async () => {
+    const { repo, base } = repository();
+    for (const name of ['', '.', '..', '../x', 'a/b', '-b', '.wt', LOCK]) {
+      const { code, stderr } = await wt(repo, 'create', name).end();
+      expect({ code, stderr }).toEqual({
+        code: 1,
+        stderr: `wt: error: '${name}' is not a name for a worktree\n`,
+      });
+    }
+    expect(existsSync(base)).toBe(false);
+  });
+
+  withGit('wrong words are 64', async () => {
+    const { repo } = repository();
+    for (const words of [[], ['create'], ['list', 'x'], ['create', 'a', 'b'], ['remove', 'a']]) {
+      expect(await wt(repo, ...words).end()).toMatchObject({ code: 64, stdout: '' });
+    }
+  });
+
+  withGit('outside of a repository git says so', async () => {
+    const { code, stderr } = await wt(testFolder(), 'create', 'one').end();
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^wt: error: fatal: not a git repository/);
+  });
+
+  withGit('waits for whoever creates', async () => {
+    const { repo, base } = repository();
+    mkdirSync(base);
+    const lock = FileLock.acquireSync(join(base, LOCK));
+    const program = wt(repo, 'create', 'one');
+    await until(() => waits(program.pid));
+    lock.releaseSync();
+    expect(await program.end()).toMatchObject({ code: 0 });
+  });
+});
+
+/** Whether the process is in the kernel's queue for a lock. */
+function waits(pid: number): boolean {
+  return new RegExp(`-> FLOCK .* ${pid} `).test(readFileSync('/proc/locks', 'utf8'));
+}
+
+describe('killed half-way', () => {
+  /** Whose checkout says that it has begun, and stops until the file `go` is there. */
+  function slow(repo: string): { begun: string; go: string } {
+    const [begun, go] = [`${repo}.begun`, `${repo}.go`];
+    writeFileSync(join(repo, '.gitattributes'), '*.txt filter=slow\n');
+    writeFileSync(join(repo, 'file.txt'), 'text\n');
+    git(repo, 'add', '.');
+    git(repo, 'commit', '--quiet', '--message=second');
+    const script = `: >'${begun}'; until [ -e '${go}' ]; do sleep 0.01; done; cat`;
+    git(repo, 'config', 'filter.slow.smudge', script);
+    return { begun, go };
+  }
+
+  withGit('with its git: it has no id, and the same name makes it anew', async () => {
+    const { repo, base } = repository();
+    const { begun, go } = slow(repo);
+    const program = wt(repo, 'create', 'one');
+    await until(() => existsSync(begun));
+    process.kill(-program.pid, 'SIGKILL');
+    expect(await program.exited).toMatchObject({ signal: 'SIGKILL' });
+    expect(existsSync(join(base, 'one', 'file.txt'))).toBe(false);
+    expect((await wt(repo, 'list').end()).stdout).toBe('-  one (not finished)\n');
+    writeFileSync(go, '');
+    expect(await created(repo, 'two')).toBe(1);
+    expect(await created(repo, 'one')).toBe(2);
+    expect(await ids(repo)).toEqual({ two: 1, one: 2 });
+    expect(git(join(base, 'one'), 'status', '--porcelain')).toBe('');
+    expect(known(repo).sort()).toEqual(['one', 'two']);
+  });
+
+  withGit('alone: the next one waits for its git, and makes the name anew', async () => {
+    const { repo, base } = repository();
+    const { begun, go } = slow(repo);
+    const program = wt(repo, 'create', 'one');
+    await until(() => existsSync(begun));
+    await program.kill();
+    const second = wt(repo, 'create', 'one');
+    await until(() => waits(second.pid));
+    expect(FileLock.tryAcquire(join(base, LOCK))).toBe(null);
+    writeFileSync(go, '');
+    expect(await second.end()).toMatchObject({ code: 0, stderr: '' });
+    expect(await ids(repo)).toEqual({ one: 1 });
+    expect(git(join(base, 'one'), 'status', '--porcelain')).toBe('');
+  });
+});
+
+/** Worktrees that are nothing but folders. */
+function folders(change: Partial<Trees> = {}): Trees {
+  return {
+    base: join(testFolder(), 'base'),
+    add: (path) => mkdir(path),
+    discard: (path) => rm(path, { recursive: true, force: true }),
+    ...change,
+  };
+}
+
+describe('its create, with a fake lock', () => {
+  test('gives ids one after the other, without a lock file', async () => {
+    const { create, list } = await example();
+    const trees = folders();
+    const locker = memoryLocker();
+    const made = await Promise.all(names.map((name) => create(trees, name, { locker })));
+    expect(made.map(({ id }) => id)).toEqual(oneTo(30));
+    expect(await list(trees)).toEqual(made.map(({ id, name }) => ({ id, name })));
+    expect(existsSync(join(trees.base, LOCK))).toBe(false);
+  });
+
+  test('asks for .wt-create.lock in the base directory, for 30 seconds', async () => {
+    const { create } = await example();
+    const trees = folders();
+    const asked: unknown[] = [];
+    const memory = memoryLocker();
+    const locker: Locker = {
+      acquire(path, options) {
+        asked.push([path, options?.timeout]);
+        return memory.acquire(path, options);
+      },
+    };
+    await create(trees, 'one', { locker });
+    expect(asked).toEqual([[join(trees.base, LOCK), 30_000]]);
+  });
+
+  test('when the time is up nothing is made, and no id is burnt', async () => {
+    const { create, list } = await example();
+    const trees = folders();
+    const locker = memoryLocker();
+    const held = await locker.acquire(join(trees.base, LOCK));
+    const error = await errorOf(() => create(trees, 'one', { locker, timeout: 20 }));
+    expect(error).toMatchObject({ code: 'ERR_LOCK_TIMEOUT', holder: { pid: process.pid } });
+    expect(await list(trees)).toEqual([]);
+    await held.release();
+    expect(await create(trees, 'one', { locker })).toMatchObject({ id: 1 });
+  });
+
+  test('of one that crashes half-way the name is made anew', async () => {
+    const { create, list } = await example();
+    const locker = memoryLocker();
+    let stop = (): void => {};
+    const stuck = new Promise<void>((resolve) => {
+      stop = resolve;
+    });
+    const trees = folders({
+      add: async (path) => {
+        await mkdir(path);
+        stop();
+        // For ever: it is dead.
+        return new Promise(() => {});
+      },
+    });
+    void create(trees, 'one', { locker });
+    await stuck;
+    expect(await list(trees)).toEqual([{ id: null, name: 'one' }]);
+    expect(locker.crash(join(trees.base, LOCK))).toBe(true);
+    const alive = { ...folders(), base: trees.base };
+    expect(await create(alive, 'two', { locker })).toMatchObject({ id: 1 });
+    expect(await create(alive, 'one', { locker })).toMatchObject({ id: 2 });
+    expect(await list(trees)).toEqual([
+      { id: 1, name: 'two' },
+      { id: 2, name: 'one' },
+    ]);
+  });
+
+  test('what add throws comes through, and its id is the next one’s', async () => {
+    const { create } = await example();
+    const failure = new Error('from git');
+    const trees = folders({ add: () => Promise.reject(failure) });
+    const locker = memoryLocker();
+    expect(await errorOf(() => create(trees, 'one', { locker }))).toBe(failure);
+    expect(readdirSync(join(trees.base, '.wt'))).toEqual([]);
+    const good = { ...folders(), base: trees.base };
+    expect(await create(good, 'two', { locker })).toMatchObject({ id: 1 });
+  });
+
+  test('where a record cannot be read, no id is given', async () => {
+    const { create } = await example();
+    const trees = folders();
+    const locker = memoryLocker();
+    await create(trees, 'one', { locker });
+    const record = join(trees.base, '.wt', 'one.json');
+    writeFileSync(record, '{"id":');
+    const error = await errorOf(() => create(trees, 'two', { locker }));
+    expect(error).toMatchObject({ message: expect.stringContaining(record) });
+    expect(existsSync(join(trees.base, 'two'))).toBe(false);
+  });
+
+  test('a time that is up names the process that holds the real lock', async () => {
+    const { create } = await example();
+    const trees = folders();
+    mkdirSync(trees.base);
+    const peer = await Peer.start();
+    await peer.acquire('lock', join(trees.base, LOCK));
+    const error = await errorOf(() => create(trees, 'one', { timeout: 30 }));
+    expect(error).toMatchObject({ code: 'ERR_LOCK_TIMEOUT', holder: { pid: peer.pid } });
+    expect((error as Error).message).toContain(`pid ${peer.pid} `);
+  });
+});

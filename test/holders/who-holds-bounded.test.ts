@@ -1,0 +1,268 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { readBounded } from '../../src/base/bounded.js';
+import { offsetOfExpiry } from '../../src/claims/claim-file.js';
+import { Budget, type Look, type Walk, walkSync } from '../../src/holders/kernel-tables.js';
+import { holderInTurn, holderOf, viewKernel, whilePinned } from '../../src/holders/who-holds.js';
+import { FileLock, inspect, inspectFolder } from '../../src/index.js';
+import { lockPath, testFolder } from '../support/folder.js';
+import { Peer } from '../support/peer.js';
+import { Program } from '../support/program.js';
+import { errorOf } from '../support/refused.js';
+import { needs } from '../support/tools.js';
+
+// What it costs on an idle machine is milliseconds; before there were limits,
+// seconds and minutes. Shared machines stall.
+const LONGEST_MILLISECONDS = 1500;
+
+/** A program that holds the lock at argv[1], whatever else it is. */
+const HOLD = `
+import ctypes, fcntl, os, resource, sys
+def hold():
+    file = open(sys.argv[1], 'a')
+    fcntl.flock(file, fcntl.LOCK_EX)
+    print('held', flush=True)
+    return file
+`;
+
+async function holding(path: string, how: string, args = '[]'): Promise<Program> {
+  const program = `${HOLD}${how}\nsys.stdin.read()`;
+  // It makes its arguments itself: to pass so many on takes Node seconds.
+  const again = `import os, sys; os.execv(sys.executable, ['python3', '-c', sys.argv[2], sys.argv[1]] + ${args})`;
+  const holder = Program.start('python3', ['-c', again, path, program]);
+  await holder.says('held');
+  return holder;
+}
+
+/** The error of a refusal, and that it came soon. */
+async function refusalSoon(path: string): Promise<{ holder: Record<string, unknown> }> {
+  await errorOf(() => FileLock.acquireSync(path));
+  const began = performance.now();
+  const error = await errorOf(() => FileLock.acquireSync(path));
+  expect(performance.now() - began).toBeLessThan(LONGEST_MILLISECONDS);
+  expect(error).toMatchObject({ code: 'ERR_LOCK_HELD' });
+  return error as unknown as { holder: Record<string, unknown> };
+}
+
+describe('a holder that makes itself long', () => {
+  const LONG = {
+    '40 KiB of NUL and an x': "[''] * 40960 + ['x']",
+    '200 KiB of NUL and an x': "[''] * 204800 + ['x']",
+    '100,000 arguments': "['ab'] * 100000",
+    'one argument of 100 KiB': "['y' * 102400]",
+  };
+  for (const [title, args] of Object.entries(LONG)) {
+    needs('python3')(title, async () => {
+      const path = lockPath();
+      const holder = await holding(path, 'f = hold()', args);
+      const error = await refusalSoon(path);
+      expect(error.holder).toMatchObject({ pid: holder.pid, verified: true });
+      expect(String(error.holder['command']).length).toBeLessThanOrEqual(200);
+      const { holders } = await inspect(path);
+      expect(holders).toMatchObject([{ pid: holder.pid, verified: true }]);
+    });
+  }
+
+  needs('python3')('10,000 descriptors before that of the lock: not verified', async () => {
+    const path = lockPath();
+    const many = `
+resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))
+all = [os.open('/dev/null', os.O_RDONLY) for _ in range(10000)]
+f = hold()`;
+    const holder = await holding(path, many);
+    const { holder: named } = await refusalSoon(path);
+    expect(named).toMatchObject({ pid: holder.pid, source: 'kernel', verified: false });
+    // One who asks for it has the time to wait.
+    expect((await inspect(path)).holders).toMatchObject([{ pid: holder.pid, verified: true }]);
+  });
+
+  needs('python3')('a name with a bracket, newlines and escapes', async () => {
+    const path = lockPath();
+    const named = `
+f = hold()
+ctypes.CDLL(None).prctl(15, b") R 1\\n\\x1b[3(\\n", 0, 0, 0)
+print('named', flush=True)`;
+    const holder = await holding(path, named);
+    await holder.says('named');
+    expect((await refusalSoon(path)).holder).toMatchObject({ pid: holder.pid, verified: true });
+  });
+
+  needs('python3')('one that is dead, but for its parent: free', async () => {
+    const path = lockPath();
+    const zombie = `
+if os.fork() == 0:
+    hold()
+    os._exit(0)
+os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+print('a zombie', flush=True)`;
+    const holder = await holding(path, zombie);
+    await holder.says('a zombie');
+    expect((await inspect(path)).state).toBe('free');
+  });
+
+  needs('python3')('20,000 locks of somebody else: the holder is found, or not known', async () => {
+    const path = lockPath();
+    const peer = await Peer.start();
+    await peer.acquire('a', path);
+    const many = `
+import struct
+files = [open(sys.argv[1] + '.' + str(number), 'w') for number in range(100)]
+for at in range(200):
+    for file in files:
+        fcntl.fcntl(file, fcntl.F_SETLK, struct.pack('hhqqi', fcntl.F_WRLCK, 0, 2 * at, 1, 0))
+print('held', flush=True)`;
+    await holding(path, many);
+    const error = await refusalSoon(path);
+    // The table is longer than is read, and the newest are its beginning: the
+    // record is what is left, and nobody is told that the lock is free.
+    expect(error.holder).toMatchObject({ pid: peer.pid });
+    expect(['held', 'unknown']).toContain((await inspect(path)).state);
+  });
+});
+
+describe('waits that end together', () => {
+  const WAITS = 1000;
+
+  test('share one look, and name this very process', async () => {
+    const path = lockPath();
+    using lock = FileLock.acquireSync(path, { data: { port: 80 } });
+    const errors = await Promise.all(
+      Array.from({ length: WAITS }, () => errorOf(() => FileLock.acquire(path, { timeout: 300 }))),
+    );
+    for (const error of errors) {
+      expect(error).toMatchObject({
+        code: 'ERR_LOCK_TIMEOUT',
+        holder: { pid: process.pid, self: true, data: { port: 80 }, since: expect.any(Date) },
+      });
+    }
+    expect(lock.held).toBe(true);
+  });
+
+  test('cost no more than one', () => {
+    const path = lockPath();
+    using _lock = FileLock.acquireSync(path);
+    const readsIn = (look: () => unknown): number => {
+      const before = readsOf();
+      look();
+      return readsOf() - before;
+    };
+    const one = readsIn(() => holderOf(path));
+    expect(one).toBeGreaterThan(0);
+    const together = readsIn(() => Array.from({ length: 200 }, () => holderInTurn(path)));
+    expect(together).toBeLessThan(4 * one);
+  });
+
+  test('in a later turn it is looked up anew', async () => {
+    const path = lockPath();
+    const lock = FileLock.acquireSync(path, { data: { port: 1 } });
+    const refusal = () => errorOf(() => FileLock.acquire(path, { timeout: 0 }));
+    expect(await refusal()).toMatchObject({ holder: { self: true, data: { port: 1 } } });
+    lock.update({ port: 2 });
+    expect(await refusal()).toMatchObject({ holder: { self: true, data: { port: 2 } } });
+    lock.releaseSync();
+    const peer = await Peer.start();
+    await peer.acquire('a', path, { data: { port: 3 } });
+    expect(await refusal()).toMatchObject({ holder: { pid: peer.pid, data: { port: 3 } } });
+  });
+
+  test('each has a holder of its own to change', () => {
+    const path = lockPath();
+    using _lock = FileLock.acquireSync(path);
+    const [one, other] = [holderInTurn(path), holderInTurn(path)];
+    expect(one).toEqual(other);
+    expect(one).not.toBe(other);
+  });
+
+  test('on many paths get the time of one look: the rest say what the file says', () => {
+    const folder = testFolder();
+    const paths = Array.from({ length: 2000 }, (_, index) => join(folder, `${index}.lock`));
+    const locks = paths.map((path) => FileLock.acquireSync(path, { data: { path } }));
+    const holders = paths.map((path) => holderInTurn(path));
+    holders.forEach((holder, index) => {
+      expect(holder).toMatchObject({ pid: process.pid, self: true, data: { path: paths[index] } });
+    });
+    expect(holders[0]).toMatchObject({ source: 'kernel' });
+    expect(holders.at(-1)).toMatchObject({ source: 'record', verified: false });
+    for (const lock of locks) lock.releaseSync();
+  });
+});
+
+/** Answers all looks, and counts those for which `which` is true. */
+function countLooks<R>(walk: Walk<R>, which: (look: Look) => boolean): number {
+  let count = 0;
+  let step = walk.next();
+  while (step.done !== true) {
+    const look = step.value;
+    if (which(look)) count++;
+    const one = (function* (): Walk<string | string[] | null> {
+      return yield look;
+    })();
+    step = walk.next(walkSync(one));
+  }
+  return count;
+}
+
+describe('what is read', () => {
+  needs('python3')('is bounded, each', async () => {
+    const path = lockPath();
+    await holding(path, 'f = hold()');
+    whilePinned(path, (file) => {
+      const unbounded = (look: Look): boolean => !(look.limit > 0);
+      expect(countLooks(viewKernel(file ?? '', null, { everyHolder: true }), unbounded)).toBe(0);
+    });
+  });
+
+  test('ends when the time is up: it says less, and that it does', () => {
+    const path = lockPath();
+    using _lock = FileLock.acquireSync(path);
+    whilePinned(path, (file) => {
+      const budget = new Budget(1000, 0);
+      const options = { everyHolder: true, budget };
+      const view = walkSync(viewKernel(file ?? '', null, options));
+      // But who took it is looked at, however late it is.
+      expect(view?.holders).toMatchObject([{ pid: process.pid, verified: true }]);
+      expect(budget.cut).toBe(true);
+    });
+  });
+
+  test('has no more bytes than were asked for', () => {
+    const path = lockPath();
+    writeFileSync(path, 'x'.repeat(300_000));
+    for (const limit of [0, 1, 4095, 4096, 4097, 65_537, 300_000]) {
+      expect(readBounded(path, limit).length).toBe(limit);
+    }
+    expect(readBounded(path, 300_001).toString()).toBe('x'.repeat(300_000));
+    expect(readBounded('/dev/zero', 10_000).length).toBe(10_000);
+    expect(readBounded('/proc/self/maps', 2 ** 20).toString()).toContain('node');
+  });
+
+  test('of a claim, in linear time', () => {
+    const field = '"expires_at":"2222-02-22T22:22:22Z"';
+    const inner = Array(20_000).fill(`{${field}}`).join(',');
+    const began = performance.now();
+    expect(offsetOfExpiry(Buffer.from(`{"a":[${inner}],${field}}`))).toBe(-1);
+    expect(performance.now() - began).toBeLessThan(LONGEST_MILLISECONDS);
+  });
+});
+
+test('a folder of free lock files is looked at with a few reads of the tables', async () => {
+  const folder = testFolder();
+  const count = 1500;
+  for (let index = 0; index < count; index++) writeFileSync(join(folder, `${index}.lock`), '');
+  mkdirSync(join(folder, 'folder.lock'));
+  using _held = FileLock.acquireSync(join(folder, '7.lock'));
+  const before = readsOf();
+  const states = new Map<string, number>();
+  for await (const { state } of inspectFolder(folder)) {
+    states.set(state, (states.get(state) ?? 0) + 1);
+  }
+  expect(Object.fromEntries(states)).toEqual({ held: 1, free: count - 1 });
+  // A look at each process for each file would be some thousand times as many.
+  expect((readsOf() - before) / count).toBeLessThan(60);
+});
+
+/** System calls that read, of this process. */
+function readsOf(): number {
+  return Number(/^syscr: (\d+)$/m.exec(readFileSync('/proc/self/io', 'utf8'))?.[1]);
+}

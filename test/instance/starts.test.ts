@@ -1,0 +1,134 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { InstanceLock } from '../../src/instance/instance-lock.js';
+import { until } from '../support/census.js';
+import { lockPath } from '../support/folder.js';
+import { instanceProgram, told } from '../support/instance.js';
+import type { End, Program } from '../support/program.js';
+
+const TORTURE = (process.env['HOLDFAST_TORTURE'] ?? '') !== '';
+const SECONDS = TORTURE ? 30 : 6;
+
+test('of twenty starts at once exactly one runs, and nineteen name its pid', async () => {
+  const path = lockPath();
+  // Each is ready before any of them tries.
+  const gate = `${path}.gate`;
+  const programs = Array.from({ length: 20 }, () =>
+    instanceProgram(
+      path,
+      `say('ready');
+      while (!fs.existsSync(args[0]));
+      await hold().catch((error) => { tell(error); process.exit(1); });`,
+      { args: [gate] },
+    ),
+  );
+  await Promise.all(programs.map((each) => each.says('ready')));
+  writeFileSync(gate, '');
+  const refused: End[] = [];
+  for (const each of programs) void each.exited.then((end) => refused.push(end));
+  await until(() => refused.length >= 19);
+  const running = programs.filter(({ stdout }) => stdout.includes('held'));
+  expect(running).toHaveLength(1);
+  const [one] = running as [Program];
+  expect(refused).toHaveLength(19);
+  for (const end of refused) {
+    expect(end.code).toBe(1);
+    expect(told(end)).toMatchObject([
+      { name: 'AlreadyRunningError', pid: one.pid, holder: { verified: true } },
+    ]);
+    expect(told(end)[0].message.split('\n')[0]).toBe(
+      `another instance is already running (pid ${one.pid})`,
+    );
+  }
+  await one.end();
+  expect(existsSync(path)).toBe(false);
+});
+
+// Whoever is inside writes its pid into a log, at once and then each
+// millisecond. It is killed or stopped between two writes at the most, and on
+// a signal it writes no more once the lock is let go of. So two inside are seen
+// as one that writes after another has come, whatever the lock says.
+const GUARDED = `
+const lock = await hold().catch((error) => { tell(error); process.exit(1); });
+const log = fs.openSync(args[0], 'a');
+const enter = () => fs.writeSync(log, process.pid + '\\n');
+enter();
+setInterval(enter, 1);
+`;
+
+interface Start {
+  program: Program;
+  began: number;
+  ended: number;
+}
+
+const ENDINGS = ['SIGKILL', 'SIGTERM', 'SIGSTOP'] as const;
+
+test(`for ${SECONDS} s of starts and kills at random there are never two inside, and after each death the next start succeeds`, async () => {
+  const path = lockPath();
+  const log = `${path}.log`;
+  writeFileSync(log, '');
+  const starts: Start[] = [];
+  const begin = (): Start => {
+    const program = instanceProgram(path, GUARDED, { args: [log] });
+    const start: Start = { program, began: performance.now(), ended: Infinity };
+    program.process.once('exit', () => {
+      start.ended = performance.now();
+    });
+    starts.push(start);
+    return start;
+  };
+  const isInside = ({ program, ended }: Start): boolean =>
+    ended === Infinity && program.stdout.includes('held');
+  const seen = { SIGKILL: 0, SIGTERM: 0, SIGSTOP: 0 };
+  const end = performance.now() + SECONDS * 1000;
+  let nextKill = performance.now() + 200;
+  while (performance.now() < end) {
+    // Not more at once than the machine bears.
+    if (starts.filter(({ ended }) => ended === Infinity).length < 12) begin();
+    const one = starts.find(isInside);
+    if (one !== undefined && performance.now() > nextKill) {
+      const signal = ENDINGS[Math.floor(Math.random() * ENDINGS.length)] ?? 'SIGKILL';
+      seen[signal]++;
+      one.program.process.kill(signal);
+      if (signal === 'SIGSTOP') {
+        const resume = (): void => void one.program.process.kill('SIGCONT');
+        setTimeout(resume, Math.random() * 150);
+      }
+      nextKill = performance.now() + Math.random() * 250;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  // Until all but the last holder are gone, and have said what they had to say.
+  const alive = (): Start[] => starts.filter(({ ended }) => ended === Infinity);
+  await until(() => alive().every(isInside) && alive().length <= 1);
+  const last = alive()[0] ?? begin();
+  await last.program.says('held');
+  await last.program.kill();
+  await Promise.all(starts.map(({ program }) => program.exited));
+
+  const order = readFileSync(log, 'utf8').trim().split('\n').map(Number);
+  const entered = order.filter((pid, at) => pid !== order[at - 1]);
+  expect(entered).toEqual([...new Set(entered)]);
+  const held = starts.filter(({ program }) => program.stdout.includes('held'));
+  expect(new Set(entered).size).toBeGreaterThan(SECONDS / 2);
+  const byPid = new Map(held.map((start) => [start.program.pid, start]));
+  for (const { program, began, ended } of starts) {
+    if (program.stdout.includes('held')) continue;
+    const [error] = told(program);
+    expect(error, program.stderr).toMatchObject({ name: 'AlreadyRunningError' });
+    if (error.pid === null) {
+      // Somebody let go while it looked.
+      expect(held.some((each) => each.ended > began && each.ended < ended + 50)).toBe(true);
+      continue;
+    }
+    // By one that ran: nobody is refused because of the dead.
+    const by = byPid.get(error.pid);
+    const known = starts.some((each) => each.program.pid === error.pid);
+    expect(by, `${error.pid} was not inside; a start: ${known}`).toBeDefined();
+    expect(by?.ended).toBeGreaterThan(began);
+  }
+  expect(Math.min(seen.SIGKILL, seen.SIGTERM, seen.SIGSTOP)).toBeGreaterThan(0);
+  InstanceLock.acquireSync(path).releaseSync();
+  expect(existsSync(path)).toBe(false);
+}, 60_000);

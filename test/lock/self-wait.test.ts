@@ -1,0 +1,154 @@
+import { once } from 'node:events';
+import { readFileSync, statSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { FileLock, withLock } from '../../src/index.js';
+import { withNextId } from '../../src/next-id.js';
+import { until } from '../support/census.js';
+import { lockPath, testFolder } from '../support/folder.js';
+import { runScript } from '../support/script.js';
+import { expectWarning } from '../support/setup.js';
+
+expectWarning('HOLDFAST_WAITS_FOR_ITSELF');
+
+interface Warning extends Error {
+  code?: string;
+  detail?: string;
+}
+
+const warned = async (): Promise<Warning> => (await once(process, 'warning'))[0] as Warning;
+
+/** How many threads the kernel lets wait for the file. */
+function queuedFor(path: string): number {
+  const inode = `:${statSync(path).ino} `;
+  const lines = readFileSync('/proc/locks', 'utf8').split('\n');
+  return lines.filter((line) => line.includes('->') && line.includes(inode)).length;
+}
+
+/** No warning has come when what waits for longer than that has ended. */
+async function silent(body: () => Promise<unknown>): Promise<void> {
+  const seen: unknown[] = [];
+  const listener = (warning: unknown): void => void seen.push(warning);
+  process.on('warning', listener);
+  await body();
+  await new Promise(setImmediate);
+  process.off('warning', listener);
+  expect(seen).toEqual([]);
+}
+
+const LATE = { timeout: 1300 };
+
+describe('code that waits for a lock that is held around it', () => {
+  const ways: [string, (path: string, signal: AbortSignal) => Promise<unknown>][] = [
+    ['withLock', (path, signal) => withLock(path, { signal }, () => {})],
+    ['FileLock.acquire', (path, signal) => FileLock.acquire(path, { signal })],
+    ['a polling one', (path, signal) => FileLock.acquire(path, { signal, pollInterval: 20 })],
+  ];
+
+  test.each(ways)('is warned of after a second: %s', async (_, acquire) => {
+    const path = lockPath();
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    async function theOuterOne(): Promise<void> {
+      await withLock(path, async () => {
+        await new Promise(setImmediate);
+        await withLock(lockPath(), () => acquire(path, controller.signal));
+      });
+    }
+    const began = performance.now();
+    const warning = warned();
+    const ended = expect(theOuterOne()).rejects.toBe(reason);
+    const { name, code, message, detail } = await warning;
+    expect(performance.now() - began).toBeGreaterThanOrEqual(1000);
+    expect({ name, code }).toEqual({
+      name: 'HoldfastWarning',
+      code: 'HOLDFAST_WAITS_FOR_ITSELF',
+    });
+    expect(message).toContain(path);
+    expect(detail).toMatch(/theOuterOne .*self-wait\.test\.ts/);
+    controller.abort(reason);
+    await ended;
+  });
+
+  test('is told apart from code that waits in turn', async () => {
+    const path = lockPath();
+    const hold = (): Promise<void> =>
+      withLock(path, () => new Promise((resolve) => setTimeout(resolve, LATE.timeout)));
+    await silent(() => Promise.all([hold(), hold()]));
+  });
+
+  test('is told apart from code that only began inside', async () => {
+    const path = lockPath();
+    await silent(async () => {
+      let after: Promise<unknown> | undefined;
+      await withLock(path, () => {
+        after = new Promise(setImmediate).then(async () => {
+          using _other = FileLock.acquireSync(path, { timeout: 5000 });
+          await expect(FileLock.acquire(path, LATE)).rejects.toMatchObject({
+            code: 'ERR_LOCK_TIMEOUT',
+          });
+        });
+      });
+      await after;
+    });
+  });
+
+  test('is told apart from code that waits for somebody else by now', async () => {
+    const path = lockPath();
+    await silent(async () => {
+      let next: Promise<FileLock> | undefined;
+      let inner: Promise<unknown> | undefined;
+      const outside = FileLock.acquireSync(path);
+      const outer = withLock(path, async () => {
+        await new Promise<void>((resolve) => {
+          next = FileLock.acquire(path, { onWait: () => resolve() });
+        });
+        // Its thread has to be in the queue before that of the inner one.
+        await until(() => queuedFor(path) === 1);
+        inner = FileLock.acquire(path, LATE);
+      });
+      outside.releaseSync();
+      await outer;
+      using _next = await next;
+      await expect(inner).rejects.toMatchObject({ code: 'ERR_LOCK_TIMEOUT' });
+    });
+  });
+
+  test('is nothing but a warning where the outer one ends', async () => {
+    const path = lockPath();
+    const warning = warned();
+    let inner: Promise<string> | undefined;
+    await withLock(path, async () => {
+      inner = withLock(path, () => 'done');
+      await warning;
+    });
+    expect(await inner).toBe('done');
+  });
+
+  test('leaves no timer behind', async () => {
+    const { reports, code, stderr } = await runScript(
+      lockPath(),
+      `
+      const handles = () => process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length;
+      await holdfast.withLock(path, async () => {
+        await outcome(() => FileLock.acquire(path, { timeout: 10 }));
+        report(handles());
+      });
+      `,
+    );
+    expect({ reports, code, stderr }).toEqual({ reports: [0], code: 0, stderr: '' });
+  });
+});
+
+test('withNextId inside of withNextId on one folder is warned of as well', async () => {
+  const folder = testFolder();
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  const warning = warned();
+  const { signal } = controller;
+  const ended = expect(
+    withNextId(folder, () => withNextId(folder, { signal }, () => {})),
+  ).rejects.toBe(reason);
+  expect(await warning).toMatchObject({ code: 'HOLDFAST_WAITS_FOR_ITSELF' });
+  controller.abort(reason);
+  await ended;
+});

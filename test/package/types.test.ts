@@ -1,0 +1,146 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { attempt, installedProject, ROOT, run, testWith } from '../support/package-project.js';
+import { readPackage } from '../support/package-types.js';
+
+let package_: ReturnType<typeof installedProject>;
+let project = '';
+
+// What a user writes, with everything of every module named.
+const SOURCE = `
+import { FileLock, fileLocker, inspect, inspectFolder, isLockError, watchLock, withLock, type Holder, type Locker } from 'holdfast';
+import { AlreadyRunningError, InstanceLock } from 'holdfast/instance';
+import { ClaimConflictError, Claims, type ClaimRequest, type Plan } from 'holdfast/claims';
+import { withNextId, type NextIdOptions } from 'holdfast/next-id';
+import { Election, type Member } from 'holdfast/election';
+import { memoryLocker } from 'holdfast/testing';
+
+interface Server { url: string; port: number }
+
+export async function use(locker: Locker = memoryLocker()): Promise<string | undefined> {
+  const lock: FileLock<Server> = FileLock.acquireSync('x.lock', { data: { url: 'x', port: 1 } });
+  lock.update({ port: 2 });
+  const upgraded: boolean = lock.tryUpgrade();
+  for await (const status of inspectFolder<Server>('.')) console.log(status.holders[0]?.data?.url);
+  for await (const { state } of watchLock('x.lock')) if (state === 'free') break;
+  const five: number = await withLock('y.lock', { timeout: 5 }, async (held) => held.token);
+  const instance = await InstanceLock.acquire<Server>('z.lock', { force: { how: 'steal' } });
+  instance.on('lost', (holder) => console.log(holder?.data?.port, upgraded, five));
+  const requests: ClaimRequest[] = [{ agent: 'a', files: ['b'] }];
+  const claims = new Claims('claims');
+  const plan: Plan = claims.plan(requests);
+  const options: NextIdOptions = { locker, pattern: /(\\d+)/ };
+  const { value }: { value: string } = await withNextId('ids', options, (id) => String(id));
+  const election = await Election.join<Server>('e', { settle: 1 });
+  election.on('primary', (term) => console.log(term + 1));
+  const members: Member<Server>[] = await election.members();
+  try { await claims.claimAll(requests); } catch (error) {
+    if (error instanceof ClaimConflictError) return error.conflicts[0]?.witness;
+    if (error instanceof AlreadyRunningError) return String(error.data);
+    if (isLockError(error, 'ERR_LOCK_TIMEOUT')) return String(error.timeout);
+  }
+  return plan.waves[0]?.[0] ?? members[0]?.data?.url ?? value;
+}
+// Without a type argument, the fields are there and unknown.
+export async function untyped(): Promise<unknown[]> {
+  const { holders, record } = await inspect('x.lock');
+  const [member] = await (await Election.join('e')).members();
+  const { previous } = await FileLock.acquire('x.lock');
+  return [holders[0]?.data?.url, record?.data.url, member?.data?.url, previous?.data.url];
+}
+// One type argument is that of the fields; all of them need not be there.
+export async function named(anyLock: (lock: FileLock) => void, anyHolder: (h: Holder) => void) {
+  await withLock<Server>('y.lock', { data: { url: 'x' } }, (held) => {
+    held.update({ port: 1 });
+    anyLock(held);
+    // @ts-expect-error: no such field
+    held.update({ prot: 1 });
+  });
+  const two: number = await withLock<Server, number>('y.lock', () => 2);
+  const server: Server = { url: 'x', port: two };
+  const lock = await InstanceLock.acquire('z.lock', { data: server });
+  lock.update({ port: 2 });
+  for (const holder of (await inspect<Server>('x.lock')).holders) anyHolder(holder);
+  await FileLock.acquire<Server>('x.lock', { data: { port: 1 }, onWait: (h) => anyHolder(h!) });
+  const bytes = Buffer.from('x.lock');
+  await fileLocker().acquire(bytes);
+  await withLock(bytes, () => inspect(bytes));
+}
+// @ts-expect-error: a field of another type
+FileLock.tryAcquire<Server>('x', { data: { port: '1' } });
+// @ts-expect-error: there is no such option
+FileLock.tryAcquire('x', { retries: 3 });
+`;
+
+beforeAll(() => {
+  package_ = installedProject();
+  ({ project } = package_);
+  for (const name of ['use.mts', 'use.cts']) writeFileSync(join(project, name), SOURCE);
+}, 180_000);
+afterAll(() => package_.remove());
+
+const WAYS = [
+  { module: 'nodenext', resolution: 'nodenext', sources: ['use.mts', 'use.cts'] },
+  // The declarations themselves are the same as above: once is enough.
+  { module: 'esnext', resolution: 'bundler', sources: ['use.mts'], skipLibCheck: true },
+];
+
+function compiles(compiler: string): void {
+  for (const { module, resolution, sources, skipLibCheck = false } of WAYS) {
+    const how = ['--module', module, '--moduleResolution', resolution];
+    if (skipLibCheck) how.push('--skipLibCheck');
+    const strict = ['--noEmit', '--strict', '--exactOptionalPropertyTypes'];
+    const target = ['--target', 'es2022', '--lib', 'es2023,esnext.disposable'];
+    const types = ['--types', 'node', '--typeRoots', join(ROOT, 'node_modules', '@types')];
+    const args = [compiler, ...strict, ...target, ...how, ...types, ...sources];
+    const ran = attempt(project, process.execPath, args);
+    expect({ ...ran, module }).toEqual({ status: 0, stdout: '', stderr: '', module });
+  }
+}
+
+describe('the types compile', () => {
+  test('with the TypeScript of this folder', () => {
+    compiles(join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'));
+  }, 120_000);
+
+  // Seconds each: the one in between only where time is given.
+  const versions = (process.env['HOLDFAST_PACKAGE'] ?? '') === '' ? ['5.9.3'] : ['5.9.3', '6.0.3'];
+  for (const version of versions) {
+    testWith([`typescript@${version}`], `with TypeScript ${version}`, (folder) => {
+      compiles(join(folder, 'typescript', 'bin', 'tsc'));
+    });
+  }
+});
+
+describe('what others say of the package', () => {
+  testWith(['publint@0.3.25'], 'publint has nothing to say', (folder) => {
+    const bin = join(folder, 'publint', 'src', 'cli.js');
+    const said = run(project, process.execPath, [bin, package_.tarball.path, '--strict']);
+    expect(said).toContain('All good!');
+  });
+
+  testWith(['@arethetypeswrong/cli@0.18.5'], 'attw finds no types that are wrong', (folder) => {
+    const bin = join(folder, '@arethetypeswrong', 'cli', 'dist', 'index.js');
+    const args = [bin, '--profile', 'esm-only', '--format', 'json', package_.tarball.path];
+    const { status, stdout } = attempt(project, process.execPath, args);
+    const { problems } = JSON.parse(stdout) as { problems: Record<string, unknown[]> };
+    expect(status, stdout.slice(0, 2000)).toBe(0);
+    // That require() brings ESM, and that node10 knows no "exports", is so.
+    expect(Object.keys(problems).sort()).toEqual(['CJSResolvesToESM', 'NoResolution']);
+  });
+});
+
+test('what the types promise is there, and nothing that they do not', () => {
+  const promised = readPackage(join(project, 'node_modules', 'holdfast'));
+  for (const [module, names] of promised) {
+    const source = `console.log(Object.keys(await import('${module}')).join(' '))`;
+    const args = ['--input-type=module', '-e', source];
+    const there = run(project, process.execPath, args).trim().split(' ');
+    const typed = names.map(({ name }) => name);
+    expect(
+      there.filter((name) => !typed.includes(name)),
+      module,
+    ).toEqual([]);
+  }
+});
