@@ -1,7 +1,3 @@
 export { AlreadyRunningError } from './base/errors.js';
-export {
-  type InstanceForceOptions,
-  InstanceLock,
-  type InstanceLockOptions,
-  instanceLocker,
-} from './instance/instance-lock.js';
+export { InstanceLock, instanceLocker } from './instance/instance-lock.js';
+export type { InstanceForceOptions, InstanceLockOptions } from './instance/options.js';

@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline';
 import { describeHolder, type Holder } from '../base/holder.js';
 import type { FilePath } from '../base/paths.js';
 import type { OwnerRecord } from '../holders/owner-record.js';
-import { acquireInstance } from '../instance/instance-lock.js';
+import { acquireInstance } from '../instance/acquire-instance.js';
 import type { FileLock } from '../lock/file-lock.js';
 import { usageError } from './exit-codes.js';
 import type { RunOptions } from './run-options.js';

@@ -3,7 +3,7 @@ import { isMainThread } from 'node:worker_threads';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-// Known across copies of the package: their listeners are none of the
+// Marks the listeners of all copies of the package: none of them is the
 // program's own.
 const OURS = Symbol.for('holdfast.signalListener');
 
@@ -15,13 +15,13 @@ const held = new Set<Releasable>();
 
 /**
  * Releases `lock` when a signal is about to end the process. Listeners exist
- * only as long as there is such a lock, and not in worker threads, which get
- * no signals.
+ * only while there is such a lock, and not in worker threads, which get no
+ * signals.
  */
 export function releaseOnSignals(lock: Releasable): void {
   if (!isMainThread) return;
-  // First in line: a `once` listener of the program's is gone when those behind
-  // it look for it.
+  // Listen first: a `once` listener of the program has been removed when later
+  // listeners look for it.
   for (const signal of SIGNALS) {
     if (!process.listeners(signal).includes(onSignal)) process.prependListener(signal, onSignal);
   }
@@ -37,9 +37,9 @@ function stopListening(): void {
 }
 
 /**
- * Dies of the signal as a program without a handler does, having cleaned up
- * first. With a handler of the program's own, that one decides what the signal
- * means, and nothing is released here.
+ * Releases the locks, then lets the signal end the process, as in a program
+ * without a handler. If the program has a handler of its own, that handler
+ * decides what the signal means, and this releases nothing.
  */
 function onSignal(signal: NodeJS.Signals): void {
   const others = process.listeners(signal).filter((listener) => listener !== onSignal);
@@ -49,21 +49,24 @@ function onSignal(signal: NodeJS.Signals): void {
     try {
       lock.releaseSync();
     } catch {
-      // Dying is the next step; the kernel releases what is left.
+      // The process ends next, and the kernel releases what is left.
     }
   }
   held.clear();
   stopListening();
-  // Another copy of the package has something to clean up as well.
+  // Another copy of the package has locks to release as well; it ends the process.
   if (others.length > 0) return;
   const code = 128 + constants.signals[signal];
-  // The first process of a container ignores what it sends to itself.
+  // Process 1 of a container ignores signals that it sends to itself.
   if (process.pid !== 1) process.kill(process.pid, signal);
   process.exit(code);
 }
 Object.defineProperty(onSignal, OURS, { value: true });
 
-/** signal-exit's listeners decide nothing; each counts the others, ours too. */
+/**
+ * How many listeners the package signal-exit has. They do not decide what the
+ * signal means: each of them counts the listeners, including ours.
+ */
 function signalExits(): number {
   const emitters = [
     (process as unknown as Record<string, { count?: unknown } | undefined>)[

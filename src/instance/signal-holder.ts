@@ -15,16 +15,16 @@ import {
 import { startInStat, userInStatus } from '../holders/process-identity.js';
 import { loadBinding } from '../native/binding.js';
 
-/** A hold whose processes are to end. */
+/** A hold whose processes shall end. */
 export interface PinnedHold {
   path: FilePath;
-  /** The file they hold, as the kernel's tables name it; pinned. */
+  /** The locked file, as the kernel's tables name it; pinned. */
   file: string;
-  /** Whose processes may be signalled; `null`: nobody's. */
+  /** The user whose processes may be signalled; `null`: no process may. */
   user: number | null;
 }
 
-/** Nothing may be missed before a process is ended, so there is time to look. */
+/** For a search before a process is ended: take the time to miss nothing. */
 export function thoroughBudget(): Budget {
   return new Budget(2 ** 20, 10_000);
 }
@@ -39,7 +39,7 @@ export function cannotEnd(
   return new LockForceError(path, holder, message, cause);
 }
 
-/** The pids that the kernel names as those who took the lock, alive or not. */
+/** The pids of the processes that took the lock, as the kernel names them, alive or not. */
 export function lockersOf(file: string): Set<number> {
   const table = walkSync(lockTable(thoroughBudget())) ?? '';
   const held = locksOf(table, file).filter(isHeldFlock);
@@ -47,15 +47,16 @@ export function lockersOf(file: string): Set<number> {
 }
 
 /**
- * The user that took the lock; `null` where that cannot be told. Who may open
- * a lock file can lock it and pass the descriptor on, to a process of another
- * user that did not ask for it: to share a lock is no sign of having taken it.
+ * The user who took the lock, or `null` if unknown. Any user who may open a lock
+ * file can lock it and pass the descriptor on to a process of another user,
+ * which has not asked for it. So a process that shares the lock has not
+ * necessarily taken it.
  */
 export function userThatTook(path: FilePath, file: string): number | null {
   const users = new Set<number | null>();
   for (const pid of lockersOf(file)) {
     const took = walkSync(filesLockedBy(pid, thoroughBudget(), file)).files.includes(file);
-    // Its pid may be somebody else's by now.
+    // If not, the pid may belong to another process now.
     users.add(took ? userOf(pid) : ownerOfPrivate(path, file));
   }
   const [user = null] = users;
@@ -66,20 +67,20 @@ function userOf(pid: number): number | null {
   return userInStatus(walkSync(statusOf(pid)) ?? '');
 }
 
-/** Who alone can have opened the file, and so locked it. */
+/** The owner of the file, if no other user can have opened and so locked it. */
 function ownerOfPrivate(path: FilePath, file: string): number | null {
   const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   if (stats === undefined || !file.endsWith(`:${stats.ino}`)) return null;
-  // Other users whom an access control list names show in the group's bits.
+  // If an access control list admits other users, the group's bits show it.
   return (stats.mode & 0o077n) === 0n ? Number(stats.uid) : null;
 }
 
 /**
- * False: the process has ended, or let go, before it could be signalled.
- *   1. We get a descriptor of the process with that pid.
- *   2. We see that the process with that pid has the lock, and whose it is.
- *   3. We signal through the descriptor: if the pid has come to mean another
- *      process since 1, that fails instead of hitting it.
+ * Returns false if the process ended or released before it could be signalled.
+ *   1. We open a descriptor of the process with that pid.
+ *   2. We verify that the process with that pid has the lock, and check its user.
+ *   3. We signal through the descriptor. If the pid has been reused since 1,
+ *      this fails and does not hit the new process.
  */
 export function signalHolder(hold: PinnedHold, holder: Holder<object>, signal: number): boolean {
   const { path, file } = hold;
@@ -89,7 +90,12 @@ export function signalHolder(hold: PinnedHold, holder: Holder<object>, signal: n
   const handle = native.openProcess(pid);
   if (handle === -gone) return false;
   if (handle < 0) {
-    throw cannotEnd(path, holder, 'no handle', systemError(-handle, 'pidfd_open', path));
+    throw cannotEnd(
+      path,
+      holder,
+      'no handle to its process',
+      systemError(-handle, 'pidfd_open', path),
+    );
   }
   try {
     const { files, whole } = walkSync(filesLockedBy(pid, thoroughBudget(), file));
@@ -101,7 +107,12 @@ export function signalHolder(hold: PinnedHold, holder: Holder<object>, signal: n
     const errno = native.signalProcess(handle, signal);
     if (errno === gone) return false;
     if (errno === 0) return true;
-    throw cannotEnd(path, holder, 'no permission', systemError(errno, 'pidfd_send_signal', path));
+    throw cannotEnd(
+      path,
+      holder,
+      'no permission to signal it',
+      systemError(errno, 'pidfd_send_signal', path),
+    );
   } finally {
     native.closeProcess(handle);
   }
@@ -116,9 +127,9 @@ function checkUser(
   const whose = actual === null ? 'acts for several users' : `is a process of uid ${actual}`;
   const may =
     user === null
-      ? 'it cannot be told which user took the lock'
+      ? 'it is unknown which user took the lock'
       : `only processes of uid ${user} may be ended`;
-  const hint = '; force.uid (--uid) says whose may be, who took it or not';
+  const hint = '; force.uid (--uid) names the user whose processes may be ended';
   throw cannotEnd(path, holder, `${describeHolder(holder)} ${whose}, and ${may}${hint}`);
 }
 

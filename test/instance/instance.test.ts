@@ -4,11 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, test, vi } from 'vitest';
 import { AlreadyRunningError } from '../../src/base/errors.js';
 import { FileLock, inspect, isLockError, LockHeldError } from '../../src/index.js';
-import {
-  InstanceLock,
-  type InstanceLockOptions,
-  instanceLocker,
-} from '../../src/instance/instance-lock.js';
+import { InstanceLock, type InstanceLockOptions, instanceLocker } from '../../src/instance.js';
 import { descriptorsTo, until } from '../support/census.js';
 import { lockPath, testFolder } from '../support/folder.js';
 import { instanceProgram, runningInstance, told } from '../support/instance.js';

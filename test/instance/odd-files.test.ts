@@ -15,7 +15,7 @@ import {
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FileLock } from '../../src/index.js';
-import { InstanceLock, type InstanceLockOptions } from '../../src/instance/instance-lock.js';
+import { InstanceLock, type InstanceLockOptions } from '../../src/instance.js';
 import { descriptorsTo } from '../support/census.js';
 import { lockPath, testFolder } from '../support/folder.js';
 import { instanceProgram, runningInstance, told } from '../support/instance.js';

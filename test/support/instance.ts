@@ -1,5 +1,5 @@
 import type { ForkOptions, SpawnOptions } from 'node:child_process';
-import type { InstanceLockOptions } from '../../src/instance/instance-lock.js';
+import type { InstanceLockOptions } from '../../src/instance.js';
 import { Peer } from './peer.js';
 import { Program } from './program.js';
 

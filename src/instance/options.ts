@@ -1,0 +1,138 @@
+import {
+  argumentError,
+  checkFunction,
+  checkInteger,
+  checkMilliseconds,
+  checkOneOf,
+  checkOptions,
+  givenOptions,
+  optionNames,
+} from '../base/arguments.js';
+import type { Holder } from '../base/holder.js';
+import type { AcquireOptions } from '../base/locker.js';
+import type { OwnerRecord, RecordFormat } from '../holders/owner-record.js';
+import type { FileLockOptions } from '../lock/options.js';
+import type { ForceOptions } from './confirm.js';
+
+export interface InstanceForceOptions<T extends object = Record<string, unknown>> {
+  /**
+   * `'terminate'`, the safe one: sends SIGTERM to the holder and, after
+   * `grace`, SIGKILL. `'steal'`: puts a new lock file in the place of the old
+   * one. The old holder goes on running; if it listens, it is told within a
+   * second.
+   */
+  how: 'steal' | 'terminate';
+  /** Milliseconds between SIGTERM and SIGKILL. Default 5000. */
+  grace?: number | undefined;
+  /**
+   * For `'terminate'`: the uid of the user whose processes may be ended.
+   * Default: the user who took the lock. Any user who may open a lock file can
+   * pass its lock on to a process of another user. If a process of another
+   * user shares the lock, or the user who took it is unknown, nothing is
+   * signalled (`ERR_LOCK_FORCE`).
+   */
+  uid?: number | undefined;
+  /**
+   * Called last, with the holder and, for `'terminate'`, all processes that
+   * would be signalled. If it returns `false`: `AlreadyRunningError`.
+   */
+  confirm?: ((holder: Holder<T>, all: Holder<T>[]) => boolean | Promise<boolean>) | undefined;
+}
+
+export interface InstanceLockOptions<T extends object = Record<string, unknown>>
+  extends Omit<AcquireOptions<T>, 'pollInterval'> {
+  /** The name for the program in the message of the refusal. Default `'instance'`. */
+  name?: string | undefined;
+  /** Your own fields of a JSON record, such as a URL or a port. */
+  data?: Partial<T> | undefined;
+  /** Default `'json'`. A file that Holdfast has not written is an error. */
+  record?: RecordFormat | undefined;
+  /** The permissions of a new file, before umask. Default `0o600`. */
+  permissions?: number | undefined;
+  /** Milliseconds. Default 0: the second instance fails at once. */
+  timeout?: number | undefined;
+  /** Default `false`: the file is removed on release, exit and SIGINT, SIGTERM, SIGHUP. */
+  keepFile?: boolean | undefined;
+  /**
+   * Called on acquiring if the last instance did not release, with its record.
+   * Not called for an instance that `force` has just ended or replaced.
+   */
+  onStale?: ((previous: OwnerRecord<T>) => void) | undefined;
+  /** What to do about an instance that is running. Default: nothing. */
+  force?: InstanceForceOptions<T> | undefined;
+}
+
+export const INSTANCE_OPTIONS = optionNames<InstanceLockOptions & AcquireOptions>({
+  name: true,
+  data: true,
+  record: true,
+  permissions: true,
+  timeout: true,
+  keepFile: true,
+  onStale: true,
+  force: true,
+  signal: true,
+  onWait: true,
+  // Not documented here, but every Locker takes it.
+  pollInterval: true,
+});
+const FORCE_OPTIONS = optionNames<InstanceForceOptions>({
+  how: true,
+  grace: true,
+  uid: true,
+  confirm: true,
+});
+
+export interface CheckedInstanceOptions {
+  name: string;
+  file: FileLockOptions<object>;
+  timeout: number;
+  onStale: ((previous: OwnerRecord<never>) => void) | undefined;
+  force: ForceOptions<never> | undefined;
+}
+
+/** Takes `unknown`: the fields of the record may have any type, and callers may have no types. */
+export function checkInstanceOptions(options: unknown): CheckedInstanceOptions {
+  const { name, timeout, onStale, force, record, ...rest } = givenOptions(
+    checkOptions(
+      options as (InstanceLockOptions<object> & AcquireOptions<object>) | undefined,
+      INSTANCE_OPTIONS,
+    ),
+    INSTANCE_OPTIONS,
+  );
+  if (name !== undefined && typeof name !== 'string') {
+    throw argumentError('ERR_INVALID_ARG_TYPE', 'options.name', 'a string', name);
+  }
+  return {
+    name: name ?? 'instance',
+    timeout: checkMilliseconds(timeout, 'options.timeout', 0),
+    onStale: checkFunction(onStale, 'options.onStale') as CheckedInstanceOptions['onStale'],
+    force: force === undefined ? undefined : checkForce(force),
+    file: {
+      keepFile: false,
+      ...rest,
+      record: checkOneOf(record, 'options.record', ['json', 'pid'] as const, 'json'),
+    },
+  };
+}
+
+// The next number, (uid_t) -1, stands for no user.
+const HIGHEST_USER = 2 ** 32 - 2;
+
+function checkForce(force: InstanceForceOptions<object>): ForceOptions<never> {
+  const { how, grace, uid, confirm } = checkOptions(force, FORCE_OPTIONS, 'options.force');
+  if (how !== 'steal' && how !== 'terminate') {
+    throw argumentError(
+      'ERR_INVALID_ARG_VALUE',
+      'options.force.how',
+      "'steal' or 'terminate'",
+      how,
+    );
+  }
+  return {
+    how,
+    grace: checkMilliseconds(grace, 'options.force.grace', 5000),
+    uid: uid === undefined ? undefined : checkInteger(uid, 'options.force.uid', 0, HIGHEST_USER),
+    confirm: checkFunction(confirm, 'options.force.confirm') as ForceOptions<never>['confirm'],
+  };
+}
