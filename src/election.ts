@@ -1,2 +1,4 @@
-export { Election, type ElectionOptions, type Leadership } from './election/election.js';
+export { Election } from './election/election.js';
 export type { Member } from './election/member-files.js';
+export type { ElectionOptions, LeaveOptions } from './election/options.js';
+export type { Leadership } from './election/works.js';

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { checkPath } from '../base/arguments.js';
 import { isLockError } from '../base/errors.js';
 import { describeHolder, formatDuration, type Holder, printable } from '../base/holder.js';
-import { Election, leaveBehind } from '../election/election.js';
-import { lookAtMembers, type Member } from '../election/member-files.js';
+import { Election } from '../election/election.js';
+import { type Member, readMembers } from '../election/member-files.js';
 import { checkSeat, SEAT } from '../election/seat.js';
 import { inspect, type LockStatus } from '../holders/inspect.js';
 import { runCommand } from './command.js';
@@ -84,9 +84,9 @@ async function stand(
     });
   } finally {
     clearTimeout(waiting);
-    // Not unlocked: a child that the command left behind in the background is
-    // primary as long as it has the descriptor.
-    await leaveBehind(election as unknown as Election);
+    // A child that the command left in the background is primary as long as it
+    // has the descriptor.
+    await election.leave({ keepSeat: true });
   }
 }
 
@@ -112,7 +112,7 @@ function describe({ id, pid, since }: Member<object>): string {
 /** Members, and who has the seat: after `kill -9` that may be a command alone. */
 async function status(typed: string, json: boolean, streams: Streams): Promise<number> {
   const directory = checkPath(typed, 'DIR');
-  const members = lookAtMembers<{ command?: unknown }>(directory);
+  const members = readMembers<{ command?: unknown }>(directory);
   const { seat, problem } = await lookAtSeat(directory);
   if (json) {
     const told = { members, primary: seat, ...(problem !== null && { problem }) };

@@ -3,32 +3,25 @@ import { randomBytes } from 'node:crypto';
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { argumentError } from '../base/arguments.js';
-import { errnoOf, flockError, openError } from '../base/errors.js';
 import { checkFileName, isFileName } from '../base/file-name.js';
-import { type Content, FOREIGN, parseContent, toOwnerRecord } from '../holders/owner-record.js';
+import type { LockFile } from '../holders/lock-file.js';
+import { type Content, toOwnerRecord } from '../holders/owner-record.js';
 import { isOwn } from '../holders/process-identity.js';
-import {
-  EXCLUSIVE,
-  loadBinding,
-  type NativeBinding,
-  type NativeMode,
-  SHARED,
-} from '../native/binding.js';
+import { EXCLUSIVE, SHARED } from '../native/binding.js';
+import { contentOf, whileOpenIfAllowed } from './open.js';
 import { primaryId } from './seat.js';
-import { canPass } from './troubles.js';
 
 export interface Member<T extends object = Record<string, unknown>> {
   id: string;
-  /** `null` where its file does not tell. */
+  /** `null` if its file does not say. */
   pid: number | null;
   since: Date | null;
-  /** It is in this very process (several members may be). */
+  /** Whether it is in this process, where several members may be. */
   self: boolean;
   primary: boolean;
   data: Partial<T> | null;
 }
 
-const MISSING = errnoOf('ENOENT');
 const SUFFIX = '.lock';
 
 /** A member's id: the name of its file without the ending. */
@@ -48,19 +41,19 @@ export function newId(): string {
   return `${Date.now().toString(36).padStart(9, '0')}-${randomBytes(6).toString('hex')}`;
 }
 
-/** What {@link newId} makes, and nobody else. */
-const MADE_HERE = /^[0-9a-z]{9}-[0-9a-f]{12}$/;
+/** Only {@link newId} creates such ids. */
+const CREATED_HERE = /^[0-9a-z]{9}-[0-9a-f]{12}$/;
 
 export function fileOf(directory: string, id: string): string {
   return join(directory, `${id}${SUFFIX}`);
 }
 
-/** The living, in order of id. Changes nothing. */
-export function lookAtMembers<T extends object>(directory: string): Member<T>[] {
+/** The living members, in order of id. Changes nothing. */
+export function readMembers<T extends object>(directory: string): Member<T>[] {
   const primary = primaryId(directory);
   const members: Member<T>[] = [];
   for (const id of idsIn(directory)) {
-    const content = livingContent(fileOf(directory, id));
+    const content = readIfAlive(fileOf(directory, id));
     if (content === null) continue;
     const record = toOwnerRecord<T>(content);
     members.push({
@@ -75,7 +68,7 @@ export function lookAtMembers<T extends object>(directory: string): Member<T>[] 
   return members;
 }
 
-/** Of all files that may be those of members, alive or not. */
+/** The ids of all files that may belong to members, living or dead. */
 function idsIn(directory: string): string[] {
   let names: Buffer[];
   try {
@@ -84,7 +77,7 @@ function idsIn(directory: string): string[] {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
   }
-  // Decoded, a name that is not UTF-8 would lead to another file.
+  // A name that is not UTF-8 would lead to another file once it is decoded.
   return names
     .filter((name) => isUtf8(name))
     .map((name) => name.toString())
@@ -95,77 +88,50 @@ function idsIn(directory: string): string[] {
 }
 
 /**
- * What a living member's file says; `null`: it has no member. A file of another
- * program is not even locked for a moment, which might refuse that program.
+ * The content of a living member's file, else `null`. A file of another program
+ * is not even locked for a moment, because that could refuse the program.
  */
-export function livingContent(path: string): Content | null {
-  return whileOpen(path, (native, file) => {
-    if (!isMembers(read(native, file)) || tryLock(native, file, SHARED, path)) return null;
-    // Again: before, it may have been empty yet.
-    const content = read(native, file);
-    // A sweep has the file of a dead member for a moment.
+export function readIfAlive(path: string): Content | null {
+  return whileOpenFile(path, (file) => {
+    if (!isMembers(contentOf(file)) || file.tryLock(SHARED)) return null;
+    // Read again: at first, the member may not have written its record yet.
+    const content = contentOf(file);
+    // A sweep holds the file of a dead member for a moment.
     const dead = toOwnerRecord(content)?.running === false;
     return isMembers(content) && !dead ? content : null;
   });
 }
 
 /**
- * Removes the files that members left who were killed, and nothing else: those
- * whose record says that it is a member's, and, from between two steps of
- * making or removing one, those without a record whose name is an id that only
- * this package makes. A member with an `id` of the user's own that is killed
- * between two such steps leaves a file without a record, which the next one of
- * that id uses.
- *   1. We get its lock, so nobody lives by it.
- *   2. Meanwhile its name may have gone to the file of somebody new.
- *   3. So the path is compared, and removed as every lock file is, guarded.
+ * Removes the files of members that were killed, and no others. Such a file has
+ * a record that says it belongs to a member. A member killed between two steps
+ * of creating or removing its file leaves it without a record: this file goes
+ * if its name is an id that only this package creates. With an `id` of the
+ * user's own it stays, and the next member of that id uses it.
+ *   1. We get the lock of the file, so its member is dead.
+ *   2. In the meantime, the name may have gone to the file of a new member.
+ *   3. So the path is compared with the file, and removed under the same guard
+ *      as every lock file.
  */
-export function sweep(directory: string): void {
+export function sweepMembers(directory: string): void {
   for (const id of idsIn(directory)) {
     const path = fileOf(directory, id);
-    const isLeft = (content: Content): boolean =>
-      content.owner?.member === true || (content.ours && MADE_HERE.test(id));
-    whileOpen(path, (native, file) => {
-      if (!isLeft(read(native, file)) || !tryLock(native, file, EXCLUSIVE, path)) return;
-      if (isLeft(read(native, file))) native.removeAtEnd(file);
+    const isLeftBehind = (content: Content): boolean =>
+      content.owner?.member === true || (content.ours && CREATED_HERE.test(id));
+    whileOpenFile(path, (file) => {
+      if (!isLeftBehind(contentOf(file)) || !file.tryLock(EXCLUSIVE)) return;
+      if (isLeftBehind(contentOf(file))) file.native.removeAtEnd(file.id);
     });
   }
 }
 
-/** Empty, or with a record of ours. A bare pid is that of another program. */
+/** Empty, or with a record of Holdfast. A bare pid belongs to another program. */
 export function isMembers({ ours, owner }: Content): boolean {
   return ours && (owner === null || owner.since !== null);
 }
 
-/** `null` where there is no regular file, or none that this user may open. */
-function whileOpen<R>(
-  path: string,
-  look: (native: NativeBinding, file: number) => R | null,
-): R | null {
-  const native = loadBinding(path);
-  // Not opened, where it is a device: that alone may do something.
+function whileOpenFile<R>(path: string, use: (file: LockFile) => R | null): R | null {
+  // A device is not opened: opening one may have effects.
   if (lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) return null;
-  const file = native.open(path, -1);
-  if (file < 0) {
-    const error = openError(-file, path);
-    // One bad file does not hide the others; with no descriptor left all are.
-    if (-file !== MISSING && canPass(error)) throw error;
-    return null;
-  }
-  try {
-    return look(native, file);
-  } finally {
-    native.release(file);
-  }
-}
-
-function read(native: NativeBinding, file: number): Content {
-  const text = native.read(file);
-  return typeof text === 'string' ? parseContent(text) : FOREIGN;
-}
-
-function tryLock(native: NativeBinding, file: number, mode: NativeMode, path: string): boolean {
-  const errno = native.tryLock(file, mode);
-  if (errno !== 0 && errno !== errnoOf('EWOULDBLOCK')) throw flockError(errno, path);
-  return errno === 0;
+  return whileOpenIfAllowed(path, use);
 }

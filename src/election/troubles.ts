@@ -1,3 +1,6 @@
+/** After this, what can pass is tried again. */
+export const RETRY_MILLISECONDS = 1000;
+
 const CAN_PASS = [
   'EAGAIN',
   'EBUSY',
@@ -5,7 +8,7 @@ const CAN_PASS = [
   'EIO',
   'EMFILE',
   'ENFILE',
-  // Somebody removes the folder again and again.
+  // Another program removes the folder again and again.
   'ENOENT',
   'ENOMEM',
   'ENOSPC',
@@ -13,29 +16,29 @@ const CAN_PASS = [
 ];
 
 /**
- * Whether the same call may succeed later, with nobody changing what it is
- * about. A `.primary` that is a symlink or another user's stays that.
+ * Whether the same call may succeed later although nobody changes the file.
+ * A `.primary` that is a symlink or belongs to another user does not change.
  */
 export function canPass(error: unknown): boolean {
   return CAN_PASS.includes(String((error as { code?: unknown }).code));
 }
 
-/** Tells of each trouble once, and again when it has changed or come back. */
+/** Reports each trouble once, and again when it has changed or come back. */
 export class Troubles {
-  readonly #told = new Map<string, string>();
-  readonly #tell: (error: Error) => void;
+  readonly #reported = new Map<string, string>();
+  readonly #report: (error: Error) => void;
 
-  constructor(tell: (error: Error) => void) {
-    this.#tell = tell;
+  constructor(report: (error: Error) => void) {
+    this.#report = report;
   }
 
   report(what: string, error: Error): void {
-    if (this.#told.get(what) === error.message) return;
-    this.#told.set(what, error.message);
-    this.#tell(error);
+    if (this.#reported.get(what) === error.message) return;
+    this.#reported.set(what, error.message);
+    this.#report(error);
   }
 
   over(what: string): void {
-    this.#told.delete(what);
+    this.#reported.delete(what);
   }
 }
