@@ -16,8 +16,8 @@ import { FileLock } from '../../src/index.js';
 import { until } from '../support/census.js';
 import { endProcess } from '../support/claims-peer.js';
 import { COMMAND, call, finish, start } from '../support/command.js';
-import { queueOf, seatOf } from '../support/election-peer.js';
 import { testFolder } from '../support/folder.js';
+import { queueOf, seatOf } from '../support/kernel.js';
 import { Program } from '../support/program.js';
 import { needs } from '../support/tools.js';
 

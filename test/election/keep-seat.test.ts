@@ -7,8 +7,8 @@ import { Election, type LeaveOptions } from '../../src/election.js';
 import { FileLock } from '../../src/index.js';
 import { descriptorsTo, until } from '../support/census.js';
 import { member, primary, soon } from '../support/election-member.js';
-import { queueOf, seatOf } from '../support/election-peer.js';
 import { testFolder } from '../support/folder.js';
+import { queueOf, seatOf } from '../support/kernel.js';
 import { errorOf } from '../support/refused.js';
 
 /** A child that has the descriptor of the seat, until it is killed. */

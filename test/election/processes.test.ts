@@ -6,8 +6,10 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { Election } from '../../src/election.js';
 import { until } from '../support/census.js';
 import { inParallel } from '../support/claims-kill.js';
-import { ElectionPeer, flockThreads, queueOf, seatOf, within } from '../support/election-peer.js';
+import { ElectionPeer } from '../support/election-peer.js';
 import { testFolder } from '../support/folder.js';
+import { flockThreads, queueOf, seatOf } from '../support/kernel.js';
+import { within } from '../support/remote.js';
 import { runScript } from '../support/script.js';
 
 const ELECTION = new URL('../../dist/election.js', import.meta.url).href;

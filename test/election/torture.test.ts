@@ -8,8 +8,9 @@ import { expect, onTestFinished, test } from 'vitest';
 import { Election } from '../../src/election.js';
 import { until } from '../support/census.js';
 import { TORTURE } from '../support/claims-peer.js';
-import { isStopped, within } from '../support/election-peer.js';
 import { testFolder } from '../support/folder.js';
+import { isStopped } from '../support/kernel.js';
+import { within } from '../support/remote.js';
 
 // The whole minute with HOLDFAST_TORTURE=1, again with HOLDFAST_TORTURE_SEED.
 const MILLISECONDS = TORTURE ? 60_000 : 6_000;

@@ -34,9 +34,12 @@ function remoteLocker(peer: Peer): Locker {
   return {
     async acquire(path, { signal, onWait, ...options } = {}) {
       const name = `lock ${++count}`;
-      // Rejected, where nobody waits any more, when the peer ends.
+      // The event rejects when the peer ends before it has to wait.
       if (onWait !== undefined)
-        peer.event('waiting', name).then(({ holder }) => onWait(holder as never));
+        peer.event('waiting', name).then(
+          (holder) => onWait(holder as never),
+          () => {},
+        );
       const granted = peer.acquire(name, path, options);
       signal?.addEventListener('abort', () => peer.call('abort', name).catch(() => {}));
       try {

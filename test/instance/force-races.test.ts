@@ -34,9 +34,9 @@ test('two that steal at once, a hundred rounds: exactly one ends up holding, the
       expect(result.reason).toMatchObject({ name: 'AlreadyRunningError', code: 'ERR_LOCK_HELD' });
     } else {
       // It held, and was stolen from in turn.
-      const event = loser.event('lost', path);
+      const event = loser.event<{ pid: number } | null>('lost', path);
       lost.push(
-        event.then(({ holder }) => {
+        event.then((holder) => {
           expect(holder?.pid).toBe(winner.pid);
           return loser.release(path);
         }),

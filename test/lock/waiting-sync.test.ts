@@ -5,7 +5,6 @@ import { descriptorsTo } from '../support/census.js';
 import { lockPath } from '../support/folder.js';
 import { Peer } from '../support/peer.js';
 import { Program } from '../support/program.js';
-import { WorkerPeer } from '../support/worker-peer.js';
 
 /** What a call throws. */
 function thrown(fn: () => unknown): unknown {
@@ -97,11 +96,11 @@ describe('acquireSync', () => {
 
   test('lets worker.terminate() through while it waits', async () => {
     const path = lockPath();
-    const worker = await WorkerPeer.start();
+    const worker = await Peer.startThread();
     const held = FileLock.acquireSync(path);
     worker.call('acquireSync', 'a', path, { timeout: Number.POSITIVE_INFINITY }).catch(() => {});
     await expect.poll(() => descriptorsTo(path)).toBe(2);
-    await worker.terminate();
+    await worker.end();
     expect(descriptorsTo(path)).toBe(1);
     held.releaseSync();
     using lock = FileLock.acquireSync(path);

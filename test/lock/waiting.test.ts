@@ -5,7 +5,6 @@ import { FileLock, type Holder } from '../../src/index.js';
 import { descriptorsTo, until } from '../support/census.js';
 import { lockPath } from '../support/folder.js';
 import { Peer } from '../support/peer.js';
-import { WorkerPeer } from '../support/worker-peer.js';
 
 describe('a wait ends', () => {
   test('by a grant, when the holder releases', async () => {
@@ -72,10 +71,10 @@ describe('a wait ends', () => {
 
   test('with its worker', async () => {
     const path = lockPath();
-    const worker = await WorkerPeer.start();
+    const worker = await Peer.startThread();
     const held = FileLock.acquireSync(path);
     await worker.waitFor('a', path);
-    await worker.terminate();
+    await worker.end();
     held.releaseSync();
     using lock = FileLock.acquireSync(path);
     expect(lock.held).toBe(true);

@@ -6,14 +6,13 @@ import { FileLock, inspect } from '../../src/index.js';
 import { descriptorsTo, IDLE_THREADS, threadCount, until } from '../support/census.js';
 import { lockPath, testFolder } from '../support/folder.js';
 import { Peer } from '../support/peer.js';
-import { WorkerPeer } from '../support/worker-peer.js';
 
 const ENTRY = new URL('../../dist/index.js', import.meta.url).href;
 
 describe('main thread and workers', () => {
   test('a worker is refused what the main thread holds, and is told that it is its own process', async () => {
     const path = lockPath();
-    const worker = await WorkerPeer.start();
+    const worker = await Peer.startThread();
     const lock = FileLock.acquireSync(path);
     expect(await worker.tryAcquire('a', path)).toBeNull();
     await expect(worker.acquire('a', path, { timeout: 0 })).rejects.toMatchObject({
@@ -26,7 +25,7 @@ describe('main thread and workers', () => {
 
   test('the main thread is refused what a worker holds, and granted it on its release', async () => {
     const path = lockPath();
-    const worker = await WorkerPeer.start();
+    const worker = await Peer.startThread();
     await worker.acquire('a', path);
     expect(FileLock.tryAcquire(path)).toBeNull();
     const pending = FileLock.acquire(path);
@@ -38,12 +37,12 @@ describe('main thread and workers', () => {
   test('two workers exclude each other, and a process excludes both', async () => {
     const path = lockPath();
     const [first, second, peer] = await Promise.all([
-      WorkerPeer.start(),
-      WorkerPeer.start(),
+      Peer.startThread(),
+      Peer.startThread(),
       Peer.start(),
     ]);
     await first.acquire('a', path);
-    const [granted] = await second.waitFor('b', path);
+    const { granted } = await second.waitFor('b', path);
     expect(await peer.tryAcquire('c', path)).toBeNull();
     await first.release('a');
     expect(await granted).toMatchObject({ held: true });
@@ -53,7 +52,7 @@ describe('main thread and workers', () => {
 
   test('the main thread may wait synchronously for what a worker holds', async () => {
     const path = lockPath();
-    const worker = await WorkerPeer.start();
+    const worker = await Peer.startThread();
     await worker.acquire('a', path);
     // Both messages are on their way before this thread stands still.
     const told = [worker.call('busy', 50), worker.release('a')];

@@ -4,22 +4,13 @@ import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
+import { serve, tell } from './serve.mjs';
 
 const { Claims } = await import(new URL('../../dist/claims.js', import.meta.url).href);
-const send = (message) => process.connected && process.send(message);
 const held = new Map();
 let claims;
 let directory;
 
-const plain = (error) => ({
-  name: error?.name,
-  message: error?.message,
-  code: error?.code,
-  syscall: error?.syscall,
-  holder: error?.holder,
-  conflicts: error?.conflicts,
-  waited: error?.waited,
-});
 const describe = (claim) => ({
   agent: claim.agent,
   files: claim.files,
@@ -33,9 +24,7 @@ const describe = (claim) => ({
 const keep = (claim) => {
   const { agent } = claim;
   held.set(agent, claim);
-  claim.signal.addEventListener('abort', () =>
-    send({ event: 'lost', about: agent, value: claim.signal.reason.code }),
-  );
+  claim.signal.addEventListener('abort', () => tell('lost', agent, claim.signal.reason.code));
   return describe(claim);
 };
 const codeOf = async (call) => {
@@ -103,7 +92,7 @@ const before = ({ name, part, nth = 1 }, action) => {
     if (args.some((each) => pathOf(each).includes(part)) && --left === 0) {
       put(real);
       action();
-      send({ event: 'meddled' });
+      tell('meddled');
     }
     return real(...args);
   });
@@ -112,7 +101,7 @@ const before = ({ name, part, nth = 1 }, action) => {
 let stopping = false;
 let marked = null;
 
-const methods = {
+serve({
   open(path, options) {
     directory = path;
     claims = new Claims(path, options);
@@ -121,7 +110,7 @@ const methods = {
     keep(
       await claims.claim(request, {
         ...options,
-        onWait: () => send({ event: 'waiting', about: request.agent }),
+        onWait: () => tell('waiting', request.agent, null),
       }),
     ),
   claimAll: async (requests, options) => (await claims.claimAll(requests, options)).map(keep),
@@ -279,17 +268,5 @@ const methods = {
     }
     return deleted;
   },
-};
-
-process.on('message', async ({ id, method, args }) => {
-  try {
-    send({ id, value: await methods[method](...args) });
-  } catch (error) {
-    send({ id, error: plain(error) });
-  }
 });
-process.on('warning', ({ code, message }) =>
-  send({ event: 'warning', about: code, value: message }),
-);
 process.on('disconnect', () => process.exit());
-send({ event: 'ready' });

@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest';
 import { Election, type ElectionOptions } from '../../src/election.js';
-import { within } from './election-peer.js';
+import { within } from './remote.js';
 
 /** The module as built, for scripts in other processes. */
 export const ELECTION = new URL('../../dist/election.js', import.meta.url).href;

@@ -1,43 +1,29 @@
 // Another process (or worker thread) with members of elections, which does what
 // the test tells it to, one message at a time. It runs the built package.
 import { parentPort } from 'node:worker_threads';
-
-const send = parentPort
-  ? (message) => parentPort.postMessage(message)
-  : (message) => process.connected && process.send(message);
-const listen = parentPort
-  ? (fn) => parentPort.on('message', fn)
-  : (fn) => process.on('message', fn);
+import { plain, serve, tell } from './serve.mjs';
 
 const { Election } = await import(new URL('../../dist/election.js', import.meta.url).href);
 const elections = new Map();
 const works = new Map();
 
-const plain = (error) => ({
-  name: error?.name,
-  message: error?.message,
-  code: error?.code,
-  syscall: error?.syscall,
-  holder: error?.holder,
-});
 const describe = ({ id, isPrimary, term }) => ({ id, isPrimary, term });
 
-const methods = {
+serve({
   async join(name, directory, { deaf = false, ...options } = {}) {
     const election = await Election.join(directory, options);
     elections.set(name, election);
-    const tell = (event, value) => send({ event, about: name, value });
     // When: by a clock that all processes share.
     const now = () => Number(process.hrtime.bigint() / 1000n) / 1000;
-    election.on('primary', (term) => tell('primary', { term, at: now() }));
-    election.on('standby', () => tell('standby', { isPrimary: election.isPrimary, at: now() }));
-    if (!deaf) election.on('error', (error) => tell('error', plain(error)));
+    election.on('primary', (term) => tell('primary', name, { term, at: now() }));
+    election.on('standby', () =>
+      tell('standby', name, { isPrimary: election.isPrimary, at: now() }),
+    );
+    if (!deaf) election.on('error', (error) => tell('error', name, plain(error)));
     return describe(election);
   },
   watch(name) {
-    elections
-      .get(name)
-      .on('members', (members) => send({ event: 'members', about: name, value: members }));
+    elections.get(name).on('members', (members) => tell('members', name, members));
   },
   leave: (name) => elections.get(name).leave(),
   describe: (name) => describe(elections.get(name)),
@@ -46,10 +32,8 @@ const methods = {
   whenPrimary: (name) => elections.get(name).whenPrimary(),
   lead: (name) =>
     elections.get(name).lead(({ term, signal }) => {
-      signal.addEventListener('abort', () =>
-        send({ event: 'aborted', about: name, value: signal.reason.code }),
-      );
-      send({ event: 'leading', about: name, value: term });
+      signal.addEventListener('abort', () => tell('aborted', name, signal.reason.code));
+      tell('leading', name, term);
       return new Promise((resolve) => works.set(name, resolve));
     }),
   endLead: (name, value) => works.get(name)(value),
@@ -71,19 +55,5 @@ const methods = {
     });
   },
   abort: () => process.abort(),
-};
-
-listen(async ({ id, method, args }) => {
-  try {
-    send({ id, value: await methods[method](...args) });
-  } catch (error) {
-    send({ id, error: plain(error) });
-  }
 });
-if (parentPort === null) {
-  process.on('warning', ({ code, message }) =>
-    send({ event: 'warning', about: code, value: message }),
-  );
-  process.on('disconnect', () => process.exit());
-}
-send({ event: 'ready' });
+if (parentPort === null) process.on('disconnect', () => process.exit());

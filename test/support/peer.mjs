@@ -1,13 +1,6 @@
 // Another process (or worker thread) that does with locks what the test tells
 // it to, one message at a time. It runs the built package.
-import { parentPort } from 'node:worker_threads';
-
-const send = parentPort
-  ? (message) => parentPort.postMessage(message)
-  : (message) => process.send(message);
-const listen = parentPort
-  ? (fn) => parentPort.on('message', fn)
-  : (fn) => process.on('message', fn);
+import { disconnect, serve, tell } from './serve.mjs';
 
 // A second copy of the package is given as HOLDFAST_TEST_ENTRY.
 const entry =
@@ -17,18 +10,6 @@ const { FileLock } = holdfast;
 const locks = new Map();
 const aborts = new Map();
 
-const plain = (error) => ({
-  name: error?.name,
-  message: error?.message,
-  code: error?.code,
-  errno: error?.errno,
-  syscall: error?.syscall,
-  path: error?.path,
-  holder: error?.holder,
-  timeout: error?.timeout,
-  waited: error?.waited,
-  cause: error?.cause && { code: error.cause.code, syscall: error.cause.syscall },
-});
 const describe = (lock) =>
   lock && {
     path: lock.path,
@@ -39,18 +20,18 @@ const describe = (lock) =>
     previous: lock.previous,
   };
 
-const methods = {
+serve({
   async acquire(name, path, options = {}) {
     const controller = new AbortController();
     aborts.set(name, controller);
     const lock = await FileLock.acquire(path, {
       ...options,
       signal: controller.signal,
-      onWait: (holder) => send({ event: 'waiting', name, holder }),
+      onWait: (holder) => tell('waiting', name, holder),
     });
     locks.set(name, lock);
     // Of an instance lock.
-    lock.on?.('lost', (holder) => send({ event: 'lost', name, holder }));
+    lock.on?.('lost', (holder) => tell('lost', name, holder));
     return describe(lock);
   },
   acquireSync(name, path, options) {
@@ -88,14 +69,5 @@ const methods = {
       throw new Error('uncaught, on purpose');
     });
   },
-  disconnect: () => (parentPort ? parentPort.close() : process.disconnect()),
-};
-
-listen(async ({ id, method, args }) => {
-  try {
-    send({ id, value: await methods[method](...args) });
-  } catch (error) {
-    send({ id, error: plain(error) });
-  }
+  disconnect,
 });
-send({ event: 'ready' });
