@@ -195,6 +195,9 @@ export function checkInteger(value: unknown, name: string, least: number, most: 
   return value;
 }
 
+/** The next number, (uid_t) -1, stands for no user. */
+export const HIGHEST_UID = 2 ** 32 - 2;
+
 export function checkOneOf<V>(value: unknown, name: string, values: readonly V[], fallback: V): V {
   if (value === undefined) return fallback;
   if (!values.includes(value as V)) {

@@ -274,7 +274,8 @@ function isLink(path: FilePath): boolean {
   }
 }
 
-/** `300 ms`, `1m 30s`. */
+/** `300 ms`, `2s`, `2.5s`, `1m 30s`. */
 export function formatTimeout(timeout: number): string {
-  return timeout < 10_000 ? `${Math.round(timeout)} ms` : formatDuration(timeout);
+  if (timeout < 1000) return `${Math.round(timeout)} ms`;
+  return timeout < 10_000 ? `${Math.round(timeout / 100) / 10}s` : formatDuration(timeout);
 }

@@ -2,9 +2,9 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { listBounded } from '../base/bounded.js';
 
 /**
- * What whoever started this process gave it, for the command to inherit: under
+ * What this process has inherited, for the command to inherit as well: under
  * flock(1), a command has the same descriptors, ignored signals and limits as
- * without.
+ * without it.
  */
 export interface Caller {
   /** Numbers from 3 on. */
@@ -12,27 +12,27 @@ export interface Caller {
   /** Numbers of signals. */
   ignored: number[];
   blocked: number[];
-  /** The soft limit of open files; -1: as it is here. */
+  /** The soft limit of open files; -1: keep the current one. */
   mostFiles: number;
   /** Bit N: standard stream N had O_NONBLOCK. */
   nonblocking: number;
-  /** What Node takes out of the environment, as `NAME=value`. */
+  /** The variables that Node removes from the environment, as `NAME=value`. */
   removed: string[];
 }
 
 // The bits of `flags:` in fdinfo: open(2).
 const CLOSE_ON_EXEC = 0o2000000;
 const NONBLOCK = 0o4000;
-// The runtime's own, of which a caller hardly passes one.
+// Kinds that the runtime opens for itself. A caller hardly ever passes one.
 const OWN_KINDS = /^anon_inode:\[(eventpoll|eventfd|io_uring)\]$/;
 const PIPE = /^pipe:\[\d+\]$/;
 const HIGHEST_LOW = 15;
-// Signals that the runtimes ignore themselves, or need: PIPE, CHLD, XFSZ.
+// Signals that the runtime ignores or needs itself: PIPE, CHLD, XFSZ.
 const RUNTIME_SIGNALS = [13, 17, 25];
-// Of the parent. Those of this process are its own affair, and all looked at.
+// A bound for the parent's descriptors. Those of this process are all read.
 const MOST_OF_PARENT = 4096;
 
-/** What is known where there is no Linux /proc, and inside of another program. */
+/** For systems without Linux's /proc, and for `main` inside another program. */
 export const UNKNOWN_CALLER: Caller = {
   descriptors: [],
   ignored: [],
@@ -42,11 +42,8 @@ export const UNKNOWN_CALLER: Caller = {
   removed: [],
 };
 
-/**
- * Call it before streams are opened or signals listened to, which changes what
- * it sees.
- */
-export function lookAtCaller(): Caller {
+/** Call it before opening streams or listening to signals: both change what it reads. */
+export function inspectCaller(): Caller {
   if (process.platform !== 'linux') return UNKNOWN_CALLER;
   const status = read('/proc/self/status');
   return {
@@ -67,14 +64,15 @@ export function nonblockingStreams(): number {
 
 interface Descriptor {
   number: number;
-  /** What it is: a path, `pipe:[5]`, `anon_inode:[eventfd]`. */
+  /** What it leads to: a path, `pipe:[5]`, `anon_inode:[eventfd]`. */
   target: string;
 }
 
 /**
- * Node marks what it inherits close-on-exec, as it does what it opens: 0 to 15,
- * and from 16 on what is open without a gap. So what is marked is judged by its
- * kind. Bun marks everything. Deno marks nothing: what is marked is Deno's.
+ * The descriptors that this process has inherited. The mark close-on-exec does
+ * not tell: Node sets it on what it inherits as well, from 0 to 15 and from 16
+ * up to the first gap. So decide by the kind of the descriptor. Bun marks all
+ * descriptors. Deno marks only those that it has opened itself.
  */
 function descriptors(): number[] {
   const { bun, deno } = process.versions;
@@ -86,8 +84,8 @@ function descriptors(): number[] {
     const { number } = descriptor;
     const isMarked = (flagsOf(number) & CLOSE_ON_EXEC) !== 0;
     if (isMarked && isOwn(descriptor)) continue;
-    // Behind Node's own is what was opened later, such as the log file of a
-    // module that is loaded first.
+    // After the first gap come descriptors that were opened later, such as the
+    // log file of a preloaded module.
     const isAbove = isMarked && bun === undefined && number > HIGHEST_LOW;
     if (isAbove && number !== next) continue;
     if (isAbove) next++;
@@ -96,7 +94,7 @@ function descriptors(): number[] {
   return kept;
 }
 
-/** The runtime's own kinds, and pipes that have both their ends here and nowhere else. */
+/** True for the kinds of the runtime, and for pipes with both ends in this process only. */
 function ownByKind(open: readonly Descriptor[]): (descriptor: Descriptor) => boolean {
   const ends = new Map<string, number>();
   for (const { target } of open) ends.set(target, (ends.get(target) ?? 0) + 1);
@@ -111,7 +109,7 @@ function ownByKind(open: readonly Descriptor[]): (descriptor: Descriptor) => boo
   };
 }
 
-/** The jobserver's: `--jobserver-auth=3,4`, or `--jobserver-fds` of older ones. */
+/** The jobserver of make(1): `--jobserver-auth=3,4`; older ones: `--jobserver-fds`. */
 function descriptorsOfMake(): number[] {
   const match = /--jobserver-(?:auth|fds)=(\d+),(\d+)/.exec(process.env['MAKEFLAGS'] ?? '');
   return match === null ? [] : [Number(match[1]), Number(match[2])];
@@ -123,7 +121,7 @@ function openDescriptors(process: number | 'self', most: number): Descriptor[] {
   try {
     names = listBounded(folder, most);
   } catch {
-    // Another user's.
+    // It is a process of another user.
     return [];
   }
   const found: Descriptor[] = [];
@@ -131,7 +129,7 @@ function openDescriptors(process: number | 'self', most: number): Descriptor[] {
     try {
       found.push({ number: Number(name), target: readlinkSync(`${folder}/${name}`) });
     } catch {
-      // The one with which the folder was read.
+      // This descriptor was open only to read the folder.
     }
   }
   return found.sort((one, other) => one.number - other.number);
@@ -142,7 +140,7 @@ function flagsOf(fd: number): number {
   return match === null ? 0 : Number.parseInt(match[1] as string, 8);
 }
 
-/** A set of signals, hexadecimal with the first as the lowest bit: proc_pid_status(5). */
+/** A set of signals, in hexadecimal; signal 1 is the lowest bit: proc_pid_status(5). */
 function signals(status: string, name: string): number[] {
   const text = new RegExp(`^${name}:\\s*([0-9a-f]+)$`, 'm').exec(status)?.[1] ?? '0';
   const set = BigInt(`0x${text}`);
@@ -154,9 +152,9 @@ function signals(status: string, name: string): number[] {
 }
 
 /**
- * Node raises its soft limit to the hard one. The parent's soft limit was this
- * process's as well, unless somebody in between has changed it; that it was not
- * the hard one can only be told where both have the same.
+ * Node raises its soft limit to the hard limit. This process inherited the
+ * soft limit of its parent, unless a program in between changed it. If both
+ * have the same hard limit, assume that none did.
  */
 function limitOfFiles(): number {
   const [, hard] = limitsOf('self');
@@ -169,7 +167,7 @@ function limitsOf(process: number | 'self'): number[] {
   return line === null ? [] : [Number(line[1]), Number(line[2])];
 }
 
-/** The channel to a parent that is a Node program: fork(). */
+/** The variables of the channel to a parent that used fork() of `node:child_process`. */
 function removedVariables(): string[] {
   if (process.env['NODE_CHANNEL_FD'] !== undefined || process.connected !== true) return [];
   return read('/proc/self/environ')

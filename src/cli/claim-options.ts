@@ -1,18 +1,27 @@
 import { realpathSync, statSync } from 'node:fs';
 import { relative, resolve, sep } from 'node:path';
-import { parseArgs } from 'node:util';
 import { Claims } from '../claims/claims.js';
 import { defaultRoot, escapePath } from '../claims/pattern.js';
 import { usageError } from './exit-codes.js';
+import {
+  CONFLICT_EXIT_CODE,
+  FLAG,
+  HELP,
+  parseConflictCode,
+  parseMixed,
+  QUIET,
+  TEXT,
+  TIMEOUT,
+} from './options.js';
 import { parseTime } from './time.js';
 
 export interface ClaimArguments {
   claims: Claims;
-  /** Without `--agent` an empty string. */
+  /** An empty string without `--agent`. */
   agent: string;
   /** As they were typed. */
   paths: string[];
-  /** The folder was named. */
+  /** The folder was given. */
   hasFolder: boolean;
   json: boolean;
   quiet: boolean;
@@ -27,52 +36,45 @@ export interface ClaimArguments {
   conflictCode: number;
 }
 
-const flag = { type: 'boolean', default: false } as const;
-const text = { type: 'string' } as const;
-const COMMON = { dir: text, agent: text, root: text, help: { ...flag, short: 'h' } } as const;
-const json = flag;
-const quiet = { ...flag, short: 'q' } as const;
-const ttl = text;
-const force = flag;
-const invalid = { 'ignore-invalid': flag } as const;
+const COMMON = { dir: TEXT, agent: TEXT, root: TEXT, help: HELP } as const;
 
-/** What each of them takes, and how many words. */
+/** The options of each action, and how many words it takes. */
 const ACTIONS = {
   add: {
     options: {
-      json,
-      quiet,
-      ttl,
-      task: text,
-      except: { ...text, multiple: true },
-      timeout: { ...text, short: 'w' },
-      ...invalid,
+      json: FLAG,
+      quiet: QUIET,
+      ttl: TEXT,
+      task: TEXT,
+      except: { ...TEXT, multiple: true },
+      timeout: TIMEOUT,
+      'ignore-invalid': FLAG,
     },
     words: 'some',
   },
   check: {
     options: {
-      json,
-      quiet,
-      strict: flag,
-      'conflict-exit-code': { ...text, short: 'E' },
-      ...invalid,
+      json: FLAG,
+      quiet: QUIET,
+      strict: FLAG,
+      'conflict-exit-code': CONFLICT_EXIT_CODE,
+      'ignore-invalid': FLAG,
     },
     words: 'some',
   },
-  list: { options: { json }, words: 'none' },
-  renew: { options: { ttl }, words: 'none' },
-  release: { options: { force }, words: 'none' },
-  clear: { options: { force }, words: 'none' },
-  prune: { options: { json }, words: 'none' },
-  audit: { options: { json }, words: 'none' },
-  plan: { options: { json }, words: 'one' },
-  guard: { options: { staged: flag, ...invalid }, words: 'none' },
+  list: { options: { json: FLAG }, words: 'none' },
+  renew: { options: { ttl: TEXT }, words: 'none' },
+  release: { options: { force: FLAG }, words: 'none' },
+  clear: { options: { force: FLAG }, words: 'none' },
+  prune: { options: { json: FLAG }, words: 'none' },
+  audit: { options: { json: FLAG }, words: 'none' },
+  plan: { options: { json: FLAG }, words: 'one' },
+  guard: { options: { staged: FLAG, 'ignore-invalid': FLAG }, words: 'none' },
 } as const;
 
 export type ClaimAction = keyof typeof ACTIONS;
 
-/** `null`: help is asked for. */
+/** Returns `null` for `--help`. */
 export function parseClaimArguments(
   argv: string[],
 ): { action: ClaimAction; given: ClaimArguments } | null {
@@ -80,8 +82,8 @@ export function parseClaimArguments(
   if (word === '--help' || word === '-h') return null;
   if (!Object.hasOwn(ACTIONS, word)) {
     const names = Object.keys(ACTIONS).join(', ');
-    const problem = word === '' ? 'one is needed' : `there is no 'claim ${word}'`;
-    throw usageError(`${problem}: ${names}`, 'claim');
+    const problem = word === '' ? 'an action is missing' : `unknown action '${word}'`;
+    throw usageError(`${problem}; there are: ${names}`, 'claim');
   }
   const action = word as ClaimAction;
   const { values, positionals } = parse(rest, action);
@@ -93,11 +95,14 @@ export function parseClaimArguments(
   };
   const directory = string('dir') ?? fromEnvironment('HOLDFAST_CLAIMS');
   if (directory === '' && action !== 'plan') {
-    throw usageError('which claims? name their folder with --dir or HOLDFAST_CLAIMS', 'claim');
+    throw usageError(
+      'the folder with the claims is missing; use --dir or HOLDFAST_CLAIMS',
+      'claim',
+    );
   }
   const agent = string('agent') ?? process.env['HOLDFAST_AGENT'] ?? '';
   if (agent === '' && ['add', 'renew', 'release'].includes(action)) {
-    throw usageError('whose claim? name the agent with --agent or HOLDFAST_AGENT', 'claim');
+    throw usageError('the agent is missing; use --agent or HOLDFAST_AGENT', 'claim');
   }
   const root = string('root');
   const given: ClaimArguments = {
@@ -115,12 +120,12 @@ export function parseClaimArguments(
     force: values['force'] === true,
     staged: values['staged'] === true,
     ignoreInvalid: values['ignore-invalid'] === true,
-    conflictCode: exitCode(string('conflict-exit-code')),
+    conflictCode: parseConflictCode(string('conflict-exit-code'), 'claim'),
   };
   return { action, given };
 }
 
-/** One folder wherever a hook runs: from the git top level, if it is relative. */
+/** Relative to the git top level, so that it is the same folder wherever a hook runs. */
 function fromEnvironment(name: string): string {
   const value = process.env[name] ?? '';
   if (value.includes('\ufffd')) throw usageError(`${name} is not UTF-8`, 'claim');
@@ -132,35 +137,24 @@ function parse(
   action: ClaimAction,
 ): { values: Record<string, unknown>; positionals: string[] } {
   const { options, words } = ACTIONS[action];
-  let parsed: { values: Record<string, unknown>; positionals: string[] };
-  try {
-    parsed = parseArgs({ args, allowPositionals: true, options: { ...options, ...COMMON } });
-  } catch (error) {
-    throw usageError((error as Error).message.split('. ')[0] ?? '', 'claim');
-  }
+  const parsed = parseMixed(args, { ...options, ...COMMON }, 'claim');
   const { values, positionals } = parsed;
-  if (values['help'] === true) return parsed;
+  if (values.help === true) return parsed;
   const [first] = positionals;
   if (words === 'none' && first !== undefined) {
-    throw usageError(`claim ${action} takes no '${first}'`, 'claim');
+    throw usageError(`unexpected argument '${first}' for claim ${action}`, 'claim');
   }
-  if (words === 'some' && first === undefined) throw usageError('a path is needed', 'claim');
+  if (words === 'some' && first === undefined) throw usageError('PATH is missing', 'claim');
   if (words === 'one' && positionals.length !== 1) {
     throw usageError(`claim ${action} takes one FILE, or - for standard input`, 'claim');
   }
   return parsed;
 }
 
-function exitCode(value: string | undefined): number {
-  if (value === undefined) return 75;
-  if (/^\d{1,3}$/.test(value) && Number(value) <= 255) return Number(value);
-  throw usageError(`-E takes a number from 0 to 255, not '${value}'`, 'claim');
-}
-
-/** What the shell and the user meant by a word, as claims take it. */
-export class Words {
+/** Turns the words of the command line into paths and patterns of the claims. */
+export class ClaimPaths {
   readonly #base: string;
-  /** From the root to the working directory. */
+  /** The working directory, relative to the root. */
   readonly #here: string;
 
   constructor({ root }: Claims) {
@@ -172,12 +166,12 @@ export class Words {
     this.#here = here ?? '';
   }
 
-  /** A path, letter by letter. */
+  /** A path, taken literally. */
   path(word: string): string {
     return this.#below(word, this.#here);
   }
 
-  /** A pattern; a file that exists by this very name is no pattern. */
+  /** A pattern, unless a file with exactly this name exists. */
   entry(word: string): { kind: 'file' | 'directory'; pattern: string } {
     let isFolder = word.endsWith('/');
     let exists = true;

@@ -1,29 +1,14 @@
+import { existsSync } from 'node:fs';
 import { printable } from '../base/holder.js';
 import { describeWitness } from '../claims/errors.js';
 import type { ClaimStatus, Conflict, PathVerdict, Plan } from '../claims/types.js';
+import { type Streams, say } from './streams.js';
 import { tableLines } from './table.js';
+import { age, clockTime } from './time.js';
 
 const LONGEST_SCOPE = 40;
-// A wider matrix is no picture of anything.
+// A wider matrix is hard to read.
 const MOST_COLUMNS = 16;
-
-/** `12m`, `-4m`: one unit, short enough for a column. */
-export function age(milliseconds: number): string {
-  const sign = milliseconds < 0 ? '-' : '';
-  const seconds = Math.floor(Math.abs(milliseconds) / 1000);
-  if (seconds < 60) return `${sign}${seconds}s`;
-  if (seconds < 100 * 60) return `${sign}${Math.floor(seconds / 60)}m`;
-  const hours = Math.floor(seconds / 3600);
-  return hours < 48 ? `${sign}${hours}h` : `${sign}${Math.floor(hours / 24)}d`;
-}
-
-/** `11:30`, where the reader is; with the day unless it is today. */
-export function clockTime(date: Date): string {
-  const local = (each: Date): string =>
-    new Date(each.getTime() - each.getTimezoneOffset() * 60_000).toISOString();
-  const [day, time] = [local(date).slice(0, 10), local(date).slice(11, 16)];
-  return local(new Date()).startsWith(day) ? time : `${day} ${time}`;
-}
 
 export function scopeOf({ files, directories, except }: ClaimStatus): string {
   const [first = '-', ...more] = [...directories, ...files];
@@ -76,7 +61,7 @@ function overlap({ entries, witness }: Conflict): string {
   return `${one} x ${other}   ${describeWitness(witness)}`;
 }
 
-/** Conflicts line by line, with the agents' names. */
+/** One line for each conflict, with the names of the agents. */
 export function conflictLines(conflicts: readonly Conflict[]): string[] {
   return conflicts.map((conflict) => {
     const [one, other] = conflict.agents.map(printable);
@@ -101,7 +86,7 @@ export function planLines({ waves, conflicts }: Plan, agents: readonly string[])
 }
 
 function matrix(conflicts: readonly Conflict[], agents: readonly string[]): string[] {
-  const meet = (one: string, other: string): Conflict | undefined =>
+  const between = (one: string, other: string): Conflict | undefined =>
     conflicts.find(
       ({ agents: [a, b] }) => (a === one && b === other) || (a === other && b === one),
     );
@@ -109,14 +94,14 @@ function matrix(conflicts: readonly Conflict[], agents: readonly string[]): stri
     const details = conflicts
       .filter(({ agents: [one, other] }) => one === agent && agents.includes(other))
       .map(overlap);
-    const cells = agents.map((other) => (meet(agent, other) === undefined ? '.' : 'X'));
+    const cells = agents.map((other) => (between(agent, other) === undefined ? '.' : 'X'));
     const more = details.slice(1).map((each) => ['', ...agents.map(() => ''), each]);
     return [[printable(agent), ...cells, details[0] ?? ''], ...more];
   });
   return tableLines([['', ...agents.map(printable), ''], ...rows]);
 }
 
-/** How to need fewer waves, the best way for each conflict. */
+/** How to need fewer waves: the best resolution of each conflict. */
 function advice(conflicts: readonly Conflict[]): string[] {
   const best = conflicts.map(({ agents, resolutions: [first] }) => ({ agents, first }));
   const words = best.map(({ first }) => `${first?.kind} - ${printable(first?.text ?? '')}`);
@@ -124,9 +109,16 @@ function advice(conflicts: readonly Conflict[]): string[] {
     const together = best[0]?.first?.kind !== 'sequential';
     return [together ? `One wave is possible: ${words[0]}` : `One after the other: ${words[0]}`];
   }
-  // Each is right for itself; all together may leave an agent without a scope.
+  // Each is right on its own. All together may leave an agent without a scope.
   const lines = best.map(
     ({ agents }, at) => `  ${agents.map(printable).join(' and ')}: ${words[at]}`,
   );
   return ['To need fewer waves:', ...lines];
+}
+
+/** Warns of a missing folder: if its name is misspelled, everything would seem free. */
+export function warnIfMissing(directory: string, streams: Streams): boolean {
+  const missing = !existsSync(directory);
+  if (missing) say(streams, `the folder ${directory} does not exist, so there are no claims`);
+  return missing;
 }

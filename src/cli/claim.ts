@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { printable } from '../base/holder.js';
 import { type Claims, renewAgent, reportTo } from '../claims/claims.js';
 import { ClaimConflictError, describeWitness } from '../claims/errors.js';
@@ -6,14 +6,15 @@ import type { ClaimRequest, ClaimStatus, Conflict } from '../claims/types.js';
 import {
   type ClaimAction,
   type ClaimArguments,
+  ClaimPaths,
   parseClaimArguments,
-  Words,
 } from './claim-options.js';
-import { clockTime, conflictLines, listLines, planLines, verdictLines } from './claim-show.js';
+import { conflictLines, listLines, planLines, verdictLines, warnIfMissing } from './claim-show.js';
 import { readStandardInput } from './descriptors.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
 import { guard } from './guard.js';
-import { type Streams, say } from './streams.js';
+import { formatJson, print, type Streams, say } from './streams.js';
+import { clockTime } from './time.js';
 
 const HOUR = 3_600_000;
 
@@ -23,9 +24,9 @@ const ACTIONS: Record<ClaimAction, Action> = {
   add,
   check,
   list: async ({ claims, json }, streams) => {
-    tellIfMissing(claims, streams);
+    warnIfMissing(claims.directory, streams);
     const statuses = await claims.list();
-    print(streams, json ? pretty(statuses) : listLines(statuses));
+    print(streams, json ? formatJson(statuses) : listLines(statuses));
     return EXIT.ok;
   },
   renew: async ({ claims, agent, ttl = HOUR }, streams) => {
@@ -41,24 +42,24 @@ const ACTIONS: Record<ClaimAction, Action> = {
   },
   clear: async ({ claims, force }, streams) => {
     await claims.releaseAll({ force });
-    await tellOfInvalid(claims, streams);
+    await reportInvalid(claims, streams);
     return EXIT.ok;
   },
   prune: async ({ claims, json }, streams) => {
     const pruned = await claims.prune();
     const lines = pruned.map(({ agent, reason }) => `${printable(agent)}: removed, ${reason}`);
-    print(streams, json ? pretty(pruned) : lines);
-    await tellOfInvalid(claims, streams);
+    print(streams, json ? formatJson(pruned) : lines);
+    await reportInvalid(claims, streams);
     return EXIT.ok;
   },
   audit: async ({ claims, json }, streams) => {
     const conflicts = await claims.audit();
-    print(streams, json ? pretty(conflicts) : conflictLines(conflicts));
-    await tellOfInvalid(claims, streams);
+    print(streams, json ? formatJson(conflicts) : conflictLines(conflicts));
+    await reportInvalid(claims, streams);
     return conflicts.length > 0 ? EXIT.refused : EXIT.ok;
   },
   plan,
-  guard: (given, streams) => guard(given, streams),
+  guard,
 };
 
 /** `holdfast claim`. */
@@ -87,7 +88,7 @@ const TYPED = new Map([
   ['ttl', '--ttl'],
 ]);
 
-/** What was typed instead of what became of it. */
+/** Names what the user has typed instead of the field of the request. */
 function asTyped(message: string): string {
   return message.replace(
     /^"(?:request\.)?(\w+)(?:\[\d+\])?"/,
@@ -95,7 +96,7 @@ function asTyped(message: string): string {
   );
 }
 
-/** A bad name of the folder is found as soon as it is read. */
+/** Parsing also checks the folder, so its errors may be those of the library. */
 function parseOrFail(argv: string[]): ReturnType<typeof parseClaimArguments> {
   try {
     return parseClaimArguments(argv);
@@ -107,39 +108,25 @@ function parseOrFail(argv: string[]): ReturnType<typeof parseClaimArguments> {
   }
 }
 
-function print(streams: Streams, lines: string | string[]): void {
-  const text = typeof lines === 'string' ? lines : lines.join('\n');
-  if (text !== '') streams.stdout.write(`${text}\n`);
-}
-
-function pretty(value: unknown): string {
-  return JSON.stringify(value, null, 2);
-}
-
-/** A folder that is misspelled has no claims, and everything would seem free. */
-export function tellIfMissing({ directory }: Claims, streams: Streams): void {
-  if (!existsSync(directory)) say(streams, `there is no folder ${directory}, and so no claim`);
-}
-
-/** They stay, and keep everybody from claiming. */
-async function tellOfInvalid(claims: Claims, streams: Streams): Promise<void> {
+/** Files that are not valid claims stay, and block all claims. */
+async function reportInvalid(claims: Claims, streams: Streams): Promise<void> {
   for (const { file, state, reason } of await claims.list()) {
     if (state === 'invalid')
-      say(streams, `${printable(file)} is no valid claim, and stays: ${reason}`);
+      say(streams, `${printable(file)} is not a valid claim and was left alone: ${reason}`);
   }
 }
 
 async function add(given: ClaimArguments, streams: Streams): Promise<number> {
   const { claims, agent, task, ttl, timeout, ignoreInvalid, json, quiet } = given;
-  const words = new Words(claims);
-  const entries = given.paths.map((path) => words.entry(path));
+  const places = new ClaimPaths(claims);
+  const entries = given.paths.map((path) => places.entry(path));
   const texts = (kind: 'file' | 'directory'): string[] =>
     entries.filter((each) => each.kind === kind).map((each) => each.pattern);
   const request: ClaimRequest = {
     agent,
     files: texts('file'),
     directories: texts('directory'),
-    except: given.except.map((each) => words.except(each)),
+    except: given.except.map((each) => places.except(each)),
     taskDescription: task,
     ttl,
   };
@@ -153,7 +140,7 @@ async function add(given: ClaimArguments, streams: Streams): Promise<number> {
     const status = (await claims.list()).find((each) => each.agent === agent);
     const scope = [...made.directories, ...made.files].map(printable).join(' ');
     const said = `${printable(agent)}: claimed ${scope} until ${clockTime(made.expiresAt)}`;
-    print(streams, json ? pretty(status) : [said]);
+    print(streams, json ? formatJson(status) : [said]);
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof ClaimConflictError)) throw error;
@@ -172,17 +159,17 @@ function refuse({ conflicts }: ClaimConflictError, timeout: number, streams: Str
     say(streams, `${one} cannot have ${mine}: ${other} has ${theirs} (${both})${until}${doing}`);
     for (const { kind, text } of resolutions) say(streams, `  ${kind} - ${printable(text)}`);
   }
-  const advice = timeout > 0 ? '' : 'wait with -w TIME, ';
-  say(streams, `nothing claimed; ${advice}look with: holdfast claim list`);
+  const advice = timeout > 0 ? '' : 'use -w TIME to wait, or ';
+  say(streams, `nothing claimed; ${advice}see: holdfast claim list`);
 }
 
 async function check(given: ClaimArguments, streams: Streams): Promise<number> {
   const { claims, agent, strict, ignoreInvalid, conflictCode, json, quiet } = given;
-  tellIfMissing(claims, streams);
-  const words = new Words(claims);
-  const paths = given.paths.map((path) => words.path(path));
+  warnIfMissing(claims.directory, streams);
+  const places = new ClaimPaths(claims);
+  const paths = given.paths.map((path) => places.path(path));
   const verdicts = await claims.check(paths, { ...(agent !== '' && { as: agent }), ignoreInvalid });
-  if (!quiet) print(streams, json ? pretty(verdicts) : verdictLines(verdicts));
+  if (!quiet) print(streams, json ? formatJson(verdicts) : verdictLines(verdicts));
   const refused = verdicts.some(
     ({ verdict }) => verdict === 'other' || (strict && verdict === 'unclaimed'),
   );
@@ -196,7 +183,7 @@ async function plan(given: ClaimArguments, streams: Streams): Promise<number> {
   const existing: ClaimStatus[] = hasFolder ? await claims.list() : [];
   const made = claims.plan(requests, { existing });
   const agents = requests.map(({ agent }) => agent);
-  print(streams, json ? pretty(made) : planLines(made, agents));
+  print(streams, json ? formatJson(made) : planLines(made, agents));
   return made.conflicts.length > 0 ? EXIT.refused : EXIT.ok;
 }
 
@@ -218,12 +205,12 @@ function readRequests(file: string, streams: Streams): ClaimRequest[] {
   }
   return value.map((each) => {
     if (typeof each !== 'object' || each === null) return each;
-    // As in a claim's file.
+    // The name in a claim's file.
     const { task_description: task, ...request } = each;
     const unknown = Object.keys(request).find((key) => !FIELDS.includes(key));
     if (unknown !== undefined) {
       const whose = printable(String(request.agent));
-      say(streams, `Warning: "${printable(unknown)}" of ${whose} is not known, and ignored`);
+      say(streams, `Warning: unknown field "${printable(unknown)}" of ${whose}, ignored`);
     }
     return task == null ? request : { taskDescription: task, ...request };
   });

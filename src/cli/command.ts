@@ -12,25 +12,26 @@ const GRACE_MILLISECONDS = 5000;
 const FIRST_FREE = 3;
 
 export interface CommandOptions {
-  /** What is added to the environment. */
+  /** Variables to add to the environment. */
   environment?: Readonly<Record<string, string>>;
-  /** When it is aborted, the command is ended: SIGTERM, after five seconds SIGKILL. */
+  /** Aborting it ends the command: SIGTERM, and after five seconds SIGKILL. */
   end?: AbortSignal;
-  /** What the command inherits. Without it this process is not the command's alone. */
+  /** What the command inherits. Left out if this process does other things as well. */
   caller?: Caller | undefined;
 }
 
-/** A command that runs. */
+/** A running command. */
 interface Running {
   kill(signal: NodeJS.Signals): void;
 }
 
 /**
- * The one way in which a command runs under a lock. It inherits what the caller
- * gave this process and, at the lowest number that is free then, `lock`, unless
- * that is `null`. Resolves to what a shell would make of its end: its exit
- * status, or 128+N. Signals are passed on; in the foreground of a terminal,
- * those of the keyboard have reached the command already.
+ * Runs a command under a lock. The command inherits what this process has
+ * inherited from its caller and, unless it is `null`, the descriptor `lock`, at
+ * the lowest number that is then free. Resolves to the exit status as a shell
+ * reports it: the status of the command, or 128+N. Signals are passed on, except
+ * those of the keyboard in the foreground of a terminal, which the command gets
+ * from the terminal itself.
  */
 export async function runCommand(
   command: readonly string[],
@@ -42,7 +43,7 @@ export async function runCommand(
     const fromKeyboard = signal === 'SIGINT' || signal === 'SIGQUIT';
     if (!(fromKeyboard && inForeground())) running?.kill(signal);
   };
-  // Before the command can run: it may send one as the first thing it does.
+  // Listen before the command starts: it may send a signal at once.
   for (const signal of FORWARDED) process.on(signal, forward);
   let grace: NodeJS.Timeout | undefined;
   const onEnd = (): void => {
@@ -56,8 +57,8 @@ export async function runCommand(
       start(programOf(command, lock, environment, caller), resolve, reject)
         .then((started) => {
           running = started;
-          // The channel to a parent is the command's from here on: two who read
-          // from it would each get a part of the messages.
+          // From now on the command uses the channel to the parent. Two readers
+          // would each get only some of the messages.
           if ((caller?.removed.length ?? 0) > 0) process.disconnect?.();
           end?.addEventListener('abort', onEnd);
           if (end?.aborted === true) onEnd();
@@ -73,14 +74,14 @@ export async function runCommand(
     running = undefined;
     end?.removeEventListener('abort', onEnd);
     clearTimeout(grace);
-    // What this process ends with is decided by the command. Whoever signals
-    // both may reach this one too late, and must not change it.
+    // The command has decided the exit status of this process. A signal to both
+    // may arrive here late, and must not change the status.
     const isDecided = hasRun && caller !== undefined;
     if (!isDecided) for (const signal of FORWARDED) process.removeListener(signal, forward);
   }
 }
 
-/** The program that `command` is, and what it inherits. */
+/** What to start for `command`, and what it inherits. */
 export function programOf(
   command: readonly string[],
   lock: number | null,
@@ -101,7 +102,7 @@ export function programOf(
     ignored: caller.ignored,
     blocked: caller.blocked,
     mostFiles: caller.mostFiles,
-    // Only what was made so here: a stream that was opened may be.
+    // Only streams that became non-blocking here: opening a stream may do that.
     blockingStreams: nonblockingStreams() & ~caller.nonblocking,
   };
 }
@@ -112,7 +113,7 @@ type Start = (
   failed: (error: unknown) => void,
 ) => Promise<Running>;
 
-/** By the addon, which leaves the caller's descriptors, words and signals as they are. */
+/** Starts it by the addon, which preserves the caller's descriptors, words and signals. */
 const startHere: Start = async (program, ended) => {
   const [file = ''] = program.arguments;
   let pid = loadBinding(String(file)).spawn(program, (exited, status) => {
@@ -125,13 +126,13 @@ const startHere: Start = async (program, ended) => {
       try {
         if (pid > 0) process.kill(pid, signal);
       } catch {
-        // It has become another user's: sudo(8) and its like.
+        // It now belongs to another user, as after sudo(8).
       }
     },
   };
 };
 
-/** By Node, where the addon does not start programs: without other descriptors than the lock's. */
+/** Starts it by Node, where the addon cannot start programs. It inherits no other descriptor than the lock. */
 const startElsewhere: Start = async (program, ended, failed) => {
   const { spawn } = await import('node:child_process');
   const [file = '', ...rest] = program.arguments.map(String);
@@ -151,27 +152,27 @@ const startElsewhere: Start = async (program, ended, failed) => {
 };
 
 const REASONS: ReadonlyMap<unknown, string> = new Map([
-  ['ENOENT', 'there is no such command'],
-  ['ENOTDIR', 'there is no such command'],
-  ['ELOOP', 'it is a symbolic link to itself'],
+  ['ENOENT', 'command not found'],
+  ['ENOTDIR', 'command not found'],
+  ['ELOOP', 'its symbolic links form a loop'],
   ['ETXTBSY', 'another process has it open for writing'],
-  ['EACCES', 'permission to execute it is missing'],
+  ['EACCES', 'no permission to execute it'],
   ['E2BIG', 'its arguments are too long'],
   ['EAGAIN', 'this user has too many processes (ulimit -u)'],
-  ['ENOMEM', 'there is not enough memory'],
+  ['ENOMEM', 'not enough memory'],
 ]);
 
-/** The error for a command that cannot be run. */
+/** The error for a command that cannot be started. */
 export function cannotRun(file: string, error: unknown): Exit {
-  if (file === '') return new Exit(EXIT.unavailable, 'cannot run a command without a name');
+  if (file === '') return new Exit(EXIT.unavailable, 'cannot run COMMAND: its name is empty');
   const { code, message } = error as NodeJS.ErrnoException;
   const isThere = code === 'ENOENT' && file.includes('/') && existsSync(bytesOf(file));
-  const reason = isThere ? 'the interpreter that it names is missing' : REASONS.get(code);
+  const reason = isThere ? 'its interpreter does not exist' : REASONS.get(code);
   return new Exit(EXIT.unavailable, `cannot run ${file}: ${reason ?? message}${hintFor(file)}`);
 }
 
-/** What was probably meant. */
+/** A hint on the probable mistake. */
 function hintFor(file: string): string {
   if (file.startsWith('-')) return '; options go before FILE or DIR';
-  return /\s/.test(file) && !file.includes('/') ? '; for a line of shell use -c' : '';
+  return /\s/.test(file) && !file.includes('/') ? '; use -c to run a shell command line' : '';
 }

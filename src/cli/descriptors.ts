@@ -1,23 +1,24 @@
 import { readSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
+import { sleepSync } from '../base/timers.js';
 import { EXIT, Exit } from './exit-codes.js';
 import type { Output } from './streams.js';
 
-// A reader that has had enough (`| head -1`) ends the command as it would end
-// any other: SIGPIPE, which Node ignores, is 13.
+// If the reader of a pipe is gone (`| head -1`), exit as any command would.
+// SIGPIPE, which Node ignores, is 13.
 const BROKEN_PIPE = 128 + 13;
 
-// How long a full pipe may take nothing, where another process has made it
-// non-blocking and so a write does not wait by itself.
+// How long to retry writing to a full pipe. Writing blocks by itself, unless
+// another process has made the pipe non-blocking.
 const RESULTS_MILLISECONDS = 60_000;
 const DIAGNOSTICS_MILLISECONDS = 1000;
 const LONGEST_PAUSE = 50;
 
 /**
- * A standard stream of this process that is written at once, through its
- * descriptor. The streams of `process` make a pipe non-blocking: the flag
- * belongs to the open file description, so every other process that writes to
- * the same pipe would get EAGAIN.
+ * A standard stream of this process. Writes at once, through the descriptor.
+ * The streams of `process` make a pipe non-blocking. The flag belongs to the
+ * open file description, so every other process that writes to the same pipe
+ * would get EAGAIN.
  */
 class DescriptorOutput implements Output {
   readonly #fd: 1 | 2;
@@ -40,17 +41,17 @@ class DescriptorOutput implements Output {
 
   write(text: string): void {
     try {
-      // The console of Windows takes text; bytes it would decode in its own way.
+      // The console of Windows takes text. It would decode bytes in its own encoding.
       if (process.platform === 'win32' && this.isTTY) this.#stream.write(text);
       else writeAll(this.#fd, Buffer.from(text), this.#patience);
     } catch (error) {
-      // Not once more for every line.
+      // Do not wait again for every line.
       this.#patience = 0;
       this.#onError(error as NodeJS.ErrnoException);
     }
   }
 
-  /** For terminals only: libuv opens a terminal a second time, and so leaves its flags alone. */
+  /** For terminals only: libuv opens those a second time, so their flags stay the same. */
   get #stream(): NodeJS.WriteStream {
     const stream = this.#fd === 1 ? process.stdout : process.stderr;
     if (stream.listenerCount('error') === 0) stream.on('error', this.#onError);
@@ -59,8 +60,8 @@ class DescriptorOutput implements Output {
 }
 
 /**
- * Where results go. `write` throws an {@link Exit} when it fails: a result that
- * nobody can read must not count as given. Its `cause` is the system's error.
+ * For results. `write` throws an {@link Exit} on failure, because a result that
+ * cannot be read must not count as given out. Its `cause` is the system error.
  */
 export function standardOutput(): Output {
   return new DescriptorOutput(1, RESULTS_MILLISECONDS, (error) => {
@@ -70,7 +71,7 @@ export function standardOutput(): Output {
   });
 }
 
-/** Where diagnostics go. They are a courtesy: a failure is ignored. */
+/** For diagnostics. A failure to write them is ignored. */
 export function standardError(): Output {
   return new DescriptorOutput(2, DIAGNOSTICS_MILLISECONDS, () => {});
 }
@@ -82,7 +83,7 @@ function writeAll(fd: number, bytes: Buffer, patience: number): void {
   }
 }
 
-/** Standard input to its end, without opening a stream on it. */
+/** Reads standard input to its end, without opening a stream on it. */
 export function readStandardInput(): string {
   const chunks: Buffer[] = [];
   const chunk = Buffer.alloc(65_536);
@@ -93,9 +94,7 @@ export function readStandardInput(): string {
   }
 }
 
-const CELL = new Int32Array(new SharedArrayBuffer(4));
-
-/** Tries again as long as `attempt` fails with EAGAIN, for at most `patience` ms. */
+/** Retries `attempt` while it fails with EAGAIN, for at most `patience` milliseconds. */
 function whenReady(attempt: () => number, patience: number): number {
   const began = performance.now();
   for (let pause = 1; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
@@ -104,7 +103,7 @@ function whenReady(attempt: () => number, patience: number): number {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code !== 'EAGAIN' || performance.now() - began >= patience) throw error;
-      Atomics.wait(CELL, 0, 0, pause);
+      sleepSync(pause);
     }
   }
 }

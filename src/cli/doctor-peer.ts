@@ -6,12 +6,12 @@ import type { Streams } from './streams.js';
 const ROUNDS = 200;
 
 /**
- * The second process of `holdfast doctor`: does what it is told, a line each,
- * and answers each with a line.
+ * Runs in the second process of `holdfast doctor`: reads a command from each
+ * line, carries it out and answers with a line.
  */
-export async function peer(streams: Streams): Promise<number> {
+export async function runPeer(streams: Streams): Promise<number> {
   let lock: FileLock | null = null;
-  // A pipe that it shares with nobody.
+  // This process alone has the pipe, so it may become non-blocking.
   for await (const line of createInterface({ input: process.stdin })) {
     const [word = '', path = ''] = JSON.parse(line) as string[];
     let answer: string;
@@ -42,9 +42,9 @@ export async function peer(streams: Streams): Promise<number> {
 }
 
 /**
- * Reads, adds one, writes. Two who are inside at once lose a round, which a
- * look at the locks alone might not show. The number is the length of a file
- * without content, which a full disk has room for.
+ * Reads a number, adds one and writes it back, under the lock. If two processes
+ * hold the lock at once, they lose a round, even if the locks seem right. The
+ * number is the length of a file of holes, which fits on a full disk.
  */
 export async function count(path: string): Promise<number> {
   for (let round = 0; round < ROUNDS; round++) {

@@ -8,23 +8,23 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { printable } from '../base/holder.js';
 import { type Mount, parseMount } from '../base/proc.js';
 import { sleep } from '../base/timers.js';
 import { inspect } from '../holders/inspect.js';
 import { FileLock } from '../lock/file-lock.js';
 import { loadBinding } from '../native/binding.js';
-import { count, peer } from './doctor-peer.js';
-import { Peer } from './doctor-second.js';
+import { count, runPeer } from './doctor-peer.js';
+import { PeerProcess } from './doctor-peer-process.js';
 import { EXIT, Exit, messageOf, usageError } from './exit-codes.js';
-import type { Streams } from './streams.js';
+import { FLAG, HELP, parseMixed } from './options.js';
+import { formatJson, print, type Streams } from './streams.js';
 import { tableLines } from './table.js';
 
 interface Check {
-  /** What was to be seen. */
+  /** What the check expects. */
   what: string;
-  /** `false`: it was not. `null`: it cannot be had here, which is no fault. */
+  /** `null`: not available here, which is not an error. */
   ok: boolean | null;
   detail: string;
 }
@@ -41,37 +41,26 @@ interface Diagnosis {
 
 const LIMIT_MILLISECONDS = 20_000;
 
-/** `holdfast doctor`: do locks really work here? */
+/** `holdfast doctor`: tests whether locks work in a folder. */
 export async function doctor(argv: string[], streams: Streams): Promise<number> {
-  if (argv[0] === '--peer') return peer(streams);
+  if (argv[0] === '--peer') return runPeer(streams);
   const options = parse(argv);
   if (options === null) {
     streams.stdout.write((await import('./help.js')).DOCTOR_HELP);
     return EXIT.ok;
   }
   const diagnosis = await examine(options.directory);
-  if (options.json) streams.stdout.write(`${JSON.stringify(diagnosis, null, 2)}\n`);
-  else streams.stdout.write(`${report(diagnosis, options.directory).join('\n')}\n`);
+  print(streams, options.json ? formatJson(diagnosis) : report(diagnosis, options.directory));
   return diagnosis.works ? EXIT.ok : EXIT.data;
 }
 
 function parse(argv: string[]): { directory: string; json: boolean } | null {
-  const flag = { type: 'boolean', default: false } as const;
-  try {
-    const { values, positionals } = parseArgs({
-      args: argv,
-      allowPositionals: true,
-      options: { json: flag, help: { ...flag, short: 'h' } },
-    });
-    if (values.help) return null;
-    const [directory] = positionals;
-    if (directory !== undefined && positionals.length === 1) {
-      return { directory, json: values.json };
-    }
-  } catch (error) {
-    throw usageError((error as Error).message.split('. ')[0] ?? '', 'doctor');
-  }
-  throw usageError('one folder is needed', 'doctor');
+  const { values, positionals } = parseMixed(argv, { json: FLAG, help: HELP }, 'doctor');
+  if (values.help === true) return null;
+  const [directory, extra] = positionals;
+  if (directory === undefined) throw usageError('DIR is missing', 'doctor');
+  if (extra !== undefined) throw usageError(`unexpected argument '${extra}'`, 'doctor');
+  return { directory, json: values.json === true };
 }
 
 async function examine(typed: string): Promise<Diagnosis> {
@@ -79,15 +68,15 @@ async function examine(typed: string): Promise<Diagnosis> {
   try {
     folder = mkdtempSync(join(realpathSync(typed), '.holdfast-doctor-'));
   } catch (error) {
-    throw cannotTry(typed, messageOf(error));
+    throw cannotTest(typed, messageOf(error));
   }
-  const other = new Peer();
+  const other = new PeerProcess();
   const checks: Check[] = [];
   try {
     const remote = loadBinding(folder).remote(folder) === 1;
-    for (const [what, look] of Object.entries(CHECKS)) {
-      const check = await perform(what, () => look(folder, other, remote));
-      if (NO_ROOM.test(check.detail)) throw cannotTry(typed, check.detail);
+    for (const [what, run] of Object.entries(CHECKS)) {
+      const check = await perform(what, () => run(folder, other, remote));
+      if (NO_SPACE.test(check.detail)) throw cannotTest(typed, check.detail);
       checks.push(check);
     }
     const works = checks.every(({ ok }) => ok !== false);
@@ -99,7 +88,7 @@ async function examine(typed: string): Promise<Diagnosis> {
   }
 }
 
-/** By name: what somebody else has put into the folder stays, and so does the folder. */
+/** Removes only our files. If the folder has others as well, it stays. */
 function removeOwn(folder: string): void {
   for (const name of FILES) rmSync(join(folder, name), { force: true });
   try {
@@ -110,21 +99,21 @@ function removeOwn(folder: string): void {
   }
 }
 
-// A file could not be made, which says nothing about locks.
-const NO_ROOM = /^(?:ENOSPC|EDQUOT)\b/;
+// A file could not be created, which says nothing about locks.
+const NO_SPACE = /^(?:ENOSPC|EDQUOT)\b/;
 
-function cannotTry(typed: string, why: string): Exit {
-  return new Exit(EXIT.cantCreate, `cannot try locks in ${printable(typed)}: ${why}`);
+function cannotTest(typed: string, why: string): Exit {
+  return new Exit(EXIT.cantCreate, `cannot test locks in ${printable(typed)}: ${why}`);
 }
 
-async function perform(what: string, look: () => Promise<Omit<Check, 'what'>>): Promise<Check> {
+async function perform(what: string, run: () => Promise<Omit<Check, 'what'>>): Promise<Check> {
   const ended = new AbortController();
   const late = sleep(LIMIT_MILLISECONDS, ended.signal).then(() => {
     throw new Error(`no answer within ${LIMIT_MILLISECONDS / 1000} s`);
   });
   late.catch(() => {});
   try {
-    return { what, ...(await Promise.race([look(), late])) };
+    return { what, ...(await Promise.race([run(), late])) };
   } catch (error) {
     return { what, ok: false, detail: printable((error as Error).message) };
   } finally {
@@ -132,9 +121,9 @@ async function perform(what: string, look: () => Promise<Omit<Check, 'what'>>): 
   }
 }
 
-type Look = (folder: string, other: Peer, remote: boolean) => Promise<Omit<Check, 'what'>>;
+type Run = (folder: string, other: PeerProcess, remote: boolean) => Promise<Omit<Check, 'what'>>;
 
-/** All that the checks make in the folder. */
+/** All files that the checks create in the folder. */
 const FILES = [
   'same.lock',
   'other.lock',
@@ -145,11 +134,11 @@ const FILES = [
   'killed.lock',
 ];
 
-// Records need room on the disk; locks do not.
+// Records need space on the disk; locks do not.
 const NO_RECORD = { record: false } as const;
 
-/** One after the other; each leaves nothing locked. */
-const CHECKS: Record<string, Look> = {
+/** In this order. Each check releases its locks. */
+const CHECKS: Record<string, Run> = {
   'a second lock of the same file is refused': async (folder) => {
     const path = join(folder, 'same.lock');
     const lock = FileLock.acquireSync(path, NO_RECORD);
@@ -158,7 +147,7 @@ const CHECKS: Record<string, Look> = {
     lock.releaseSync();
     return { ok: second === null, detail: second === null ? '' : 'both were granted' };
   },
-  'another process is refused, and shares what is shared': async (folder, other) => {
+  'another process is refused, or shares a shared lock': async (folder, other) => {
     const path = join(folder, 'other.lock');
     const lock = FileLock.acquireSync(path, NO_RECORD);
     const refused = await other.ask('try', path);
@@ -171,7 +160,7 @@ const CHECKS: Record<string, Look> = {
     const answers = [refused, beside, excluded].join(', ');
     return { ok: answers === 'refused, granted, refused', detail: answers };
   },
-  'two processes that contend lose nothing': async (folder, other) => {
+  'two processes that contend lose no update': async (folder, other) => {
     const path = join(folder, 'count.lock');
     writeFileSync(`${path}.count`, '');
     const [own, theirs] = await Promise.all([count(path), other.ask('count', path)]);
@@ -179,7 +168,7 @@ const CHECKS: Record<string, Look> = {
     const expected = own + Number(theirs);
     return { ok: counted === expected, detail: `${counted} of ${expected} rounds counted` };
   },
-  'a lock that is released goes to the one that waits': async (folder, other) => {
+  'a released lock goes to the waiter': async (folder, other) => {
     const path = join(folder, 'handover.lock');
     const lock = FileLock.acquireSync(path, NO_RECORD);
     if ((await other.waitFor(path)) === 'granted') {
@@ -193,7 +182,7 @@ const CHECKS: Record<string, Look> = {
     await other.ask('release');
     return { ok: true, detail: `after ${took.toFixed(1)} ms` };
   },
-  'who holds it can be seen': async (folder, other) => {
+  'the system shows the holder': async (folder, other) => {
     const path = join(folder, 'holder.lock');
     await other.waitFor(path);
     const { state, holders } = await inspect(path);
@@ -201,7 +190,7 @@ const CHECKS: Record<string, Look> = {
     const seen = state === 'held' && holders.some(({ pid }) => pid === other.pid);
     return {
       ok: seen ? true : null,
-      detail: seen ? '' : 'only from the record in the file: not from the system',
+      detail: seen ? '' : 'only the record in the file shows it',
     };
   },
   'a folder can be locked (scope claims need it)': async (folder) => {
@@ -212,7 +201,7 @@ const CHECKS: Record<string, Look> = {
       return { ok: null, detail: printable((error as Error).message) };
     }
   },
-  'a lock whose holder is killed goes to the one that waits': async (folder, other) => {
+  'the lock of a killed holder goes to the waiter': async (folder, other) => {
     const path = join(folder, 'killed.lock');
     await other.waitFor(path);
     const early = FileLock.tryAcquire(path, NO_RECORD);
@@ -233,26 +222,28 @@ function promises(
   works: boolean,
   checks: Check[],
 ): Pick<Diagnosis, 'promised' | 'notPromised'> {
-  const missing = checks.filter(({ ok }) => ok === null).map(({ what }) => `not here: ${what}`);
+  const missing = checks
+    .filter(({ ok }) => ok === null)
+    .map(({ what }) => `not available here: ${what}`);
   if (!works) {
     return { promised: [], notPromised: ['do not rely on locks in this folder', ...missing] };
   }
   const promised = [
     'one exclusive holder, among all programs on this machine that take the same lock',
-    'the lock is free when its holder has ended, however it ended',
+    'the lock is free once its holder has ended, however it ended',
   ];
-  const notPromised = ['programs that do not ask are not kept out', ...missing];
-  const polls = 'a wait looks again every 50 ms, and the next one may be any of those that wait';
+  const notPromised = ['programs that do not take the lock are not kept out', ...missing];
+  const polls = 'a waiter polls every 50 ms, and any of the waiters may be next';
   if (!remote) {
     if (process.platform !== 'linux') notPromised.push(polls);
-    else promised.push('a wait costs no CPU, and ends as soon as the lock is free');
-    notPromised.push('other machines: this file system is of this one');
+    else promised.push('waiting costs no CPU time, and ends as soon as the lock is free');
+    notPromised.push('other machines: this file system is local');
   } else {
     notPromised.push(
-      'other machines: it depends on the server and the mount, and was tried on this one alone',
+      'other machines: this depends on the server and the mount, and was tested on this machine only',
       polls,
-      'after a lost connection the server may give the lock to somebody else',
-      'a stolen lock (force: steal) and safe removal of lock files',
+      'after a lost connection the server may give the lock to another machine',
+      'stealing a lock (force: steal) and removing lock files safely',
     );
   }
   return { promised, notPromised };
@@ -273,7 +264,7 @@ function report(diagnosis: Diagnosis, typed: string): string[] {
   ];
 }
 
-/** As the system calls it: `ext4`, `nfs4`. */
+/** The name that the system uses: `ext4`, `nfs4`. */
 function fileSystemOf(folder: string): string {
   if (process.platform !== 'linux') return 'file system unknown';
   let table: string;

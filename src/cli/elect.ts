@@ -8,21 +8,14 @@ import { checkSeat, SEAT } from '../election/seat.js';
 import { inspect, type LockStatus } from '../holders/inspect.js';
 import { runCommand } from './command.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
-import { parseLeading } from './leading-options.js';
-import { type Streams, say } from './streams.js';
+import { FLAG, HELP, parseLeading, QUIET, TEXT } from './options.js';
+import { formatJson, print, type Streams, say } from './streams.js';
 import { tableLines } from './table.js';
 import { parseTime } from './time.js';
 import { bytesOf, wellFormed } from './words.js';
 
-const text = { type: 'string' } as const;
-const flag = { type: 'boolean' } as const;
-const OPTIONS = {
-  id: text,
-  settle: text,
-  quiet: { ...flag, short: 'q' },
-  help: { ...flag, short: 'h' },
-} as const;
-const STATUS_OPTIONS = { json: flag, help: { ...flag, short: 'h' } } as const;
+const OPTIONS = { id: TEXT, settle: TEXT, quiet: QUIET, help: HELP } as const;
+const STATUS_OPTIONS = { json: FLAG, help: HELP } as const;
 
 /** `holdfast elect`. */
 export async function elect(argv: string[], streams: Streams): Promise<number> {
@@ -39,13 +32,15 @@ export async function elect(argv: string[], streams: Streams): Promise<number> {
   }
   if (operand === undefined || operand === '') throw usageError('DIR is missing', 'elect');
   try {
-    // Members' files have names below it, so it has to be text.
+    // It becomes part of the names of the members' files, so it has to be text.
     const directory = checkPath(bytesOf(operand), 'DIR');
     if (isStatus) {
-      if (command.length > 0) throw usageError(`elect status takes no '${command[0]}'`, 'elect');
+      if (command.length > 0) {
+        throw usageError(`unexpected argument '${command[0]}'`, 'elect');
+      }
       return await status(directory, values.has('json'), streams);
     }
-    if (command.length === 0) throw usageError(`a command is needed after ${operand}`, 'elect');
+    if (command.length === 0) throw usageError(`COMMAND is missing after ${operand}`, 'elect');
     const settle = values.get('settle') as string | undefined;
     const id = values.get('id') as string | undefined;
     const options = {
@@ -53,7 +48,7 @@ export async function elect(argv: string[], streams: Streams): Promise<number> {
       settle: settle === undefined ? undefined : parseTime(settle, '--settle', 'elect'),
       data: { command: wellFormed(command.join(' ').slice(0, LONGEST_COMMAND)) },
     };
-    return await stand(directory, options, command, streams, values.has('quiet'));
+    return await campaign(directory, options, command, streams, values.has('quiet'));
   } catch (error) {
     const code = exitCodeOf(error);
     if (error instanceof Exit || code === EXIT.software) throw error;
@@ -64,7 +59,7 @@ export async function elect(argv: string[], streams: Streams): Promise<number> {
 
 const LONGEST_COMMAND = 1000;
 
-async function stand(
+async function campaign(
   directory: string,
   options: { id: string | undefined; settle: number | undefined; data: object },
   command: string[],
@@ -76,7 +71,7 @@ async function stand(
   const tell = (): void => void tellWhoLeads(election, streams);
   const waiting = quiet ? undefined : setTimeout(tell, TELL_MILLISECONDS);
   try {
-    // On loss it is ended, and only then the seat let go of.
+    // If the seat is lost, the command ends first, and the seat is released then.
     return await election.lead(({ fd, signal }) => {
       clearTimeout(waiting);
       const environment = { HOLDFAST_TERM: String(election.term) };
@@ -84,13 +79,13 @@ async function stand(
     });
   } finally {
     clearTimeout(waiting);
-    // A child that the command left in the background is primary as long as it
-    // has the descriptor.
+    // Keep the seat: a child that the command has left in the background is
+    // primary while it has the descriptor.
     await election.leave({ keepSeat: true });
   }
 }
 
-// Whoever is primary within this needs no word.
+// If the member becomes primary sooner, print nothing.
 const TELL_MILLISECONDS = 200;
 
 async function tellWhoLeads(election: Election<object>, streams: Streams): Promise<void> {
@@ -109,17 +104,17 @@ function describe({ id, pid, since }: Member<object>): string {
   return `${printable(id)} (pid ${pid ?? '?'}${age})`;
 }
 
-/** Members, and who has the seat: after `kill -9` that may be a command alone. */
+/** Shows the members and who has the seat: after `kill -9` of a member, maybe only its command. */
 async function status(typed: string, json: boolean, streams: Streams): Promise<number> {
   const directory = checkPath(typed, 'DIR');
   const members = readMembers<{ command?: unknown }>(directory);
-  const { seat, problem } = await lookAtSeat(directory);
+  const { seat, problem } = await inspectSeat(directory);
   if (json) {
     const told = { members, primary: seat, ...(problem !== null && { problem }) };
-    streams.stdout.write(`${JSON.stringify(told, null, 2)}\n`);
+    print(streams, formatJson(told));
     return EXIT.ok;
   }
-  if (members.length === 0) streams.stdout.write('no members\n');
+  if (members.length === 0) print(streams, 'no members');
   else {
     const rows = members.map(({ id, pid, since, primary, data }) => [
       printable(id),
@@ -129,19 +124,19 @@ async function status(typed: string, json: boolean, streams: Streams): Promise<n
       commandOf(data),
     ]);
     const lines = tableLines([['MEMBER', 'STATE', 'PID', 'FOR', 'COMMAND'], ...rows]);
-    streams.stdout.write(`${lines.join('\n')}\n`);
+    print(streams, lines);
   }
-  if (problem !== null) streams.stdout.write(`nobody can be primary: ${printable(problem)}\n`);
+  if (problem !== null) print(streams, `no member can be primary: ${printable(problem)}`);
   const leads = members.some(({ primary }) => primary);
   if (seat?.state === 'held' && !leads) {
     const [holder = null] = seat.holders as Holder[];
-    streams.stdout.write(`the seat is held by ${describeHolder(holder)}, which is no member\n`);
+    print(streams, `the seat is held by ${describeHolder(holder)}, which is not a member`);
   }
   return EXIT.ok;
 }
 
-/** A seat that is none must not hide the members. */
-async function lookAtSeat(
+/** If the seat cannot be read, still show the members. */
+async function inspectSeat(
   directory: string,
 ): Promise<{ seat: LockStatus | null; problem: string | null }> {
   try {
@@ -152,7 +147,7 @@ async function lookAtSeat(
   }
 }
 
-/** Whatever stands in a member's file is data. */
+/** A member's file may hold anything. */
 function commandOf(data: { command?: unknown } | null): string {
   return typeof data?.command === 'string' ? printable(data.command) : '-';
 }

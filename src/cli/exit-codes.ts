@@ -1,22 +1,22 @@
-/** sysexits(3), as far as the command uses them. */
+/** The exit statuses of sysexits(3) that the command uses. */
 export const EXIT = {
   ok: 0,
   usage: 64,
-  /** A lock error that is neither a refusal nor about opening the file. */
+  /** The lock failed: neither a refusal nor an error on opening the file. */
   data: 65,
   /** The command to run cannot be run. */
   unavailable: 69,
-  /** A fault of Holdfast's own. */
+  /** An error in Holdfast itself. */
   software: 70,
-  /** The lock file cannot be made or opened. */
+  /** The lock file cannot be created or opened. */
   cantCreate: 73,
-  /** Standard output cannot be written. */
+  /** Standard output cannot be written to. */
   inputOutput: 74,
-  /** Refused, or the time is up. flock(1) says 1, which a command may as well. */
+  /** Refused or timed out. flock(1) exits with 1, but so may a command. */
   refused: 75,
 } as const;
 
-/** Ends the command with a message, unless it is empty, and a code. */
+/** Ends the command with a code and, unless it is empty, a message. */
 export class Exit extends Error {
   readonly code: number;
 
@@ -26,16 +26,16 @@ export class Exit extends Error {
   }
 }
 
-/** Wrong words on the command line. */
+/** A mistake on the command line. */
 export function usageError(message: string, command: string): Exit {
   return new Exit(EXIT.usage, `${message}; see: holdfast ${command} --help`);
 }
 
-// The last one is Node's name for getcwd(3), without which no relative path leads anywhere.
+// uv_cwd is Node's name for getcwd(3), which relative paths need.
 const OPENING: unknown[] = ['open', 'mkdir', 'realpath', 'uv_cwd'];
 const REFUSALS = ['ERR_LOCK_HELD', 'ERR_LOCK_TIMEOUT', 'ERR_CLAIM_CONFLICT'];
 
-/** What a failed acquisition means for the caller of the command. */
+/** The exit status for an error of the library. */
 export function exitCodeOf(error: unknown): number {
   if (typeof error !== 'object' || error === null) return EXIT.software;
   const { code, syscall } = error as { code?: unknown; syscall?: unknown };
@@ -46,8 +46,10 @@ export function exitCodeOf(error: unknown): number {
   return /^ERR_(LOCK|CLAIM|ID)_/.test(code) ? EXIT.data : EXIT.usage;
 }
 
-/** The message of an error, in words that help who typed a relative path. */
+/** The message of an error; explains what to do if the working directory is gone. */
 export function messageOf(error: unknown): string {
   const { message, syscall } = error as { message: string; syscall?: unknown };
-  return syscall === 'uv_cwd' ? 'the working directory was removed; use absolute paths' : message;
+  return syscall === 'uv_cwd'
+    ? 'the working directory has been removed; use absolute paths'
+    : message;
 }

@@ -4,39 +4,36 @@ import { relative, resolve, sep } from 'node:path';
 import { printable } from '../base/holder.js';
 import type { Claims } from '../claims/claims.js';
 import type { ClaimArguments } from './claim-options.js';
-import { verdictLines } from './claim-show.js';
+import { verdictLines, warnIfMissing } from './claim-show.js';
 import { EXIT, Exit, usageError } from './exit-codes.js';
 import { type Streams, say } from './streams.js';
 
-/** `holdfast claim guard --staged`: refuses a commit with what others have claimed. */
+/** `holdfast claim guard --staged`: refuses a commit that changes what others have claimed. */
 export async function guard(given: ClaimArguments, streams: Streams): Promise<number> {
   if (!given.staged) throw usageError('claim guard needs --staged', 'claim');
   const { claims, agent, ignoreInvalid } = given;
-  if (!existsSync(claims.directory)) {
-    say(streams, `there is no folder ${claims.directory}, and so no claim`);
-    return EXIT.ok;
-  }
+  if (warnIfMissing(claims.directory, streams)) return EXIT.ok;
   const paths = stagedPaths(claims);
   if (paths.length === 0) return EXIT.ok;
   const options = { ...(agent !== '' && { as: agent }), ignoreInvalid };
   const verdicts = await claims.check(paths, options);
   const others = verdicts.filter(({ verdict }) => verdict === 'other');
   if (others.length === 0) return EXIT.ok;
-  const who = agent === '' ? 'nobody (HOLDFAST_AGENT is not set)' : printable(agent);
+  const who = agent === '' ? 'an unknown agent (HOLDFAST_AGENT is not set)' : printable(agent);
   say(streams, `this commit of ${who} changes what others have claimed:`);
   for (const line of verdictLines(others)) say(streams, `  ${line}`);
-  say(streams, 'not committed; leave these out: git restore --staged PATH, or ask their owner');
+  say(streams, 'not committed; unstage these with: git restore --staged PATH, or ask their owners');
   return EXIT.refused;
 }
 
-/** Relative to the root of the claims. */
+/** The staged paths, relative to the root of the claims. */
 function stagedPaths(claims: Claims): string[] {
   const place = placeFor(git('rev-parse', '--show-toplevel').replace(/\n$/, ''), claims.root);
-  // The environment is git's: of `git commit -- PATHS` the index is another.
+  // Keep git's environment: `git commit -- PATHS` uses another index.
   const [names, ...others] = [headOrNothing(), ...mergeHeads()].map(changedSince);
   return (
     [...(names ?? [])]
-      // Of a merge, what is as one of the parents has it was committed there.
+      // In a merge, a file that equals that of a parent was committed there.
       .filter((name) => others.every((changed) => changed.has(name)))
       .map(place)
       .filter((name) => name !== null)
@@ -49,13 +46,13 @@ function changedSince(commit: string): Set<string> {
   return new Set(names.split('\0').filter((name) => name !== ''));
 }
 
-/** The other parents of a merge that is being concluded. */
+/** The other parents, if this commit concludes a merge. */
 function mergeHeads(): string[] {
   const file = git('rev-parse', '--git-path', 'MERGE_HEAD').trim();
   return existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : [];
 }
 
-/** Before the first commit there is no HEAD, only the empty tree. */
+/** HEAD, or the empty tree before the first commit. */
 function headOrNothing(): string {
   const head = spawnSync('git', ['rev-parse', '--quiet', '--verify', 'HEAD']);
   return head.status === 0 ? 'HEAD' : git('hash-object', '-t', 'tree', '/dev/null').trim();
@@ -63,7 +60,7 @@ function headOrNothing(): string {
 
 type Place = (name: string) => string | null;
 
-/** What a name in the repository is to the claims; `null`: it lies outside of their root. */
+/** Maps a name in the repository to a path of the claims; `null`: it is outside their root. */
 function placeFor(top: string, root: string): Place {
   const [repository, base] = [realpathSync(top), realpathSync(root)];
   const down = relative(base, repository);
@@ -75,7 +72,7 @@ function placeFor(top: string, root: string): Place {
   if (isSameRepository(base)) return (name) => name;
   throw new Exit(
     EXIT.usage,
-    `the claims are about ${root}, and this repository is ${top}: name the right folder with --dir, or what it is about with --root`,
+    `the claims are for ${root}, but this repository is ${top}; use --dir for the folder of its claims, or --root`,
   );
 }
 
@@ -83,7 +80,7 @@ function isOutside(path: string): boolean {
   return path === '..' || path.startsWith(`..${sep}`);
 }
 
-/** Another working tree of the repository that the claims speak of. */
+/** Whether `base` is in another working tree of this repository. */
 function isSameRepository(base: string): boolean {
   const theirs = spawnSync('git', ['-C', base, 'rev-parse', '--git-common-dir'], {
     encoding: 'utf8',

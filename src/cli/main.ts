@@ -5,8 +5,8 @@ import { commandLine, isEscaped } from './words.js';
 
 type Command = (argv: string[], streams: Streams) => Promise<number>;
 
-// Each is loaded when it is called: a command that starts in a script counts
-// every millisecond.
+// Each is loaded only when it is called: in a script, every millisecond at the
+// start counts.
 const COMMANDS: Record<string, () => Promise<Command>> = {
   run: async () => (await import('./run.js')).run,
   claim: async () => (await import('./claim.js')).claim,
@@ -16,16 +16,16 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   status: async () => (await import('./status.js')).status,
 };
 
-// What takes words that are not UTF-8. Elsewhere they would be other words.
+// The commands that accept words that are not UTF-8. The others would change them.
 const TAKES_BYTES = ['run', 'status', 'next-id', 'elect'];
 
 function checkWords(name: string, words: readonly string[]): void {
   const word = TAKES_BYTES.includes(name) ? undefined : words.find(isEscaped);
   if (word === undefined) return;
-  throw usageError(`'${printable(word)}' is not UTF-8, and ${name} needs it to be`, name);
+  throw usageError(`'${printable(word)}' is not UTF-8, which ${name} requires`, name);
 }
 
-/** The whole command. Resolves to the exit status; never rejects. */
+/** Runs the command line. Resolves to the exit status; never rejects. */
 export async function main(words: string[], streams: Streams): Promise<number> {
   try {
     const argv = commandLine(words);
@@ -48,7 +48,7 @@ export async function main(words: string[], streams: Streams): Promise<number> {
       streams.stdout.write((await import('./help.js')).MAIN_HELP);
       return EXIT.ok;
     }
-    const problem = name === '' ? 'a command is needed' : `there is no command '${name}'`;
+    const problem = name === '' ? 'COMMAND is missing' : `unknown command '${name}'`;
     throw new Exit(EXIT.usage, `${problem}; see: holdfast --help`);
   } catch (error) {
     if (error instanceof Exit) {
@@ -56,7 +56,7 @@ export async function main(words: string[], streams: Streams): Promise<number> {
       return error.code;
     }
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    say(streams, `a fault of holdfast's own: ${detail}`);
+    say(streams, `internal error, please report it: ${detail}`);
     return EXIT.software;
   }
 }

@@ -7,26 +7,24 @@ import { acquireFile, giveNextId } from '../next-id/next-id.js';
 import type { Caller } from './caller.js';
 import { runCommand } from './command.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
-import { parseLeading } from './leading-options.js';
+import { FLAG, HELP, parseLeading, QUIET, TEXT, TIMEOUT } from './options.js';
 import { type Streams, say } from './streams.js';
 import { parseTime } from './time.js';
 import { bytesOf } from './words.js';
 
-const text = { type: 'string' } as const;
-const flag = { type: 'boolean' } as const;
 const OPTIONS = {
-  pattern: text,
-  with: { ...text, multiple: true },
-  pad: text,
-  timeout: { ...text, short: 'w' },
-  reuse: flag,
-  start: text,
-  'lock-name': text,
-  quiet: { ...flag, short: 'q' },
-  help: { ...flag, short: 'h' },
+  pattern: TEXT,
+  with: { ...TEXT, multiple: true },
+  pad: TEXT,
+  timeout: TIMEOUT,
+  reuse: FLAG,
+  start: TEXT,
+  'lock-name': TEXT,
+  quiet: QUIET,
+  help: HELP,
 } as const;
 
-/** The command has failed; the id has not been given out. */
+/** The command has failed, so the id has not been given out. */
 class Failed extends Error {
   readonly status: number;
 
@@ -36,7 +34,7 @@ class Failed extends Error {
   }
 }
 
-/** The number could not be printed; it has not been given out. */
+/** The id could not be printed, so it has not been given out. */
 class NotPrinted extends Error {}
 
 /** `holdfast next-id`. */
@@ -69,7 +67,8 @@ export async function nextId(argv: string[], streams: Streams): Promise<number> 
     }
   };
   try {
-    // Printed or used before it counts as given out: what nobody saw is free.
+    // An id counts as given out only after it was printed or the command ended:
+    // an id that nobody has seen stays free.
     await giveNextId(
       bytesOf(operand),
       options,
@@ -90,18 +89,18 @@ export async function nextId(argv: string[], streams: Streams): Promise<number> 
   } catch (error) {
     if (error instanceof Failed) return error.status;
     if (error instanceof NotPrinted) throw error.cause;
-    return refused(error, [operand, ...others], values.has('quiet'), streams);
+    return refuse(error, [operand, ...others], values.has('quiet'), streams);
   }
 }
 
-/** The command inherits the locks as well, under their own numbers. */
+/** Lets the command inherit these locks as well, under their own numbers. */
 function withLocks(caller: Caller | undefined, locks: number[]): Caller | undefined {
   return caller && { ...caller, descriptors: [...caller.descriptors, ...locks] };
 }
 
 /**
- * Closed at the end and not unlocked: a child that the command left behind in
- * the background holds the lock as long as it has the descriptor.
+ * At the end, closes the lock and does not unlock it: a child that the command
+ * has left in the background holds the lock while it has the descriptor.
  */
 async function acquire(path: FilePath, options: FileLockOptions): Promise<HeldLock> {
   const lock = await acquireFile(path, { ...options, permissions: 0o666 });
@@ -114,7 +113,7 @@ async function acquire(path: FilePath, options: FileLockOptions): Promise<HeldLo
 
 function patternOf(source: string | undefined): RegExp | undefined {
   if (source === undefined) return undefined;
-  // Names are decoded, so half a character would never be found in them.
+  // Names of entries are decoded, so an escaped byte would never match.
   if (Buffer.from(source).toString() !== source)
     throw usageError('--pattern is not UTF-8', 'next-id');
   try {
@@ -130,9 +129,10 @@ function numberOf(given: string | undefined, option: string): number | undefined
   throw usageError(`${option} takes a number, not '${given}'`, 'next-id');
 }
 
-function refused(error: unknown, folders: string[], quiet: boolean, streams: Streams): number {
+/** Reports a refusal and who holds the lock. Rethrows any other error as an {@link Exit}. */
+function refuse(error: unknown, folders: string[], quiet: boolean, streams: Streams): number {
   const { path } = error as NodeJS.ErrnoException;
-  // The words were right, there is no id left.
+  // With a path, the options were right, but no id is left.
   const usedUp = path !== undefined;
   const code = exitCodeOf(error) === EXIT.usage && usedUp ? EXIT.data : exitCodeOf(error);
   if (error instanceof Exit || code === EXIT.software) throw error;

@@ -8,7 +8,7 @@ import { usageError } from './exit-codes.js';
 import type { RunOptions } from './run-options.js';
 import { type Streams, say } from './streams.js';
 
-/** The lock of `run --instance`; its command inherits it, so the file is kept. */
+/** Acquires the lock of `run --instance`. The command inherits it, so the file is kept. */
 export async function acquire(
   path: FilePath,
   { instance, force, uid, yes, timeout }: RunOptions,
@@ -30,15 +30,15 @@ export async function acquire(
   return acquireInstance(path, {
     ...options,
     name: instance,
-    // Not to wait means: at once, as an instance is used to.
+    // Without -w, an instance does not wait.
     timeout: timeout === Number.POSITIVE_INFINITY ? 0 : timeout,
     keepFile: true,
-    onStale: (previous: OwnerRecord) => warn(previous, streams),
+    onStale: (previous: OwnerRecord) => warnOfStale(previous, streams),
     ...(force === null ? {} : { force: { how: force, uid, ...(asks ? { confirm } : {}) } }),
   });
 }
 
-function warn({ pid, running }: OwnerRecord, streams: Streams): void {
+function warnOfStale({ pid, running }: OwnerRecord, streams: Streams): void {
   const why = running === false ? ', which is not running' : '';
   say(streams, `Warning: the last instance (pid ${pid}${why}) did not release its lock`);
 }
@@ -51,7 +51,10 @@ async function ask(
 ): Promise<boolean> {
   if (force === 'steal') {
     const who = describeHolder(holder);
-    say(streams, `Warning: overriding the lock of ${who}, which runs on: two may conflict`);
+    say(
+      streams,
+      `Warning: overriding the lock of ${who}, which keeps running; the two may conflict`,
+    );
   } else {
     for (const each of all) say(streams, `Warning: ending ${describeHolder(each)}`);
   }
@@ -64,7 +67,7 @@ async function ask(
     return false;
   } finally {
     lines.close();
-    // The command is to read what follows.
+    // Leave the rest of the input to the command.
     stdin.pause();
   }
 }

@@ -1,27 +1,39 @@
 import { parseArgs } from 'node:util';
+import { HIGHEST_UID } from '../base/arguments.js';
+import { RESERVED_FIELDS } from '../holders/owner-record.js';
 import { usageError } from './exit-codes.js';
+import {
+  CONFLICT_EXIT_CODE,
+  checkOption,
+  FLAG,
+  HELP,
+  parseConflictCode,
+  QUIET,
+  TEXT,
+  TIMEOUT,
+} from './options.js';
 import { parseTime } from './time.js';
 import { wellFormed } from './words.js';
 
-/** What the words after `holdfast run` ask for. */
+/** The words after `holdfast run`. */
 export interface RunOptions {
   mode: 'exclusive' | 'shared';
   unlock: boolean;
-  /** Milliseconds; 0: do not wait. */
+  /** Milliseconds; 0: does not wait. */
   timeout: number;
   conflictCode: number;
   /** The command does not inherit the lock. */
   close: boolean;
   inPlace: boolean;
-  /** Neither a wait nor a refusal is worth a word. */
+  /** Print nothing about a wait or a refusal. */
   quiet: boolean;
   verbose: boolean;
-  /** What is to run once, by name. */
+  /** The name of the program that may run only once. */
   instance: string | null;
   force: 'steal' | 'terminate' | null;
-  /** Whose processes `--terminate` may end. */
+  /** The user whose processes `--terminate` may end. */
   uid: number | undefined;
-  /** The confirmation is given already. */
+  /** Force without asking. */
   yes: boolean;
   data: Record<string, string>;
   /** A path as typed, or the number of an inherited descriptor. */
@@ -30,31 +42,29 @@ export interface RunOptions {
   command: string[];
 }
 
-const flag = { type: 'boolean' } as const;
-const value = { type: 'string' } as const;
 const OPTIONS = {
-  exclusive: { ...flag, short: 'x' },
-  // parseArgs knows one short name an option.
-  e: { ...flag, short: 'e' },
-  shared: { ...flag, short: 's' },
-  unlock: { ...flag, short: 'u' },
-  nonblock: { ...flag, short: 'n' },
-  nonblocking: flag,
-  nb: flag,
-  timeout: { ...value, short: 'w' },
-  wait: value,
-  'conflict-exit-code': { ...value, short: 'E' },
-  close: { ...flag, short: 'o' },
-  'no-fork': { ...flag, short: 'F' },
-  quiet: { ...flag, short: 'q' },
-  verbose: flag,
-  instance: value,
-  force: flag,
-  terminate: flag,
-  uid: value,
-  yes: flag,
-  data: value,
-  help: { ...flag, short: 'h' },
+  exclusive: { ...FLAG, short: 'x' },
+  // parseArgs allows one short name for each option.
+  e: { ...FLAG, short: 'e' },
+  shared: { ...FLAG, short: 's' },
+  unlock: { ...FLAG, short: 'u' },
+  nonblock: { ...FLAG, short: 'n' },
+  nonblocking: FLAG,
+  nb: FLAG,
+  timeout: TIMEOUT,
+  wait: TEXT,
+  'conflict-exit-code': CONFLICT_EXIT_CODE,
+  close: { ...FLAG, short: 'o' },
+  'no-fork': { ...FLAG, short: 'F' },
+  quiet: QUIET,
+  verbose: FLAG,
+  instance: TEXT,
+  force: FLAG,
+  terminate: FLAG,
+  uid: TEXT,
+  yes: FLAG,
+  data: TEXT,
+  help: HELP,
 } as const;
 
 const CONTRADICTING: string[][] = [
@@ -67,10 +77,10 @@ function fail(message: string): never {
   throw usageError(message, 'run');
 }
 
-/** `null`: help is asked for. Throws usage errors. */
+/** Returns `null` for `--help`. Throws usage errors. */
 export function parseRun(argv: string[], shell: string): RunOptions | null {
-  // parseArgs goes on behind the first positional, where the command's own
-  // options begin: its tokens tell where that is.
+  // parseArgs does not stop at the first positional, after which the options of
+  // the command begin, but its tokens show where that is.
   const all = parseArgs({ args: argv, options: OPTIONS, strict: false, tokens: true });
   const first = all.tokens.find((token) => token.kind !== 'option');
   const file = first?.kind === 'option-terminator' ? first.index + 1 : first?.index;
@@ -78,22 +88,13 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
   let data: Record<string, string> = {};
   for (const token of all.tokens) {
     if (token.kind !== 'option' || (first !== undefined && token.index >= first.index)) continue;
-    const known = Object.hasOwn(OPTIONS, token.name)
-      ? OPTIONS[token.name as keyof typeof OPTIONS]
-      : undefined;
-    if (known === undefined) {
-      const hint = token.name === 'c' || token.name === 'command' ? ' before FILE' : '';
-      fail(`unknown option ${token.rawName}${hint}`);
-    }
-    if (known.type === 'boolean' && token.value !== undefined)
-      fail(`${token.rawName} takes no value`);
-    if (known.type === 'string' && token.value === undefined)
-      fail(`${token.rawName} needs a value`);
+    if (token.name === 'c' || token.name === 'command') fail(`${token.rawName} goes after FILE`);
+    checkOption(token, OPTIONS, 'run');
     // Of contradicting options the last one counts, as with flock(1).
     for (const group of CONTRADICTING) {
       if (group.includes(token.name)) for (const other of group) seen.delete(other);
     }
-    // Assigned, `__proto__` would not become a field.
+    // By assignment, `__proto__` would not become a field.
     if (token.name === 'data') data = { ...data, ...pairOf(token.value ?? '') };
     seen.set(token.name === 'wait' ? 'timeout' : token.name, token.value);
   }
@@ -106,14 +107,15 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
   const command = commandOf(words, shell);
   const isNumber = words.length === 0 && /^\d+$/.test(target);
   if (command.length === 0 && !isNumber) {
-    fail(`a command is needed after ${[target, ...words].join(' ')}`);
+    fail(`COMMAND is missing after ${[target, ...words].join(' ')}`);
   }
-  if (isNumber && Number(target) > HIGHEST_DESCRIPTOR) fail(`there is no descriptor ${target}`);
+  if (isNumber && Number(target) > HIGHEST_DESCRIPTOR)
+    fail(`no descriptor has the number ${target}`);
   const options: RunOptions = {
     mode: seen.has('shared') ? 'shared' : 'exclusive',
     unlock: seen.has('unlock'),
     timeout: timeoutOf(seen),
-    conflictCode: conflictCodeOf(seen.get('conflict-exit-code')),
+    conflictCode: parseConflictCode(seen.get('conflict-exit-code'), 'run'),
     close: seen.has('close'),
     inPlace: seen.has('no-fork'),
     quiet: seen.has('quiet'),
@@ -127,7 +129,7 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
     command,
   };
   if (seen.has('force') && seen.has('terminate'))
-    fail('--force and --terminate do not go together');
+    fail('--force and --terminate exclude each other');
   if (options.uid !== undefined && options.force !== 'terminate') fail('--uid needs --terminate');
   if (options.instance === '') fail('--instance needs a name');
   if (options.force !== null && options.instance === null)
@@ -135,7 +137,7 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
   if (options.instance !== null && (isNumber || options.unlock || options.mode === 'shared')) {
     fail('--instance needs a FILE and an exclusive lock');
   }
-  if (options.close && options.inPlace) fail('--no-fork and --close do not go together');
+  if (options.close && options.inPlace) fail('--no-fork and --close exclude each other');
   return options;
 }
 
@@ -143,8 +145,8 @@ function pairOf(text: string): Record<string, string> {
   const at = text.indexOf('=');
   if (at < 1) fail(`--data takes KEY=VALUE, not '${text}'`);
   const key = text.slice(0, at);
-  if (['pid', 'startedAt', 'holdfast'].includes(key)) fail(`--data cannot set '${key}'`);
-  // What is not UTF-8 would be no JSON to others.
+  if (RESERVED_FIELDS.includes(key)) fail(`--data cannot set '${key}'`);
+  // JSON has to be UTF-8.
   return { [wellFormed(key)]: wellFormed(text.slice(at + 1)) };
 }
 
@@ -154,21 +156,10 @@ function timeoutOf(seen: Map<string, string | undefined>): number {
   return text === undefined ? Number.POSITIVE_INFINITY : parseTime(text, '-w (--timeout)', 'run');
 }
 
-function conflictCodeOf(text: string | undefined): number {
-  if (text === undefined) return 75;
-  const code = Number(text);
-  if (!/^\d+$/.test(text) || code > 255) {
-    fail(`-E (--conflict-exit-code) takes a number from 0 to 255, not '${text}'`);
-  }
-  return code;
-}
-
-const HIGHEST_USER = 2 ** 32 - 2;
-
 function userOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  if (/^\d{1,10}$/.test(text) && Number(text) <= HIGHEST_USER) return Number(text);
-  return fail(`--uid takes the number of a user, not '${text}'`);
+  if (/^\d{1,10}$/.test(text) && Number(text) <= HIGHEST_UID) return Number(text);
+  return fail(`--uid takes the numeric id of a user, not '${text}'`);
 }
 
 function commandOf(words: string[], shell: string): string[] {

@@ -13,7 +13,7 @@ import { bytesOf, variable } from './words.js';
 
 const LOSS_MILLISECONDS = 500;
 
-/** `holdfast run`: flock(1), and who holds it. */
+/** `holdfast run`: as flock(1), and names the holder. */
 export async function run(argv: string[], streams: Streams): Promise<number> {
   const options = parseRun(argv, variable('SHELL') || '/bin/sh');
   if (options === null) {
@@ -37,28 +37,28 @@ export async function run(argv: string[], streams: Streams): Promise<number> {
       clearInterval(watch ?? undefined);
     }
   } finally {
-    // Not release: a child that the command left behind in the background
-    // holds the lock as long as it has the descriptor, as with flock(1).
+    // Do not release: a child that the command has left in the background holds
+    // the lock while it has the descriptor, as with flock(1).
     if (lock.held) lock.detach();
   }
 }
 
-/** An instance whose lock is overridden goes on, but it is told. */
+/** Warns if the lock is lost. The command goes on. */
 function watchLoss(lock: FileLock, options: RunOptions, streams: Streams): NodeJS.Timeout {
   const watch = setInterval(() => {
     if (lock.isCurrent()) return;
     clearInterval(watch);
-    const what = `the lock ${options.target} was replaced or removed`;
-    say(streams, `Warning: ${what}: another ${options.instance} may be running`);
+    const what = `the lock file ${options.target} was replaced or removed`;
+    say(streams, `Warning: ${what}; another ${options.instance} may be running`);
   }, LOSS_MILLISECONDS).unref();
   return watch;
 }
 
-/** What resolving the path would hide. */
+/** Refuses paths whose mistake would be hidden by resolving them. */
 function checkFile(target: string): void {
-  if (target === '') throw new Exit(EXIT.cantCreate, 'cannot open a FILE without a name');
+  if (target === '') throw new Exit(EXIT.cantCreate, 'FILE must not be empty');
   if (target.endsWith('/') && !existsSync(bytesOf(target))) {
-    throw new Exit(EXIT.cantCreate, `there is no folder ${target}`);
+    throw new Exit(EXIT.cantCreate, `the folder ${target} does not exist`);
   }
 }
 
@@ -85,14 +85,14 @@ async function acquire(
             options,
             { ...wait, ...data },
             streams,
-            () => line?.end(false),
+            () => line?.end('refused'),
           );
-    line?.end(true);
-    if (verbose) tellHowLong(began, streams);
+    line?.end('granted');
+    if (verbose) reportDuration(began, streams);
     return lock;
   } catch (error) {
-    line?.end(false);
-    return refused(error, path, options, streams);
+    line?.end('refused');
+    return refuse(error, path, options, streams);
   }
 }
 
@@ -101,26 +101,26 @@ async function runOnDescriptor(options: RunOptions, fd: number, streams: Streams
   const typed = `descriptor ${fd}`;
   try {
     await lockDescriptor(fd, options.unlock ? 'unlocked' : options.mode, options.timeout);
-    if (options.verbose) tellHowLong(began, streams);
+    if (options.verbose) reportDuration(began, streams);
     return EXIT.ok;
   } catch (error) {
     const { code } = error as { code?: unknown };
     if (code === 'EBADF' || code === 'ENXIO') {
-      // Node has descriptors of its own at low numbers, none of a file or folder.
+      // Node has descriptors of its own at low numbers, but they are not files or folders.
       const advice = `open one first, as in: (holdfast run ${fd}; …) ${fd}>FILE`;
       throw new Exit(EXIT.data, `${typed} is not an open file or folder; ${advice}`);
     }
-    return refused(error, typed, options, streams);
+    return refuse(error, typed, options, streams);
   }
 }
 
-function tellHowLong(began: number, streams: Streams): void {
+function reportDuration(began: number, streams: Streams): void {
   const seconds = ((performance.now() - began) / 1000).toFixed(6);
   say(streams, `getting lock took ${seconds} seconds`);
 }
 
-/** Says who holds it; what is not a refusal is thrown on. */
-function refused(error: unknown, typed: string, options: RunOptions, streams: Streams): number {
+/** Reports a refusal and who holds the lock. Rethrows any other error as an {@link Exit}. */
+function refuse(error: unknown, typed: string, options: RunOptions, streams: Streams): number {
   if (error instanceof Exit) throw error;
   if (!isLockError(error, 'ERR_LOCK_HELD') && !isLockError(error, 'ERR_LOCK_TIMEOUT')) {
     throw new Exit(exitCodeOf(error), shorten(error, typed));
@@ -136,8 +136,8 @@ function refused(error: unknown, typed: string, options: RunOptions, streams: St
     error.code === 'ERR_LOCK_TIMEOUT' ? `gave up after ${formatTimeout(options.timeout)}: ` : '';
   say(streams, `${late}${typed} is held by ${describeHolder(holder)}`);
   if (typeof options.target === 'string') {
-    const advice = late === '' ? 'wait with -w SECONDS, ' : '';
-    say(streams, `command not run; ${advice}look with: holdfast status ${typed}`);
+    const advice = late === '' ? 'use -w SECONDS to wait, or ' : '';
+    say(streams, `command not run; ${advice}see: holdfast status ${typed}`);
   }
   return options.conflictCode;
 }

@@ -1,18 +1,18 @@
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { formatDuration, printable } from '../base/holder.js';
 import { inspect, inspectFolder, type LockStatus } from '../holders/inspect.js';
 import { EXIT, messageOf, usageError } from './exit-codes.js';
-import { STATUS_HELP } from './help.js';
-import { type Streams, say } from './streams.js';
+import { FLAG, HELP, parseMixed } from './options.js';
+import { formatJson, print, type Streams, say } from './streams.js';
 import { tableLines } from './table.js';
+import { localTime } from './time.js';
 import { bytesOf } from './words.js';
 
-const LOOK_MILLISECONDS = 500;
+const POLL_MILLISECONDS = 500;
 
-/** A status, and its path as the user would write it. */
+/** A status, and its path as the user would type it. */
 interface Row {
   shown: string;
   status: LockStatus;
@@ -22,43 +22,36 @@ interface Row {
 export async function status(argv: string[], streams: Streams): Promise<number> {
   const options = parse(argv);
   if (options === null) {
-    streams.stdout.write(STATUS_HELP);
+    streams.stdout.write((await import('./help.js')).STATUS_HELP);
     return EXIT.ok;
   }
   let last = '';
   for (;;) {
-    const { rows, failed } = await look(options.paths, options.probe, streams);
+    const { rows, failed } = await inspectAll(options.paths, options.probe, streams);
     const statuses = rows.map((row) => row.status);
     const text = JSON.stringify(statuses);
     if (text !== last) {
       last = text;
-      if (options.json) streams.stdout.write(`${options.watch ? text : pretty(statuses)}\n`);
-      else if (rows.length > 0 || !failed) show(rows, options.watch, streams);
+      if (options.json) print(streams, options.watch ? text : formatJson(statuses));
+      else if (rows.length > 0 || !failed) printTable(rows, options.watch, streams);
     }
     if (failed || !options.watch) return failed ? EXIT.data : EXIT.ok;
-    await delay(LOOK_MILLISECONDS);
+    await delay(POLL_MILLISECONDS);
   }
 }
 
 function parse(
   argv: string[],
 ): { paths: string[]; json: boolean; watch: boolean; probe: boolean } | null {
-  const flag = { type: 'boolean', default: false } as const;
-  try {
-    const { values, positionals } = parseArgs({
-      args: argv,
-      allowPositionals: true,
-      options: { json: flag, watch: flag, probe: flag, help: { ...flag, short: 'h' } },
-    });
-    if (values.help) return null;
-    if (positionals.length > 0) return { ...values, paths: positionals };
-  } catch (error) {
-    throw usageError((error as Error).message.split('. ')[0] ?? '', 'status');
-  }
-  throw usageError('a path is needed', 'status');
+  const options = { json: FLAG, watch: FLAG, probe: FLAG, help: HELP };
+  const { values, positionals: paths } = parseMixed(argv, options, 'status');
+  const { json = false, watch = false, probe = false, help = false } = values;
+  if (help) return null;
+  if (paths.length === 0) throw usageError('PATH is missing', 'status');
+  return { paths, json, watch, probe };
 }
 
-async function look(
+async function inspectAll(
   paths: string[],
   probe: boolean,
   streams: Streams,
@@ -70,10 +63,10 @@ async function look(
       failed = true;
       const { path: absolute = shown } = error as { path?: string };
       const said = messageOf(error).replaceAll(absolute, shown);
-      say(streams, `cannot look at ${printable(shown)}: ${printable(said)}`);
+      say(streams, `cannot inspect ${printable(shown)}: ${printable(said)}`);
     };
     try {
-      rows.push(...(await lookAt(path, probe, paths.length > 1, tell)));
+      rows.push(...(await inspectPath(path, probe, paths.length > 1, tell)));
     } catch (error) {
       tell(error, path);
     }
@@ -81,7 +74,7 @@ async function look(
   return { rows, failed };
 }
 
-async function lookAt(
+async function inspectPath(
   path: string,
   probe: boolean,
   several: boolean,
@@ -93,10 +86,10 @@ async function lookAt(
     return [{ shown: path, status: own }];
   }
   const rows: Row[] = [];
-  // A folder can be locked itself; it is its files that are asked for.
+  // A folder may be locked itself, but the user asks for the files in it.
   if (own.state === 'held') rows.push({ shown: join(path, '.'), status: own });
   const shownAs = (file: string): string => (several ? join(path, basename(file)) : basename(file));
-  // One that cannot be looked at does not hide the others.
+  // If one file cannot be inspected, still show the others.
   const onError = (error: Error, file: string): void => tell(error, shownAs(file));
   for await (const status of inspectFolder(file, { onError })) {
     rows.push({ shown: shownAs(status.path), status });
@@ -104,21 +97,17 @@ async function lookAt(
   return rows;
 }
 
-function pretty(statuses: LockStatus[]): string {
-  return JSON.stringify(statuses, null, 2);
-}
-
 const WIDEST = 60;
 const CLEAR_SCREEN = '\x1b[H\x1b[2J';
 
-function show(rows: Row[], redraw: boolean, streams: Streams): void {
+function printTable(rows: Row[], redraw: boolean, streams: Streams): void {
   if (redraw && streams.stdout.isTTY === true) streams.stdout.write(CLEAR_SCREEN);
   if (rows.length === 0) {
-    streams.stdout.write('no lock files\n');
+    print(streams, 'no lock files');
     return;
   }
   const head = ['PATH', 'STATE', 'HOLDER', 'FOR', 'WAITING', 'DETAIL'];
-  streams.stdout.write(`${tableLines([head, ...rows.map(cells)]).join('\n')}\n`);
+  print(streams, tableLines([head, ...rows.map(cells)]));
 }
 
 function cells({ shown, status }: Row): string[] {
@@ -144,7 +133,7 @@ function holdersOf({ state, holders, mode }: LockStatus): string {
   if (first === undefined) return '';
   if (state === 'unknown')
     return `perhaps ${first.pid ?? 'in another container'} on ${printable(first.hostname ?? 'an unknown host')}`;
-  // Several processes with one exclusive lock are a command and what runs it.
+  // If several processes share an exclusive lock, one runs the other: show one.
   const named = mode === 'shared' ? holders : [first];
   const pids = named.map(({ pid }) => pid ?? '?').join(', ');
   if (first.command === null) return pids;
@@ -163,7 +152,7 @@ const MOST_OTHERS = 3;
 
 function otherDetails(locks: LockStatus['otherLocks']): string[] {
   const shown = locks.slice(0, MOST_OTHERS).map(({ kind, mode, pid }) => {
-    const who = pid === null ? 'somebody' : `pid ${pid}`;
+    const who = pid === null ? 'another process' : `pid ${pid}`;
     return `${who} has ${NAMES[kind]} on it${mode === 'shared' ? ' (shared)' : ''}`;
   });
   const more = locks.length - shown.length;
@@ -181,14 +170,6 @@ function ownDetail({ state, holders, record }: LockStatus): string {
   );
   const shown = printable(data.join(' '));
   if (state !== 'unknown') return shown;
-  if (holders.length === 0) return 'nobody seen; try --probe';
+  if (holders.length === 0) return 'no holder seen; try --probe';
   return `${shown === '' ? '' : `${shown}; `}from the file, not verified`;
-}
-
-/** `2026-02-25 10:30`, where the reader is. */
-function localTime(date: Date): string {
-  // Not through another Date: what a file says may be the last that there is.
-  const two = (value: number): string => String(value).padStart(2, '0');
-  const day = [date.getFullYear(), date.getMonth() + 1, date.getDate()].map(two).join('-');
-  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
 }

@@ -1,8 +1,8 @@
 import type { Caller } from './caller.js';
 
-/** Where the command writes. Tests bring their own. */
+/** Where the command writes. Tests pass their own. */
 export interface Output {
-  /** At once. That of standard output throws if it fails. */
+  /** Writes at once. Standard output throws on failure. */
   write(text: string): unknown;
   isTTY?: boolean;
   columns?: number | undefined;
@@ -11,18 +11,28 @@ export interface Output {
 export interface Streams {
   readonly stdout: Output;
   readonly stderr: Output;
-  /** The terminal where a person answers, if there is one. */
+  /** The terminal on which a person answers, if there is one. */
   readonly stdin?: (NodeJS.ReadableStream & { isTTY?: boolean }) | undefined;
-  /** Whether the terminal is this process group's. Absent: it is. */
+  /** Whether this process group is in the foreground of the terminal. Default: it is. */
   readonly inForeground?: () => boolean;
   /**
-   * What a command that is run inherits. Left out where `main` is called inside
-   * of another program, as tests do: then nothing of that is changed for good.
+   * What the command to run inherits. Leave it out to call `main` inside another
+   * program, as tests do: then that program's state is restored afterwards.
    */
   readonly caller?: Caller | undefined;
 }
 
-/** A line of diagnostics. */
+/** Writes diagnostics to standard error. */
 export function say(streams: Streams, message: string): void {
   for (const line of message.split('\n')) streams.stderr.write(`holdfast: ${line}\n`);
+}
+
+/** Writes a result to standard output; writes nothing if it is empty. */
+export function print(streams: Streams, lines: string | readonly string[]): void {
+  const text = typeof lines === 'string' ? lines : lines.join('\n');
+  if (text !== '') streams.stdout.write(`${text}\n`);
+}
+
+export function formatJson(value: unknown): string {
+  return JSON.stringify(value, null, 2);
 }

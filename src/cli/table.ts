@@ -1,9 +1,9 @@
 import Table from 'cli-table3';
 
-// The time that cli-table3 takes grows with the square of the rows.
+// cli-table3 takes time quadratic in the number of rows, so give it pieces.
 const PIECE = 100;
 
-/** Rows as lines, their columns aligned and without borders. */
+/** Formats rows as lines with aligned columns and no borders. */
 export function tableLines(rows: string[][], gap = 2): string[] {
   if (rows.length <= PIECE) return linesOf(rows, gap);
   const columns = Math.max(...rows.slice(0, PIECE).map((row) => row.length));
@@ -35,7 +35,7 @@ function linesOf(rows: string[][], gap: number, colWidths?: number[]): string[] 
     .map((line) => line.trimEnd());
 }
 
-/** No character of a terminal is wider than two columns, and none of ASCII than one. */
+/** An upper bound: a character takes at most two columns, one of ASCII at most one. */
 function widthAtMost(cell: string): number {
   let width = 0;
   for (const character of cell) width += character < '\x80' ? 1 : 2;

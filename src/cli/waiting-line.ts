@@ -6,13 +6,14 @@ import { bytesOf } from './words.js';
 
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Tells a person what is being waited for, and for how long already. */
+/** Shows what the command waits for, and for how long already. */
 export class WaitingLine {
   readonly #streams: Streams;
   readonly #typed: string;
   readonly #timeout: number;
   readonly #began = performance.now();
-  // Not to leave the cursor in the middle of a line: then as without a handler.
+  // Ends the line, so that the cursor is at the start of the next one; then the
+  // signal takes effect as without a handler.
   readonly #interrupt = (signal: NodeJS.Signals): void => {
     const drawn = this.#isDrawn();
     this.#stop();
@@ -21,7 +22,7 @@ export class WaitingLine {
   };
   #timer: NodeJS.Timeout | undefined;
   #shown = false;
-  /** The line stands on the terminal, and the cursor behind it. */
+  /** The line is on the terminal, with the cursor at its end. */
   #drawn = false;
 
   constructor(streams: Streams, typed: string, timeout: number) {
@@ -31,9 +32,9 @@ export class WaitingLine {
   }
 
   /**
-   * For `onWait`. On a terminal the line is drawn anew every second, but not in
-   * the background, where it would overwrite what is typed: there it is said
-   * once.
+   * Call it from `onWait`. In the foreground of a terminal, the line is redrawn
+   * every second. In the background that would overwrite what is typed, so there
+   * it is printed once.
    */
   begin(holder: Holder | null): void {
     this.#shown = true;
@@ -44,16 +45,16 @@ export class WaitingLine {
     if (terminal) this.#timer = setInterval(() => void this.#update(), 1000).unref();
   }
 
-  /** Once it has ended, well (`granted`) or not. */
-  end(granted: boolean): void {
+  /** Call it after the wait. */
+  end(outcome: 'granted' | 'refused'): void {
     const drawn = this.#isDrawn();
     this.#stop();
     if (!this.#shown) return;
     this.#shown = false;
     const waited = performance.now() - this.#began;
     if (drawn) this.#streams.stderr.write('\r\x1b[K');
-    else if (granted && this.#streams.stderr.isTTY !== true) {
-      say(this.#streams, `got ${this.#typed} after ${formatTimeout(waited)}`);
+    else if (outcome === 'granted' && this.#streams.stderr.isTTY !== true) {
+      say(this.#streams, `acquired ${this.#typed} after ${formatTimeout(waited)}`);
     }
   }
 
@@ -68,7 +69,7 @@ export class WaitingLine {
     return this.#streams.inForeground?.() ?? true;
   }
 
-  /** Once the job is in the background, the shell has written behind the line. */
+  /** False in the background: there the shell has written after the line. */
   #isDrawn(): boolean {
     if (this.#drawn && !this.#inForeground()) this.#drawn = false;
     return this.#drawn;
@@ -91,7 +92,7 @@ export class WaitingLine {
       const ahead = waiters.indexOf(process.pid);
       if (this.#timer !== undefined) this.#draw(holders[0] ?? null, Math.max(0, ahead));
     } catch {
-      // The line is a courtesy; the wait itself reports what is wrong.
+      // Ignore it: the wait itself reports errors.
     }
   }
 
@@ -105,7 +106,7 @@ export class WaitingLine {
   #draw(holder: Holder | null, ahead: number): void {
     const { stderr } = this.#streams;
     const line = `holdfast: ${this.#text(holder, ahead)}`;
-    // A terminal that does not know its size says 0.
+    // A terminal of unknown size reports 0.
     const columns = stderr.columns || 80;
     const most = Math.max(0, columns - 2);
     stderr.write(`\r\x1b[K${line.length < columns ? line : `${line.slice(0, most)}…`}`);

@@ -3,32 +3,32 @@ import { readFileSync } from 'node:fs';
 import type { FilePath } from '../base/paths.js';
 import { EXIT, Exit } from './exit-codes.js';
 
-// The words of a command line are bytes, and Node gives them decoded: one that
-// is not UTF-8 has the replacement character where a byte was. Where that is
-// so, the bytes are looked up, and each that is not UTF-8 becomes a lone
-// surrogate, U+DC80 to U+DCFF, as in Python (PEP 383): so words can be parsed,
+// The words of a command line are bytes, but Node decodes them: it replaces each
+// byte that is not UTF-8 by the replacement character. If a word has that
+// character, read the bytes and escape each one that is not UTF-8 as a lone
+// surrogate, U+DC80 to U+DCFF, as Python does (PEP 383). So words can be parsed,
 // cut and joined as strings, and become the same bytes again in the end.
 
 const REPLACED = '\ufffd';
 const ESCAPED = /[\udc80-\udcff]/;
 const ESCAPE = 0xdc00;
 
-/** The words after `holdfast`. `given` are Node's. */
+/** The words after `holdfast`, escaped. `given` are the words as Node decodes them. */
 export function commandLine(given: readonly string[]): string[] {
   if (process.platform !== 'linux' || !given.some((word) => word.includes(REPLACED))) {
     return [...given];
   }
-  // All of it was read at the start of this process, so it is no stranger's.
+  // It needs no bound: it is this process's own, and exec limits its size.
   const all = splitAtNul(readFileSync('/proc/self/cmdline'));
   const own = given.length === 0 ? [] : all.slice(-given.length);
-  // A program that gives itself a title overwrites its words.
+  // A process that sets its title overwrites its words.
   if (own.length !== given.length || own.some((word, at) => word.toString() !== given[at])) {
     throw new Exit(EXIT.usage, 'an argument is not UTF-8, and its bytes cannot be read back');
   }
   return own.map(decode);
 }
 
-/** A variable of the environment, in the same way. */
+/** A variable of the environment, escaped in the same way. */
 export function variable(name: string): string {
   const given = process.env[name] ?? '';
   if (process.platform !== 'linux' || !given.includes(REPLACED)) return given;
@@ -44,7 +44,7 @@ export function isEscaped(word: string): boolean {
   return ESCAPED.test(word);
 }
 
-/** What a word is to the system: a file's name, an argument. */
+/** The bytes of a word, for the system: a file name, an argument. */
 export function bytesOf(word: string): FilePath {
   if (!isEscaped(word)) return word;
   const parts = word.split(/([\udc80-\udcff])/).map((part) => {
@@ -53,7 +53,7 @@ export function bytesOf(word: string): FilePath {
   return Buffer.concat(parts);
 }
 
-/** The word for what has to be text: what is not UTF-8 becomes U+FFFD. */
+/** The word as text: what is not UTF-8 becomes U+FFFD. */
 export function wellFormed(word: string): string {
   return Buffer.from(word).toString();
 }
@@ -69,7 +69,7 @@ function splitAtNul(bytes: Buffer): Buffer[] {
   return parts;
 }
 
-/** Bytes as a word; what is not UTF-8 is escaped. */
+/** Decodes bytes to a word; escapes what is not UTF-8. */
 export function decode(bytes: Buffer): string {
   if (isUtf8(bytes)) return bytes.toString();
   let text = '';

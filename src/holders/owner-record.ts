@@ -31,7 +31,8 @@ export interface Content {
 
 /** Longest record, in bytes; whatever is longer is not one. */
 export const RECORD_LIMIT = 64 * 1024;
-const RESERVED = ['pid', 'startedAt', 'holdfast'];
+/** The fields of a JSON record that a user cannot set. */
+export const RESERVED_FIELDS = ['pid', 'startedAt', 'holdfast'];
 // What is deeper breaks those who print it.
 const DEEPEST = 500;
 const PAGE = 4096;
@@ -83,7 +84,7 @@ export function checkData(data: unknown, name = 'options.data'): string {
     throw argumentError('ERR_INVALID_ARG_TYPE', name, 'an object', data);
   }
   const plain = JSON.parse(text);
-  const reserved = RESERVED.find((key) => Object.hasOwn(plain, key));
+  const reserved = RESERVED_FIELDS.find((key) => Object.hasOwn(plain, key));
   if (reserved !== undefined) {
     const rule = `without the reserved name '${reserved}'`;
     throw argumentError('ERR_INVALID_ARG_VALUE', name, rule, data);

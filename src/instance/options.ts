@@ -6,6 +6,7 @@ import {
   checkOneOf,
   checkOptions,
   givenOptions,
+  HIGHEST_UID,
   optionNames,
 } from '../base/arguments.js';
 import type { Holder } from '../base/holder.js';
@@ -116,9 +117,6 @@ export function checkInstanceOptions(options: unknown): CheckedInstanceOptions {
   };
 }
 
-// The next number, (uid_t) -1, stands for no user.
-const HIGHEST_USER = 2 ** 32 - 2;
-
 function checkForce(force: InstanceForceOptions<object>): ForceOptions<never> {
   const { how, grace, uid, confirm } = checkOptions(force, FORCE_OPTIONS, 'options.force');
   if (how !== 'steal' && how !== 'terminate') {
@@ -132,7 +130,7 @@ function checkForce(force: InstanceForceOptions<object>): ForceOptions<never> {
   return {
     how,
     grace: checkMilliseconds(grace, 'options.force.grace', 5000),
-    uid: uid === undefined ? undefined : checkInteger(uid, 'options.force.uid', 0, HIGHEST_USER),
+    uid: uid === undefined ? undefined : checkInteger(uid, 'options.force.uid', 0, HIGHEST_UID),
     confirm: checkFunction(confirm, 'options.force.confirm') as ForceOptions<never>['confirm'],
   };
 }

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readlinkSync } from 'node:fs';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { lookAtCaller, nonblockingStreams, UNKNOWN_CALLER } from '../../src/cli/caller.js';
+import { inspectCaller, nonblockingStreams, UNKNOWN_CALLER } from '../../src/cli/caller.js';
 import { EXIT } from '../../src/cli/exit-codes.js';
 import {
   bytesOf,
@@ -67,7 +67,7 @@ describe('the caller', () => {
   onLinux('is seen: what it passed, and none of the runtime’s own', () => {
     const fd = openSync('/dev/null', 'r');
     onTestFinished(() => closeSync(fd));
-    const { descriptors, ignored, blocked, mostFiles, nonblocking, removed } = lookAtCaller();
+    const { descriptors, ignored, blocked, mostFiles, nonblocking, removed } = inspectCaller();
     for (const each of descriptors) {
       expect(each).toBeGreaterThan(2);
       expect(readlinkSync(`/proc/self/fd/${each}`)).not.toMatch(/eventpoll|eventfd|io_uring/);
@@ -84,7 +84,7 @@ describe('the caller', () => {
     const { platform } = process;
     Object.defineProperty(process, 'platform', { value: 'darwin' });
     onTestFinished(() => void Object.defineProperty(process, 'platform', { value: platform }));
-    expect(lookAtCaller()).toBe(UNKNOWN_CALLER);
+    expect(inspectCaller()).toBe(UNKNOWN_CALLER);
   });
 });
 

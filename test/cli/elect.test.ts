@@ -108,7 +108,7 @@ describe('holdfast elect', () => {
     expect(told.members.map((each: { primary: boolean }) => each.primary)).toEqual([false, false]);
     expect(told.primary).toMatchObject({ state: 'held' });
     const table = await call('elect', 'status', directory);
-    expect(table.stdout).toContain('which is no member');
+    expect(table.stdout).toContain('which is not a member');
     expect({ two: second.stdout, three: third.stdout }).toEqual({ two: '', three: '' });
     process.kill(command, 'SIGKILL');
     await pidOf(second, 'second');
@@ -443,7 +443,7 @@ describe('holdfast elect status', () => {
     const told = JSON.parse(json.stdout);
     expect(told).toMatchObject({ primary: null, problem: expect.stringContaining('.primary') });
     const table = await call('elect', 'status', directory);
-    expect(table.stdout).toContain('nobody can be primary');
+    expect(table.stdout).toContain('no member can be primary');
   });
 
   test('a name with control characters cannot write to the terminal', async () => {

@@ -5,19 +5,19 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { printable } from '../base/holder.js';
 
-/** A process of our own to contend with. */
-export class Peer {
+/** Starts the second process of `holdfast doctor` and asks it to do things. */
+export class PeerProcess {
   readonly #child: ChildProcess;
   readonly #answers: AsyncIterator<string>;
   readonly #closed: Promise<unknown>;
-  #complaint = '';
+  #stderr = '';
 
   constructor() {
-    // Nothing of ours is inherited: libuv makes what is blocking again.
+    // Inherit no stream: libuv would make them blocking again.
     this.#child = spawn(process.execPath, [entry(), 'doctor', '--peer'], { stdio: 'pipe' });
     this.#child.stdin?.on('error', () => {});
     this.#child.stderr?.on('data', (chunk) => {
-      this.#complaint += chunk;
+      this.#stderr += chunk;
     });
     this.#closed = once(this.#child, 'close');
     this.#closed.catch(() => {});
@@ -31,24 +31,24 @@ export class Peer {
 
   async ask(...words: string[]): Promise<string> {
     this.#child.stdin?.write(`${JSON.stringify(words)}\n`);
-    return this.#hear();
+    return this.#nextAnswer();
   }
 
-  /** Asks it to wait for a lock. What is free it has at once. */
+  /** Asks it to wait for a lock; resolves to `granted` if that was free. */
   async waitFor(path: string): Promise<'waiting' | 'granted'> {
     return (await this.ask('wait', path)) as 'waiting' | 'granted';
   }
 
-  /** That it has been granted what it waited for. */
+  /** Resolves once it was granted the lock that it waits for. */
   async granted(): Promise<void> {
-    await this.#hear();
+    await this.#nextAnswer();
   }
 
-  async #hear(): Promise<string> {
+  async #nextAnswer(): Promise<string> {
     const { value, done } = await this.#answers.next();
     if (done === true) {
       await this.#closed;
-      throw new Error(`the second process has ended ${printable(this.#complaint.trim())}`);
+      throw new Error(`the second process has ended ${printable(this.#stderr.trim())}`);
     }
     const answer = JSON.parse(value) as string;
     if (answer.startsWith('failed: ')) throw new Error(answer.slice('failed: '.length));
@@ -60,7 +60,7 @@ export class Peer {
   }
 }
 
-/** The command itself, built or from its sources. */
+/** The file of the command, which also runs from the sources. */
 function entry(): string {
   const places = ['./cli/holdfast.js', '../../dist/cli/holdfast.js'];
   const files = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
