@@ -39,7 +39,8 @@ descriptor NUMBER, as in: (holdfast run -n 9 || exit; …) 9>FILE
       --verbose                 print how long it took to acquire the lock
       --data KEY=VALUE          add a field to the lock's record; repeatable
 
-  --instance NAME               run NAME only once: do not wait without -w; print "another NAME is already running (pid N)"
+  --instance NAME               run NAME only once: without -w do not wait;
+                                print "another NAME is already running (pid N)"
   --terminate                   with --instance: end the running instance
                                 (SIGTERM, after 5 s SIGKILL) and take its place;
                                 only processes of the user who took the lock
