@@ -4,6 +4,8 @@ import { afterEach } from 'vitest';
 const warnings: Error[] = [];
 const expected = new Set<string>();
 
+// Node prints each warning; here only what no test expects is worth reading.
+process.removeAllListeners('warning');
 process.on('warning', (warning) => {
   if (warning.name === 'ExperimentalWarning' || warning.name === 'DeprecationWarning') return;
   if (!expected.has((warning as { code?: string }).code ?? '')) warnings.push(warning);

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { test } from 'vitest';
+import { type TestOptions, test } from 'vitest';
 
 // What each tool is asked to do to show that it works here: it may be
 // installed and yet forbidden (a container without ptrace or mounts).
@@ -36,20 +36,26 @@ function isMissing(tool: Tool): boolean {
 
 type Body = () => void | Promise<void>;
 
+interface Needing {
+  (title: string, body: Body): void;
+  (title: string, options: TestOptions, body: Body): void;
+}
+
 /**
  * `test` for what needs tools of the system: skipped where one of them does
  * not work, with the reason in the title. With HOLDFAST_TEST_NO_SKIP in the
  * environment (CI) it fails instead.
  */
-export function needs(...tools: Tool[]): (title: string, body: Body) => void {
-  return (title, body) => {
+export function needs(...tools: Tool[]): Needing {
+  return (title, first, second?) => {
+    const [options, body] = typeof first === 'function' ? [{}, first] : [first, second as Body];
     const absent = tools.filter(isMissing);
-    if (absent.length === 0) return test(title, body);
+    if (absent.length === 0) return test(title, options, body);
     const reason = `needs ${absent.join(', ')}`;
     if ((process.env['HOLDFAST_TEST_NO_SKIP'] ?? '') === '') {
-      return test.skip(`${title} [skipped: ${reason}]`, body);
+      return test.skip(`${title} [skipped: ${reason}]`, options, body);
     }
-    return test(title, () => {
+    return test(title, options, () => {
       throw new Error(`${reason}, and HOLDFAST_TEST_NO_SKIP forbids to skip`);
     });
   };
