@@ -145,3 +145,33 @@ describe('run --instance', () => {
 function lockPathLater(): string {
   return '/nowhere/at/all.lock';
 }
+
+describe('run --instance --terminate', () => {
+  const take = (path: string): Promise<{ code: number | null; stdout: string }> =>
+    finish(['run', '--instance', 'b', '--terminate', '--yes', path, 'echo', 'mine']);
+
+  test('ends a child that its holder started when it was asked to end', async () => {
+    const path = lockPath();
+    const script = 'trap "sleep 60 & exit" TERM; echo runs; while :; do sleep 0.05; done';
+    const first = start(['run', '-F', '--instance', 'b', path, '--', 'bash', '-c', script]);
+    await first.says('runs');
+    expect(await take(path)).toMatchObject({ code: 0, stdout: 'mine\n' });
+  });
+
+  test('ends a hold of thirty processes in one go', async () => {
+    const path = lockPath();
+    const script = 'for i in $(seq 30); do sleep 25 & done; echo runs; wait';
+    const first = start(['run', '--instance', 'b', path, '--', 'bash', '-c', script]);
+    await first.says('runs');
+    expect(await take(path)).toMatchObject({ code: 0, stdout: 'mine\n' });
+  });
+});
+
+test('run --instance --force tells the instance that it overrides', async () => {
+  const path = lockPath();
+  const first = start(['run', '--instance', 'b', path, 'sh', '-c', 'echo runs; exec cat']);
+  await first.says('runs');
+  await finish(['run', '--instance', 'b', '--force', '--yes', path, 'true']);
+  await expect.poll(() => first.stderr, { timeout: 5000 }).toContain('another b may be running');
+  await first.end();
+});

@@ -1,12 +1,15 @@
 import { chmodSync, existsSync, linkSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
+import { whilePinned } from '../../src/holders/who-holds.js';
 import { inspect } from '../../src/index.js';
 import { InstanceLock } from '../../src/instance/instance-lock.js';
+import { signalHolder } from '../../src/instance/signal-holder.js';
 import { until } from '../support/census.js';
+import { start } from '../support/command.js';
 import { lockPath } from '../support/folder.js';
 import { instanceProgram, isRunning, runningInstance, told } from '../support/instance.js';
-import type { Program } from '../support/program.js';
+import { Program } from '../support/program.js';
 import { errorOf } from '../support/refused.js';
 import { needs } from '../support/tools.js';
 
@@ -233,5 +236,36 @@ describe('terminate', () => {
     const force = { how: 'terminate', grace: 1000 } as const;
     await expect(InstanceLock.acquire(path, { signal, force })).rejects.toBe(reason);
     expect(await holder.end()).toMatchObject({ code: 0, signal: null });
+  });
+});
+
+describe('terminate a holder that the command started', () => {
+  test('signals nobody who does not hold at that very moment', async () => {
+    const path = lockPath();
+    const holder = start(['run', path, 'sh', '-c', 'echo runs; exec cat']);
+    await holder.says('runs');
+    const innocent = Program.start('sh', ['-c', 'echo runs; exec cat']);
+    await innocent.says('runs');
+    const [named] = (await inspect(path)).holders;
+    const file = whilePinned(path, (each) => each) ?? '';
+    if (named === undefined) throw new Error('nobody holds');
+    const user = process.getuid?.() ?? null;
+    expect(signalHolder({ path, file, user }, { ...named, pid: innocent.pid }, 15)).toBe(false);
+    expect(signalHolder({ path, file, user }, named, 0)).toBe(true);
+    expect(await innocent.end()).toMatchObject({ code: 0, signal: null });
+    await holder.end();
+  });
+
+  test('an abort ends the wait for an answer that never comes', async () => {
+    const path = lockPath();
+    const first = start(['run', '--instance', 'b', path, 'sh', '-c', 'echo runs; exec cat']);
+    await first.says('runs');
+    const signal = AbortSignal.timeout(100);
+    const confirm = (): Promise<boolean> => new Promise(() => {});
+    const force = { how: 'terminate', confirm } as const;
+    await expect(InstanceLock.acquire(path, { signal, force })).rejects.toMatchObject({
+      name: 'TimeoutError',
+    });
+    await first.end();
   });
 });

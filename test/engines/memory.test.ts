@@ -73,3 +73,15 @@ describe.each(CLOCKS)('with the timers of %s', (_, clock) => {
     await next.release();
   });
 });
+
+test('an abort in onWait rejects with the reason', async () => {
+  const locker = memoryLocker();
+  await locker.acquire('m');
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  const waiting = locker.acquire('m', {
+    signal: controller.signal,
+    onWait: () => controller.abort(reason),
+  });
+  await expect(waiting).rejects.toBe(reason);
+});
