@@ -11,7 +11,8 @@ export default defineConfig({
     tags: [
       {
         name: 'long',
-        description: 'Takes more than a second, and a shorter test shows the same: only in test:all.',
+        description:
+          'Takes more than a second, and a shorter test shows the same: only in test:all.',
       },
     ],
     // A lost lock never ends a test.
