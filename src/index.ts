@@ -23,6 +23,7 @@ export {
 } from './holders/inspect.js';
 export type { OwnerRecord, RecordFormat } from './holders/owner-record.js';
 export type { OtherLock } from './holders/who-holds.js';
-export { FileLock, type FileLocker, fileLocker } from './lock/file-lock.js';
+export { FileLock } from './lock/file-lock.js';
+export { type FileLocker, fileLocker } from './lock/file-locker.js';
 export type { FileLockOptions } from './lock/options.js';
 export { withLock } from './lock/with-lock.js';

@@ -73,8 +73,8 @@ export class NextChange {
         Number.POSITIVE_INFINITY,
       );
       request.permissions = -1;
-      const held = await acquire(request);
-      request.native.release(held.id);
+      const hold = await acquire(request);
+      hold.file.close();
     } catch {
       if (signal.aborted) return;
     }

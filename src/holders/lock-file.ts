@@ -3,6 +3,9 @@ import type { LockMode } from '../base/locker.js';
 import { type FilePath, pathText } from '../base/paths.js';
 import {
   EXCLUSIVE,
+  IS_DIRECTORY,
+  IS_READ_ONLY,
+  IS_REMOTE,
   loadBinding,
   type NativeBinding,
   type NativeMode,
@@ -31,11 +34,28 @@ export class LockFile {
   readonly id: number;
   /** Where it was opened. */
   readonly path: FilePath;
+  /** Bits: `IS_DIRECTORY` and its siblings. */
+  readonly traits: number;
 
   constructor(native: NativeBinding, id: number, path: FilePath) {
     this.native = native;
     this.id = id;
     this.path = path;
+    this.traits = native.traits(id);
+  }
+
+  get isDirectory(): boolean {
+    return (this.traits & IS_DIRECTORY) !== 0;
+  }
+
+  /** Never written into, nor removed: a directory, or open for reading only. */
+  get isFixed(): boolean {
+    return (this.traits & (IS_DIRECTORY | IS_READ_ONLY)) !== 0;
+  }
+
+  /** On a network or FUSE file system, where even an attempt may hang. */
+  get isRemote(): boolean {
+    return (this.traits & IS_REMOTE) !== 0;
   }
 
   /** The file's size; negative when the path leads elsewhere. */
@@ -45,7 +65,20 @@ export class LockFile {
     return size;
   }
 
-  /** What the file says, wherever the path leads. Where its size is known, most need no system call. */
+  /** Whether the path leads elsewhere; false where that cannot be seen. */
+  isReplaced(): boolean {
+    return this.native.compare(this.id) === -STALE;
+  }
+
+  /** A closed file is the same as no other. */
+  isSame(other: LockFile): boolean {
+    return this.native === other.native && this.native.sameFile(this.id, other.id);
+  }
+
+  /**
+   * What the file says, wherever the path leads. Given the size, an empty file
+   * and one that is too long cost no system call.
+   */
   read(size?: number): Content {
     if (size === 0) return parseContent('');
     if (size !== undefined && size > RECORD_LIMIT) return FOREIGN;
@@ -55,15 +88,19 @@ export class LockFile {
     throw systemError(-text, 'read', this.path);
   }
 
+  /** Makes `text` the content. */
   write({ text, left, guarded }: Writing): void {
     const errno = this.native.write(this.id, text, left, guarded);
     if (errno === 0) return;
     // A guarded write opens the file once more, by its path.
-    if (errno === STALE || (guarded && errno === MISSING)) {
-      const path = pathText(this.path);
-      throw new LockLostError(this.path, `${path} is no longer the file that is locked`);
-    }
+    if (errno === STALE || (guarded && errno === MISSING)) throw this.lost();
     throw systemError(errno, 'write', this.path);
+  }
+
+  /** The error for a path that leads elsewhere. */
+  lost(): LockLostError {
+    const message = `${pathText(this.path)} is no longer the file that is locked`;
+    return new LockLostError(this.path, message);
   }
 
   /** False: somebody holds the lock in a conflicting mode. */
@@ -71,6 +108,11 @@ export class LockFile {
     const errno = this.native.tryLock(this.id, mode);
     if (errno !== 0 && errno !== WOULD_BLOCK) throw flockError(errno, this.path);
     return errno === 0;
+  }
+
+  /** The file goes with the lock. */
+  removeAtEnd(): void {
+    this.native.removeAtEnd(this.id);
   }
 
   /** Unlocks as well. */

@@ -1,24 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import {
-  errnoOf,
-  LockStateError,
-  LockUnsupportedError,
-  openError,
-  systemError,
-} from '../base/errors.js';
+import { errnoOf, LockStateError, LockUnsupportedError, systemError } from '../base/errors.js';
 import type { Holder } from '../base/holder.js';
 import { type FilePath, joinPath, parentOf, pathText } from '../base/paths.js';
-import {
-  type Content,
-  FOREIGN,
-  heldContent,
-  nextToken,
-  parseContent,
-  toOwnerRecord,
-} from '../holders/owner-record.js';
+import { LockFile, openExisting } from '../holders/lock-file.js';
+import { type Content, heldContent, nextToken, toOwnerRecord } from '../holders/owner-record.js';
 import { holderOf } from '../holders/who-holds.js';
 import { FileLock, lockOf } from '../lock/file-lock.js';
-import { comparePath, type Held, heldOf, writeRecord } from '../lock/hold.js';
+import { type Hold, holdOf, recordHold } from '../lock/hold.js';
 import { checkRequest, type FileLockOptions, type Request } from '../lock/options.js';
 import {
   confirmForce,
@@ -52,9 +40,8 @@ export async function steal(
     throwIfAborted(options.signal);
     const free = FileLock.tryAcquire(path, options);
     if (free !== null) return { lock: free, expected: false };
-    const old = request.native.open(path, -1);
-    if (old === -errnoOf('ENOENT')) continue;
-    if (old < 0) throw openError(-old, path);
+    const old = openExisting(path);
+    if (old === null) continue;
     try {
       const holder = holderOf<object>(path);
       if (!isSame(holder, target)) {
@@ -66,7 +53,7 @@ export async function steal(
       const lock = replace(request, old);
       if (lock !== null) return { lock, expected: true };
     } finally {
-      request.native.release(old);
+      old.close();
     }
   }
   throw refuse(holderOf(path));
@@ -77,10 +64,10 @@ function isSame(one: Holder<object> | null, other: Holder<object> | null): boole
 }
 
 /** Returns `null` if the path has come to lead to another file. */
-function replace(request: Request, old: number): FileLock<object> | null {
+function replace(request: Request, old: LockFile): FileLock<object> | null {
   const { native, path, permissions } = request;
-  if (comparePath(request, old) < 0) return null;
-  const before = contentOf(request, old);
+  if (old.size() < 0) return null;
+  const before = old.read();
   if (!before.ours) {
     throw new LockStateError(
       path,
@@ -93,7 +80,7 @@ function replace(request: Request, old: number): FileLock<object> | null {
   // of a name already.
   const name = `.holdfast-${process.pid}-${randomBytes(6).toString('hex')}`;
   const text = heldContent(format, since, nextToken(before.token, path), request.dataText);
-  const id = native.replace(old, joinPath(parentOf(path), name), permissions, text);
+  const id = native.replace(old.id, joinPath(parentOf(path), name), permissions, text);
   if (id === -errnoOf('ESTALE')) return null;
   if (id === -errnoOf('ENOTSUP')) {
     throw new LockUnsupportedError(
@@ -103,28 +90,27 @@ function replace(request: Request, old: number): FileLock<object> | null {
     );
   }
   if (id < 0) throw systemError(-id, CANNOT_WRITE.includes(-id) ? 'write' : 'rename', path);
+  const file = new LockFile(native, id, path);
   try {
     // The old holder's token is final only now: until the rename, the old file
     // could still get another holder with a larger one.
-    const last = lastContent(request, old, before);
-    const held: Held = {
-      ...heldOf(request, id),
+    const last = lastContent(old, before);
+    const hold: Hold = {
+      ...holdOf(request, file),
+      format,
       token: nextToken(last.token, path),
       previous: toOwnerRecord<object>(last),
-      record: format,
-      format,
-      since,
     };
     native.compare(id);
-    if (!request.keepFile) native.removeAtEnd(id);
-    writeRecord(request, held, request.dataText, false);
-    if (comparePath(request, id) >= 0) return lockOf(request, held) as FileLock<object>;
+    if (!request.keepFile) file.removeAtEnd();
+    recordHold(hold, before, { data: request.dataText, since, strict: true });
+    if (file.size() >= 0) return lockOf(request, hold) as FileLock<object>;
   } catch (error) {
-    native.release(id);
+    file.close();
     throw error;
   }
   // Another process has stolen the lock from this one.
-  native.release(id);
+  file.close();
   return null;
 }
 
@@ -132,20 +118,12 @@ function replace(request: Request, old: number): FileLock<object> | null {
  * The path already leads to our file, so do not fail if the old one cannot be
  * read any more: the clock makes a later token larger in all cases but one.
  */
-function lastContent(request: Request, old: number, before: Content): Content {
+function lastContent(old: LockFile, before: Content): Content {
   try {
-    return contentOf(request, old);
+    return old.read();
   } catch {
     return before;
   }
 }
 
 const CANNOT_WRITE = (['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO'] as const).map(errnoOf);
-
-/** Reads the opened file, whatever the path leads to now. */
-function contentOf({ native, path }: Request, id: number): Content {
-  const text = native.read(id);
-  if (typeof text === 'string') return parseContent(text);
-  if (-text === errnoOf('EISDIR')) return FOREIGN;
-  throw systemError(-text, 'read', path);
-}

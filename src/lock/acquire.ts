@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../base/abort.js';
 import {
   errnoOf,
   LockHeldError,
@@ -8,26 +9,17 @@ import {
 import { makeFolders } from '../base/make-folders.js';
 import { parentOf, pathText } from '../base/paths.js';
 import { sleep, sleepSync } from '../base/timers.js';
+import { LockFile } from '../holders/lock-file.js';
 import { holderInTurn, holderOf } from '../holders/who-holds.js';
-import { IS_REMOTE } from '../native/binding.js';
-import { type Held, settle } from './hold.js';
+import { beginHold, type Hold } from './hold.js';
 import { nativeMode, type Request } from './options.js';
 import { watchForItself } from './self-wait.js';
-import {
-  attempt,
-  attemptHere,
-  attemptSync,
-  Deadline,
-  deadlineOf,
-  type Outcome,
-  type Wait,
-  waitForLock,
-  waitForLockSync,
-} from './waiting.js';
+import { Deadline, deadlineOf, type Outcome, type Wait } from './wait.js';
+import { attempt, attemptHere, attemptSync, waitForLock, waitForLockSync } from './waiting.js';
 
 const MISSING = errnoOf('ENOENT');
 
-// Somebody's probe holds the lock for microseconds; it is to refuse nobody.
+// A probe holds the lock for microseconds; it must not cause a refusal.
 const SECOND_TRY_MILLISECONDS = 1;
 // A file that is replaced at every look is not worth a busy loop.
 const ROUNDS_WITHOUT_PAUSE = 3;
@@ -35,165 +27,195 @@ const LONGEST_PAUSE_MILLISECONDS = 50;
 const FOLDER_TRIES = 10;
 
 /** Waits without taking this thread. */
-export async function acquire(request: Request): Promise<Held> {
+export async function acquire(request: Request): Promise<Hold> {
+  throwIfAborted(request.signal);
   const deadline = new Deadline(request.timeout);
-  let announced = false;
-  for (let round = 0; ; round++) {
-    // Again in each round: while a wait is being ended, nobody listens.
-    throwIfAborted(request);
-    const wait = openFor(request, deadline);
-    let outcome = wait.remote ? await attempt(wait) : attemptHere(wait);
-    if (outcome === 'refused' && request.timeout === 0) {
-      await sleep(SECOND_TRY_MILLISECONDS, undefined);
-      throwIfAborted(request, wait);
-      outcome = await attempt(wait);
-    }
-    if (outcome === 'refused') {
-      announced = prepareToWait(request, wait, announced, holderInTurn);
-      const unwatch = watchForItself(wait);
-      outcome = await waitForLock(wait).finally(unwatch);
-    }
-    const held = outcome === 'granted' ? settle(request, wait.id) : null;
-    if (held !== null) return held;
-    const pause = beforeNextRound(request, deadline, outcome, round, holderInTurn);
-    if (pause > 0) await sleep(pause, request.signal);
+  const file = openLockFile(request);
+  const first = tryOnce(request, file);
+  if (typeof first === 'object') return first;
+  const start = { file, outcome: first, deadline };
+  const rounds = acquiring(request, start, { takesThread: false, lookUp: holderInTurn });
+  let step = rounds.next();
+  while (step.done !== true) {
+    const answer = take(step.value);
+    step = rounds.next(answer instanceof Promise ? await answer : answer);
   }
+  return holdOrThrow(request, step.value, holderInTurn);
 }
 
 /** The same, taking this thread for as long as it waits. */
-export function acquireSync(request: Request): Held {
-  throwIfAborted(request);
+export function acquireSync(request: Request): Hold {
+  throwIfAborted(request.signal);
   const deadline = new Deadline(request.timeout);
-  let announced = false;
-  for (let round = 0; ; round++) {
-    const wait = openFor(request, deadline);
-    let outcome = attemptSync(wait);
-    if (outcome === 'refused' && request.timeout === 0) {
-      sleepSync(SECOND_TRY_MILLISECONDS);
-      outcome = attemptSync(wait);
-    }
-    if (outcome === 'refused') {
-      refuseToWaitForItself(request, wait);
-      announced = prepareToWait(request, wait, announced, holderOf);
-      // onWait may have started a wait of its own.
-      refuseToWaitForItself(request, wait);
-      outcome = waitForLockSync(wait);
-    }
-    const held = outcome === 'granted' ? settle(request, wait.id) : null;
-    if (held !== null) return held;
-    const pause = beforeNextRound(request, deadline, outcome, round, holderOf);
-    if (pause > 0) sleepSync(pause);
-  }
+  const file = openLockFile(request);
+  const first = tryOnce(request, file);
+  if (typeof first === 'object') return first;
+  return holdOrThrow(request, goOnSync(request, { file, outcome: first, deadline }), holderOf);
 }
 
 /** Without waiting, and without the search for the holder: `null` if refused. */
-export function tryAcquire(request: Request): Held | null {
-  const deadline = new Deadline(0);
-  for (let round = 0; round <= ROUNDS_WITHOUT_PAUSE; round++) {
-    const wait = openFor(request, deadline);
-    let outcome = attemptSync(wait);
-    if (outcome === 'refused') {
-      sleepSync(SECOND_TRY_MILLISECONDS);
-      outcome = attemptSync(wait);
+export function tryAcquire(request: Request): Hold | null {
+  const file = openLockFile(request);
+  const first = tryOnce(request, file);
+  if (typeof first === 'object') return first;
+  const start = { file, outcome: first, deadline: new Deadline(0) };
+  const result = goOnSync({ ...request, timeout: 0 }, start);
+  return typeof result === 'object' ? result : null;
+}
+
+/** Most locks are free: then this is all. `undefined`: not tried, it might hang. */
+function tryOnce(request: Request, file: LockFile): Hold | 'refused' | 'replaced' | undefined {
+  if (file.isRemote) return undefined;
+  const outcome = attemptHere(file, nativeMode(request.mode));
+  return outcome === 'granted' ? (beginHold(request, file) ?? 'replaced') : outcome;
+}
+
+function holdOrThrow({ path, timeout }: Request, result: Result, lookUp: LookUp): Hold {
+  if (typeof result === 'object') return result;
+  const holder = lookUp(path);
+  if (result === 'refused') throw new LockHeldError(path, holder);
+  throw new LockTimeoutError(path, holder, timeout);
+}
+
+type LookUp = typeof holderOf;
+type Result = Hold | 'refused' | 'timeout';
+type Answer = Outcome | 'refused' | undefined;
+
+/** What the loop needs to have done, in one of two ways. */
+type Step =
+  | { what: 'attempt' | 'wait'; wait: Wait }
+  | { what: 'pause'; milliseconds: number; signal: AbortSignal | undefined };
+
+function take(step: Step): Answer | Promise<Answer> {
+  if (step.what === 'pause') return sleep(step.milliseconds, step.signal) as Promise<undefined>;
+  if (step.what === 'attempt') return attempt(step.wait);
+  const unwatch = watchForItself(step.wait);
+  const waiting = waitForLock(step.wait);
+  return unwatch === undefined ? waiting : waiting.finally(unwatch);
+}
+
+function takeSync(step: Step): Answer {
+  if (step.what === 'pause') sleepSync(step.milliseconds);
+  else return step.what === 'attempt' ? attemptSync(step.wait) : waitForLockSync(step.wait);
+  return undefined;
+}
+
+function goOnSync(request: Request, start: Start): Result {
+  const rounds = acquiring(request, start, { takesThread: true, lookUp: holderOf });
+  let step = rounds.next();
+  while (step.done !== true) step = rounds.next(takeSync(step.value));
+  return step.value;
+}
+
+/** What came of the first attempt. */
+interface Start {
+  file: LockFile;
+  outcome: 'refused' | 'replaced' | undefined;
+  deadline: Deadline;
+}
+
+interface Way {
+  /** Then it checks the signal once, before the first attempt. */
+  takesThread: boolean;
+  lookUp: LookUp;
+}
+
+/**
+ * Goes on after the first attempt: waits, and starts again where the file was
+ * replaced at its path. A step that throws has closed the file.
+ */
+function* acquiring(request: Request, start: Start, way: Way): Generator<Step, Result, Answer> {
+  const { timeout } = request;
+  const { deadline } = start;
+  const signal = way.takesThread ? undefined : request.signal;
+  let wait = waitFor(request, start.file, deadline);
+  let outcome: Answer = start.outcome ?? (yield { what: 'attempt', wait });
+  let announced = false;
+  for (let round = 0; ; round++) {
+    if (outcome === 'refused' && timeout === 0) {
+      yield { what: 'pause', milliseconds: SECOND_TRY_MILLISECONDS, signal: undefined };
+      closeIfAborted(signal, wait);
+      outcome = yield { what: 'attempt', wait };
+      if (outcome === 'refused') {
+        wait.file.close();
+        return 'refused';
+      }
+    } else if (outcome === 'refused') {
+      prepareToWait(request, wait, { ...way, announced });
+      announced = true;
+      outcome = yield { what: 'wait', wait };
     }
-    if (outcome === 'refused') request.native.release(wait.id);
-    if (outcome === 'refused' || outcome === 'timeout') return null;
-    const held = outcome === 'granted' ? settle(request, wait.id) : null;
-    if (held !== null) return held;
+    const hold = outcome === 'granted' ? beginHold(request, wait.file) : null;
+    if (hold !== null) return hold;
+    const pause = pauseAfter(round);
+    if (timeout === 0) {
+      if (outcome === 'timeout' || pause > 0) return 'refused';
+    } else {
+      const { remaining } = deadline;
+      if (outcome === 'timeout' || remaining === 0) return 'timeout';
+      if (pause > 0) yield { what: 'pause', milliseconds: Math.min(pause, remaining), signal };
+    }
+    // Again in each round: while a wait is being ended, nobody listens.
+    throwIfAborted(signal);
+    wait = waitFor(request, openLockFile(request), deadline);
+    outcome = yield { what: 'attempt', wait };
   }
-  return null;
 }
 
-function throwIfAborted({ signal, native }: Request, wait?: Wait): void {
-  if (signal?.aborted !== true) return;
-  if (wait !== undefined) native.release(wait.id);
-  throw signal.reason;
+function waitFor(request: Request, file: LockFile, deadline: Deadline): Wait {
+  const { mode, signal, pollInterval } = request;
+  const until = deadline.remaining === 0 ? deadlineOf(0, file.isRemote) : deadline;
+  return { file, mode: nativeMode(mode), deadline: until, signal, followPath: true, pollInterval };
 }
 
-function openFor(request: Request, deadline: Deadline): Wait {
-  const { native, path, mode, signal, pollInterval } = request;
-  const id = openLockFile(request);
-  const remote = (native.traits(id) & IS_REMOTE) !== 0;
-  const until = deadline.remaining === 0 ? deadlineOf(0, remote) : deadline;
-  return {
-    native,
-    id,
-    mode: nativeMode(mode),
-    path: pathText(path),
-    remote,
-    deadline: until,
-    signal,
-    pollInterval,
-  };
-}
-
-/** Missing folders are made; somebody may remove them again in between. */
-function openLockFile({ native, path, permissions, create }: Request): number {
+/** Creates missing folders; somebody may remove them again in between. */
+function openLockFile({ native, path, permissions, create }: Request): LockFile {
   for (let tries = 0; ; tries++) {
     const id = native.open(path, create ? permissions : -1);
-    if (id > 0) return id;
-    const final = tries === FOLDER_TRIES || !create || permissions < 0;
-    if (id !== -MISSING || final) throw openError(-id, path);
+    if (id > 0) return new LockFile(native, id, path);
+    if (id !== -MISSING || tries === FOLDER_TRIES || !create) throw openError(-id, path);
     makeFolders(parentOf(path));
   }
 }
 
-/** Throws the refusal of a call that is not to wait. */
+function closeIfAborted(signal: AbortSignal | undefined, { file }: Wait): void {
+  if (signal?.aborted !== true) return;
+  file.close();
+  throw signal.reason;
+}
+
+/** Tells the caller, once, that it has to wait. */
 function prepareToWait(
   request: Request,
   wait: Wait,
-  announced: boolean,
-  lookUp: typeof holderOf,
-): true {
-  const { native, path, onWait, timeout } = request;
-  if (timeout === 0) {
-    native.release(wait.id);
-    throw new LockHeldError(path, lookUp(path));
+  { announced, takesThread, lookUp }: Way & { announced: boolean },
+): void {
+  try {
+    if (takesThread) refuseToWaitForItself(wait);
+    if (!announced) request.onWait?.(lookUp(request.path));
+    // onWait may have started a wait of its own.
+    if (takesThread) refuseToWaitForItself(wait);
+  } catch (error) {
+    wait.file.close();
+    throw error;
   }
-  if (!announced && onWait !== undefined) {
-    try {
-      onWait(lookUp(path));
-    } catch (error) {
-      native.release(wait.id);
-      throw error;
-    }
-  }
-  return true;
 }
 
 /**
- * A synchronous wait for what only this thread can bring about would never
- * end. With a wait of its own pending, it is the kernel that would wait for
- * it: it grants the earlier wait, whose JavaScript cannot run any more.
+ * A synchronous wait for what only this thread can do would never end. If the
+ * thread has a wait of its own pending, the kernel grants that one first, and
+ * its JavaScript cannot run any more.
  */
-function refuseToWaitForItself(request: Request, wait: Wait): void {
-  if (request.timeout === 0 || !request.native.blockedByItself(wait.id, wait.mode)) return;
-  request.native.release(wait.id);
+function refuseToWaitForItself({ file, mode }: Wait): void {
+  if (!file.native.blockedByItself(file.id, mode)) return;
   throw new LockStateError(
-    request.path,
-    `${pathText(request.path)} is held or waited for by this very thread, so a synchronous wait for it would never end; use acquire(), or release it first`,
+    file.path,
+    `${pathText(file.path)} is held or waited for by this very thread, so a synchronous wait for it would never end; use acquire(), or release it first`,
   );
 }
 
-/** How long to pause before the next round; throws where there is to be none. */
-function beforeNextRound(
-  request: Request,
-  deadline: Deadline,
-  outcome: Outcome | 'refused',
-  round: number,
-  lookUp: typeof holderOf,
-): number {
-  const { path, timeout } = request;
-  const pause =
-    round < ROUNDS_WITHOUT_PAUSE
-      ? 0
-      : Math.min(2 ** (round - ROUNDS_WITHOUT_PAUSE), LONGEST_PAUSE_MILLISECONDS);
-  if (timeout === 0) {
-    if (outcome === 'timeout' || pause > 0) throw new LockHeldError(path, lookUp(path));
-    return 0;
-  }
-  if (outcome === 'timeout' || deadline.remaining === 0) {
-    throw new LockTimeoutError(path, lookUp(path), timeout);
-  }
-  return Math.min(pause, deadline.remaining);
+/** In milliseconds. */
+function pauseAfter(round: number): number {
+  if (round < ROUNDS_WITHOUT_PAUSE) return 0;
+  return Math.min(2 ** (round - ROUNDS_WITHOUT_PAUSE), LONGEST_PAUSE_MILLISECONDS);
 }

@@ -2,16 +2,18 @@ import { readlinkSync } from 'node:fs';
 import { flockError, LockHeldError, LockTimeoutError, systemError } from '../base/errors.js';
 import type { LockMode } from '../base/locker.js';
 import { pathText } from '../base/paths.js';
+import { LockFile } from '../holders/lock-file.js';
 import { holderOf } from '../holders/who-holds.js';
-import { IS_REMOTE, loadBinding, type NativeProgram, UNLOCKED } from '../native/binding.js';
+import { loadBinding, type NativeProgram, UNLOCKED } from '../native/binding.js';
 import { type FileLock, internalsOf } from './file-lock.js';
 import { nativeMode } from './options.js';
-import { attempt, deadlineOf, waitForLock } from './waiting.js';
+import { deadlineOf } from './wait.js';
+import { attempt, waitForLock } from './waiting.js';
 
 /**
- * Turns this process into `command`, which then holds the lock: exec(3). The
- * record goes first, for nobody could take it out any more. Throws where the
- * command cannot be run.
+ * Turns this process into `program`, which then holds the lock: exec(3). The
+ * record is removed first, because afterwards no code could. Throws where the
+ * program cannot be run.
  */
 export function executeInPlace(lock: FileLock, program: NativeProgram): never {
   const { native, id } = internalsOf(lock);
@@ -21,8 +23,8 @@ export function executeInPlace(lock: FileLock, program: NativeProgram): never {
 }
 
 /**
- * Locks, or unlocks, a descriptor that stays the caller's: the lock belongs to
- * whoever shares its description, and outlives this process with them.
+ * Locks or unlocks a descriptor that stays the caller's: the lock belongs to
+ * all processes that share its description, and outlives this one with them.
  */
 export async function lockDescriptor(
   fd: number,
@@ -34,8 +36,7 @@ export async function lockDescriptor(
   const id = native.borrow(fd, link);
   if (id < 0) throw systemError(-id, 'fcntl', link);
   const path = pathOf(link) ?? `descriptor ${fd}`;
-  const remote = (native.traits(id) & IS_REMOTE) !== 0;
-  const deadline = deadlineOf(timeout, remote);
+  const file = new LockFile(native, id, path);
   if (mode === 'unlocked') {
     const errno = native.tryLock(id, UNLOCKED);
     native.detach(id);
@@ -43,14 +44,12 @@ export async function lockDescriptor(
     return;
   }
   const wait = {
-    native,
-    id,
+    file,
     mode: nativeMode(mode),
-    path,
-    remote,
-    anyFile: true,
-    deadline,
+    deadline: deadlineOf(timeout, file.isRemote),
     signal: undefined,
+    // The caller means this descriptor, whatever the path leads to.
+    followPath: false,
     pollInterval: undefined,
   };
   let outcome = await attempt(wait);

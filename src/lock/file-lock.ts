@@ -1,52 +1,37 @@
-import { argumentError, checkInteger, checkOptions, givenOptions } from '../base/arguments.js';
-import { errnoOf, flockError, LockLostError, LockStateError, systemError } from '../base/errors.js';
-import {
-  ACQUIRE_OPTIONS,
-  type AcquireOptions,
-  type HeldLock,
-  type Locker,
-  type LockMode,
-} from '../base/locker.js';
+import { argumentError, checkInteger } from '../base/arguments.js';
+import { flockError, LockStateError, systemError } from '../base/errors.js';
+import type { HeldLock, LockMode } from '../base/locker.js';
 import { type FilePath, pathText } from '../base/paths.js';
 import {
   checkData,
-  nextToken,
   type OwnerRecord,
   parseData,
   type RecordFormat,
 } from '../holders/owner-record.js';
-import { isOwn } from '../holders/process-identity.js';
-import {
-  EXCLUSIVE,
-  IS_DIRECTORY,
-  IS_READ_ONLY,
-  type NativeBinding,
-  RELEASE_STEPS,
-  SHARED,
-} from '../native/binding.js';
+import { EXCLUSIVE, type NativeBinding, RELEASE_STEPS, SHARED } from '../native/binding.js';
 import { acquire, acquireSync, tryAcquire } from './acquire.js';
 import { adopt } from './adopt.js';
 import {
-  comparePath,
+  checkCurrent,
+  checkOwnRecord,
   goOnWithout,
-  type Held,
-  readRecord,
+  type Hold,
+  recordUpgrade,
   writeRecord,
-  writeRecordIfPossible,
 } from './hold.js';
 import { unwatch, watch } from './leak-warning.js';
-import { checkRequest, FILE_LOCK_OPTIONS, type FileLockOptions, type Request } from './options.js';
+import { checkRequest, type FileLockOptions, type Request } from './options.js';
 
 // For floors above this one, not for users.
 export let internalsOf: (lock: FileLock) => {
   native: NativeBinding;
   id: number;
-  /** What leads to the file. */
+  /** The path to the file. */
   file: FilePath;
   record: RecordFormat | null;
 };
-/** A lock of what was acquired in another way. */
-export let lockOf: (request: Request, held: Held) => FileLock;
+/** A lock that was acquired in another way. */
+export let lockOf: (request: Request, hold: Hold) => FileLock;
 
 /**
  * A lock on a file: flock(2). It exists only as long as it is held, like a
@@ -63,34 +48,26 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   readonly previous: OwnerRecord<T> | null;
 
   static {
-    internalsOf = (lock) => ({
-      native: lock.#native,
-      id: lock.#id,
-      file: lock.#file,
-      record: lock.#lock.record,
-    });
-    lockOf = (request, held) => new FileLock(request, held);
+    internalsOf = (lock) => {
+      const { file, record } = lock.#hold;
+      return { native: file.native, id: file.id, file: file.path, record };
+    };
+    lockOf = ({ mode, dataText }, hold) => new FileLock(hold, mode, dataText);
   }
 
-  readonly #native: NativeBinding;
-  readonly #file: FilePath;
-  readonly #id: number;
-  readonly #lock: Held;
+  readonly #hold: Hold;
   #mode: LockMode;
   #held = true;
   // As JSON: what the caller does to its object later changes nothing.
   #data: string;
 
   /** Only from within: use {@link FileLock.acquire} and its siblings. */
-  private constructor(request: Request, lock: Held) {
-    this.path = pathText(request.path);
-    this.#file = request.path;
-    this.previous = lock.previous as OwnerRecord<T> | null;
-    this.#native = request.native;
-    this.#id = lock.id;
-    this.#lock = lock;
-    this.#mode = request.mode;
-    this.#data = request.dataText;
+  private constructor(hold: Hold, mode: LockMode, data: string) {
+    this.path = pathText(hold.file.path);
+    this.previous = hold.previous as OwnerRecord<T> | null;
+    this.#hold = hold;
+    this.#mode = mode;
+    this.#data = data;
     watch(this);
   }
 
@@ -108,7 +85,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
     options?: FileLockOptions<T>,
   ): Promise<FileLock<T>> {
     const request = checkRequest(path, options, Number.POSITIVE_INFINITY);
-    return new FileLock<T>(request, await acquire(request));
+    return new FileLock<T>(await acquire(request), request.mode, request.dataText);
   }
 
   /**
@@ -120,7 +97,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
     options?: FileLockOptions<T>,
   ): FileLock<T> {
     const request = checkRequest(path, options, 0);
-    return new FileLock<T>(request, acquireSync(request));
+    return new FileLock<T>(acquireSync(request), request.mode, request.dataText);
   }
 
   /**
@@ -133,8 +110,8 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
     options?: FileLockOptions<T>,
   ): FileLock<T> | null {
     const request = checkRequest(path, options, 0);
-    const held = tryAcquire(request);
-    return held === null ? null : new FileLock<T>(request, held);
+    const hold = tryAcquire(request);
+    return hold === null ? null : new FileLock<T>(hold, request.mode, request.dataText);
   }
 
   /**
@@ -154,7 +131,8 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   ): FileLock<T> {
     checkInteger(fd, 'fd', 0, 2 ** 31 - 1);
     const request = checkRequest(path, options, 0);
-    return new FileLock<T>(request, adopt(request, fd));
+    const { hold, mode } = adopt(request, fd);
+    return new FileLock<T>(hold, mode, request.dataText);
   }
 
   /** False once released, detached, or lost by a failed `tryUpgrade`. */
@@ -173,7 +151,8 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
    * child as well.
    */
   get fd(): number {
-    return this.#held ? this.#native.descriptor(this.#id) : -1;
+    const { native, id } = this.#hold.file;
+    return this.#held ? native.descriptor(id) : -1;
   }
 
   /**
@@ -183,7 +162,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
    * as the clock. A shared holder has the last one stored, or 0.
    */
   get token(): number {
-    return this.#lock.token;
+    return this.#hold.token;
   }
 
   /**
@@ -194,20 +173,19 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
    */
   update(patch: Partial<T>): void {
     this.#checkHeld('update');
-    const request = this.#request();
     if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) {
       throw argumentError('ERR_INVALID_ARG_TYPE', 'patch', 'an object', patch);
     }
-    if (this.#lock.record !== 'json') {
+    if (this.#hold.record !== 'json') {
       throw new LockStateError(
         this.path,
         `this lock of ${this.path} has no JSON record in the file`,
       );
     }
     const data = checkData({ ...parseData(this.#data), ...patch }, 'patch');
-    this.#checkCurrent();
-    this.#checkRecord();
-    writeRecord(request, this.#lock, data, false);
+    checkCurrent(this.#hold);
+    checkOwnRecord(this.#hold);
+    writeRecord(this.#hold, { data });
     this.#data = data;
   }
 
@@ -219,12 +197,11 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   downgrade(): void {
     this.#checkHeld('downgrade');
     if (this.#mode === 'shared') return;
-    const cleared = this.#native.clear(this.#id);
-    if (cleared !== 0) {
-      goOnWithout(this.#file, this.#lock, systemError(cleared, 'write', this.path));
-    }
-    this.#lock.record = null;
-    const errno = this.#native.tryLock(this.#id, SHARED);
+    const { native, id } = this.#hold.file;
+    const cleared = native.clear(id);
+    if (cleared !== 0) goOnWithout(this.#hold, systemError(cleared, 'write', this.path));
+    this.#hold.record = null;
+    const errno = native.tryLock(id, SHARED);
     if (errno !== 0) throw this.#lose(flockError(errno, this.path));
     this.#mode = 'shared';
   }
@@ -239,18 +216,15 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   tryUpgrade(): boolean {
     this.#checkHeld('upgrade');
     if (this.#mode === 'exclusive') return true;
-    const errno = this.#native.tryLock(this.#id, EXCLUSIVE);
-    if (errno !== 0) {
-      this.#end();
-      this.#native.release(this.#id);
-      if (errno === errnoOf('EWOULDBLOCK')) return false;
-      throw flockError(errno, this.path);
-    }
-    this.#mode = 'exclusive';
     try {
-      this.#checkCurrent();
-      this.#publishAgain();
-      this.#checkCurrent();
+      if (!this.#hold.file.tryLock(EXCLUSIVE)) {
+        this.#lose(undefined);
+        return false;
+      }
+      this.#mode = 'exclusive';
+      checkCurrent(this.#hold);
+      recordUpgrade(this.#hold, this.#data);
+      checkCurrent(this.#hold);
     } catch (error) {
       throw this.#lose(error);
     }
@@ -259,7 +233,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
 
   /** Whether the file at `path` is still the one that is locked. */
   isCurrent(): boolean {
-    return this.#held && comparePath(this.#request(), this.#id) >= 0;
+    return this.#held && this.#hold.file.size() >= 0;
   }
 
   /**
@@ -271,7 +245,8 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   detach(): void {
     this.#checkHeld('detach');
     this.#end();
-    this.#native.detach(this.#id);
+    const { native, id } = this.#hold.file;
+    native.detach(id);
   }
 
   /**
@@ -282,7 +257,8 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   releaseSync(): void {
     if (!this.#held) return;
     this.#end();
-    const result = this.#native.release(this.#id);
+    const { native, id } = this.#hold.file;
+    const result = native.release(id);
     if (result === 0) return;
     const step = RELEASE_STEPS[result >> 12] ?? 'close';
     throw systemError(result & 4095, step, this.path);
@@ -301,45 +277,14 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
     this.releaseSync();
   }
 
-  #request(): Pick<Request, 'native' | 'path'> {
-    return { native: this.#native, path: this.path };
-  }
-
   #checkHeld(what: string): void {
     if (this.#held) return;
     throw new LockStateError(this.path, `cannot ${what}: this lock of ${this.path} is not held`);
   }
 
-  #checkCurrent(): void {
-    if (this.isCurrent()) return;
-    throw new LockLostError(this.path, `${this.path} is no longer the file that is locked`);
-  }
-
-  /** A process that was handed the lock may have released it, or taken it over. */
-  #checkRecord(): void {
-    const size = comparePath(this.#request(), this.#id);
-    const { ours, owner, token } = readRecord(this.#request(), this.#id, size);
-    const isStill = owner === null || (isOwn(owner) && token === this.token);
-    if (ours && isStill) return;
-    const what = owner === null ? 'content of another program' : `the record of pid ${owner.pid}`;
-    throw new LockLostError(this.path, `${this.path} has ${what} by now`);
-  }
-
-  #publishAgain(): void {
-    const traits = this.#native.traits(this.#id);
-    const size = comparePath(this.#request(), this.#id);
-    const content = readRecord(this.#request(), this.#id, size);
-    this.#lock.token = nextToken(content.token, this.#file);
-    const format = this.#lock.format;
-    if (format === false || !content.ours || (traits & (IS_READ_ONLY | IS_DIRECTORY)) !== 0) return;
-    this.#lock.record = format;
-    this.#lock.since = Date.now();
-    writeRecordIfPossible(this.#request(), this.#lock, this.#data, false);
-  }
-
   #lose(error: unknown): unknown {
     this.#end();
-    this.#native.release(this.#id);
+    this.#hold.file.close();
     return error;
   }
 
@@ -347,27 +292,4 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
     this.#held = false;
     unwatch(this);
   }
-}
-
-/** A {@link Locker} of real file locks. */
-export interface FileLocker extends Locker {
-  acquire(path: string | Buffer | URL, options?: AcquireOptions<object>): Promise<HeldLock>;
-}
-
-/** A {@link Locker} of real file locks, with `options` as defaults. */
-export function fileLocker(options?: FileLockOptions<object>): FileLocker {
-  const defaults = givenOptions(checkOptions(options, FILE_LOCK_OPTIONS), FILE_LOCK_OPTIONS);
-  return {
-    acquire: async (path, acquireOptions) =>
-      FileLock.acquire<object>(path, withDefaults(defaults, acquireOptions)),
-  };
-}
-
-/** What is undefined in `options` is left to `defaults`. */
-export function withDefaults<O extends object>(
-  defaults: O | undefined,
-  options?: AcquireOptions<object>,
-): O {
-  const checked = checkOptions(options, ACQUIRE_OPTIONS);
-  return { ...defaults, ...givenOptions(checked, ACQUIRE_OPTIONS) } as O;
 }

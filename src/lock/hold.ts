@@ -1,207 +1,196 @@
-import { errnoOf, LockLostError, LockStateError, systemError } from '../base/errors.js';
-import { type FilePath, pathText } from '../base/paths.js';
+import { LockLostError, LockStateError } from '../base/errors.js';
+import { pathText } from '../base/paths.js';
 import { emitHoldfastWarning } from '../base/warning.js';
+import type { LockFile } from '../holders/lock-file.js';
 import {
   type Content,
-  FOREIGN,
   heldContent,
   nextToken,
   type OwnerRecord,
-  parseContent,
-  RECORD_LIMIT,
   type RecordFormat,
   releasedContent,
   toOwnerRecord,
 } from '../holders/owner-record.js';
-import { IS_DIRECTORY, IS_READ_ONLY, type NativeBinding } from '../native/binding.js';
+import { isOwn } from '../holders/process-identity.js';
 import type { Request } from './options.js';
 
 /** A lock that is held. */
-export interface Held {
-  id: number;
+export interface Hold {
+  readonly file: LockFile;
   token: number;
   previous: OwnerRecord<object> | null;
   /** What is in the file; `null`: nothing of ours. */
   record: RecordFormat | null;
-  /** What is to be there whenever the hold is exclusive. */
-  format: RecordFormat | false;
+  /** What an exclusive hold writes. */
+  readonly format: RecordFormat | false;
   /** When the record was first written. */
   since: number;
-  /** As in the request. */
-  member?: boolean;
-  /** The record, or fields in it, were asked for by name. */
-  required: boolean;
+  /** The record names a member of an election. */
+  readonly member: boolean;
+  /** The caller asked for the record by name, or for fields in it. */
+  readonly required: boolean;
   /** Anybody may read the fields: a file that is created is readable by all. */
-  public: boolean;
+  readonly public: boolean;
 }
 
+const OTHERS_MAY_READ = 0o004;
+
 /** Nothing is written yet. */
-export function heldOf(request: Request, id: number): Held {
+export function holdOf(request: Request, file: LockFile): Hold {
   return {
-    id,
+    file,
     token: 0,
     previous: null,
     record: null,
     format: request.record,
     since: 0,
+    member: request.member,
     required: request.recordWanted || request.dataText !== '',
     public: (request.permissions & OTHERS_MAY_READ) !== 0,
-    member: request.member,
   };
 }
 
-const STALE = errnoOf('ESTALE');
-const MISSING = errnoOf('ENOENT');
-// What a disk says that cannot be written to now.
-const UNWRITABLE = ['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO', 'EROFS'];
-const OTHERS_MAY_READ = 0o004;
-// What is never written into, nor removed.
-const FIXED = IS_DIRECTORY | IS_READ_ONLY;
-
 /**
- * With the lock granted: is it the right file's, and what is to be written
- * into it? `null`, and the descriptor closed, when the path leads elsewhere:
+ * Call when the lock is granted: compares path and descriptor and writes the
+ * record. `null`, and the descriptor is closed, when the path leads elsewhere:
  *   1. We open the file at the path.
  *   2. Its holder, or anybody, unlinks it or renames another onto the path.
  *   3. We are granted the lock of a file that nobody else will ever open.
- *   4. Somebody else opens the new file and is granted that.
+ *   4. Somebody else opens the new file and is granted its lock.
  */
-export function settle(request: Request, id: number): Held | null {
-  const { native } = request;
+export function beginHold(request: Request, file: LockFile): Hold | null {
   try {
-    const size = comparePath(request, id);
-    const held = size < 0 ? null : publish(request, id, size);
-    if (held === null) native.release(id);
-    return held;
+    const size = file.size();
+    const hold = size < 0 ? null : holdFile(request, file, size);
+    if (hold === null) file.close();
+    return hold;
   } catch (error) {
-    native.release(id);
+    file.close();
     throw error;
   }
 }
 
-/** The file's size; negative when the path leads elsewhere. */
-export function comparePath(
-  { native, path }: Pick<Request, 'native' | 'path'>,
-  id: number,
-): number {
-  const size = native.compare(id);
-  if (size < 0 && size !== -STALE) throw systemError(-size, 'stat', path);
-  return size;
-}
-
-function publish(request: Request, id: number, size: number): Held | null {
-  const { native, mode, path } = request;
-  const traits = native.traits(id);
-  const held = heldOf(request, id);
-  const directory = (traits & IS_DIRECTORY) !== 0;
-  if (request.record === false || directory) {
-    if (directory && request.recordWanted) throw noRecord(path, 'it is a directory');
-    if (!request.keepFile && size === 0 && (traits & FIXED) === 0) native.removeAtEnd(id);
-    held.token = mode === 'shared' ? 0 : nextToken(0, path);
-    return held;
+function holdFile(request: Request, file: LockFile, size: number): Hold | null {
+  const { mode, keepFile } = request;
+  const hold = holdOf(request, file);
+  if (request.record === false || file.isDirectory) {
+    if (file.isDirectory && request.recordWanted) throw noRecord(file, 'it is a directory');
+    if (!keepFile && size === 0 && !file.isFixed) file.removeAtEnd();
+    hold.token = mode === 'shared' ? 0 : nextToken(0, file.path);
+    return hold;
   }
-  const content = readRecord(request, id, size);
-  held.previous = toOwnerRecord<object>(content);
-  // First: where it cannot grow, nothing is removed that says so.
-  held.token = mode === 'shared' ? content.token : nextToken(content.token, path);
-  const removes = !request.keepFile && content.ours && (traits & FIXED) === 0;
+  const content = file.read(size);
+  hold.previous = toOwnerRecord<object>(content);
+  // Before anything is changed: a file whose token cannot grow is not removed.
+  hold.token = mode === 'shared' ? content.token : nextToken(content.token, file.path);
+  const removes = !keepFile && content.ours && !file.isFixed;
   if (mode === 'shared') {
-    if (removes) native.removeAtEnd(id);
-    return held;
+    if (removes) file.removeAtEnd();
+    return hold;
   }
   if (!content.ours && request.recordWanted) {
-    throw noRecord(path, 'it has content that is not a lock record, which is left alone');
+    throw noRecord(file, 'it has content that is not a lock record, which is left alone');
   }
-  if (!content.ours || (traits & IS_READ_ONLY) !== 0) return held;
-  held.record = request.record;
-  held.since = Date.now();
-  writeRecordIfPossible(request, held, request.dataText, false);
+  if (!recordHold(hold, content, { data: request.dataText })) return hold;
   // Not before: a call that is refused leaves the file as it was.
-  if (removes) native.removeAtEnd(id);
-  // The record has to be in the file before it is clear that the file is the
-  // one at the path, or a newcomer might read an old token there.
-  return comparePath(request, id) < 0 ? null : held;
+  if (removes) file.removeAtEnd();
+  // Again: the record has to be in the file before it is clear that the file is
+  // the one at the path. Otherwise a newcomer might read an old token there.
+  return file.size() < 0 ? null : hold;
 }
 
-/**
- * In a folder like /tmp anybody may make a file in advance, with rights that
- * let all write. What is written there its owner can read, so the user's own
- * fields are not; what else is in a record, any user of this machine can see.
- */
-function refuseForeignOwner(native: NativeBinding, path: FilePath, { id }: Held): void {
-  const self = process.geteuid?.();
-  if (self === undefined) return;
-  const uid = native.owner(id);
-  if (uid === self || uid === 0) return;
-  const file = pathText(path);
-  throw new LockStateError(
-    path,
-    `no data is written into ${file}: it belongs to user ${uid}, who could read it; use a folder that is not open to others, or, for data that anybody may read, permissions: 0o644`,
-  );
-}
-
-function noRecord(path: FilePath, reason: string): LockStateError {
+function noRecord({ path }: LockFile, reason: string): LockStateError {
   return new LockStateError(path, `no record can be written into ${pathText(path)}: ${reason}`);
 }
 
-/** What the file says; only ever read with its lock held. */
-export function readRecord(
-  request: Pick<Request, 'native' | 'path'>,
-  id: number,
-  size: number,
-): Content {
-  if (size === 0) return parseContent('');
-  if (size > RECORD_LIMIT) return FOREIGN;
-  const text = request.native.read(id);
-  if (typeof text === 'number') throw systemError(-text, 'read', request.path);
-  return parseContent(text);
+export interface Recording {
+  /** From `checkData`. */
+  data: string;
+  /** Against a process that hands the record over at this moment. Default: false. */
+  guarded?: boolean;
+  /** Default: now. */
+  since?: number;
+  /** A disk that takes no record is an error, whatever the caller asked for. */
+  strict?: boolean;
 }
 
 /**
- * On acquiring: a disk that takes no record does not keep the lock from being
- * held, or the job that makes room could not run. Where the record was asked
- * for by name, it does.
+ * Makes this process the recorded holder, where the file takes a record: false
+ * where it has other content or cannot be written. `hold` has its token.
  */
-export function writeRecordIfPossible(
-  request: Pick<Request, 'native' | 'path'>,
-  held: Held,
-  dataText: string,
-  guarded: boolean,
-): void {
+export function recordHold(hold: Hold, content: Content, recording: Recording): boolean {
+  const { file, format } = hold;
+  if (format === false || !content.ours || file.isFixed) return false;
+  hold.record = format;
+  hold.since = recording.since ?? Date.now();
   try {
-    writeRecord(request, held, dataText, guarded);
+    writeRecord(hold, recording);
   } catch (error) {
-    goOnWithout(request.path, held, error as NodeJS.ErrnoException);
-    held.record = null;
+    if (recording.strict === true) throw error;
+    goOnWithout(hold, error as NodeJS.ErrnoException);
+    hold.record = null;
   }
+  return true;
 }
 
-/** Throws what is more than a record that nobody asked for. */
-export function goOnWithout(path: FilePath, held: Held, error: NodeJS.ErrnoException): void {
-  if (held.required || !UNWRITABLE.includes(error.code ?? '')) throw error;
+/** Turned exclusive: the token grows and the record is written, as on acquiring. */
+export function recordUpgrade(hold: Hold, data: string): void {
+  const { file } = hold;
+  const content = file.read(file.size());
+  hold.token = nextToken(content.token, file.path);
+  recordHold(hold, content, { data });
+}
+
+// What a disk says that cannot be written to now.
+const UNWRITABLE = ['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO', 'EROFS'];
+
+/**
+ * A full disk does not prevent the lock, or the job that makes room could not
+ * run. Throws where the caller asked for the record, and every other error.
+ */
+export function goOnWithout(hold: Hold, error: NodeJS.ErrnoException): void {
+  if (hold.required || !UNWRITABLE.includes(error.code ?? '')) throw error;
   emitHoldfastWarning(
     'HOLDFAST_NO_RECORD',
-    `The record in ${pathText(path)} is not up to date: ${error.message}`,
+    `The record in ${pathText(hold.file.path)} is not up to date: ${error.message}`,
     "The lock is held all the same. With record: 'json' this is an error.",
   );
 }
 
-/** `guarded`: against a hand-over of the record by another process. */
-export function writeRecord(
-  { native, path }: Pick<Request, 'native' | 'path'>,
-  held: Held,
-  dataText: string,
-  guarded: boolean,
-): void {
-  const format = held.record;
-  if (format === null) return;
-  if (format === 'json' && dataText !== '' && !held.public) refuseForeignOwner(native, path, held);
-  const text = heldContent(format, held.since, held.token, dataText, held.member);
-  const errno = native.write(held.id, text, releasedContent(format, held.token), guarded);
-  if (errno === 0) return;
-  // Guarded, it is opened by its path once more.
-  if (errno === STALE || (guarded && errno === MISSING)) {
-    throw new LockLostError(path, `${pathText(path)} is no longer the file that is locked`);
-  }
-  throw systemError(errno, 'write', path);
+/** Writes the record again; where there is none, nothing happens. */
+export function writeRecord(hold: Hold, { data, guarded = false }: Recording): void {
+  const { file, record, token, since, member } = hold;
+  if (record === null) return;
+  if (record === 'json' && data !== '' && !hold.public) refuseForeignOwner(file);
+  const text = heldContent(record, since, token, data, member);
+  file.write({ text, left: releasedContent(record, token), guarded });
+}
+
+/**
+ * In a folder like /tmp anybody may create a file in advance, with rights that
+ * let all write. Its owner can read what is written there, so the user's own
+ * fields are not written. Any user of this machine can see the rest of a record.
+ */
+function refuseForeignOwner({ native, id, path }: LockFile): void {
+  const self = process.geteuid?.();
+  if (self === undefined) return;
+  const uid = native.owner(id);
+  if (uid === self || uid === 0) return;
+  throw new LockStateError(
+    path,
+    `no data is written into ${pathText(path)}: it belongs to user ${uid}, who could read it; use a folder that is not open to others, or, for data that anybody may read, permissions: 0o644`,
+  );
+}
+
+/** Throws where a process that was handed the lock has released it, or taken it over. */
+export function checkOwnRecord({ file, token }: Hold): void {
+  const path = pathText(file.path);
+  const { ours, owner, token: stored } = file.read(file.size());
+  if (ours && (owner === null || (isOwn(owner) && stored === token))) return;
+  const what = owner === null ? 'content of another program' : `the record of pid ${owner.pid}`;
+  throw new LockLostError(path, `${path} has ${what} by now`);
+}
+
+export function checkCurrent({ file }: Hold): void {
+  if (file.size() < 0) throw file.lost();
 }

@@ -1,8 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
+import { pathText } from '../base/paths.js';
 import { emitHoldfastWarning } from '../base/warning.js';
 import type { NativeBinding } from '../native/binding.js';
-import type { Wait } from './waiting.js';
+import type { Wait } from './wait.js';
 
 /** A lock that is held around the code that runs. */
 export interface Around {
@@ -13,59 +14,58 @@ export interface Around {
 const WARN_MILLISECONDS = 1000;
 const MOST_FRAMES = 50;
 
-// The locks around the code that runs. Not made, and nothing of it at work in
-// the runtime, before the first lock that is held around something.
+// The locks around the code that runs. Not created before the first lock that
+// is held around something, so that the runtime does not pay for it.
 let around: AsyncLocalStorage<readonly Around[]> | undefined;
 let running = 0;
 
-/** Runs `body`, and whatever comes of it, with a lock held around it. */
+/** Runs `body`, and the promises it starts, with a lock held around it. */
 export async function runInside<R>({ native, id }: Around, body: () => R | Promise<R>): Promise<R> {
   around ??= new AsyncLocalStorage();
-  // A context may live on, and be that of the next lock, and so on: it keeps no
-  // more than what is held.
+  // A context may live on and become the context of the next lock, and so on.
+  // It keeps only the locks that are still held.
   const held = (around.getStore() ?? []).filter((each) => isOf(each, each.id));
   running++;
   try {
     return await around.run([...held, { native, id }], body);
   } finally {
-    // As long as it is at work, Node before 24 makes every promise of the
-    // program four times as dear.
+    // While it is enabled, every promise of the program costs four times as
+    // much on Node before 24.
     if (--running === 0) around.disable();
   }
 }
 
-/** A dead id is of no file. */
+/** False for an id that is dead. */
 function isOf({ native, id }: Around, other: number): boolean {
   return native.sameFile(id, other);
 }
 
 /**
- * Warns, once it has waited for a second, where code waits for a lock that is
- * held around it: if what holds it waits for this in turn, it never ends. To be
- * called by those who start to wait, whose callers are still to be seen; the
- * result puts an end to it.
+ * Warns after a second where code waits for a lock that is held around it: if
+ * the holder waits for this code in turn, neither ends. Call it on starting to
+ * wait, while the callers are still on the stack; call the result at the end.
  */
-export function watchForItself({ id, path }: Wait): () => void {
-  const holder = around?.getStore()?.find((each) => isOf(each, id));
-  if (holder === undefined) return () => {};
+export function watchForItself({ file }: Wait): (() => void) | undefined {
+  const holder = around?.getStore()?.find((each) => isOf(each, file.id));
+  if (holder === undefined) return undefined;
   const callers = callersNow();
   const timer = setTimeout(() => {
-    if (isOf(holder, id)) warn(path, callers);
+    if (isOf(holder, file.id)) warn(pathText(file.path), callers);
   }, WARN_MILLISECONDS).unref();
   return () => clearTimeout(timer);
 }
 
 /**
- * With those that await: so also where the outer lock was taken. Looked for
- * here, and not whenever a lock is taken, which it would take half as long again.
+ * The stack with those that await, so it also shows where the outer lock was
+ * taken. To record that on every acquire would take half as long again.
  */
 function callersNow(): string[] {
   const limit = Error.stackTraceLimit;
-  // Without an error where Error is frozen.
+  // Set with Reflect, which does not throw where Error is frozen.
   Reflect.set(Error, 'stackTraceLimit', MOST_FRAMES);
   const { stack } = new Error();
   Reflect.set(Error, 'stackTraceLimit', limit);
-  // Programs that map sources may have made anything of it.
+  // Programs that map sources may have put anything in it.
   return String(stack)
     .split('\n')
     .filter((line) => /^\s+at /.test(line));

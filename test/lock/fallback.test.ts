@@ -23,14 +23,14 @@ describe('where the system lends no thread', () => {
     const path = lockPath();
     const peer = await Peer.start();
     await peer.acquire('a', path);
-    const { request, calls, native } = countingRequest(path, {}, noThread);
+    const { request, calls } = countingRequest(path, {}, noThread);
     const pending = acquire(request);
     expect(calls('startWaiting')).toBe(1);
     await peer.release('a');
-    const { id } = await pending;
+    const { file } = await pending;
     expect(calls('tryLock')).toBeGreaterThan(1);
     expect(await peer.tryAcquire('b', path)).toBeNull();
-    native.release(id);
+    file.close();
   });
 
   test('a wait polls, and ends at its deadline or by an abort', async () => {
@@ -53,10 +53,10 @@ describe('where the system lends no thread', () => {
     const peer = await Peer.start();
     await peer.acquire('a', path);
     const told = [peer.call('busy', 50), peer.release('a')];
-    const { request, calls, native } = countingRequest(path, { timeout: 10_000 }, noThread);
-    const { id } = acquireSync(request);
+    const { request, calls } = countingRequest(path, { timeout: 10_000 }, noThread);
+    const { file } = acquireSync(request);
     expect(calls('waitHere')).toBe(1);
-    native.release(id);
+    file.close();
     await Promise.all(told);
   });
 });
@@ -124,11 +124,11 @@ describe('on a network file system', () => {
     const path = lockPath();
     const peer = await Peer.start();
     const free = countingRequest(path, {}, remote);
-    free.native.release((await acquire(free.request)).id);
+    (await acquire(free.request)).file.close();
     expect(free.calls('tryLock')).toBe(0);
     await peer.acquire('a', path);
     const modes: boolean[] = [];
-    const { request, calls, native } = countingRequest(path, {}, (each) => ({
+    const { request, calls } = countingRequest(path, {}, (each) => ({
       ...remote(each),
       startWaiting: (id, mode, singleAttempt) => {
         modes.push(singleAttempt);
@@ -138,22 +138,22 @@ describe('on a network file system', () => {
     const pending = acquire(request);
     await expect(FileLock.acquire(path, { timeout: 50 })).rejects.toThrow();
     await peer.release('a');
-    const { id } = await pending;
+    const { file } = await pending;
     expect(calls('tryLock')).toBe(0);
     // A blocked flock may not be cancellable there, so each is an attempt.
     expect(modes.length).toBeGreaterThan(2);
     expect(modes.every((single) => single)).toBe(true);
     expect(await peer.tryAcquire('b', path)).toBeNull();
-    native.release(id);
+    file.close();
   });
 
   test('nor synchronously', async () => {
     const path = lockPath();
-    const { request, calls, native } = countingRequest(path, { timeout: 20 }, remote);
-    const { id } = acquireSync(request);
+    const { request, calls } = countingRequest(path, { timeout: 20 }, remote);
+    const { file } = acquireSync(request);
     expect(calls('tryLock')).toBe(0);
     expect(() => acquireSync(request)).toThrow();
-    native.release(id);
+    file.close();
     expect(descriptorsTo(path)).toBe(0);
   });
 

@@ -1,10 +1,12 @@
 import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { LockFile } from '../../src/holders/lock-file.js';
 import { checkData, parseContent } from '../../src/holders/owner-record.js';
 import { FileLock, fileLocker, inspectFolder } from '../../src/index.js';
 import { checkRequest } from '../../src/lock/options.js';
-import { type Deadline, waitForLock } from '../../src/lock/waiting.js';
+import type { Deadline } from '../../src/lock/wait.js';
+import { waitForLock } from '../../src/lock/waiting.js';
 import { until } from '../support/census.js';
 import { lockPath, testFolder } from '../support/folder.js';
 import { Peer } from '../support/peer.js';
@@ -102,10 +104,10 @@ describe('once broken', () => {
       rmSync(path);
       if (how === 'replaced') writeFileSync(path, '');
       // As adopt() writes it, after it has compared path and descriptor.
-      expect(() => writeRecord(request, held, '', true)).toThrow(
+      expect(() => writeRecord(held, { data: '', guarded: true })).toThrow(
         expect.objectContaining({ code: 'ERR_LOCK_LOST' }),
       );
-      request.native.release(held.id);
+      held.file.close();
     },
   );
 
@@ -116,16 +118,16 @@ describe('once broken', () => {
     const request = checkRequest(path, { signal: controller.signal }, 1000);
     const { native } = request;
     let rounds = 0;
-    request.native = {
+    const changing = {
       ...native,
       // The path leads elsewhere at first; by then the caller has had enough.
-      compare: (id) => {
+      compare: (id: number) => {
         if (rounds++ > 0) return native.compare(id);
         controller.abort(new Error('enough'));
         return -116;
       },
     };
-    await expect(acquire(request)).rejects.toThrow('enough');
+    await expect(acquire({ ...request, native: changing })).rejects.toThrow('enough');
     await until(() => FileLock.tryAcquire(path)?.releaseSync() === undefined);
   });
 
@@ -142,12 +144,10 @@ describe('once broken', () => {
     } as Deadline;
     const began = performance.now();
     const outcome = await waitForLock({
-      native,
-      id: native.open(path, 0o600),
+      file: new LockFile(native, native.open(path, 0o600), path),
       mode: 2,
-      path,
-      remote: false,
       deadline,
+      followPath: true,
       signal: undefined,
       pollInterval: undefined,
     });

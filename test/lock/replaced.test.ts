@@ -23,8 +23,7 @@ function requestWith(
 ): ReturnType<typeof checkRequest> {
   const request = checkRequest(path, options, Number.POSITIVE_INFINITY);
   const { native } = request;
-  request.native = Object.assign(Object.create(native), change(native));
-  return request;
+  return { ...request, native: Object.assign(Object.create(native), change(native)) };
 }
 
 describe('the file is replaced while acquiring', () => {
@@ -51,7 +50,7 @@ describe('the file is replaced while acquiring', () => {
         expect(FileLock.tryAcquire(path)).toBeNull();
         expect((await inspect(path)).record).toMatchObject({ pid: process.pid });
         expect(descriptorsTo(dirname(path))).toBe(1);
-        request.native.release(held?.id ?? 0);
+        held?.file.close();
       }
     });
 
@@ -71,7 +70,7 @@ describe('the file is replaced while acquiring', () => {
         const held = await call(request);
         expect(FileLock.tryAcquire(path)).toBeNull();
         expect(descriptorsTo(dirname(path))).toBe(1);
-        request.native.release(held?.id ?? 0);
+        held?.file.close();
       }
     });
 
@@ -89,7 +88,7 @@ describe('the file is replaced while acquiring', () => {
       const held = await acquire(request);
       expect((await inspect(path)).record).toMatchObject({ token: held.token });
       expect(descriptorsTo(dirname(path))).toBe(1);
-      request.native.release(held.id);
+      held.file.close();
     });
 
     test('while it waits in the kernel: it is noticed within two seconds', async () => {

@@ -12,12 +12,12 @@ export function countingRequest(
   options: FileLockOptions<object>,
   replace: (native: NativeBinding) => Partial<NativeBinding> = () => ({}),
 ): { request: Request; calls: (name: Name) => number; native: NativeBinding } {
-  const request = checkRequest(path, options, Number.POSITIVE_INFINITY);
-  const { native } = request;
+  const checked = checkRequest(path, options, Number.POSITIVE_INFINITY);
+  const { native } = checked;
   const counts = new Map<string | symbol, number>();
   const replaced = replace(native);
   // What is set on it reaches the addon: its callback is one per thread.
-  request.native = new Proxy(native, {
+  const counting = new Proxy(native, {
     get(target, name: Name) {
       const own = replaced[name] ?? target[name];
       if (typeof own !== 'function') return own;
@@ -27,5 +27,6 @@ export function countingRequest(
       };
     },
   });
+  const request = { ...checked, native: counting };
   return { request, native, calls: (name) => counts.get(name) ?? 0 };
 }

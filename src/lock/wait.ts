@@ -1,0 +1,54 @@
+import type { LockFile } from '../holders/lock-file.js';
+import type { NativeMode } from '../native/binding.js';
+
+/** A point in time that a wait must not pass. */
+export class Deadline {
+  readonly #end: number;
+
+  constructor(timeout: number) {
+    // The two most common timeouts need no clock.
+    const timed = timeout > 0 && timeout < Number.POSITIVE_INFINITY;
+    this.#end = timed ? performance.now() + timeout : timeout;
+  }
+
+  /** Milliseconds, 0 once it has passed, up to Infinity. */
+  get remaining(): number {
+    if (this.#end === 0 || this.#end === Number.POSITIVE_INFINITY) return this.#end;
+    return Math.max(0, this.#end - performance.now());
+  }
+}
+
+const REMOTE_GRACE_MILLISECONDS = 5000;
+
+/** A server may take a while to answer even a call that does not wait. */
+export function deadlineOf(timeout: number, remote: boolean): Deadline {
+  return new Deadline(timeout === 0 && remote ? REMOTE_GRACE_MILLISECONDS : timeout);
+}
+
+/** What is waited for, and for how long. */
+export interface Wait {
+  readonly file: LockFile;
+  readonly mode: NativeMode;
+  readonly deadline: Deadline;
+  readonly signal: AbortSignal | undefined;
+  /** End with `replaced` when the path leads to another file. */
+  readonly followPath: boolean;
+  /** Poll at most this often (ms) instead of waiting in the kernel. */
+  readonly pollInterval: number | undefined;
+}
+
+/**
+ * `granted`: the file is locked, and may have been replaced at its path in the
+ * meantime. `replaced`: the path leads elsewhere, start again. In all but the
+ * first case the file is closed, and likewise when the wait throws.
+ */
+export type Outcome = 'granted' | 'replaced' | 'timeout';
+
+// How long a thread may be blocked before JavaScript runs again:
+// worker.terminate() needs that.
+const SLICE_MILLISECONDS = 50;
+
+/** How long, in whole milliseconds, a thread may be blocked at once. */
+export function sliceOf({ deadline }: Wait): number {
+  return Math.ceil(Math.min(SLICE_MILLISECONDS, deadline.remaining));
+}
