@@ -141,7 +141,7 @@ function* acquiring(request: Request, start: Start, way: Way): Generator<Step, R
         return 'refused';
       }
     } else if (outcome === 'refused') {
-      prepareToWait(request, wait, { ...way, announced });
+      prepareToWait(announced ? undefined : request.onWait, wait, way);
       announced = true;
       outcome = yield { what: 'wait', wait };
     }
@@ -184,15 +184,11 @@ function closeIfAborted(signal: AbortSignal | undefined, { file }: Wait): void {
   throw signal.reason;
 }
 
-/** Tells the caller, once, that it has to wait. */
-function prepareToWait(
-  request: Request,
-  wait: Wait,
-  { announced, takesThread, lookUp }: Way & { announced: boolean },
-): void {
+/** Tells the caller, with `onWait`, that it has to wait. */
+function prepareToWait(onWait: Request['onWait'], wait: Wait, { takesThread, lookUp }: Way): void {
   try {
     if (takesThread) refuseToWaitForItself(wait);
-    if (!announced) request.onWait?.(lookUp(request.path));
+    onWait?.(lookUp(wait.file.path));
     // onWait may have started a wait of its own.
     if (takesThread) refuseToWaitForItself(wait);
   } catch (error) {
