@@ -29,7 +29,13 @@ await build({
     // Beside index.js: binding.ts looks for the addon from there.
     chunkFileNames: '[name].js',
     comments: false,
-    // The core is one file.
-    codeSplitting: { groups: [{ name: 'core', test: CORE }] },
+    codeSplitting: {
+      groups: [
+        // The core is one file.
+        { name: 'core', test: CORE },
+        // So is what subcommands share, but not the tables, which load a package.
+        { name: 'command', test: /src\/cli\/(?!table)/, minShareCount: 2 },
+      ],
+    },
   },
 });
