@@ -1,4 +1,4 @@
-import { onAbort } from '../base/abort.js';
+import { onAbort, throwIfAborted } from '../base/abort.js';
 import type { Holder } from '../base/holder.js';
 import type { FileLock } from '../lock/file-lock.js';
 
@@ -62,8 +62,4 @@ export async function confirmForce(
   } finally {
     stopListening();
   }
-}
-
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw signal.reason;
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { throwIfAborted } from '../base/abort.js';
 import { errnoOf, LockStateError, LockUnsupportedError, systemError } from '../base/errors.js';
 import type { Holder } from '../base/holder.js';
 import { type FilePath, joinPath, parentOf, pathText } from '../base/paths.js';
@@ -14,7 +15,6 @@ import {
   type ForceOptions,
   MOST_ROUNDS,
   type Refuse,
-  throwIfAborted,
 } from './confirm.js';
 
 /**

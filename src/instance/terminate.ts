@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { clearInterval, setInterval } from 'node:timers';
-import { onAbort } from '../base/abort.js';
+import { onAbort, throwIfAborted } from '../base/abort.js';
 import { isLockError } from '../base/errors.js';
 import type { Holder } from '../base/holder.js';
 import type { FilePath } from '../base/paths.js';
@@ -14,7 +14,6 @@ import {
   type ForceOptions,
   MOST_ROUNDS,
   type Refuse,
-  throwIfAborted,
 } from './confirm.js';
 import {
   cannotEnd,
