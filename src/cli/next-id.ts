@@ -2,8 +2,9 @@ import { dirname, resolve } from 'node:path';
 import { describeHolder, type Holder } from '../base/holder.js';
 import type { HeldLock } from '../base/locker.js';
 import type { FilePath } from '../base/paths.js';
+import { FileLock } from '../lock/file-lock.js';
 import type { FileLockOptions } from '../lock/options.js';
-import { acquireFile, giveNextId } from '../next-id/next-id.js';
+import { giveNextId } from '../next-id/next-id.js';
 import type { Caller } from './caller.js';
 import { runCommand } from './command.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
@@ -103,7 +104,7 @@ function withLocks(caller: Caller | undefined, locks: number[]): Caller | undefi
  * has left in the background holds the lock while it has the descriptor.
  */
 async function acquire(path: FilePath, options: FileLockOptions): Promise<HeldLock> {
-  const lock = await acquireFile(path, { ...options, permissions: 0o666 });
+  const lock = await FileLock.acquire(path, { ...options, permissions: 0o666 });
   const release = async (): Promise<void> => lock.detach();
   return Object.assign(
     { token: lock.token, fd: lock.fd, release, [Symbol.asyncDispose]: release },

@@ -15,19 +15,19 @@ import { IdCounterError } from './errors.js';
 /** Follows the name of the lock. */
 export const ENDING = '.last';
 const RANDOM_BYTES = 8;
-/** How names begin that Holdfast gives to files of its own for a moment. */
-export const OWN = '.holdfast-';
+/** Names of Holdfast's own temporary files begin with it. */
+export const OWN_PREFIX = '.holdfast-';
 
-/** No id has been counted yet. */
-export const NONE = -1;
+/** No id has been given out yet. */
+const NONE = -1;
 
 const COUNTER = /^\d{1,32}\r?\n?$/;
-// More than matches: of a longer file, the start does not match either.
-const LONGEST = 64;
+// More bytes than can match. If a file is longer, its start does not match either.
+const MOST_BYTES = 64;
 
 /**
  * The last id that was given out, from the file `{lockName}.last`: a decimal
- * number and a newline. What is anything else there belongs to somebody:
+ * number and a newline. A file with other content belongs to somebody else:
  * `ERR_ID_COUNTER`.
  */
 export function readCounter(directory: FilePath, lockName: string): number {
@@ -45,12 +45,12 @@ const REASONS: Record<string, string> = {
   EACCES: 'it may not be read',
 };
 
-/** `null` where there is no such file. */
+/** `null` if there is no such file. */
 function readStart(path: FilePath): string | null {
   let fd: number;
   try {
     const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
-    // Of a FIFO, nobody has to wait for the other end.
+    // O_NONBLOCK: to open a FIFO would wait for its other end.
     fd = openSync(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
@@ -63,7 +63,7 @@ function readStart(path: FilePath): string | null {
     if (!fstatSync(fd).isFile()) {
       throw new IdCounterError(pathText(path), 'it is not a regular file');
     }
-    const bytes = Buffer.alloc(LONGEST);
+    const bytes = Buffer.alloc(MOST_BYTES);
     return bytes.toString('latin1', 0, readSync(fd, bytes));
   } finally {
     closeSync(fd);
@@ -72,44 +72,44 @@ function readStart(path: FilePath): string | null {
 
 /** A counter that is ready to be put in place. */
 export interface PreparedCounter {
-  /** By one rename: a process that is killed leaves the old one. */
+  /** One rename: a process that is killed before it leaves the old counter. */
   commit(): void;
   discard(): void;
 }
 
 /**
- * The counter for `id`, in a file of its own: where the disk is full or read-only
- * that shows before the id is used. A process that is killed leaves the file,
- * and nobody removes it: it is a few bytes, no scan counts it, and to tell it
- * from a file of somebody else would take more than it is worth.
+ * Writes the counter for `id` into a temporary file. If the disk is full or
+ * read-only, this fails before the id is used. A process that is killed leaves
+ * the file, and nobody removes it: it has a few bytes, no scan counts it, and
+ * nothing distinguishes it reliably from a file of somebody else.
  */
 export function prepareCounter(directory: FilePath, lockName: string, id: number): PreparedCounter {
   const random = randomBytes(RANDOM_BYTES).toString('hex');
-  const temporary = joinPath(directory, `${OWN}${random}.new`);
+  const temporary = joinPath(directory, `${OWN_PREFIX}${random}.new`);
   const discard = (): void => {
     try {
       unlinkSync(temporary);
     } catch {
-      // Whoever calls this has an error that tells more.
+      // The caller has an error that says more.
     }
   };
   const last = Math.max(id, readCounter(directory, lockName));
   try {
     const fd = openSync(temporary, 'wx', 0o666);
     try {
-      // All of it or an error: half of a number is a smaller one.
+      // All of it or an error: half of a number would be a smaller number.
       writeFileSync(fd, `${last}\n`);
     } finally {
       closeSync(fd);
     }
   } catch (error) {
-    // The name was made here, or there is none of it.
+    // Unless it existed before, a file of this name is ours.
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') discard();
     throw withPath(error as NodeJS.ErrnoException, pathText(temporary));
   }
   const commit = (): void => {
     try {
-      // What was put there while the entry was created, and is larger, is kept.
+      // A larger counter that was written while the entry was created is kept.
       if (readCounter(directory, lockName) > last) discard();
       else renameSync(temporary, joinPath(directory, lockName + ENDING));
     } catch (error) {
@@ -120,7 +120,7 @@ export function prepareCounter(directory: FilePath, lockName: string, id: number
   return { commit, discard };
 }
 
-/** Node gives no path where it was given a descriptor. */
+/** Node's errors of calls on descriptors have no path. */
 function withPath(error: NodeJS.ErrnoException, path: string): NodeJS.ErrnoException {
   if (error.path !== undefined) return error;
   error.message += ` '${path}'`;
@@ -128,7 +128,7 @@ function withPath(error: NodeJS.ErrnoException, path: string): NodeJS.ErrnoExcep
   return error;
 }
 
-/** Counts `id` at once. */
+/** Raises the counter to `id` at once. */
 export function raiseCounter(directory: FilePath, lockName: string, id: number): void {
   prepareCounter(directory, lockName, id).commit();
 }

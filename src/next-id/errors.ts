@@ -1,13 +1,13 @@
 import { LockError, setName } from '../base/errors.js';
 import { printable } from '../base/holder.js';
 
-/** The names of a directory's entries do not tell which of their numbers is the id. */
+/** The names of a directory's entries do not say which of their numbers is the id. */
 export class AmbiguousIdError extends LockError {
   /** Names that contradict the rule or each other: one or two, as examples. */
   readonly names: string[];
 
   constructor(directory: string, names: string[], problem: string) {
-    const way = 'pattern (--pattern) says it: a regular expression with a group around the id';
+    const way = 'set pattern (--pattern), a regular expression with a group around the id';
     super(
       'ERR_ID_AMBIGUOUS',
       directory,
@@ -18,7 +18,7 @@ export class AmbiguousIdError extends LockError {
 }
 setName(AmbiguousIdError, 'AmbiguousIdError');
 
-/** What has the name of the counter's file is something else, and is left as it is. */
+/** The file with the counter's name is not a counter, and is left as it is. */
 export class IdCounterError extends LockError {
   constructor(path: string, problem: string, cause?: unknown) {
     const ways = 'write the last id into it, move it away, or choose another lock name';

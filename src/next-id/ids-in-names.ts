@@ -4,22 +4,23 @@ import { AmbiguousIdError } from './errors.js';
 /** The ids in use, and how many digits they are written with. */
 export interface UsedIds {
   ids: Set<number>;
-  /** 0 where they are not padded, or not alike. */
+  /** 0 if they are not padded, or not to the same width. */
   width: number;
 }
 
 /**
- * The ids in names of entries. With `pattern`, an id is its first group. By
+ * The ids in the names of entries. With `pattern`, an id is its first group. By
  * default:
  *
- * Where every name with a number begins with one, the id is that number; where
- * none does, it is the only number of the name. All else (some names begin
- * with a number and some do not, or a name has several) is `ERR_ID_AMBIGUOUS`.
+ * If every name with a number begins with one, the id is that number. If no name
+ * begins with one, the id is the only number in the name. Anything else is
+ * `ERR_ID_AMBIGUOUS`: some names begin with a number and some do not, or a name
+ * has several.
  *
- * Names that begin with a dot do not count: editors and programs keep
- * `.0003-draft.md.swp` and the like beside the entries. A pattern sees them.
+ * Names that begin with a dot do not count: editors and other programs keep
+ * files such as `.0003-draft.md.swp` beside the entries. A pattern sees them.
  *
- * `ignored` hears of numbers that are no ids, such as those beyond
+ * `ignored` is called for numbers that are not ids, such as those beyond
  * `Number.MAX_SAFE_INTEGER`.
  */
 export function idsInNames(
@@ -40,7 +41,7 @@ export function idsInNames(
 
 function* byPattern(names: readonly string[], pattern: RegExp): Generator<[string, string]> {
   for (const name of names) {
-    // One with the flag g would go on where it found the last.
+    // With the flag g, it would continue after the last match.
     pattern.lastIndex = 0;
     const text = pattern.exec(name)?.[1];
     if (text !== undefined) yield [name, text];
@@ -74,8 +75,8 @@ function byRule(names: readonly string[], directory: string): Map<string, string
 }
 
 /**
- * How many digits all are padded to: `0009` and `0010` to 4, also beside
- * `10000`; `1` and `02` to none.
+ * The number of digits that all are padded to: 4 for `0009` and `0010`, also
+ * beside `10000`; 0 for `1` and `02`.
  */
 function commonWidth(texts: readonly string[]): number {
   const width = texts.find((text) => text.startsWith('0'))?.length ?? 0;

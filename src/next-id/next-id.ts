@@ -1,60 +1,68 @@
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import { throwIfAborted } from '../base/abort.js';
 import { argumentError, checkInteger } from '../base/arguments.js';
 import { isLockError, LockLostError, LockTimeoutError } from '../base/errors.js';
 import { printable } from '../base/holder.js';
 import type { HeldLock } from '../base/locker.js';
 import { makeFolders } from '../base/make-folders.js';
 import { type FilePath, joinPath, pathText } from '../base/paths.js';
+import { emitHoldfastWarning } from '../base/warning.js';
 import { FileLock, internalsOf } from '../lock/file-lock.js';
 import type { FileLockOptions } from '../lock/options.js';
 import { runInside } from '../lock/self-wait.js';
 import { whileHeld } from '../lock/with-lock.js';
-import { OWN, type PreparedCounter, prepareCounter, raiseCounter, readCounter } from './counter.js';
+import {
+  OWN_PREFIX,
+  type PreparedCounter,
+  prepareCounter,
+  raiseCounter,
+  readCounter,
+} from './counter.js';
 import { idsInNames, padded, type UsedIds } from './ids-in-names.js';
 import { checkNextId, type NextIdOptions, type Request } from './options.js';
 
 export interface CreateContext {
-  /** The id as it is to be written: padded to the width of the others, `'0004'`. */
+  /** The id padded to the width of the others: `'0004'`. */
   text: string;
-  /** That of the options, or one that is never aborted. */
+  /** The signal of the options, or one that is never aborted. */
   signal: AbortSignal;
-  /** The locked descriptor, to hand down to a child whose work is to be waited for. */
+  /** The locked descriptor, to hand down to a child whose work the lock must cover. */
   fd?: number;
-  /** With `with`, those of all directories: a child needs each of them. */
+  /** The descriptors of all directories, with `with` several: a child needs each. */
   fds: readonly number[];
 }
 
 export type Create<T> = (id: number, context: CreateContext) => T | Promise<T>;
 
-/** What was given out. */
+/** The id that was given out. */
 export interface NextId<T> {
   id: number;
-  /** The same, padded to the width of the others: `'0004'`. */
+  /** The id padded to the width of the others: `'0004'`. */
   text: string;
-  /** What `create` has returned. */
+  /** What `create` returned. */
   value: T;
 }
 
 /**
- * Calls `create` with the next id of a directory, one process at a time: the
- * lock is held while it looks which ids there are, chooses, and creates.
+ * Calls `create` with the next id of a directory, in one process at a time: the
+ * lock is held while the ids in use are read, one is chosen, and `create` runs.
  *
- * An id counts as given out once `create` has resolved, or an entry carries
- * it: a process that is killed half-way leaves no hole. If `create` throws,
- * its error comes through unchanged, and the id is free unless an entry with
- * it has appeared. The last id is kept in a file beside the lock,
- * `{lockName}.last`; the larger of it and what is there wins.
+ * An id counts as given out once `create` has resolved, or an entry has it: a
+ * process that is killed halfway leaves no hole. If `create` throws, its error
+ * comes through unchanged, and the id is free unless an entry with it has
+ * appeared. The last id is kept in a file beside the lock, `{lockName}.last`;
+ * the larger of this id and the largest id in use wins.
  *
- * What is not promised: an entry that was deleted before any next call after
- * its creator was killed leaves no trace; programs that make entries without
- * this lock are only seen afterwards.
+ * Not promised: if the creator of an entry is killed and the entry is deleted
+ * before the next call, its id is given out again. Entries that programs create
+ * without this lock are seen only afterwards.
  *
  * Rejects with `ERR_LOCK_TIMEOUT` (`ERR_LOCK_HELD` with `timeout: 0`), which names
- * the holder; `ERR_ID_AMBIGUOUS` where the names do not tell which number is the
- * id; `ERR_ID_COUNTER` where something else has the name of the counter;
- * `signal.reason`; `ERR_OUT_OF_RANGE` where the ids are used up; `ERR_LOCK_LOST`
- * if a lock file was replaced meanwhile, for then another process may have been
- * given the same id; system and argument errors.
+ * the holder; `ERR_ID_AMBIGUOUS` if the names do not say which number is the id;
+ * `ERR_ID_COUNTER` if a file that is not a counter has the counter's name;
+ * `signal.reason`; `ERR_OUT_OF_RANGE` if the ids are used up; `ERR_LOCK_LOST` if
+ * a lock file was replaced in the meantime, because another process may have got
+ * the same id; system and argument errors.
  */
 export function withNextId<T>(
   directory: string | Buffer | URL,
@@ -78,27 +86,22 @@ type Acquire = (
   options: Pick<FileLockOptions, 'timeout' | 'signal'>,
 ) => Promise<HeldLock>;
 
-/** A lock on a file whose path need not be UTF-8. */
-export function acquireFile(path: FilePath, options: FileLockOptions): Promise<FileLock> {
-  return FileLock.acquire(path, options);
-}
-
-/** For the command, which has locks of another kind, and paths that are not UTF-8. */
+/** For the command, whose locks are closed without unlocking them. */
 export async function giveNextId<T>(
   directory: unknown,
   options: NextIdOptions | undefined,
   create: Create<T>,
-  acquire: Acquire = acquireFile,
+  acquire: Acquire = (path, given) => FileLock.acquire(path, given),
 ): Promise<NextId<T>> {
   const request = checkNextId(directory, options);
   if (typeof create !== 'function') {
     throw argumentError('ERR_INVALID_ARG_TYPE', 'create', 'a function', create);
   }
   const { locker, signal } = request;
-  if (signal?.aborted === true) throw signal.reason;
+  throwIfAborted(signal);
   if (!existsSync(request.directory)) makeFolders(request.directory);
-  const folders = inOneOrder([request.directory, ...request.others]);
-  // Of a locker, the paths have been checked to be text.
+  const folders = inLockOrder([request.directory, ...request.others]);
+  // With a locker, the paths have been checked to be text.
   const acquireOne: Acquire =
     locker === undefined ? acquire : (path, given) => locker.acquire(pathText(path), given);
   return whileAllHeld(request, folders, acquireOne, (locks) => giveOut(request, locks, create));
@@ -106,17 +109,19 @@ export async function giveNextId<T>(
 
 interface Locked {
   folder: FilePath;
-  /** Of its lock file. */
+  /** The path of its lock file. */
   path: string;
   lock: HeldLock;
 }
 
 /**
- * By real path, each folder once. All callers lock in this order, or two could
- * wait for each other: (1) one that names A and B locks A, (2) one that names B
- * and A locks B, (3) the first waits for B, the second for A.
+ * Each folder once, sorted by its real path. All callers lock in this order.
+ * Otherwise two could wait for each other:
+ *   1. A call for the folders A and B locks A.
+ *   2. A call for B and A locks B.
+ *   3. The first waits for B, the second for A.
  */
-function inOneOrder(folders: FilePath[]): FilePath[] {
+function inLockOrder(folders: FilePath[]): FilePath[] {
   const byRealPath = new Map<string, FilePath>();
   for (const folder of folders) {
     const real = realpathSync.native(folder, 'buffer').toString('latin1');
@@ -126,7 +131,7 @@ function inOneOrder(folders: FilePath[]): FilePath[] {
   return inOrder.map(([, folder]) => folder);
 }
 
-/** With the locks of all `folders`, within one timeout. */
+/** Calls `fn` with the locks of all `folders`, acquired within one timeout. */
 async function whileAllHeld<R>(
   { lockName, timeout, signal }: Request,
   folders: FilePath[],
@@ -139,7 +144,7 @@ async function whileAllHeld<R>(
     const folder = folders[locks.length];
     if (folder === undefined) return fn(locks);
     const path = joinPath(folder, lockName);
-    // 0 does not wait; the rest of a longer one does, however little is left.
+    // A timeout of 0 does not wait; a longer one does, however little of it is left.
     const isFirst = locks.length === 0;
     const left = isFirst || timeout === 0 ? timeout : Math.max(1, deadline - performance.now());
     let lock: HeldLock;
@@ -165,18 +170,18 @@ async function giveOut<T>(
 ): Promise<NextId<T>> {
   const { directory, lockName, pad, signal = new AbortController().signal } = request;
   const folders = locks.map(({ folder }) => folder);
-  // Before all else: one that is not ours ends the call.
+  // First, because a file that is not a counter ends the call.
   const counters = folders.map((folder) => readCounter(folder, lockName));
   const used = await usedIds(request, folders);
   const id = choose(request, used.ids, counters);
   const text = padded(id, pad ?? used.width);
-  if (signal.aborted) throw signal.reason;
+  throwIfAborted(signal);
   const fd = locks.find(({ folder }) => folder === directory)?.lock.fd;
   const fds = locks.flatMap(({ lock }) => lock.fd ?? []);
   const prepared: PreparedCounter[] = [];
   let value: T;
   try {
-    // Before it is used: what cannot be counted is not given out.
+    // Before `create`: an id that cannot be counted must not be used.
     for (const folder of folders) prepared.push(prepareCounter(folder, lockName, id));
     value = await create(id, { text, signal, fds, ...(fd !== undefined && { fd }) });
   } catch (error) {
@@ -194,14 +199,14 @@ async function giveOut<T>(
   return { id, text, value };
 }
 
-/** `create` has failed: whatever happens here must not hide why. */
+/** `create` has failed: no error from here may hide its error. */
 async function countWhatAppeared(request: Request, folders: FilePath[], id: number): Promise<void> {
   try {
     const { ids } = await usedIds(request, folders);
     if (!ids.has(id)) return;
     for (const folder of folders) raiseCounter(folder, request.lockName, id);
   } catch (error) {
-    warn(`that id ${id} was given out could not be noted: ${(error as Error).message}`);
+    warn(`could not record that id ${id} was given out: ${(error as Error).message}`);
   }
 }
 
@@ -222,13 +227,15 @@ function choose(
 async function usedIds(request: Request, folders: FilePath[]): Promise<UsedIds> {
   const { directory, lockName, pattern, scan } = request;
   if (scan !== undefined) return { ids: await scannedIds(scan), width: 0 };
-  // Of a name that is not UTF-8, Node replaces all but the characters of ASCII,
-  // and so keeps the digits.
+  // In a name that is not UTF-8, Node replaces only bytes beyond ASCII, and so
+  // keeps the digits.
   const names = folders.flatMap((folder) => readdirSync(folder));
-  const entries = names.filter((name) => !name.startsWith(lockName) && !name.startsWith(OWN));
+  const entries = names.filter(
+    (name) => !name.startsWith(lockName) && !name.startsWith(OWN_PREFIX),
+  );
   const places = folders.map((folder) => printable(pathText(folder))).join(', ');
   return idsInNames(entries, pattern, pathText(directory), (name, text) =>
-    warn(`'${printable(name)}' in ${places} is ignored: '${printable(text)}' is no id`),
+    warn(`'${printable(name)}' in ${places} is ignored: '${printable(text)}' is not an id`),
   );
 }
 
@@ -246,5 +253,5 @@ async function scannedIds(scan: NonNullable<Request['scan']>): Promise<Set<numbe
 }
 
 function warn(message: string): void {
-  process.emitWarning(message, { type: 'HoldfastWarning', code: 'HOLDFAST_ID_IGNORED' });
+  emitHoldfastWarning('HOLDFAST_ID_IGNORED', message);
 }

@@ -17,43 +17,42 @@ import { ENDING } from './counter.js';
 
 export interface NextIdOptions {
   /**
-   * Finds the id in the name of an entry: its first group. Names that do not
-   * match have no id. Default: the number that names begin with, where all that
-   * have a number begin with one; else their only number; what fits neither is
+   * Its first group is the id in the name of an entry. Names that do not match
+   * have no id. Default: the number that names begin with, if all names with a
+   * number begin with one; else their only number; anything else is
    * `ERR_ID_AMBIGUOUS`.
    */
   pattern?: RegExp | undefined;
-  /** The ids in use, where they are not in the names of the directory's entries. */
+  /** Returns the ids in use, if they are not in the names of the directory's entries. */
   scan?: (() => Iterable<number> | AsyncIterable<number> | Promise<Iterable<number>>) | undefined;
   /**
-   * Directories that share the numbers: their ids count, and the new one is
-   * counted in each. They have to exist. Each is locked, in an order that is the
-   * same for all callers.
+   * Directories that share the numbers: their ids count, and each counts the new
+   * one. They must exist. All are locked, in the same order by all callers.
    */
   with?: readonly (string | Buffer | URL)[] | undefined;
   /**
-   * The digits of `text`, 1 to 16: shorter ids get zeros in front. Default: as
-   * the entries have them, where all are padded to the same width; else 1.
+   * The digits of `text`, 1 to 16: shorter ids get leading zeros. Default: the
+   * width that all entries are padded to; without one, 1.
    */
   pad?: number | undefined;
-  /** Of the lock file, inside the directory. Default `'.next-id.lock'`. */
+  /** The name of the lock file in the directory. Default `'.next-id.lock'`. */
   lockName?: string | undefined;
   /** Milliseconds to wait, for all locks together, 0 to Infinity. Default 30,000. */
   timeout?: number | undefined;
   /**
    * Default `false`: no id is given out twice, even after its entry was
-   * deleted. `true`: the smallest that no entry has.
+   * deleted. `true`: the smallest id that no entry has.
    */
   reuse?: boolean | undefined;
   /** The first id. Default 1. */
   start?: number | undefined;
   /**
    * Where the locks come from. Default `fileLocker()`; for tests
-   * `memoryLocker()`. With one of your own, paths have to be text: a path that is
-   * not UTF-8 is `ERR_INVALID_ARG_VALUE`.
+   * `memoryLocker()`. With this option, paths must be text: a path that is not
+   * UTF-8 is `ERR_INVALID_ARG_VALUE`.
    */
   locker?: Locker | undefined;
-  /** Ends the wait for the lock, and is handed on to `create`. */
+  /** Ends the wait for the lock, and is passed to `create`. */
   signal?: AbortSignal | undefined;
 }
 
@@ -116,7 +115,7 @@ export function checkNextId(directory: unknown, options: NextIdOptions | undefin
   };
 }
 
-/** A copy: one with the flag g remembers where it was. */
+/** A copy, because a RegExp with the flag g keeps the position of its last match. */
 function checkPattern(pattern: unknown): RegExp | undefined {
   if (pattern === undefined) return undefined;
   if (!(pattern instanceof RegExp)) {
