@@ -1,37 +1,15 @@
-import { fork } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Election } from '../../src/election.js';
 import { until } from '../support/census.js';
-import { inParallel } from '../support/claims-kill.js';
+import { ELECTION } from '../support/election-member.js';
 import { ElectionPeer } from '../support/election-peer.js';
+import { primariesOf, queueUp } from '../support/election-queue.js';
 import { testFolder } from '../support/folder.js';
 import { flockThreads, queueOf, seatOf } from '../support/kernel.js';
 import { within } from '../support/remote.js';
 import { runScript } from '../support/script.js';
-
-const ELECTION = new URL('../../dist/election.js', import.meta.url).href;
-const REGISTRY = fileURLToPath(new URL('../support/election-registry.mjs', import.meta.url));
-
-/** Peers that stand in the queue in their order, the first one primary. */
-async function queueUp(
-  directory: string,
-  count: number,
-): Promise<{ peers: ElectionPeer[]; term: number }> {
-  const peers = await ElectionPeer.startMany(count);
-  const [first, ...others] = peers as [ElectionPeer, ...ElectionPeer[]];
-  const term = await first.lead('m', directory, { id: 'm0' });
-  for (const [at, peer] of others.entries()) {
-    await peer.standBy('m', directory, { id: `m${at + 1}` });
-  }
-  return { peers, term };
-}
-
-async function primariesOf(peers: ElectionPeer[]): Promise<boolean[]> {
-  return Promise.all(peers.map(async (each) => (await each.describe('m')).isPrimary));
-}
 
 describe('failover', () => {
   const ways: [string, (peer: ElectionPeer) => unknown][] = [
@@ -74,7 +52,7 @@ describe('failover', () => {
       primary = next;
     }
     expect(terms).toEqual([...new Set(terms)].sort((one, other) => one - other));
-  });
+  }, 60_000);
 
   test('a stopped standby does not block the queue, and goes on afterwards', async () => {
     const directory = testFolder();
@@ -217,108 +195,6 @@ describe('ids', () => {
   });
 });
 
-describe('settle', () => {
-  const ROUNDS = 50;
-
-  test(`of four processes that start together the smallest id is primary, ${ROUNDS} rounds`, async () => {
-    const settle = 150;
-    const rounds = Array.from({ length: ROUNDS }, (_, round) => round);
-    const folder = testFolder();
-    await inParallel([0, 1], 2, async (half) => {
-      const peers = await ElectionPeer.startMany(4);
-      for (const round of rounds.filter((each) => each % 2 === half)) {
-        const directory = join(folder, `${round}`);
-        const name = `m${round}`;
-        // The smallest id begins first, last and in between.
-        const ids = ['a', 'b', 'c', 'd'].map((_, at, all) => all[(at + round) % 4] as string);
-        const members = peers.map((peer, at) => ({ peer, id: ids[at] as string }));
-        const start = performance.now();
-        await Promise.all(
-          members.map(({ peer, id }) => peer.join(name, directory, { id, settle })),
-        );
-        const smallest = members.find(({ id }) => id === 'a') as (typeof members)[number];
-        const others = members.filter((each) => each !== smallest);
-        await smallest.peer.becomesPrimary(name);
-        expect(performance.now() - start).toBeLessThan(3000);
-        for (const { peer } of others) {
-          expect(await peer.describe(name)).toMatchObject({ term: 0 });
-        }
-        await Promise.all(others.map(({ peer }) => peer.call('leave', name)));
-        await smallest.peer.call('leave', name);
-        for (const { peer } of others) expect(peer.count('primary', name)).toBe(0);
-      }
-    });
-  }, 60_000);
-
-  test('does not delay whoever comes when the seat is taken: it stands in the queue at once', async () => {
-    const directory = testFolder();
-    const [first, second] = (await ElectionPeer.startMany(2)) as [ElectionPeer, ElectionPeer];
-    await first.lead('m', directory, { id: 'a' });
-    const start = performance.now();
-    await second.standBy('m', directory, { id: 'b', settle: 10_000 });
-    await first.kill();
-    await second.becomesPrimary('m');
-    expect(performance.now() - start).toBeLessThan(5000);
-  });
-
-  test('a stopped one with the smallest id is not waited for for long', async () => {
-    const directory = testFolder();
-    const [first, second] = (await ElectionPeer.startMany(2)) as [ElectionPeer, ElectionPeer];
-    const settle = 400;
-    await first.join('m', directory, { id: 'a', settle });
-    await first.stop();
-    const start = performance.now();
-    await second.join('m', directory, { id: 'b', settle });
-    await second.becomesPrimary('m');
-    expect(performance.now() - start).toBeLessThan(4 * settle);
-    first.continue();
-    await until(() => queueOf(directory) === 1);
-    expect(await first.describe('m')).toMatchObject({ isPrimary: false });
-  });
-
-  test('one that is killed while it settles is not waited for', async () => {
-    const directory = testFolder();
-    const [first, second] = (await ElectionPeer.startMany(2)) as [ElectionPeer, ElectionPeer];
-    const settle = 300;
-    await first.join('m', directory, { id: 'a', settle });
-    await second.join('m', directory, { id: 'b', settle });
-    await first.kill();
-    await second.becomesPrimary('m');
-    expect(await second.members('m')).toMatchObject([{ id: 'b', primary: true }]);
-  });
-});
-
-describe('files that vanish', () => {
-  for (const what of ['.primary', 'the folder'] as const) {
-    test(`${what} is removed under five processes: within a second standby and error, then one primary again`, async () => {
-      const directory = join(testFolder(), 'folder');
-      const { peers, term } = await queueUp(directory, 5);
-      const [first] = peers as [ElectionPeer];
-      const start = performance.now();
-      rmSync(what === '.primary' ? join(directory, '.primary') : directory, { recursive: true });
-      const error = await first.event<{ code: string }>('error', 'm');
-      expect(performance.now() - start).toBeLessThan(1500);
-      expect(error.code).toBe('ERR_LOCK_LOST');
-      expect(await first.event('standby', 'm')).toMatchObject({ isPrimary: false });
-      await until(() => queueOf(directory) === 4);
-      expect((await primariesOf(peers)).filter((each) => each)).toHaveLength(1);
-      await until(async () => (await first.members('m')).length === 5);
-      const primary = await first.call<{ id: string; pid: number }>('primary', 'm');
-      const chosen = peers.find(({ pid }) => pid === primary.pid) as ElectionPeer;
-      expect(await chosen.becomesPrimary('m')).toBeGreaterThan(term);
-    });
-  }
-
-  test('without a listener it is a process warning', async () => {
-    const directory = testFolder();
-    const peer = await ElectionPeer.start();
-    await peer.lead('m', directory, { deaf: true });
-    rmSync(join(directory, '.primary'));
-    expect(await peer.event('warning', 'HOLDFAST_ELECTION')).toContain('.primary');
-    await peer.becomesPrimary('m');
-  });
-});
-
 test('a descriptor handed down keeps the seat when the primary is killed, until the child ends', async () => {
   const directory = testFolder();
   const standby = await ElectionPeer.start();
@@ -379,67 +255,3 @@ test('1,000 members in one folder, of eight processes, join, follow each other a
   expect(joined - start).toBeLessThan(15_000);
   expect(performance.now() - joined).toBeLessThan(15_000);
 }, 60_000);
-
-describe('the registry in one shared file, and an election, on the same schedule', () => {
-  interface Instance {
-    id: string;
-    ask<R = unknown>(step: string, value?: unknown): Promise<R>;
-  }
-
-  async function instance(directory: string, id: string, way: string): Promise<Instance> {
-    const child = fork(REGISTRY, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-    onTestFinished(() => {
-      child.kill('SIGKILL');
-    });
-    const answers = new Map<string, (value: unknown) => void>();
-    const expectAnswer = <R>(step: string): Promise<R> =>
-      within(
-        new Promise<R>((resolve) => answers.set(step, resolve as (value: unknown) => void)),
-        () => `${id}: no answer to ${step}`,
-      );
-    child.on('message', ({ step, value }: { step: string; value: unknown }) =>
-      answers.get(step)?.(value),
-    );
-    await expectAnswer('ready');
-    const ask = <R>(step: string, value?: unknown): Promise<R> => {
-      const answer = expectAnswer<R>(step);
-      child.send({ step, value });
-      return answer;
-    };
-    await ask('begin', { directory, id, way });
-    return { id, ask };
-  }
-
-  test('in the file the last writer wins: four are primary, and three of them are not in it', async () => {
-    const directory = testFolder();
-    const all = await Promise.all(
-      ['a', 'b', 'c', 'd'].map((id) => instance(directory, id, 'shared')),
-    );
-    const seen = await Promise.all(all.map((each) => each.ask<string[]>('read')));
-    expect(seen).toEqual([[], [], [], []]);
-    const primaries: boolean[] = [];
-    for (const each of all) primaries.push(await each.ask<boolean>('write'));
-    expect(primaries).toEqual([true, true, true, true]);
-    expect(await all[0]?.ask('look')).toEqual(['d']);
-  });
-
-  test('in the election one is primary, the smallest id, and all are members', async () => {
-    const directory = testFolder();
-    const all = await Promise.all(
-      ['a', 'b', 'c', 'd'].map((id) => instance(directory, id, 'election')),
-    );
-    // The barrier: nobody goes on before everybody has read.
-    await Promise.all(all.map((each) => each.ask('read')));
-    await Promise.all(all.map((each) => each.ask('write')));
-    const states = (): Promise<boolean[]> =>
-      Promise.all(all.map((each) => each.ask<boolean>('isPrimary')));
-    await until(async () => (await states()).includes(true));
-    expect(await states()).toEqual([true, false, false, false]);
-    for (const each of all) expect(await each.ask('look')).toEqual(['a', 'b', 'c', 'd']);
-    await until(() => queueOf(directory) === 3);
-    expect(await states()).toEqual([true, false, false, false]);
-    await all[0]?.ask('leave');
-    await until(async () => (await states()).includes(true));
-    expect((await states()).filter((each) => each)).toHaveLength(1);
-  });
-});

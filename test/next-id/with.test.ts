@@ -1,17 +1,16 @@
 import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { FileLock, isLockError, type Locker } from '../../src/index.js';
-import { type NextIdOptions, withNextId } from '../../src/next-id.js';
+import { withNextId } from '../../src/next-id.js';
 import { memoryLocker } from '../../src/testing.js';
 import { descriptorsTo } from '../support/census.js';
 import { testFolder } from '../support/folder.js';
+import { isFree, LOCK, next } from '../support/next-id.js';
 import { counterIn, nextIdProgram, tell } from '../support/next-id-program.js';
 import type { Program } from '../support/program.js';
 import { errorOf } from '../support/refused.js';
-
-const LOCK = '.next-id.lock';
 
 /** Folders `a`, `b` and `c` in one, with these entries. */
 function folders(entries: { a?: string[]; b?: string[]; c?: string[] } = {}): {
@@ -28,15 +27,7 @@ function folders(entries: { a?: string[]; b?: string[]; c?: string[] } = {}): {
   return { base, a: join(base, 'a'), b: join(base, 'b'), c: join(base, 'c') };
 }
 
-async function next(folder: string, options: NextIdOptions = {}): Promise<number> {
-  return (await withNextId(folder, options, () => {})).id;
-}
-
-const holds = (folder: string): boolean => {
-  const lock = FileLock.tryAcquire(join(folder, LOCK));
-  lock?.releaseSync();
-  return lock === null;
-};
+const holds = (folder: string): boolean => !isFree(join(folder, LOCK));
 
 describe('several directories', () => {
   test('all ids count, and the new one is counted in each', async () => {
@@ -176,14 +167,14 @@ describe('the locks of several directories', () => {
   test('share one timeout; 0 does not wait for any of them', async () => {
     const { a, b } = folders();
     const timeouts: number[] = [];
-    const spend = new Promise((resolve) => setTimeout(resolve, 20));
-    const locker = listening(async (_, timeout) => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const locker = listening((_, timeout) => {
       timeouts.push(timeout);
-      await spend;
+      vi.advanceTimersByTime(20);
     });
     await next(a, { with: [b], timeout: 10_000, locker });
-    expect(timeouts[0]).toBe(10_000);
-    expect(timeouts[1]).toBeLessThan(9990);
+    expect(timeouts).toEqual([10_000, 9980]);
     timeouts.length = 0;
     await next(a, { with: [b], timeout: 0, locker });
     await next(a, { with: [b], timeout: Number.POSITIVE_INFINITY, locker });
@@ -281,7 +272,7 @@ describe('processes that name them in other orders', () => {
       base,
       `await withNextId(words[0], { with: words.slice(1) }, (id) => {
         say('create ' + id);
-        return new Promise((resolve) => setTimeout(resolve, 60_000));
+        return line();
       });`,
       {},
       [b, a],

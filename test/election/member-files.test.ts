@@ -1,55 +1,25 @@
 import { execFileSync } from 'node:child_process';
-import { once } from 'node:events';
 import {
   appendFileSync,
-  chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { Election, type ElectionOptions } from '../../src/election.js';
+import { describe, expect, test } from 'vitest';
+import { Election } from '../../src/election.js';
 import { FileLock } from '../../src/index.js';
 import { until } from '../support/census.js';
-import { ElectionPeer } from '../support/election-peer.js';
+import { ELECTION, member, primary } from '../support/election-member.js';
 import { testFolder } from '../support/folder.js';
 import { errorOf } from '../support/refused.js';
-import { within } from '../support/remote.js';
 import { runScript } from '../support/script.js';
-import { expectWarning } from '../support/setup.js';
-import { needs } from '../support/tools.js';
-
-expectWarning('HOLDFAST_ELECTION');
-
-const ELECTION = new URL('../../dist/election.js', import.meta.url).href;
-const NOBODY = 65534;
-
-/** Joins, and leaves when the test has ended. */
-async function member<T extends object>(
-  directory: string,
-  options?: ElectionOptions<T>,
-): Promise<Election<T>> {
-  const election = await Election.join(directory, options);
-  onTestFinished(() => election.leave().catch(() => {}));
-  return election;
-}
-
-async function primary(directory: string, options?: ElectionOptions): Promise<Election> {
-  const election = await member(directory, options);
-  await soon(election.whenPrimary());
-  return election;
-}
-
-const soon = <T>(promise: Promise<T>): Promise<T> =>
-  within(promise, () => 'not within ten seconds', 10_000);
 
 /** Files of members that were killed, by their ids. */
 async function killedMembers(directory: string, ids: (string | undefined)[]): Promise<string[]> {
@@ -228,164 +198,4 @@ describe('files', () => {
     const election = await member(directory, { id: 'caf\ufffd' });
     expect((await election.members()).map(({ id }) => id)).toEqual(['caf\ufffd']);
   });
-});
-
-describe('a seat that cannot be had', () => {
-  const FOREIGN = 'of another program';
-  const kinds: [string, string, (path: string) => void][] = [
-    ['a symlink', 'ELOOP', (path) => symlinkSync('nowhere', path)],
-    ['a symlink to a file', 'ELOOP', (path) => symlinkSync('/etc/hostname', path)],
-    ['a FIFO', 'ERR_LOCK_UNSUPPORTED', (path) => execFileSync('mkfifo', [path])],
-    ['a folder', 'ERR_LOCK_STATE', (path) => mkdirSync(path)],
-    ['a file with other content', 'ERR_LOCK_STATE', (path) => writeFileSync(path, FOREIGN)],
-  ];
-  test.each(kinds)('%s: join rejects with %s, and leaves nothing', async (_, code, make) => {
-    const directory = testFolder();
-    const path = join(directory, '.primary');
-    make(path);
-    const before = lstatSync(path);
-    expect(await errorOf(() => Election.join(directory))).toMatchObject({ code });
-    expect(readdirSync(directory)).toEqual(['.primary']);
-    expect(lstatSync(path)).toMatchObject({ ino: before.ino, mtimeMs: before.mtimeMs });
-  });
-
-  needs('root')('a device: join rejects', async () => {
-    const directory = testFolder();
-    execFileSync('mknod', [join(directory, '.primary'), 'c', '1', '3']);
-    const error = await errorOf(() => Election.join(directory));
-    expect(error).toMatchObject({ code: 'ERR_LOCK_UNSUPPORTED' });
-  });
-
-  test.each(kinds)(
-    '%s that comes later: lead rejects with %s, and the member leaves',
-    async (_, code, make) => {
-      const directory = testFolder();
-      const path = join(directory, '.primary');
-      const lock = FileLock.acquireSync(path);
-      const election = await member(directory, { id: 'a' });
-      const other = await member(directory, { id: 'b' });
-      const errors: unknown[] = [];
-      election.on('error', (error) => errors.push(error));
-      const heard = once(other, 'error');
-      const led = errorOf(() => election.lead(async () => 'led'));
-      make(`${path}-new`);
-      rmSync(path);
-      renameSync(`${path}-new`, path);
-      lock.releaseSync();
-      const error = await soon(led);
-      expect(error).toMatchObject({ code });
-      // Nobody waits for its primacy, so it is an event.
-      expect((await soon(heard))[0]).toMatchObject({ code });
-      expect(errors).toEqual([]);
-      for (const each of [election, other]) {
-        await soon(each.leave());
-        expect(await errorOf(() => each.whenPrimary())).toMatchObject({ code });
-      }
-      expect(await errorOf(() => election.lead(async () => 'led'))).toBe(error);
-      expect(readdirSync(directory)).toEqual(['.primary']);
-    },
-  );
-
-  needs('root')('another user’s 0600 or 0644 file: join rejects with EACCES', async () => {
-    const directory = testFolder();
-    chmodSync(directory, 0o777);
-    const path = join(directory, '.primary');
-    const record = '{"holdfast":{"token":4000000000000000}}\n';
-    for (const mode of [0o600, 0o644]) {
-      writeFileSync(path, record);
-      chmodSync(path, mode);
-      const source = `
-        const { Election } = await import(${JSON.stringify(ELECTION)});
-        report(await outcome(() => Election.join(path, { id: 'other' })));
-      `;
-      const { reports } = await runScript(directory, source, { uid: NOBODY, gid: NOBODY });
-      expect(reports).toMatchObject([{ code: 'EACCES', path, syscall: 'open' }]);
-      expect(readFileSync(path, 'utf8')).toBe(record);
-      expect(readdirSync(directory)).toEqual(['.primary']);
-    }
-  });
-
-  needs('root')(
-    'one that a standby may only read when its turn comes: lead rejects with EACCES, and nobody leads',
-    async () => {
-      const directory = testFolder();
-      chmodSync(directory, 0o777);
-      const path = join(directory, '.primary');
-      const peer = await ElectionPeer.start({ uid: NOBODY, gid: NOBODY });
-      const first = FileLock.acquireSync(path, { permissions: 0o666 });
-      chmodSync(path, 0o666);
-      await peer.standBy('m', directory, { id: 'b' });
-      const led = errorOf(() => peer.call('whenPrimary', 'm'));
-      // As it was made by a version that did not share it.
-      rmSync(path);
-      const second = FileLock.acquireSync(path, { permissions: 0o644 });
-      first.releaseSync();
-      second.releaseSync();
-      expect(await led).toMatchObject({ code: 'EACCES', syscall: 'open' });
-      expect(await peer.describe('m')).toMatchObject({ isPrimary: false, term: 0 });
-      await until(() => readdirSync(directory).length === 1);
-    },
-  );
-
-  test('what can pass is tried again, and told once each time that it changes', async () => {
-    const directory = testFolder();
-    const source = `
-      const { Election } = await import(${JSON.stringify(ELECTION)});
-      const election = await Election.join(path, { id: 'a', settle: 300 });
-      election.on('error', ({ code }) => report(code));
-      // Everything that is left, but for what the process itself is about to need.
-      const taken = [];
-      const take = () => {
-        for (;;) {
-          try { taken.push(fs.openSync('/dev/null')); } catch { return; }
-        }
-      };
-      const give = () => { for (const fd of taken.splice(0)) fs.closeSync(fd); };
-      take();
-      await new Promise((resolve) => election.once('error', resolve));
-      // Two more tries, each a second apart.
-      await new Promise((resolve) => setTimeout(resolve, 2500));
-      give();
-      await election.whenPrimary();
-      report('primary');
-      await election.leave();
-    `;
-    const { reports } = await runScript(directory, source, { wrap: ['prlimit', '--nofile=64'] });
-    expect(reports).toEqual(['EMFILE', 'primary']);
-  });
-});
-
-describe('two users', () => {
-  needs('root')(
-    'share the seat as the umask allows, and the term grows also where the clock of the first was ahead',
-    async () => {
-      const directory = testFolder();
-      chmodSync(directory, 0o777);
-      const source = (id: string, ahead: number): string => `
-      process.umask(0);
-      const now = Date.now;
-      Date.now = () => now() + ${ahead};
-      const { Election } = await import(${JSON.stringify(ELECTION)});
-      const election = await Election.join(path, { id: '${id}' });
-      report(await election.lead(({ term }) => term));
-      await election.leave();
-    `;
-      const hour = 3_600_000;
-      const lead = async (id: string, ahead: number, user: object): Promise<number> => {
-        const { reports, stderr } = await runScript(directory, source(id, ahead), user);
-        expect(stderr).toBe('');
-        return reports[0];
-      };
-      const other = { uid: NOBODY, gid: NOBODY };
-      const terms = [
-        await lead('a', 0, {}),
-        await lead('b', hour, other),
-        await lead('c', 0, {}),
-        await lead('d', 0, other),
-      ];
-      expect(statSync(join(directory, '.primary')).mode & 0o777).toBe(0o666);
-      expect((terms[1] as number) - (terms[0] as number)).toBeGreaterThan(hour * 999);
-      expect(terms).toEqual([...new Set(terms)].sort((one, two) => one - two));
-    },
-  );
 });
