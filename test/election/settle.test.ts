@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { until } from '../support/census.js';
 import { inParallel } from '../support/claims-kill.js';
@@ -8,33 +8,42 @@ import { queueOf } from '../support/kernel.js';
 
 describe('settle', () => {
   const ROUNDS = 50;
+  const NAMES = ['a', 'b', 'c', 'd'];
+
+  /** One election of four. False: they did not join within `settle` of each other. */
+  async function elect(peers: ElectionPeer[], directory: string, settle: number): Promise<boolean> {
+    const round = Number(basename(directory));
+    // The smallest id begins first, last and in between.
+    const ids = NAMES.map((_, at) => NAMES[(at + round) % 4] as string);
+    const name = `${round} ${settle}`;
+    const folder = join(directory, `${settle}`);
+    const start = performance.now();
+    await Promise.all(
+      peers.map((peer, at) => peer.join(name, folder, { id: ids[at] as string, settle })),
+    );
+    const together = performance.now() - start < settle;
+    const smallest = peers[ids.indexOf('a')] as ElectionPeer;
+    const others = peers.filter((each) => each !== smallest);
+    if (together) {
+      await smallest.becomesPrimary(name);
+      expect(performance.now() - start).toBeLessThan(20 * settle);
+      for (const peer of others) expect(await peer.describe(name)).toMatchObject({ term: 0 });
+    }
+    await Promise.all(others.map((peer) => peer.call('leave', name)));
+    await smallest.call('leave', name);
+    if (together) for (const peer of others) expect(peer.count('primary', name)).toBe(0);
+    return together;
+  }
 
   test(`of four processes that start together the smallest id is primary, ${ROUNDS} rounds`, async () => {
-    const settle = 150;
     const rounds = Array.from({ length: ROUNDS }, (_, round) => round);
     const folder = testFolder();
     await inParallel([0, 1], 2, async (half) => {
       const peers = await ElectionPeer.startMany(4);
       for (const round of rounds.filter((each) => each % 2 === half)) {
-        const directory = join(folder, `${round}`);
-        const name = `m${round}`;
-        // The smallest id begins first, last and in between.
-        const ids = ['a', 'b', 'c', 'd'].map((_, at, all) => all[(at + round) % 4] as string);
-        const members = peers.map((peer, at) => ({ peer, id: ids[at] as string }));
-        const start = performance.now();
-        await Promise.all(
-          members.map(({ peer, id }) => peer.join(name, directory, { id, settle })),
-        );
-        const smallest = members.find(({ id }) => id === 'a') as (typeof members)[number];
-        const others = members.filter((each) => each !== smallest);
-        await smallest.peer.becomesPrimary(name);
-        expect(performance.now() - start).toBeLessThan(3000);
-        for (const { peer } of others) {
-          expect(await peer.describe(name)).toMatchObject({ term: 0 });
-        }
-        await Promise.all(others.map(({ peer }) => peer.call('leave', name)));
-        await smallest.peer.call('leave', name);
-        for (const { peer } of others) expect(peer.count('primary', name)).toBe(0);
+        // A busy machine needs longer until all four have joined.
+        let settle = 150;
+        while (!(await elect(peers, join(folder, `${round}`), settle))) settle *= 2;
       }
     });
   }, 60_000);
