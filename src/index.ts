@@ -21,8 +21,8 @@ export {
   type LockStatus,
   watchLock,
 } from './holders/inspect.js';
+export type { OtherLock } from './holders/kernel-view.js';
 export type { OwnerRecord, RecordFormat } from './holders/owner-record.js';
-export type { OtherLock } from './holders/who-holds.js';
 export { FileLock } from './lock/file-lock.js';
 export { type FileLocker, fileLocker } from './lock/file-locker.js';
 export type { FileLockOptions } from './lock/options.js';

@@ -2,7 +2,7 @@ import { isLockError, LockHeldError, LockStateError } from '../base/errors.js';
 import { describeHolder, printable } from '../base/holder.js';
 import { makeFolders } from '../base/make-folders.js';
 import { sleep } from '../base/timers.js';
-import { readContent } from '../holders/who-holds.js';
+import { readContent } from '../holders/lock-file.js';
 import { acquire } from '../lock/acquire.js';
 import { type FileLock, lockOf } from '../lock/file-lock.js';
 import { checkRequest } from '../lock/options.js';

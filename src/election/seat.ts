@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import { errnoOf, LockStateError, systemError } from '../base/errors.js';
-import { whileOpen } from '../holders/lock-file.js';
+import { readContent, whileOpen } from '../holders/lock-file.js';
 import type { Content } from '../holders/owner-record.js';
-import { readContent } from '../holders/who-holds.js';
 import { FileLock, internalsOf } from '../lock/file-lock.js';
 import { IS_DIRECTORY, IS_READ_ONLY, SHARED } from '../native/binding.js';
 import { contentOf, whileOpenIfAllowed } from './open.js';

@@ -14,20 +14,13 @@ import type { LockMode } from '../base/locker.js';
 import { type FilePath, joinPath, pathText } from '../base/paths.js';
 import { sleep } from '../base/timers.js';
 import { loadBinding } from '../native/binding.js';
-import { walkAsync } from './kernel-tables.js';
-import { probeMode } from './lock-file.js';
+import { inspectionBudget, walkAsync } from './kernel-tables.js';
+import { type OtherLock, viewKernel } from './kernel-view.js';
+import { probeMode, readContent } from './lock-file.js';
 import { type OwnerRecord, toOwnerRecord } from './owner-record.js';
-import {
-  holderFromRecord,
-  inspectionBudget,
-  type OtherLock,
-  readContent,
-  type Snapshot,
-  seesEveryHolder,
-  takeSnapshot,
-  viewKernel,
-  whilePinned,
-} from './who-holds.js';
+import { whilePinned } from './pinned-file.js';
+import { type Snapshot, takeSnapshot } from './snapshot.js';
+import { holderFromRecord, seesEveryHolder } from './who-holds.js';
 
 export type LockState = 'missing' | 'free' | 'stale' | 'held' | 'unknown';
 

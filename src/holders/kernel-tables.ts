@@ -1,12 +1,13 @@
 import { setImmediate } from 'node:timers';
 import { listBounded, readBounded } from '../base/bounded.js';
+import type { LockMode } from '../base/locker.js';
 import { mountOf } from '../base/proc.js';
 
 /** One lock in /proc/locks or in the fdinfo of a descriptor: proc(5). */
 export interface TableLock {
   kind: 'flock' | 'posix' | 'ofd' | 'lease';
   waiting: boolean;
-  mode: 'exclusive' | 'shared';
+  mode: LockMode;
   /** The one who took it, who may be dead, and whose pid may be somebody else's by now. */
   pid: number;
   file: string;
@@ -68,6 +69,11 @@ const STATUS_LIMIT = 64 * 1024;
 const TABLE_LIMIT = 1024 * 1024;
 const MOUNTS_LIMIT = 4 * 1024 * 1024;
 
+// A read of /proc/locks comes in pieces of 4 KiB. It can miss a lock that is
+// held throughout while others come and go, so no lock counts as free before
+// as many looks.
+export const LOOKS = 3;
+
 // On a machine that is busy with something else the time passes by itself.
 const PATIENCE = 10;
 
@@ -102,6 +108,11 @@ export class Budget {
     this.cut = true;
     return true;
   }
+}
+
+/** For a look that the caller asked for by itself. */
+export function inspectionBudget(): Budget {
+  return new Budget(65_536, 2000);
 }
 
 function usedMilliseconds(): number {
@@ -187,7 +198,7 @@ export function* fileOfDescriptor(fd: number): Walk<string | null> {
 }
 
 /** The mode in which a descriptor of this process holds its file. */
-export function* modeOfDescriptor(fd: number): Walk<'exclusive' | 'shared' | null> {
+export function* modeOfDescriptor(fd: number): Walk<LockMode | null> {
   const info = (yield* text(`/proc/self/fdinfo/${fd}`)) ?? '';
   return parseTable(info).find(isHeldFlock)?.mode ?? null;
 }
@@ -200,13 +211,15 @@ export function isHeldFlock({ kind, waiting }: TableLock): boolean {
 export interface Descriptors {
   /** The files that it has locked; one twice if two descriptors that were opened apart have it. */
   files: string[];
-  /** They could all be looked at. */
+  /** In which mode it has the file that was wanted. */
+  mode: LockMode | null;
+  /** All of them were read. */
   whole: boolean;
 }
 
 /** Which files a process has locked; with `wanted`, as soon as that one is found. */
 export function* filesLockedBy(pid: number, budget: Budget, wanted?: string): Walk<Descriptors> {
-  const seen: Descriptors = { files: [], whole: false };
+  const seen: Descriptors = { files: [], mode: null, whole: false };
   const directory = `/proc/${pid}/fdinfo`;
   const names = yield* list(directory, budget.descriptors + 1);
   if (names === null) return seen;
@@ -214,8 +227,11 @@ export function* filesLockedBy(pid: number, budget: Budget, wanted?: string): Wa
     if (budget.isSpent()) return seen;
     const info = yield* text(`${directory}/${name}`);
     if (info === null || !info.includes('FLOCK')) continue;
-    for (const lock of parseTable(info)) if (isHeldFlock(lock)) seen.files.push(lock.file);
-    if (wanted !== undefined && seen.files.includes(wanted)) return seen;
+    for (const lock of parseTable(info).filter(isHeldFlock)) {
+      seen.files.push(lock.file);
+      if (lock.file === wanted) seen.mode = lock.mode;
+    }
+    if (seen.mode !== null) return seen;
   }
   seen.whole = names.length <= budget.descriptors;
   if (!seen.whole) budget.cut = true;
@@ -227,20 +243,6 @@ export function* allProcesses(from = 0): Walk<number[]> {
   const names = (yield* list('/proc', Number.POSITIVE_INFINITY)) ?? [];
   const pids = names.map(Number).filter((pid) => pid > 0);
   return [...pids.filter((pid) => pid >= from), ...pids.filter((pid) => pid < from)];
-}
-
-/** For every file that any process has locked, the pids of those processes. */
-export function* allLockedFiles(budget: Budget): Walk<Map<string, number[]>> {
-  const found = new Map<string, number[]>();
-  for (const pid of yield* allProcesses()) {
-    if (budget.isSpent()) break;
-    for (const file of new Set((yield* filesLockedBy(pid, budget)).files)) {
-      const pids = found.get(file);
-      if (pids === undefined) found.set(file, [pid]);
-      else pids.push(pid);
-    }
-  }
-  return found;
 }
 
 /** The first arguments of a running process; `null` where they cannot be read. */

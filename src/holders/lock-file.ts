@@ -1,3 +1,4 @@
+import { readBounded } from '../base/bounded.js';
 import { errnoOf, flockError, LockLostError, openError, systemError } from '../base/errors.js';
 import type { LockMode } from '../base/locker.js';
 import { type FilePath, pathText } from '../base/paths.js';
@@ -156,4 +157,22 @@ export function probeMode(path: FilePath): LockMode | null {
     if (!file.tryLock(SHARED)) return 'exclusive';
     return file.tryLock(EXCLUSIVE) ? null : 'shared';
   });
+}
+
+// A record that its holder writes at this moment can be seen torn.
+const LOOKS = 3;
+
+/** The record in a lock file; `null` where it cannot be read. */
+export function readContent(path: FilePath): Content | null {
+  try {
+    let content: Content = FOREIGN;
+    for (let look = 0; look < LOOKS && !content.ours; look++) {
+      const bytes = readBounded(path, RECORD_LIMIT + 1);
+      if (bytes.length > RECORD_LIMIT) return null;
+      content = parseContent(bytes.toString());
+    }
+    return content;
+  } catch {
+    return null;
+  }
 }

@@ -5,7 +5,10 @@ import { isLockError } from '../base/errors.js';
 import type { Holder } from '../base/holder.js';
 import type { FilePath } from '../base/paths.js';
 import { walkAsync } from '../holders/kernel-tables.js';
-import { holderOf, readContent, viewKernel, whilePinned } from '../holders/who-holds.js';
+import { viewKernel } from '../holders/kernel-view.js';
+import { readContent } from '../holders/lock-file.js';
+import { whilePinned } from '../holders/pinned-file.js';
+import { holderOf } from '../holders/who-holds.js';
 import { FileLock } from '../lock/file-lock.js';
 import type { FileLockOptions } from '../lock/options.js';
 import {

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, linkSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { whilePinned } from '../../src/holders/who-holds.js';
+import { whilePinned } from '../../src/holders/pinned-file.js';
 import { inspect } from '../../src/index.js';
 import { InstanceLock } from '../../src/instance/instance-lock.js';
 import { signalHolder } from '../../src/instance/signal-holder.js';

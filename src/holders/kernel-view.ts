@@ -1,0 +1,103 @@
+import type { Holder } from '../base/holder.js';
+import type { LockMode } from '../base/locker.js';
+import { addRecord, describeAll, findProcesses, searchProcesses } from './holding-processes.js';
+import {
+  type Budget,
+  inspectionBudget,
+  isHeldFlock,
+  LOOKS,
+  locksOf,
+  lockTable,
+  type TableLock,
+  type Walk,
+} from './kernel-tables.js';
+import type { Content } from './owner-record.js';
+import { hasHolder, type Snapshot } from './snapshot.js';
+
+/** A lock on the file of a kind that flock(2) ignores, and that ignores flock(2). */
+export interface OtherLock {
+  /** `'posix'`: of fcntl(2); `'ofd'`: an open file description's; `'lease'`: of a file server. */
+  kind: 'posix' | 'ofd' | 'lease';
+  mode: LockMode;
+  /** `null`: the system does not tell, and never does for an `'ofd'`. */
+  pid: number | null;
+}
+
+/** What the kernel's tables say of one file. */
+export interface KernelView {
+  mode: LockMode | null;
+  holders: Holder<object>[];
+  waiters: number[];
+  others: OtherLock[];
+}
+
+export interface ViewOptions {
+  /** Look for every process that has the lock, not only for the one to name. */
+  everyHolder: boolean;
+  /** Default: the budget of an inspection. */
+  budget?: Budget;
+  snapshot?: Snapshot | undefined;
+}
+
+/** Who holds and who waits, as the kernel tells it; `null`: it does not tell. */
+export function* viewKernel(
+  file: string,
+  content: Content | null,
+  options: ViewOptions,
+): Walk<KernelView | null> {
+  const { budget = inspectionBudget(), snapshot } = options;
+  const view: KernelView = { mode: null, holders: [], waiters: [], others: [] };
+  if (snapshot !== undefined && !hasHolder(snapshot.locks.get(file))) {
+    addLocks(view, snapshot.locks.get(file) ?? []);
+    return snapshot.cut ? yield* viewProcesses(view, file, content, { ...options, budget }) : view;
+  }
+  for (let look = 0; look < LOOKS; look++) {
+    const table = yield* lockTable(budget);
+    if (table === null) return null;
+    const locks = locksOf(table, file);
+    addLocks(view, locks);
+    const held = locks.filter(isHeldFlock);
+    const found = held.length === 0 ? [] : yield* findProcesses(file, held, { ...options, budget });
+    view.holders = yield* describeAll(found);
+    // Where no process has the lock, it was released between two looks, or its
+    // holder is out of sight.
+    if (budget.isSpent() || found.some(({ pid }) => pid !== null)) break;
+  }
+  if (view.mode === null && budget.cut) {
+    return yield* viewProcesses(view, file, content, { ...options, budget });
+  }
+  if (view.mode === 'exclusive') yield* addRecord(view.holders, content);
+  return view;
+}
+
+/**
+ * The part of the table that was read does not show the lock: another program
+ * has thousands, or the machine is so slow that the time was up. Descriptors
+ * show a holder, but not that there is none.
+ */
+function* viewProcesses(
+  view: KernelView,
+  file: string,
+  content: Content | null,
+  options: ViewOptions & { budget: Budget },
+): Walk<KernelView | null> {
+  const { mode, found } = yield* searchProcesses(file, content, options);
+  if (mode === null) return null;
+  view.mode = mode;
+  view.holders = yield* describeAll(found);
+  if (mode === 'exclusive') yield* addRecord(view.holders, content);
+  return view;
+}
+
+/** A table that changes while it is read can show one lock twice. */
+function addLocks(view: KernelView, locks: TableLock[]): void {
+  view.mode = locks.find(isHeldFlock)?.mode ?? null;
+  const waiting = locks.filter((lock) => lock.kind === 'flock' && lock.waiting);
+  view.waiters = [...new Set(waiting.map(({ pid }) => pid))];
+  const others = new Map<string, OtherLock>();
+  for (const { kind, waiting, mode, pid } of locks) {
+    if (kind === 'flock' || waiting) continue;
+    others.set(`${kind} ${mode} ${pid}`, { kind, mode, pid: pid > 0 ? pid : null });
+  }
+  view.others = [...others.values()];
+}
