@@ -110,8 +110,8 @@ async function status(typed: string, json: boolean, streams: Streams): Promise<n
   const members = readMembers<{ command?: unknown }>(directory);
   const { seat, problem } = await inspectSeat(directory);
   if (json) {
-    const told = { members, primary: seat, ...(problem !== null && { problem }) };
-    print(streams, formatJson(told));
+    const report = { members, primary: seat, ...(problem !== null && { problem }) };
+    print(streams, formatJson(report));
     return EXIT.ok;
   }
   if (members.length === 0) print(streams, 'no members');

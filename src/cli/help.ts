@@ -45,7 +45,7 @@ descriptor NUMBER, as in: (holdfast run -n 9 || exit; …) 9>FILE
                                 (SIGTERM, after 5 s SIGKILL) and take its place;
                                 only processes of the user who took the lock
   --uid N                       with --terminate: end only processes of user N,
-                                whoever took the lock
+                                no matter who took the lock
   --force                       with --instance: put a new lock in the place of
                                 the old one, whose holder keeps running
   --yes                         do not ask; without a terminal --force and
@@ -196,9 +196,9 @@ next one becomes primary within milliseconds. A missing DIR is created.
 
       --id ID        the id of this member, unique among the living members; by
                      default, later members have later ids
-      --settle TIME  how long a free seat stays free, so that of members that
-                     start together the smallest id takes it: 150ms is enough;
-                     by default 0
+      --settle TIME  wait TIME before taking a free seat, so that of members
+                     that start together the smallest id takes it: 150ms is
+                     enough; by default 0
   -q, --quiet    no messages on standing by, or if there is a living member ID
   -h, --help
 

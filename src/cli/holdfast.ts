@@ -5,13 +5,11 @@ import { isatty } from 'node:tty';
 import { inspectCaller } from './caller.js';
 import { standardError, standardOutput } from './descriptors.js';
 import { inForeground } from './foreground.js';
-import { main } from './main.js';
+import { main, runsCommand } from './main.js';
 import { type Streams, say } from './streams.js';
 
-const RUNS_COMMANDS = ['run', 'next-id', 'elect'];
-
 const streams: Streams = {
-  caller: RUNS_COMMANDS.includes(process.argv[2] ?? '') ? inspectCaller() : undefined,
+  caller: runsCommand(process.argv[2] ?? '') ? inspectCaller() : undefined,
   // Opened only to be read: the command that runs may need it.
   get stdin() {
     return isatty(0) ? process.stdin : undefined;

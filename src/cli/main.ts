@@ -3,24 +3,43 @@ import { EXIT, Exit, usageError } from './exit-codes.js';
 import { type Streams, say } from './streams.js';
 import { commandLine, isEscaped } from './words.js';
 
-type Command = (argv: string[], streams: Streams) => Promise<number>;
+interface Subcommand {
+  /** Loads it when it is called: in a script, every millisecond at the start counts. */
+  load: () => Promise<(argv: string[], streams: Streams) => Promise<number>>;
+  /** Accepts words that are not UTF-8. Other subcommands would change them. */
+  takesBytes?: true;
+  /** Runs a command, which inherits what this process has inherited. */
+  runsCommand?: true;
+}
 
-// Each is loaded only when it is called: in a script, every millisecond at the
-// start counts.
-const COMMANDS: Record<string, () => Promise<Command>> = {
-  run: async () => (await import('./run.js')).run,
-  claim: async () => (await import('./claim.js')).claim,
-  doctor: async () => (await import('./doctor.js')).doctor,
-  elect: async () => (await import('./elect.js')).elect,
-  'next-id': async () => (await import('./next-id.js')).nextId,
-  status: async () => (await import('./status.js')).status,
+const SUBCOMMANDS: Record<string, Subcommand> = {
+  run: { load: async () => (await import('./run.js')).run, takesBytes: true, runsCommand: true },
+  claim: { load: async () => (await import('./claim.js')).claim },
+  doctor: { load: async () => (await import('./doctor.js')).doctor },
+  elect: {
+    load: async () => (await import('./elect.js')).elect,
+    takesBytes: true,
+    runsCommand: true,
+  },
+  'next-id': {
+    load: async () => (await import('./next-id.js')).nextId,
+    takesBytes: true,
+    runsCommand: true,
+  },
+  status: { load: async () => (await import('./status.js')).status, takesBytes: true },
 };
 
-// The commands that accept words that are not UTF-8. The others would change them.
-const TAKES_BYTES = ['run', 'status', 'next-id', 'elect'];
+function subcommandOf(name: string): Subcommand | undefined {
+  return Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined;
+}
 
-function checkWords(name: string, words: readonly string[]): void {
-  const word = TAKES_BYTES.includes(name) ? undefined : words.find(isEscaped);
+/** Whether this subcommand runs a command. */
+export function runsCommand(name: string): boolean {
+  return subcommandOf(name)?.runsCommand === true;
+}
+
+function checkIsText(name: string, words: readonly string[]): void {
+  const word = words.find(isEscaped);
   if (word === undefined) return;
   throw usageError(`'${printable(word)}' is not UTF-8, which ${name} requires`, name);
 }
@@ -33,10 +52,10 @@ export async function main(words: string[], streams: Streams): Promise<number> {
     const asksForHelp = first === 'help' && second !== undefined;
     const name = asksForHelp ? second : first;
     const rest = asksForHelp ? ['--help'] : argv.slice(1);
-    const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-    if (load !== undefined) {
-      checkWords(name, rest);
-      return await (await load())(rest, streams);
+    const subcommand = subcommandOf(name);
+    if (subcommand !== undefined) {
+      if (subcommand.takesBytes !== true) checkIsText(name, rest);
+      return await (await subcommand.load())(rest, streams);
     }
     if (name === '--version' || name === '-V' || name === 'version') {
       const { createRequire } = await import('node:module');
