@@ -7,7 +7,7 @@ import { FileLock, inspect, inspectFolder } from '../../src/index.js';
 import { call, finish } from '../support/command.js';
 import { lockPath, testFolder } from '../support/folder.js';
 import { Program } from '../support/program.js';
-import { needs } from '../support/tools.js';
+import { NOBODY, needs } from '../support/tools.js';
 
 /** Takes the lock that `how` says, on a file that it has open for writing. */
 const LOCKER = `
@@ -111,8 +111,7 @@ describe('a file that cannot be looked at', () => {
     chmodSync(dirname(good), 0o755);
     // Its names may be read, and nothing behind them.
     chmodSync(folder, 0o444);
-    const user = { uid: 65534, gid: 65534 };
-    const { code, stdout, stderr } = await finish(['status', folder, dirname(good)], user);
+    const { code, stdout, stderr } = await finish(['status', folder, dirname(good)], NOBODY);
     expect(code).toBe(65);
     const lines = stderr.split('\n').slice(0, -1);
     expect(lines).toHaveLength(2);

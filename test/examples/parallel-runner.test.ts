@@ -1,68 +1,18 @@
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { testFolder } from '../support/folder.js';
+import { isAlive } from '../support/kernel.js';
+import {
+  finish,
+  lockOf,
+  project,
+  RUNNER,
+  recordOf,
+  runner,
+  working,
+} from '../support/parallel-runner.js';
 import { Program } from '../support/program.js';
 import { needs } from '../support/tools.js';
-
-const RUNNER = fileURLToPath(new URL('../../examples/parallel-runner/runner.mjs', import.meta.url));
-const TERMINAL =
-  'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])) % 256)';
-
-// Says its pid and works until SIGUSR2; SIGTERM ends it, but for the stubborn one.
-const FEATURE = `#!${process.execPath}
-const name = require('node:path').basename(__filename);
-process.on('SIGUSR2', () => process.exit(name === 'bad' ? 3 : 0));
-if (name === 'stubborn') process.on('SIGTERM', () => console.log('no, thanks'));
-setInterval(() => {}, 1000);
-require('node:fs').writeSync(1, name + ' is ' + process.pid + '.\\n');
-`;
-
-/** A project with programs of these features. */
-function project(...features: string[]): string {
-  const cwd = testFolder();
-  mkdirSync(join(cwd, 'features'));
-  for (const feature of features) {
-    writeFileSync(join(cwd, 'features', feature), FEATURE, { mode: 0o755 });
-  }
-  return cwd;
-}
-
-function runner(cwd: string, ...args: string[]): Program {
-  return Program.start(process.execPath, [RUNNER, 'parallel', ...args], { cwd });
-}
-
-function onTerminal(cwd: string, ...args: string[]): Program {
-  const words = ['-c', TERMINAL, process.execPath, RUNNER, 'parallel', ...args];
-  return Program.start('python3', words, { cwd });
-}
-
-/** The pid of the feature's program, once it works. */
-async function working(program: Program, feature: string): Promise<number> {
-  const pattern = new RegExp(`^${feature} is (\\d+)\\.\\r?$`, 'm');
-  while (!pattern.test(program.stdout)) await program.says(`${feature} is `).then(nextTurn);
-  return Number(pattern.exec(program.stdout)?.[1]);
-}
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-/** What is on its terminal. */
-const shown = (program: Program): string => program.stdout.replaceAll('\r\n', '\n');
-
-async function finish(program: Program, ...features: string[]): Promise<void> {
-  for (const feature of features) process.kill(await working(program, feature), 'SIGUSR2');
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
-  } catch {
-    return false;
-  }
-}
-
-const lockOf = (cwd: string): string => join(cwd, '.claude', 'parallel.lock');
-const recordOf = (cwd: string) => JSON.parse(readFileSync(lockOf(cwd), 'utf8'));
 
 /** When it started, to the second. */
 function startOf(cwd: string): string {
@@ -257,119 +207,4 @@ describe('the parallel runner', () => {
       expect(existsSync(lockOf(cwd))).toBe(false);
     },
   );
-});
-
-describe('--force', () => {
-  const overriding = (pid: number): string =>
-    [
-      `Warning: Overriding existing lock (PID: ${pid})`,
-      'This may cause conflicts if another execution is still running.\n\n',
-    ].join('\n');
-  const CONTINUE = 'Continue? [y/N] ';
-
-  test('without a terminal needs --yes', async () => {
-    const cwd = project('feat-a', 'feat-b');
-    const first = runner(cwd, 'feat-a');
-    await working(first, 'feat-a');
-    const { code, stdout, stderr } = await runner(cwd, 'feat-b', '--force').exited;
-    expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
-    expect(stderr).toContain('--yes');
-    expect(recordOf(cwd).pid).toBe(first.pid);
-  });
-
-  test('with --yes takes a lock of its own, and the overridden run stops', async () => {
-    const cwd = project('feat-a', 'feat-b');
-    const first = runner(cwd, 'feat-a');
-    const job = await working(first, 'feat-a');
-    const second = runner(cwd, 'feat-b', '--force', '--yes');
-    await working(second, 'feat-b');
-    expect(second.stderr).toBe(overriding(first.pid));
-    expect(second.stdout).toMatch(/^Starting parallel pipelines\.\.\.\nfeat-b: started\n/);
-    expect(recordOf(cwd)).toMatchObject({ pid: second.pid, features: ['feat-b'] });
-    expect(await first.exited).toMatchObject({
-      code: 1,
-      stderr: `Error: The lock was overridden (PID: ${second.pid}), stopping\n`,
-    });
-    expect(isAlive(job)).toBe(false);
-    expect((await runner(cwd, 'feat-a').exited).stderr).toContain(`(PID: ${second.pid})`);
-    await finish(second, 'feat-b');
-    expect(await second.exited).toMatchObject({ code: 0 });
-    expect(existsSync(lockOf(cwd))).toBe(false);
-  });
-
-  test('without another run is an ordinary run', async () => {
-    const cwd = project('feat-a');
-    const program = runner(cwd, 'feat-a', '--force', '--yes');
-    await finish(program, 'feat-a');
-    expect(await program.exited).toMatchObject({ code: 0, stderr: '' });
-  });
-
-  const it = needs('python3');
-
-  it('asks on a terminal, and goes on with y', async () => {
-    const cwd = project('feat-a', 'feat-b');
-    const first = runner(cwd, 'feat-a');
-    await working(first, 'feat-a');
-    const second = onTerminal(cwd, 'feat-b', '--force');
-    await second.says(CONTINUE);
-    const asked = `${overriding(first.pid)}${CONTINUE}`;
-    expect(shown(second)).toBe(asked);
-    expect(recordOf(cwd).pid).toBe(first.pid);
-    second.process.stdin?.write('y\n');
-    await working(second, 'feat-b');
-    const goesOn = `${asked}y\n\nStarting parallel pipelines...\nfeat-b: started\n`;
-    expect(shown(second).startsWith(goesOn)).toBe(true);
-    expect(recordOf(cwd).features).toEqual(['feat-b']);
-    await finish(second, 'feat-b');
-    expect((await second.exited).code).toBe(0);
-  });
-
-  it('asks on stderr: what is on stdout is of the run alone', async () => {
-    const cwd = project('feat-a', 'feat-b');
-    const first = runner(cwd, 'feat-a');
-    await working(first, 'feat-a');
-    const command = `exec ${JSON.stringify(RUNNER)} parallel feat-b --force >out`;
-    const words = ['-c', TERMINAL, 'sh', '-c', command];
-    const second = Program.start('python3', words, { cwd });
-    await second.says(CONTINUE);
-    expect(readFileSync(join(cwd, 'out'), 'utf8')).toBe('');
-    second.process.stdin?.write('y\n');
-    // It stops once it has been overridden.
-    await first.exited;
-    const stdout = () => readFileSync(join(cwd, 'out'), 'utf8');
-    await expect.poll(stdout, { timeout: 20_000 }).toMatch(/feat-b is \d+\.\n/);
-    const out = stdout();
-    expect(out).toMatch(/^Starting parallel pipelines\.\.\.\nfeat-b: started\n/);
-    process.kill(Number(/is (\d+)/.exec(out)?.[1]), 'SIGUSR2');
-    expect((await second.exited).code).toBe(0);
-    expect(shown(second)).toBe(`${overriding(first.pid)}${CONTINUE}y\n\n`);
-  });
-
-  it('changes nothing with n, with Enter, or at the end of the input', async () => {
-    const cwd = project('feat-a', 'feat-b');
-    const first = runner(cwd, 'feat-a');
-    await working(first, 'feat-a');
-    for (const answer of ['n\n', '\n', '\x04']) {
-      const second = onTerminal(cwd, 'feat-b', '--force');
-      await second.says('Continue? [y/N] ');
-      second.process.stdin?.write(answer);
-      const { code, stdout } = await second.exited;
-      expect(code).toBe(1);
-      expect(stdout).not.toContain('feat-b: started');
-      expect(recordOf(cwd).pid).toBe(first.pid);
-    }
-    await finish(first, 'feat-a');
-    expect((await first.exited).code).toBe(0);
-  });
-
-  it('Ctrl-C at the question ends it, and changes nothing', async () => {
-    const cwd = project('feat-a', 'feat-b');
-    const first = runner(cwd, 'feat-a');
-    await working(first, 'feat-a');
-    const second = onTerminal(cwd, 'feat-b', '--force');
-    await second.says('Continue? [y/N] ');
-    second.process.stdin?.write('\x03');
-    expect((await second.exited).code).toBe(254); // -SIGINT
-    expect(recordOf(cwd).pid).toBe(first.pid);
-  });
 });

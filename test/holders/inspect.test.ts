@@ -1,20 +1,12 @@
-import {
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ownIdentity } from '../../src/holders/process-identity.js';
-import { FileLock, inspect, inspectFolder, type LockStatus, watchLock } from '../../src/index.js';
+import { FileLock, inspect, watchLock } from '../../src/index.js';
 import { until } from '../support/census.js';
 import { lockPath, testFolder } from '../support/folder.js';
 import { Peer } from '../support/peer.js';
-import { Program } from '../support/program.js';
 import { runScript } from '../support/script.js';
 import { needs } from '../support/tools.js';
 
@@ -240,99 +232,5 @@ describe('inspect', () => {
     const watch = watchLock(path);
     expect((await watch.next()).value).toMatchObject(nobody);
     await watch.return();
-  });
-});
-
-describe('inspectFolder', () => {
-  const namesOf = async (folder: string): Promise<string[]> => {
-    const names: string[] = [];
-    for await (const { path } of inspectFolder(folder)) names.push(basename(path));
-    return names;
-  };
-
-  test('picks what is locked, has a record, or is named like a lock; by name', async () => {
-    const folder = testFolder();
-    const at = (name: string): string => join(folder, name);
-    for (const name of ['b.lock', 'a.pid', 'c.lck', 'd.txt', 'lock', 'package.json']) {
-      writeFileSync(at(name), name === 'package.json' ? '{}' : '');
-    }
-    FileLock.acquireSync(at('released.dat')).releaseSync();
-    mkdirSync(at('folder.lock'));
-    symlinkSync(at('b.lock'), at('link.lock'));
-    await Program.start('mkfifo', [at('pipe.lock')]).exited;
-    using _data = FileLock.acquireSync(at('package.json'));
-    using _shared = FileLock.acquireSync(at('z'), { mode: 'shared' });
-    const statuses: LockStatus[] = [];
-    for await (const status of inspectFolder(folder)) statuses.push(status);
-    expect(statuses.map(({ path, state }) => [basename(path), state])).toEqual([
-      ['a.pid', 'free'],
-      ['b.lock', 'free'],
-      ['c.lck', 'free'],
-      ['package.json', 'held'],
-      ['released.dat', 'free'],
-      ['z', 'held'],
-    ]);
-    expect(statuses[3]?.holders).toMatchObject([{ self: true }]);
-  });
-
-  test('of nothing is nothing, and what is no folder is the error of the system', async () => {
-    const path = lockPath('file');
-    expect(await namesOf(dirname(path))).toEqual([]);
-    await expect(namesOf(path)).rejects.toMatchObject({ code: 'ENOENT' });
-    writeFileSync(path, '');
-    await expect(namesOf(path)).rejects.toMatchObject({ code: 'ENOTDIR' });
-  });
-});
-
-describe('watchLock', () => {
-  test('yields the first status at once, then each change within a second', async () => {
-    const path = lockPath();
-    const peer = await Peer.start();
-    const watch = watchLock<{ port: number }>(path);
-    const next = async (
-      is: (status: LockStatus<{ port: number }>) => boolean,
-    ): Promise<LockStatus<{ port: number }>> => {
-      const start = performance.now();
-      for (;;) {
-        const { value } = await watch.next();
-        expect(performance.now() - start).toBeLessThan(1000);
-        if (value !== undefined && is(value)) return value;
-      }
-    };
-    expect((await watch.next()).value).toMatchObject({ path, state: 'missing' });
-    await peer.acquire('a', path, { data: { port: 80 } });
-    const held = await next(({ state }) => state === 'held');
-    expect(held).toMatchObject({ holders: [{ pid: peer.pid, data: { port: 80 } }] });
-    await peer.call('update', 'a', { port: 81 });
-    await next(({ record }) => record?.data.port === 81);
-    const waiting = FileLock.acquire(path);
-    await next(({ waiters }) => waiters.includes(process.pid));
-    await peer.kill();
-    await next(({ holders, waiters }) => holders[0]?.self === true && waiters.length === 0);
-    (await waiting).releaseSync();
-    expect(await next(({ state }) => state === 'free')).toMatchObject(NOBODY_HOLDS);
-    await watch.return();
-    expect(await watch.next()).toEqual({ done: true, value: undefined });
-  });
-
-  test('does not repeat what has not changed, and ends with signal.reason', async () => {
-    const path = lockPath();
-    const reason = { any: 'thing' };
-    const controller = new AbortController();
-    const watch = watchLock(path, { signal: controller.signal });
-    expect((await watch.next()).value).toMatchObject({ state: 'missing' });
-    const pending = watch.next();
-    const first = await Promise.race([
-      pending.then(
-        () => 'changed',
-        () => 'ended',
-      ),
-      new Promise((resolve) => setTimeout(resolve, 600, 'unchanged')),
-    ]);
-    expect(first).toBe('unchanged');
-    controller.abort(reason);
-    await expect(pending).rejects.toBe(reason);
-    expect(await watch.next()).toEqual({ done: true, value: undefined });
-    await expect(watchLock(path, { signal: controller.signal }).next()).rejects.toBe(reason);
   });
 });

@@ -2,9 +2,7 @@ import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { FileLock } from '../../src/index.js';
 import { InstanceLock } from '../../src/instance/instance-lock.js';
-import { until } from '../support/census.js';
 import { lockPath, testFolder } from '../support/folder.js';
 import { instanceProgram, runningInstance, told } from '../support/instance.js';
 import { needs } from '../support/tools.js';
@@ -82,118 +80,6 @@ describe('the lock file is gone', () => {
     const program = instanceProgram(path, 'await hold({ keepFile: true }); process.exit(0);');
     await program.exited;
     expect(readFileSync(path, 'utf8')).toMatch(/^\{"holdfast":\{"token":\d+\}\}\n$/);
-  });
-});
-
-describe('listeners', () => {
-  const COUNT = `const count = () => say(${JSON.stringify(SIGNALS)}.map((each) => process.listenerCount(each)).join(' '));`;
-
-  test('exist only while an instance lock is held', async () => {
-    const program = instanceProgram(
-      lockPath(),
-      `${COUNT}
-      const before = process.eventNames().length;
-      count();
-      const lock = await InstanceLock.acquire(path);
-      count();
-      await InstanceLock.acquire(path).catch(() => {});
-      const second = await InstanceLock.acquire(args[0]);
-      count();
-      await lock.release();
-      count();
-      second.releaseSync();
-      second.releaseSync();
-      count();
-      const kept = await InstanceLock.acquire(path, { keepFile: true });
-      await InstanceLock.acquire(path).catch(() => count());
-      say(process.eventNames().length - before);`,
-      { args: [lockPath()] },
-    );
-    const { stdout } = await program.exited;
-    expect(stdout.split('\n')).toEqual([
-      '0 0 0',
-      '1 1 1',
-      '1 1 1',
-      '1 1 1',
-      '0 0 0',
-      '0 0 0',
-      '0',
-      '',
-    ]);
-  });
-
-  test('after the release a signal ends the program as ever', async () => {
-    const program = instanceProgram(
-      lockPath(),
-      "const lock = await hold(); lock.releaseSync(); say('free');",
-    );
-    await program.says('free');
-    expect(await program.kill('SIGTERM')).toMatchObject({ signal: 'SIGTERM' });
-  });
-
-  test.each(SIGNALS)("of the program's own for %s decide: the lock stays", async (signal) => {
-    const path = lockPath();
-    const program = instanceProgram(
-      path,
-      `process.on('${signal}', async () => {
-        await new Promise((resolve) => setTimeout(resolve, 700));
-        say([lock.held, lock.isCurrent(), fs.existsSync(path)].join(' '));
-        await lock.release();
-        say('released ' + fs.existsSync(path));
-        process.exit(7);
-      });
-      const lock = await hold();`,
-    );
-    await program.says('held');
-    program.process.kill(signal);
-    await until(() => existsSync(path) && FileLock.tryAcquire(path) === null);
-    expect(await program.exited).toMatchObject({
-      code: 7,
-      stdout: 'held\ntrue true true\nreleased false\n',
-    });
-  });
-
-  test('of its own that come later, or that exit without a release, do so as well', async () => {
-    const path = lockPath();
-    const program = instanceProgram(
-      path,
-      `await hold();
-      process.once('SIGTERM', () => { say(fs.existsSync(path)); process.exit(0); });
-      say('ready');`,
-    );
-    await program.says('ready');
-    expect(await program.kill('SIGTERM')).toMatchObject({ code: 0, stdout: 'held\nready\ntrue\n' });
-    expect(existsSync(path)).toBe(false);
-  });
-
-  test.each(['before', 'after'])(
-    'of its own, once, %s the lock is acquired, do so as well',
-    async (when) => {
-      const path = lockPath();
-      const once = `process.once('SIGTERM', async () => {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      say('clean ' + fs.existsSync(path));
-      process.exit(7);
-    });`;
-      const program = instanceProgram(
-        path,
-        `${when === 'before' ? once : ''} await hold(); ${when === 'after' ? once : ''} say('ready');`,
-      );
-      await program.says('ready');
-      expect(await program.kill('SIGTERM')).toMatchObject({
-        code: 7,
-        stdout: 'held\nready\nclean true\n',
-      });
-      expect(existsSync(path)).toBe(false);
-    },
-  );
-
-  test('of its own for another signal change nothing', async () => {
-    const path = lockPath();
-    const program = instanceProgram(path, "process.on('SIGINT', () => {}); await hold();");
-    await program.says('held');
-    expect(await program.kill('SIGTERM')).toMatchObject({ signal: 'SIGTERM' });
-    expect(existsSync(path)).toBe(false);
   });
 });
 

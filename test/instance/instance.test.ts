@@ -1,10 +1,10 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { AlreadyRunningError } from '../../src/base/errors.js';
-import { FileLock, inspect, isLockError, LockHeldError } from '../../src/index.js';
-import { InstanceLock, type InstanceLockOptions, instanceLocker } from '../../src/instance.js';
+import { FileLock, isLockError, LockHeldError } from '../../src/index.js';
+import { InstanceLock, type InstanceLockOptions } from '../../src/instance.js';
 import { descriptorsTo, until } from '../support/census.js';
 import { lockPath, testFolder } from '../support/folder.js';
 import { instanceProgram, runningInstance, told } from '../support/instance.js';
@@ -195,144 +195,6 @@ describe('the first instance', () => {
       expect(existsSync(path)).toBe(true);
     }
     expect(existsSync(path)).toBe(false);
-  });
-});
-
-describe('onStale', () => {
-  test('is told of one that was killed, with running false, and the start goes on', async () => {
-    const path = lockPath();
-    const dead = await runningInstance(path, { data: { port: 80 } });
-    await dead.kill();
-    const onStale = vi.fn();
-    using lock = await InstanceLock.acquire(path, { onStale });
-    const record = { pid: dead.pid, running: false, data: { port: 80 }, since: expect.any(Date) };
-    expect(onStale.mock.calls).toMatchObject([[record]]);
-    expect(lock.previous).toEqual(onStale.mock.calls[0]?.[0]);
-  });
-
-  test("is told of an old program's pid file, whose program still runs without a flock", async () => {
-    const path = lockPath();
-    writeFileSync(path, `${process.pid}\n`);
-    const onStale = vi.fn();
-    using lock = await InstanceLock.acquire(path, { onStale });
-    expect(onStale).toHaveBeenCalledOnce();
-    expect(lock.previous?.pid).toBe(process.pid);
-    expect(lock.previous?.running).not.toBe(false);
-  });
-
-  test('is not called after a release, nor for a new file', async () => {
-    const path = lockPath();
-    const onStale = vi.fn();
-    (await InstanceLock.acquire(path, { onStale, keepFile: true })).releaseSync();
-    InstanceLock.acquireSync(path, { onStale }).releaseSync();
-    expect(onStale).not.toHaveBeenCalled();
-  });
-
-  test('that throws gives the lock back', async () => {
-    const reason = new Error('no');
-    const onStale = (): never => {
-      throw reason;
-    };
-    for (const call of ['acquire', 'acquireSync'] as const) {
-      const path = lockPath();
-      await (await runningInstance(path)).kill();
-      expect(await errorOf(() => InstanceLock[call](path, { onStale }))).toBe(reason);
-      expect(descriptorsTo(path)).toBe(0);
-      expect(process.listenerCount('SIGTERM')).toBe(0);
-      InstanceLock.acquireSync(path).releaseSync();
-    }
-  });
-});
-
-describe('acquireSync', () => {
-  test('holds, or throws AlreadyRunningError at once', async () => {
-    const path = lockPath();
-    const holder = await runningInstance(path, { data: { port: 80 } });
-    const error = await errorOf(() => InstanceLock.acquireSync(path));
-    expect(error).toMatchObject({
-      name: 'AlreadyRunningError',
-      code: 'ERR_LOCK_HELD',
-      path,
-      pid: holder.pid,
-      data: { port: 80 },
-    });
-    expect(firstLine(error)).toBe(`another instance is already running (pid ${holder.pid})`);
-    await holder.end();
-    using lock = InstanceLock.acquireSync(path, { data: { port: 81 } });
-    expect(await inspect(path)).toMatchObject({ state: 'held', record: { data: { port: 81 } } });
-    expect(lock.held).toBe(true);
-  });
-});
-
-describe('instanceLocker', () => {
-  test('has its options as defaults, and those of the call before them', async () => {
-    const path = lockPath();
-    const locker = instanceLocker({ name: 'watcher', record: 'pid', keepFile: true });
-    const lock = await locker.acquire(path);
-    expect(lock).toBeInstanceOf(InstanceLock);
-    expect(readFileSync(path, 'utf8')).toBe(`${process.pid}\n`);
-    const error = await errorOf(() => locker.acquire(path, { timeout: 20 }));
-    expect(firstLine(error)).toBe(`another watcher is already running (pid ${process.pid})`);
-    expect((error as AlreadyRunningError).waited).toBeGreaterThanOrEqual(20);
-    await lock.release();
-    expect(existsSync(path)).toBe(true);
-  });
-});
-
-describe('wrong arguments', () => {
-  const cases: [options: unknown, code: string][] = [
-    ['text', 'ERR_INVALID_ARG_TYPE'],
-    [null, 'ERR_INVALID_ARG_TYPE'],
-    [{ name: 4 }, 'ERR_INVALID_ARG_TYPE'],
-    [{ data: 'x' }, 'ERR_INVALID_ARG_TYPE'],
-    [{ data: { pid: 4 } }, 'ERR_INVALID_ARG_VALUE'],
-    [{ record: false }, 'ERR_INVALID_ARG_VALUE'],
-    [{ record: 'xml' }, 'ERR_INVALID_ARG_VALUE'],
-    [{ permissions: '600' }, 'ERR_INVALID_ARG_TYPE'],
-    [{ permissions: -1 }, 'ERR_OUT_OF_RANGE'],
-    [{ timeout: -1 }, 'ERR_OUT_OF_RANGE'],
-    [{ timeout: '1' }, 'ERR_INVALID_ARG_TYPE'],
-    [{ signal: {} }, 'ERR_INVALID_ARG_TYPE'],
-    [{ onWait: 1 }, 'ERR_INVALID_ARG_TYPE'],
-    [{ keepFile: 'no' }, 'ERR_INVALID_ARG_TYPE'],
-    [{ onStale: {} }, 'ERR_INVALID_ARG_TYPE'],
-    [{ force: true }, 'ERR_INVALID_ARG_TYPE'],
-    [{ force: {} }, 'ERR_INVALID_ARG_VALUE'],
-    [{ force: { how: 'kill' } }, 'ERR_INVALID_ARG_VALUE'],
-    [{ force: { how: 'terminate', grace: -1 } }, 'ERR_OUT_OF_RANGE'],
-    [{ force: { how: 'terminate', grace: 'x' } }, 'ERR_INVALID_ARG_TYPE'],
-    [{ force: { how: 'steal', confirm: true } }, 'ERR_INVALID_ARG_TYPE'],
-  ];
-
-  test.each(cases)('%j: %s, and nothing has happened', async (options, code) => {
-    const path = lockPath();
-    for (const call of ['acquire', 'acquireSync'] as const) {
-      const error = await errorOf(() => InstanceLock[call](path, options as object));
-      expect(error).toMatchObject({ code });
-      expect(error).toBeInstanceOf(code === 'ERR_OUT_OF_RANGE' ? RangeError : TypeError);
-    }
-    expect(existsSync(path)).toBe(false);
-  });
-
-  test('a shared instance is none', async () => {
-    const path = lockPath();
-    const options = { mode: 'shared' } as object;
-    await expect(InstanceLock.acquire(path, options)).rejects.toThrow();
-    expect(() => InstanceLock.acquireSync(path, options)).toThrow();
-    expect(existsSync(path)).toBe(false);
-  });
-
-  test('acquireSync with force or a timeout is refused', async () => {
-    const path = lockPath();
-    for (const options of [{ timeout: 1 }, { force: { how: 'steal' } }]) {
-      const error = await errorOf(() => InstanceLock.acquireSync(path, options as object));
-      expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
-    }
-    InstanceLock.acquireSync(path, { timeout: 0 } as object).releaseSync();
-    for (const wrong of ['', 4, undefined, 'a\0b']) {
-      const error = await errorOf(() => InstanceLock.acquire(wrong as string));
-      expect((error as { code: string }).code).toMatch(/^ERR_INVALID_ARG_/);
-    }
   });
 });
 

@@ -11,9 +11,8 @@ import { lockPath } from '../support/folder.js';
 import { instanceProgram, isRunning, runningInstance, told } from '../support/instance.js';
 import { Program } from '../support/program.js';
 import { errorOf } from '../support/refused.js';
-import { needs } from '../support/tools.js';
+import { NOBODY, needs } from '../support/tools.js';
 
-const NOBODY = { uid: 65534, gid: 65534 };
 const terminate = { how: 'terminate', grace: 300 } as const;
 
 const stateOf = (pid: number): string =>

@@ -1,9 +1,7 @@
 import {
   chmodSync,
-  chownSync,
   closeSync,
   copyFileSync,
-  existsSync,
   ftruncateSync,
   mkdirSync,
   openSync,
@@ -14,17 +12,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { FileLock, inspect } from '../../src/index.js';
 import { lockPath, testFolder } from '../support/folder.js';
-import { Peer } from '../support/peer.js';
 import { Program } from '../support/program.js';
-import { runScript } from '../support/script.js';
-import { needs } from '../support/tools.js';
-
-const NOBODY = 65534;
-const SOMEBODY = 54321;
 
 const descriptors = (): number => readdirSync('/proc/self/fd').length;
 
@@ -221,145 +213,5 @@ describe('in the file is', () => {
     expect(lock.previous).toBeNull();
     expect((await inspect(path)).record).toMatchObject({ pid: process.pid });
     lock.releaseSync();
-  });
-});
-
-describe('permission', () => {
-  const nobody = { uid: NOBODY, gid: NOBODY };
-  const denied = { code: 'EACCES', errno: -13 };
-
-  needs('root')('is missing for the file: EACCES, and its lock is not touched', async () => {
-    const path = lockPath();
-    chmodSync(dirname(path), 0o755);
-    writeFileSync(path, '', { mode: 0o600 });
-    const peer = await Peer.start(nobody);
-    const error = { ...denied, syscall: 'open', path };
-    await expect(peer.acquire('a', path)).rejects.toMatchObject(error);
-    await expect(peer.tryAcquire('a', path)).rejects.toMatchObject(error);
-    await expect(peer.call('acquireSync', 'a', path)).rejects.toMatchObject(error);
-    FileLock.acquireSync(path).releaseSync();
-  });
-
-  needs('root')('is missing for the folder: EACCES, nothing is created', async () => {
-    const path = lockPath();
-    const peer = await Peer.start(nobody);
-    chmodSync(dirname(path), 0o700);
-    await expect(peer.acquire('a', path)).rejects.toMatchObject(denied);
-    await expect(peer.inspect(path)).rejects.toMatchObject(denied);
-    chmodSync(dirname(path), 0o755);
-    await expect(peer.acquire('a', path)).rejects.toMatchObject(denied);
-    await expect(peer.acquire('a', join(path, 'b.lock'))).rejects.toMatchObject(denied);
-    expect(await peer.inspect(path)).toMatchObject({ state: 'missing' });
-    expect(readdirSync(dirname(path))).toEqual([]);
-  });
-
-  needs('root')('to read alone is enough to lock, without a record', async () => {
-    const path = lockPath();
-    chmodSync(dirname(path), 0o755);
-    const crashed = await Peer.start();
-    await crashed.acquire('a', path, { data: { port: 80 } });
-    await crashed.kill();
-    chmodSync(path, 0o644);
-    const content = readFileSync(path, 'utf8');
-    const peer = await Peer.start(nobody);
-    for (const options of [{}, { record: 'json' }, { mode: 'shared' }] as const) {
-      expect(await peer.acquire('a', path, options)).toMatchObject({
-        previous: { pid: crashed.pid, running: false, data: { port: 80 } },
-      });
-      expect(FileLock.tryAcquire(path)).toBeNull();
-      expect(await inspect(path)).toMatchObject({ state: 'held', holders: [{ pid: peer.pid }] });
-      await peer.release('a');
-      expect(readFileSync(path, 'utf8')).toBe(content);
-    }
-    using _lock = FileLock.acquireSync(path);
-    expect(await peer.tryAcquire('a', path)).toBeNull();
-  });
-
-  needs('root', 'sysctl')(
-    'to create is missing in a sticky folder: the file is opened',
-    async () => {
-      const path = lockPath();
-      writeFileSync(path, '');
-      chmodSync(path, 0o666);
-      chownSync(path, SOMEBODY, SOMEBODY);
-      chmodSync(dirname(path), 0o1777);
-      const setting = '/proc/sys/fs/protected_regular';
-      const before = readFileSync(setting, 'utf8');
-      const restore = (): void => writeFileSync(setting, before);
-      onTestFinished(restore);
-      writeFileSync(setting, '1');
-      const { reports } = await runScript(
-        path,
-        `
-      report(await outcome(() => fs.openSync(path, 'a+')));
-      const lock = await FileLock.acquire(path);
-      report((await inspect(path)).record.pid === process.pid);
-      lock.releaseSync();
-      `,
-        nobody,
-      ).finally(restore);
-      expect(reports).toMatchObject([{ code: 'EACCES' }, true]);
-    },
-  );
-
-  needs('root', 'unshare')('to write is missing on the whole file system', async () => {
-    const folder = testFolder();
-    const path = join(folder, 'test.lock');
-    const script = [
-      'mount -t tmpfs -o size=64k none "$0" && echo 4711 > "$0/test.lock" &&',
-      'mount -o remount,ro "$0" && exec "$@"',
-    ].join(' ');
-    const { reports, stderr } = await runScript(
-      path,
-      `
-      const before = descriptors();
-      for (const options of [{}, { record: 'json' }, { mode: 'shared' }]) {
-        const lock = await FileLock.acquire(path, options);
-        report([lock.previous.pid, FileLock.tryAcquire(path), (await inspect(path)).state]);
-        lock.releaseSync();
-      }
-      report(await outcome(() => FileLock.acquire(path + '2')));
-      report([fs.readFileSync(path, 'utf8'), descriptors() - before]);
-      `,
-      { wrap: ['unshare', '-m', 'sh', '-c', script, folder] },
-    );
-    expect(stderr).toBe('');
-    expect(reports).toMatchObject([
-      ...Array(3).fill([4711, null, 'held']),
-      { code: 'EROFS', errno: -30, syscall: 'open' },
-      ['4711\n', 0],
-    ]);
-    expect(existsSync(path)).toBe(false);
-  });
-
-  needs('root', 'unshare')('for a missing folder of a read-only file system: EROFS', async () => {
-    const folder = testFolder();
-    const script = 'mount -t tmpfs none "$0" && mount -o remount,ro "$0" && exec "$@"';
-    const { reports } = await runScript(
-      join(folder, 'a', 'b', 'test.lock'),
-      'report(await outcome(() => FileLock.acquire(path)));',
-      { wrap: ['unshare', '-m', 'sh', '-c', script, folder] },
-    );
-    expect(reports).toMatchObject([{ code: 'EROFS', errno: -30 }]);
-  });
-
-  test('of what is created is 0o600 or what was asked for, before umask', () => {
-    const folder = testFolder();
-    const mask = process.umask(0o027);
-    onTestFinished(() => void process.umask(mask));
-    for (const [permissions, mode] of [
-      [undefined, 0o600],
-      [0o666, 0o640],
-      [0o400, 0o400],
-      [0, 0],
-    ] as const) {
-      const path = join(folder, `${permissions}.lock`);
-      FileLock.acquireSync(path, permissions === undefined ? {} : { permissions }).releaseSync();
-      expect(statSync(path).mode & 0o7777).toBe(mode);
-    }
-    chmodSync(join(folder, '438.lock'), 0o644);
-    FileLock.acquireSync(join(folder, '438.lock'), { permissions: 0o600 }).releaseSync();
-    expect(statSync(join(folder, '438.lock')).mode & 0o777).toBe(0o644);
-    expect(process.umask()).toBe(0o027);
   });
 });

@@ -13,9 +13,7 @@ import { FileLock } from '../../src/index.js';
 import { InstanceLock } from '../../src/instance/instance-lock.js';
 import { lockPath } from '../support/folder.js';
 import { Program } from '../support/program.js';
-import { needs } from '../support/tools.js';
-
-const NOBODY = { uid: 65534, gid: 65534 };
+import { NOBODY, needs } from '../support/tools.js';
 
 /** Another user, who may only read the file, takes a read lock of fcntl(2) on all of it. */
 async function readLocked(path: string): Promise<Program> {

@@ -3,13 +3,12 @@ import { chmodSync, cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { installedProject, testWith, userEnvironment } from '../support/package-project.js';
-import { needs } from '../support/tools.js';
+import { NOBODY, needs } from '../support/tools.js';
 
 // The addon is in the package, and something keeps it from being loaded. Each
 // test has a copy of the package, so that it can spoil it.
 
 const ADDON = `prebuilds/${process.platform}-${process.arch}/holdfast.node`;
-const NOBODY = { uid: 65534, gid: 65534 };
 const NODE22 = [`node-linux-${process.arch}@22.23.3`];
 
 let package_: ReturnType<typeof installedProject>;

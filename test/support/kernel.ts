@@ -13,6 +13,29 @@ export function isStopped(pid: number): boolean {
   }
 }
 
+/** Runs, and is neither a zombie nor dead. */
+export function isAlive(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    return false;
+  }
+}
+
+/** How many waits for the file the kernel has in its queue. */
+export function waitsFor(path: string): number {
+  const { ino } = statSync(path);
+  return readFileSync('/proc/locks', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes('-> FLOCK') && line.includes(`:${ino} `)).length;
+}
+
+/** Whether the process is in the kernel's queue for a lock. */
+export function isWaiting(pid: number): boolean {
+  return new RegExp(`-> FLOCK .* ${pid} `).test(readFileSync('/proc/locks', 'utf8'));
+}
+
 /** As the kernel lists it: who has `.primary`, and how many wait for it. */
 export function seatOf(directory: string): { pid: number | null; waiting: number } {
   const inode = statSync(join(directory, '.primary'), { throwIfNoEntry: false })?.ino;

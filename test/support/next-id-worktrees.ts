@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Locker } from '../../src/index.js';
 import { testFolder } from './folder.js';
+import { oneTo } from './next-id-program.js';
 import { Program } from './program.js';
 
 export const EXAMPLE = fileURLToPath(new URL('../../examples/worktrees/', import.meta.url));
@@ -26,6 +27,11 @@ const env = Object.fromEntries(
 export function git(cwd: string, ...words: string[]): string {
   return execFileSync('git', words, { cwd, env, encoding: 'utf8', timeout: 20_000, stdio: 'pipe' });
 }
+
+export const LOCK = '.wt-create.lock';
+
+/** Names with numbers that are not their ids. */
+export const names = oneTo(30).map((each) => `feature-${each * 7}`);
 
 /** A repository with one commit, and where its worktrees will be. */
 export function repository(): { repo: string; base: string } {

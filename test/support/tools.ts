@@ -34,6 +34,9 @@ function isMissing(tool: Tool): boolean {
   return answer;
 }
 
+/** A user without rights, for tests that run as root. */
+export const NOBODY = { uid: 65534, gid: 65534 };
+
 type Body = () => void | Promise<void>;
 
 interface Needing {

@@ -1,20 +1,15 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { FileLock } from '../../src/index.js';
-import { InstanceLock } from '../../src/instance.js';
+import { FILL, INSTANCE_LOCK, IS_FREE, mountedAt } from '../support/disk.js';
 import { lockPath, testFolder } from '../support/folder.js';
-import { errorOf } from '../support/refused.js';
 import { runScript, type ScriptResult } from '../support/script.js';
 import { needs } from '../support/tools.js';
 
-// Where the disk takes no record: held without one, or refused where it was
-// asked for by name.
+// Where the disk takes no record, a lock is held without one, or refused if the
+// caller asked for a record by name.
 
-const PRELUDE = `
-  const { execFileSync, spawn } = await import('node:child_process');
-  const { once } = await import('node:events');
-  const { InstanceLock } = await import(new URL('instance.js', process.env.HOLDFAST_TEST_ENTRY));
+const PRELUDE = `${IS_FREE}${INSTANCE_LOCK}
   const warnings = [];
   process.on('warning', ({ name, code, message }) => warnings.push([name, code, message.includes(path)]));
   // Warnings come a moment later.
@@ -22,15 +17,6 @@ const PRELUDE = `
     await new Promise(setImmediate);
     return warnings.splice(0);
   };
-  const isFree = () => {
-    try {
-      execFileSync('flock', ['-n', path, 'true']);
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  execFileSync('true');
   const before = descriptors();
 `;
 
@@ -81,19 +67,12 @@ describe('on a full disk', () => {
 
   async function onFullDisk(source: string): Promise<ScriptResult> {
     const folder = testFolder();
-    const mount = 'mount -t tmpfs -o size=16k none "$0" && exec "$@"';
-    const fill = `
+    const fill = `${FILL}
       fs.writeFileSync(path, '');
-      const filler = fs.openSync(path + '.filler', 'w');
-      try {
-        for (;;) fs.writeSync(filler, Buffer.alloc(4096));
-      } catch (error) {
-        if (error.code !== 'ENOSPC') throw error;
-      }
-      fs.closeSync(filler);
+      fill();
     `;
     return runScript(join(folder, 'test.lock'), fill + PRELUDE + WAYS + source, {
-      wrap: ['unshare', '-m', 'sh', '-c', mount, folder],
+      wrap: mountedAt(folder, 'size=16k'),
     });
   }
 
@@ -105,7 +84,7 @@ describe('on a full disk', () => {
     const { reports } = await onFullDisk(`
       await withoutName({});
       // Once there is room, the next has its record.
-      fs.rmSync(path + '.filler');
+      fs.rmSync(filler);
       const lock = FileLock.acquireSync(path);
       lock.update({ port: 1 });
       report([(await inspect(path)).record.data, await warned()]);
@@ -175,51 +154,5 @@ describe('with a limit of 0 bytes for files', () => {
     lock.detach();
     expect(reports).toMatchObject([tooBig, [true, 'exclusive', [WARNING]], {}]);
     expect(FileLock.tryAcquire(path)?.releaseSync()).toBeUndefined();
-  });
-});
-
-describe('a token that cannot grow', () => {
-  const LAST = Number.MAX_SAFE_INTEGER;
-  const content = (token: number): string => `{"holdfast":{"token":${token}}}\n`;
-
-  test('is an error that says what to do, and the file stays', async () => {
-    const path = lockPath();
-    const refusal = { code: 'ERR_LOCK_STATE', path, message: expect.stringContaining('remove') };
-    for (const token of [LAST, 2 ** 53, 1e300]) {
-      writeFileSync(path, content(token));
-      for (const call of [
-        () => FileLock.acquire(path),
-        () => FileLock.acquireSync(path, { keepFile: false }),
-        () => FileLock.tryAcquire(path, { record: 'pid' }),
-        () => InstanceLock.acquire(path),
-        () => InstanceLock.acquireSync(path),
-      ]) {
-        expect(await errorOf(call)).toMatchObject(refusal);
-      }
-      const shared = FileLock.acquireSync(path, { mode: 'shared' });
-      expect(shared.token).toBe(token);
-      expect(await errorOf(() => shared.tryUpgrade())).toMatchObject(refusal);
-      expect(shared.held).toBe(false);
-      expect(readFileSync(path, 'utf8')).toBe(content(token));
-    }
-  });
-
-  test('is not looked at without a record', () => {
-    const path = lockPath();
-    writeFileSync(path, content(LAST));
-    using lock = FileLock.acquireSync(path, { record: false });
-    expect(lock.token).toBeLessThan(LAST);
-  });
-
-  test('comes after the last one that can', async () => {
-    const path = lockPath();
-    writeFileSync(path, content(LAST - 1));
-    const lock = FileLock.acquireSync(path);
-    expect(lock.token).toBe(LAST);
-    lock.releaseSync();
-    expect(readFileSync(path, 'utf8')).toBe(content(LAST));
-    expect(await errorOf(() => FileLock.acquireSync(path))).toMatchObject({
-      code: 'ERR_LOCK_STATE',
-    });
   });
 });
