@@ -47,7 +47,7 @@ describe('on a pipe: the first and the last line only', () => {
     expect(stderr.lines[2]).toContain('command not run');
   });
 
-  test('a time below a second is told as it is', async () => {
+  test('a time below a second is shown as it is', async () => {
     const { path } = await held();
     const { stderr, ended } = runOn(undefined, '-w', '200ms', path, 'true');
     expect(await ended).toBe(75);
@@ -132,7 +132,7 @@ describe('on a terminal: one line, drawn anew', () => {
     await until(() => looks > seen);
     await peer.release('a');
     expect(await ended).toBe(0);
-    // The shell has written behind the line.
+    // The shell has written after the line.
     expect(stderr.text).toBe(before);
   });
 
@@ -151,6 +151,7 @@ describe('on a terminal: one line, drawn anew', () => {
     lock.releaseSync();
     expect(await ended).toBe(0);
     const { text } = stderr;
+    // Shows that nothing happens: longer than the second between two frames.
     await new Promise((resolve) => setTimeout(resolve, 1100));
     expect(stderr.text).toBe(text);
   });

@@ -38,6 +38,7 @@ describe.each(SUBJECTS)('$title', ({ instance, files, remote, crashes, make }) =
     const { granted } = await queue(other, path);
     let done = false;
     granted.then(() => (done = true));
+    // Shows that nothing happens: a grant in error would come at once.
     await new Promise((resolve) => setTimeout(resolve, 60));
     expect(done).toBe(false);
     await first.release();
@@ -55,9 +56,9 @@ describe.each(SUBJECTS)('$title', ({ instance, files, remote, crashes, make }) =
     for (const each of locks) await each.release();
   });
 
-  // The kernel inverts one in a hundred. And whoever waits for a file that goes
-  // with its holder starts again with the next one: nobody is left out.
-  test('whoever waits first is granted it first', { retry: 3 }, async () => {
+  // The kernel reverses one pair in a hundred. And a wait for a file that its
+  // holder removes starts again with the next file: nobody is left out.
+  test('the first to wait is the first to be granted it', { retry: 3 }, async () => {
     const { one, other } = await make();
     const path = lockPath();
     const held = await one.acquire(path, patient);
@@ -130,7 +131,7 @@ describe.each(SUBJECTS)('$title', ({ instance, files, remote, crashes, make }) =
         expect(error).toMatchObject({ code: 'ERR_LOCK_TIMEOUT', path, timeout, holder });
       }
     }
-    // Who gave up is not granted it later on.
+    // The one that gave up is not granted it later.
     await held.release();
     await (await other.acquire(path, { timeout: 0 })).release();
   });
@@ -180,6 +181,7 @@ describe.each(SUBJECTS)('$title', ({ instance, files, remote, crashes, make }) =
     expect(seen).toEqual([]);
     const granted = other.acquire(path, { ...patient, onWait });
     await until(() => seen.length > 0);
+    // Shows that nothing happens: a second call would come with the first.
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(seen).toMatchObject([{ pid: expect.any(Number), self: !remote, verified: true }]);
     await held.release();

@@ -46,7 +46,7 @@ describe('its create, with a fake lock', () => {
     expect(asked).toEqual([[join(trees.base, LOCK), 30_000]]);
   });
 
-  test('when the time is up nothing is made, and no id is burnt', async () => {
+  test('when the time is up nothing is created, and no id is used up', async () => {
     const { create, list } = await example();
     const trees = folders();
     const locker = memoryLocker();
@@ -58,7 +58,7 @@ describe('its create, with a fake lock', () => {
     expect(await create(trees, 'one', { locker })).toMatchObject({ id: 1 });
   });
 
-  test('of one that crashes half-way the name is made anew', async () => {
+  test('the name of one that crashes half-way is created again', async () => {
     const { create, list } = await example();
     const locker = memoryLocker();
     let stop = (): void => {};
@@ -69,7 +69,7 @@ describe('its create, with a fake lock', () => {
       add: async (path) => {
         await mkdir(path);
         stop();
-        // For ever: it is dead.
+        // Never resolves: it is dead.
         return new Promise(() => {});
       },
     });

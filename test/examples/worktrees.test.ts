@@ -25,7 +25,7 @@ async function ids(cwd: string): Promise<Record<string, number | null>> {
   );
 }
 
-/** The names of the worktrees that git knows of, without that of the repository. */
+/** The names of the worktrees that git knows, without the repository itself. */
 function known(repo: string): string[] {
   const paths = git(repo, 'worktree', 'list', '--porcelain').match(/^worktree .*$/gm) ?? [];
   return paths.slice(1).map((line) => line.replace(/.*\//, ''));
@@ -42,11 +42,8 @@ const sorted = (numbers: (number | null)[]): (number | null)[] =>
 
 async function appearsOrEnds(path: string, program: Program): Promise<void> {
   let ended = false;
-  const end = program.exited.then(() => {
-    ended = true;
-  });
-  const look = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1));
-  while (!ended && !existsSync(path)) await Promise.race([end, look()]);
+  program.exited.then(() => (ended = true));
+  await until(() => ended || existsSync(path));
 }
 
 describe('thirty worktrees at once', () => {
@@ -70,8 +67,8 @@ describe('thirty worktrees at once', () => {
           expect(await program.end()).toMatchObject({ code: 0, stderr: '' });
           return null;
         }
-        // While they are at it, every other one while it has the lock itself; a
-        // moment at random, and not a time to wait for.
+        // While they work, every other one while it has the lock itself: at a
+        // moment at random, which waits for nothing.
         const own = at % 2 === 0;
         const [sign, span] = own ? [`.wt/${name}.new`, 25] : ['.wt', 1500];
         const delay = random() * span;
@@ -133,7 +130,7 @@ describe('wt', () => {
     expect(await ids(repo)).toEqual({ one: 1, three: 4, four: 5 });
   });
 
-  withGit('a name that is taken is an error and burns no id', async () => {
+  withGit('a name that is taken is an error and uses up no id', async () => {
     const { repo, base } = repository();
     expect(await created(repo, 'one')).toBe(1);
     mkdirSync(join(base, 'by-hand'));
@@ -149,14 +146,14 @@ describe('wt', () => {
     expect(await created(repo, 'two')).toBe(2);
   });
 
-  withGit('of ten that want one name one has it, and no id is burnt', async () => {
+  withGit('of ten that want one name one gets it, and no id is used up', async () => {
     const { repo } = repository();
     const ends = await Promise.all(oneTo(10).map(() => wt(repo, 'create', 'same').end()));
     expect(ends.map(({ code }) => code).sort()).toEqual([0, ...Array(9).fill(1)]);
     expect(await created(repo, 'other')).toBe(2);
   });
 
-  withGit('what git refuses is said, leaves nothing, and burns no id', async () => {
+  withGit('what git refuses is said, leaves nothing, and uses up no id', async () => {
     const { repo, base } = repository();
     // A branch that is in use, and two that cannot be.
     for (const name of ['main', 'a..b', 'a.lock']) {
@@ -169,7 +166,7 @@ describe('wt', () => {
     expect(await created(repo, 'one')).toBe(1);
   });
 
-  withGit('a name that is no name is refused before anything is made', async () => {
+  withGit('a name that is not valid is refused before anything is created', async () => {
     const { repo, base } = repository();
     for (const name of ['', '.', '..', '../x', 'a/b', '-b', '.wt', LOCK]) {
       const { code, stderr } = await wt(repo, 'create', name).end();
@@ -188,13 +185,13 @@ describe('wt', () => {
     }
   });
 
-  withGit('outside of a repository git says so', async () => {
+  withGit('outside a repository git says so', async () => {
     const { code, stderr } = await wt(testFolder(), 'create', 'one').end();
     expect(code).toBe(1);
     expect(stderr).toMatch(/^wt: error: fatal: not a git repository/);
   });
 
-  withGit('waits for whoever creates', async () => {
+  withGit('waits for the one that creates', async () => {
     const { repo, base } = repository();
     mkdirSync(base);
     const lock = FileLock.acquireSync(join(base, LOCK));
@@ -218,7 +215,7 @@ describe('killed half-way', () => {
     return { begun, go };
   }
 
-  withGit('with its git: it has no id, and the same name makes it anew', async () => {
+  withGit('with its git: it has no id, and the same name creates it again', async () => {
     const { repo, base } = repository();
     const { begun, go } = slow(repo);
     const program = wt(repo, 'create', 'one');
@@ -235,7 +232,7 @@ describe('killed half-way', () => {
     expect(known(repo).sort()).toEqual(['one', 'two']);
   });
 
-  withGit('alone: the next one waits for its git, and makes the name anew', async () => {
+  withGit('alone: the next one waits for its git, and creates the name again', async () => {
     const { repo, base } = repository();
     const { begun, go } = slow(repo);
     const program = wt(repo, 'create', 'one');

@@ -48,7 +48,8 @@ describe('watchLock', () => {
         () => 'changed',
         () => 'ended',
       ),
-      new Promise((resolve) => setTimeout(resolve, 600, 'unchanged')),
+      // Shows that nothing happens: it looks every 250 ms.
+      new Promise((resolve) => setTimeout(resolve, 400, 'unchanged')),
     ]);
     expect(first).toBe('unchanged');
     controller.abort(reason);

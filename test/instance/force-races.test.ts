@@ -78,7 +78,7 @@ const work = async (options) => {
   for (let look = 0; look < 4; look++) {
     if (!isThere(ino)) {
       lost.push(lock.token);
-      // The thief reads the record after the rename: not to be cleared before.
+      // The thief reads the record after its rename: leave it there until then.
       await new Promise((resolve) => setTimeout(resolve, 100));
       break;
     }

@@ -40,7 +40,10 @@ const LOSSES: [title: string, lose: (path: string) => unknown][] = [
   ],
 ];
 
-/** Resolves with the holder that `lost` tells of, and after how long. */
+/** Shows that nothing happens: it looks at the file every 250 ms. */
+const anotherCheck = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 400));
+
+/** Resolves with the holder that `lost` names, and after how long. */
 function lossOf(lock: InstanceLock): Promise<{ holder: unknown; after: number }> {
   const began = performance.now();
   return new Promise((resolve) => {
@@ -64,8 +67,7 @@ describe('the file is', () => {
     expect(lock.signal.aborted).toBe(true);
     expect(isLockError(lock.signal.reason, 'ERR_LOCK_LOST')).toBe(true);
     expect(lock.signal.reason).toMatchObject({ name: 'LockLostError', path });
-    // Longer than from one look to the next.
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    await anotherCheck();
     expect(count).toBe(1);
     await lock.release();
     expect(lock.held).toBe(false);
@@ -130,7 +132,7 @@ describe('the file is', () => {
       path,
       `process.on('warning', ({ name, code, message }) => say(JSON.stringify({ name, code, path: message.includes(path) })));
       const lock = await hold();
-      process.on('warning', () => setTimeout(() => process.exit(0), 700));
+      process.on('warning', () => setTimeout(() => process.exit(0), 400));
       setTimeout(() => process.exit(1), 9000);
       fs.unlinkSync(path);`,
     );
@@ -175,23 +177,23 @@ describe('the file is', () => {
     lock.on('lost', () => lost++);
     await lock.release();
     using _next = await InstanceLock.acquire(path);
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    await anotherCheck();
     expect([lost, lock.signal.aborted]).toEqual([0, false]);
   });
 
-  test('written to, or emptied, by hand: it is still the one that is locked', async () => {
+  test('written to, or emptied, by somebody: it is still the one that is locked', async () => {
     const path = lockPath();
     using lock = await InstanceLock.acquire(path);
     let lost = 0;
     lock.on('lost', () => lost++);
     writeFileSync(path, '');
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    await anotherCheck();
     expect([lost, lock.isCurrent()]).toEqual([0, true]);
     expect(FileLock.tryAcquire(path)).toBeNull();
   });
 });
 
-test('the looking does not keep the program alive', async () => {
+test('the checks do not keep the program alive', async () => {
   const path = lockPath();
   const program = instanceProgram(path, "await InstanceLock.acquire(path); say('done');");
   expect(await program.exited).toMatchObject({ code: 0, stdout: 'done\n', stderr: '' });

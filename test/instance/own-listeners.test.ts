@@ -58,7 +58,8 @@ describe('listeners', () => {
     const program = instanceProgram(
       path,
       `process.on('${signal}', async () => {
-        await new Promise((resolve) => setTimeout(resolve, 700));
+        // Shows that nothing happens: longer than the 250 ms between two checks.
+        await new Promise((resolve) => setTimeout(resolve, 400));
         say([lock.held, lock.isCurrent(), fs.existsSync(path)].join(' '));
         await lock.release();
         say('released ' + fs.existsSync(path));
@@ -93,6 +94,7 @@ describe('listeners', () => {
     async (when) => {
       const path = lockPath();
       const once = `process.once('SIGTERM', async () => {
+      // Shows that nothing happens: the file would be removed at once.
       await new Promise((resolve) => setTimeout(resolve, 100));
       say('clean ' + fs.existsSync(path));
       process.exit(7);

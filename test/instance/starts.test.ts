@@ -84,7 +84,7 @@ test(`for ${SECONDS} s of starts and kills at random there are never two inside,
   const end = performance.now() + SECONDS * 1000;
   let nextKill = performance.now() + 200;
   while (performance.now() < end) {
-    // Not more at once than the machine bears.
+    // No more at once than the machine can run.
     if (starts.filter(({ ended }) => ended === Infinity).length < 12) begin();
     const one = starts.find(isInside);
     if (one !== undefined && performance.now() > nextKill) {
@@ -97,9 +97,10 @@ test(`for ${SECONDS} s of starts and kills at random there are never two inside,
       }
       nextKill = performance.now() + Math.random() * 250;
     }
+    // The pace of the starts and kills.
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  // Until all but the last holder are gone, and have said what they had to say.
+  // Until only the last holder runs, and the others have reported.
   const alive = (): Start[] => starts.filter(({ ended }) => ended === Infinity);
   await until(() => alive().every(isInside) && alive().length <= 1);
   const last = alive()[0] ?? begin();
@@ -122,7 +123,7 @@ test(`for ${SECONDS} s of starts and kills at random there are never two inside,
       expect(held.some((each) => each.ended > began && each.ended < ended + 50)).toBe(true);
       continue;
     }
-    // By one that ran: nobody is refused because of the dead.
+    // By one that ran: the dead cause no refusal.
     const by = byPid.get(error.pid);
     const known = starts.some((each) => each.program.pid === error.pid);
     expect(by, `${error.pid} was not inside; a start: ${known}`).toBeDefined();

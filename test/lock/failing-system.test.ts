@@ -6,13 +6,8 @@ import { FileLock } from '../../src/index.js';
 import { lockPath, testFolder } from '../support/folder.js';
 import { Peer } from '../support/peer.js';
 import { runScript } from '../support/script.js';
+import { failing } from '../support/strace.js';
 import { needs } from '../support/tools.js';
-
-/** strace that lets system calls on `path`, and no others, fail. */
-function failing(path: string, ...injections: string[]): string[] {
-  const inject = injections.flatMap((each) => ['-e', `inject=${each}`]);
-  return ['strace', '-f', '-qq', '-o', '/dev/null', '-P', path, ...inject];
-}
 
 describe('flock is not there', () => {
   for (const code of ['ENOSYS', 'ENOLCK', 'ENOTSUP']) {

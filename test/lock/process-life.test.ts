@@ -15,7 +15,7 @@ describe('the life of a process', () => {
     const program = Program.module(waits(1, "say('waiting');"), [path]);
     await program.says('waiting');
     await until(async () => (await inspect(path)).waiters.includes(program.pid));
-    // It would have ended by now with nothing to keep it.
+    // Shows that nothing happens: with nothing to keep it, it would end at once.
     await new Promise((resolve) => setTimeout(resolve, 200));
     held.releaseSync();
     expect(await program.exited).toMatchObject({ code: 0, stdout: 'waiting\ngranted\n' });
@@ -109,7 +109,7 @@ describe('a FileLock that is garbage-collected while held', () => {
     FileLock.acquireSync(path).releaseSync();
   });
 
-  test('is worth no warning where it was released, detached or lost before', async () => {
+  test('causes no warning if it was released, detached or lost before', async () => {
     const path = lockPath();
     const program = Program.module(
       `
@@ -132,7 +132,7 @@ describe('a FileLock that is garbage-collected while held', () => {
       await collected;
       for (let turn = 0; turn < 5; turn++) {
         gc();
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await new Promise(setImmediate);
       }
       clearInterval(timer);
       say('done');`,

@@ -5,6 +5,7 @@ import { FileLock } from '../../src/index.js';
 import { mountedAt, onDisk } from '../support/disk.js';
 import { lockPath, testFolder } from '../support/folder.js';
 import { runScript } from '../support/script.js';
+import { failing } from '../support/strace.js';
 import { needs } from '../support/tools.js';
 
 describe('on a file system that became read-only', () => {
@@ -66,9 +67,8 @@ describe('on a file system that became read-only', () => {
       'unlink:error=EROFS',
       'openat:error=EROFS:when=3+',
     ];
-    const inject = fail.flatMap((each) => ['-e', `inject=${each}`]);
     const { reports } = await runScript(path, source, {
-      wrap: ['strace', '-f', '-qq', '-o', '/dev/null', '-P', path, ...inject],
+      wrap: failing(path, ...fail),
     });
     expect(reports).toMatchObject([
       { ...readOnly, syscall: 'write', path },

@@ -69,7 +69,7 @@ describe('the end of the process', () => {
     lock.releaseSync();
   });
 
-  test('does not touch the record of whoever holds the lock by then', async () => {
+  test('does not touch the record of the next holder', async () => {
     const path = lockPath();
     const holder = Program.module(
       `
@@ -201,6 +201,7 @@ describe('a kill in the midst of a write', () => {
         const args = ['--input-type=module', '-e', source, file];
         const program = Program.start(process.execPath, args);
         await program.says('running');
+        // A moment at random; it waits for nothing.
         await new Promise((resolve) => setTimeout(resolve, Math.random() * 20));
         await program.kill();
       }
@@ -210,7 +211,7 @@ describe('a kill in the midst of a write', () => {
   });
 });
 
-test('content that somebody has written meanwhile is left as it is', () => {
+test('content that somebody has written meanwhile stays as it is', () => {
   const path = lockPath();
   for (const keepFile of [true, false]) {
     const lock = FileLock.acquireSync(path, { keepFile });

@@ -1,3 +1,4 @@
+import { waitsFor } from '../support/kernel.js';
 import { once } from 'node:events';
 import { readFileSync, statSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
@@ -17,14 +18,7 @@ interface Warning extends Error {
 
 const warned = async (): Promise<Warning> => (await once(process, 'warning'))[0] as Warning;
 
-/** How many threads the kernel lets wait for the file. */
-function queuedFor(path: string): number {
-  const inode = `:${statSync(path).ino} `;
-  const lines = readFileSync('/proc/locks', 'utf8').split('\n');
-  return lines.filter((line) => line.includes('->') && line.includes(inode)).length;
-}
-
-/** No warning has come when what waits for longer than that has ended. */
+/** No warning comes while `body` waits for longer than the second before one. */
 async function silent(body: () => Promise<unknown>): Promise<void> {
   const seen: unknown[] = [];
   const listener = (warning: unknown): void => void seen.push(warning);
@@ -35,6 +29,7 @@ async function silent(body: () => Promise<unknown>): Promise<void> {
   expect(seen).toEqual([]);
 }
 
+// Shows that nothing happens: longer than the second after which a warning comes.
 const LATE = { timeout: 1300 };
 
 describe('code that waits for a lock that is held around it', () => {
@@ -102,8 +97,8 @@ describe('code that waits for a lock that is held around it', () => {
         await new Promise<void>((resolve) => {
           next = FileLock.acquire(path, { onWait: () => resolve() });
         });
-        // Its thread has to be in the queue before that of the inner one.
-        await until(() => queuedFor(path) === 1);
+        // Its thread must be in the queue before the inner one's.
+        await until(() => waitsFor(path) === 1);
         inner = FileLock.acquire(path, LATE);
       });
       outside.releaseSync();

@@ -58,7 +58,7 @@ describe('many waits', () => {
     await until(() => threadCount() <= threadsBefore + IDLE_THREADS);
   }, 60_000);
 
-  test('1,000 at once are all served, and cost no CPU while they wait', async () => {
+  test('1,000 at once are all served, and use no CPU while they wait', async () => {
     const path = lockPath();
     const threadsBefore = threadCount();
     const held = FileLock.acquireSync(path, plain);
@@ -71,6 +71,7 @@ describe('many waits', () => {
     // Of those counted before, some may have been idle and are waiting now.
     await until(() => threadCount() >= threadsBefore + 1000 - IDLE_THREADS);
     const before = process.cpuUsage();
+    // Shows that nothing happens: longer than the second between two checks of the path.
     await new Promise((resolve) => setTimeout(resolve, 1200));
     const { user, system } = process.cpuUsage(before);
     expect(served).toBe(0);
@@ -115,6 +116,7 @@ describe('many waits', () => {
     const waits = Array.from({ length: 100 }, () =>
       FileLock.acquire(path, { ...plain, signal, pollInterval: 5 }),
     );
+    // Each polls a few times; nothing tells when.
     await new Promise((resolve) => setTimeout(resolve, 30));
     controller.abort();
     const results = await Promise.allSettled(waits);

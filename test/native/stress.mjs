@@ -78,6 +78,7 @@ async function abandoned(rounds) {
   for (let round = 0; round < rounds; round++) {
     const worker = new Worker(fileURLToPath(import.meta.url), { workerData: { sleep: '0.02' } });
     await once(worker, 'message');
+    // Five moments: before, at and after the end of the command. It waits for nothing.
     await new Promise((resolve) => setTimeout(resolve, (round % 5) * 8));
     await worker.terminate();
   }
