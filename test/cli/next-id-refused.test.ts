@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { COMMAND, finish } from '../support/command.js';
 import { testFolder } from '../support/folder.js';
-import { LOCK, nextId } from '../support/next-id-command.js';
+import { LOCK } from '../support/next-id.js';
+import { nextId } from '../support/next-id-command.js';
 import { Program } from '../support/program.js';
 import { needs } from '../support/tools.js';
 

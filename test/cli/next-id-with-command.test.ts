@@ -13,7 +13,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { FileLock } from '../../src/index.js';
 import { finish, start } from '../support/command.js';
 import { testFolder } from '../support/folder.js';
-import { given, LOCK, nextId } from '../support/next-id-command.js';
+import { LOCK } from '../support/next-id.js';
+import { given, nextId } from '../support/next-id-command.js';
 import { counterIn } from '../support/next-id-program.js';
 import type { Program } from '../support/program.js';
 

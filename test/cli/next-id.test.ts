@@ -6,7 +6,8 @@ import { nextId as runNextId } from '../../src/cli/next-id.js';
 import { FileLock } from '../../src/index.js';
 import { finish, Screen } from '../support/command.js';
 import { testFolder } from '../support/folder.js';
-import { given, LOCK, nextId } from '../support/next-id-command.js';
+import { LOCK } from '../support/next-id.js';
+import { given, nextId } from '../support/next-id-command.js';
 import { counterIn, oneTo } from '../support/next-id-program.js';
 import { errorOf } from '../support/refused.js';
 

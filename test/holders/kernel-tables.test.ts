@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Walk } from '../../src/holders/kernel-tables.js';
+import { viewKernel } from '../../src/holders/kernel-view.js';
 import { heldContent, parseContent } from '../../src/holders/owner-record.js';
 import { ownIdentity } from '../../src/holders/process-identity.js';
-import { viewKernel } from '../../src/holders/kernel-view.js';
 
 // The kernel's tables as the test wants them: pids are not used again on demand.
 const FILE = 'fe:0:77';

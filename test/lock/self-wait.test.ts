@@ -1,11 +1,10 @@
-import { waitsFor } from '../support/kernel.js';
 import { once } from 'node:events';
-import { readFileSync, statSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { FileLock, withLock } from '../../src/index.js';
 import { withNextId } from '../../src/next-id.js';
 import { until } from '../support/census.js';
 import { lockPath, testFolder } from '../support/folder.js';
+import { waitsFor } from '../support/kernel.js';
 import { runScript } from '../support/script.js';
 import { expectWarning } from '../support/setup.js';
 

@@ -1,7 +1,5 @@
 import { call } from './command.js';
 
-export const LOCK = '.next-id.lock';
-
 /** `holdfast next-id …` in this process. */
 export const nextId = (...args: string[]) => call('next-id', ...args);
 
