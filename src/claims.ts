@@ -1,7 +1,8 @@
 export type { Claim } from './claims/claim.js';
-export { type ClaimOptions, Claims } from './claims/claims.js';
+export { Claims } from './claims/claims.js';
 export { ClaimConflictError, ClaimInvalidError } from './claims/errors.js';
 export type {
+  ClaimOptions,
   ClaimRequest,
   ClaimState,
   ClaimStatus,

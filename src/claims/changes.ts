@@ -4,12 +4,16 @@ import { onAbort } from '../base/abort.js';
 import { acquire } from '../lock/acquire.js';
 import { checkRequest } from '../lock/options.js';
 
-// What the system does not report (network file systems, no watches left, the
-// folder made anew) is found out by looking.
-export const LOOK_MILLISECONDS = 1000;
+// Some changes are never reported: on network file systems, with no watches
+// left, or after the folder was removed and created again.
+export const POLL_MILLISECONDS = 1000;
 
-/** Calls `changed` for what happens in a folder; the result ends it. */
-export function watchFolder(path: string, persistent: boolean, changed: () => void): () => void {
+/** Calls `changed` when something happens in a folder. Returns a function that ends it. */
+export function watchFolder(
+  path: string,
+  { persistent }: { persistent: boolean },
+  changed: () => void,
+): () => void {
   let watcher: FSWatcher;
   try {
     watcher = watch(path, { persistent }, changed);
@@ -21,8 +25,8 @@ export function watchFolder(path: string, persistent: boolean, changed: () => vo
 }
 
 /**
- * Notices the next change in a folder from when it is made on, so that one
- * between a look and the wait is not missed.
+ * Notices the next change in a folder, from its construction on. Constructed
+ * before the folder is read, it misses no change between the reading and the wait.
  */
 export class NextChange {
   readonly #ended = new AbortController();
@@ -33,26 +37,26 @@ export class NextChange {
   readonly #unwatch: () => void;
 
   constructor(path: string) {
-    this.#unwatch = watchFolder(path, true, this.#happened);
+    this.#unwatch = watchFolder(path, { persistent: true }, this.#happened);
   }
 
   /**
-   * Resolves at a change, when one of the locked `files` is let go of, or
-   * after `milliseconds`; rejects with `signal.reason`.
+   * Resolves at a change, when one of the locked `files` is released, or after
+   * `milliseconds`; rejects with `signal.reason`.
    */
   async wait(
     milliseconds: number,
     files: readonly string[],
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const timer = setTimeout(this.#happened, Math.min(milliseconds, LOOK_MILLISECONDS));
-    const forget = onAbort(signal, this.#happened);
+    const timer = setTimeout(this.#happened, Math.min(milliseconds, POLL_MILLISECONDS));
+    const stopListening = onAbort(signal, this.#happened);
     for (const file of files) void this.#awaitRelease(file);
     try {
       await this.#change;
     } finally {
       clearTimeout(timer);
-      forget();
+      stopListening();
       this.close();
     }
     if (signal?.aborted === true) throw signal.reason;
@@ -63,7 +67,7 @@ export class NextChange {
     this.#ended.abort();
   }
 
-  /** In the kernel's queue of the lock: inotify does not tell of it. */
+  /** Waits in the kernel's queue of the lock: inotify does not report a release. */
   async #awaitRelease(file: string): Promise<void> {
     const { signal } = this.#ended;
     try {

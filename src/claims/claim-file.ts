@@ -1,19 +1,21 @@
 import { isUtf8 } from 'node:buffer';
 import { argumentError } from '../base/arguments.js';
 import { isNameHere } from '../base/file-name.js';
-import { type Pattern, parsePattern, type Root } from './pattern.js';
+import { parsePattern } from './parse-pattern.js';
+import type { Pattern } from './pattern.js';
+import type { Root } from './root.js';
 import type { Scope } from './scope.js';
 
-/** The content of a claim's file, understood. */
+/** The content of a claim's file, parsed. */
 export interface ClaimFile extends Scope {
   agent: string;
-  /** `null` in one that a hand wrote. */
+  /** `null` if the file was not written by holdfast. */
   id: string | null;
   task: string | null;
   lockedAt: Date;
   expiresAt: Date;
   bound: { pid: number; start: string } | null;
-  /** All that is in it, as it is. */
+  /** All its fields, unchanged. */
   fields: Record<string, unknown>;
 }
 
@@ -23,7 +25,7 @@ export const CLAIM_LIMIT = 1024 * 1024;
 const LONGEST_NAME = 255;
 const TIME = /^(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/;
 
-/** The name of an agent, which becomes that of a file. */
+/** The name of an agent, which becomes the name of a file. */
 export function checkAgent(agent: unknown, name: string): string {
   if (typeof agent !== 'string') {
     throw argumentError('ERR_INVALID_ARG_TYPE', name, 'a string', agent);
@@ -36,7 +38,7 @@ export function checkAgent(agent: unknown, name: string): string {
         : agent.includes('..') || agent.startsWith('.')
           ? "without '..' and not beginning with '.'"
           : /\p{Surrogate}/u.test(agent)
-            ? 'without half a character'
+            ? 'without unpaired surrogates'
             : !isNameHere(agent)
               ? 'a name that Windows takes for that of a file'
               : Buffer.byteLength(agent) > LONGEST_NAME - CLAIM_SUFFIX.length
@@ -51,7 +53,7 @@ export function formatTime(milliseconds: number): string {
   return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
 }
 
-/** The claim in `content`; a string says why there is none. */
+/** The claim in `content`; a string says why it is not a claim. */
 export function parseClaim(content: Buffer, agent: string, root: Root): ClaimFile | string {
   if (content.length === 0) return 'it is empty';
   if (content.length > CLAIM_LIMIT) return 'it is longer than 1 MiB';
@@ -75,7 +77,7 @@ export function parseClaim(content: Buffer, agent: string, root: Root): ClaimFil
 function understand(fields: Record<string, unknown>, agent: string, root: Root): ClaimFile {
   const named = textOf(fields, 'agent');
   if (named !== agent) {
-    throw new Error(`"agent" is '${named}', which does not go with the file's name`);
+    throw new Error(`"agent" is '${named}', which does not match the file's name`);
   }
   const lockedAt = timeOf(fields, 'locked_at');
   const expiresAt = timeOf(fields, 'expires_at');
@@ -112,7 +114,7 @@ function timeOf(fields: Record<string, unknown>, name: string): Date {
   const text = textOf(fields, name);
   const [, year, month, day] = TIME.exec(text) ?? [];
   const time = new Date(year === undefined ? Number.NaN : text);
-  // Date takes the 30th of February for the 2nd of March.
+  // Date reads the 30th of February as the 2nd of March.
   const days = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate();
   if (Number.isNaN(time.getTime()) || Number(day) > days) {
     throw new Error(`"${name}" is not a time such as 2026-01-17T15:30:00Z`);
@@ -139,7 +141,7 @@ function boundOf(value: unknown): { pid: number; start: string } | null {
   return { pid: pid as number, start: typeof start === 'string' ? start : '' };
 }
 
-/** What is written for a new claim. */
+/** The content of a new claim's file. */
 export function formatClaim(claim: Omit<ClaimFile, 'fields'>): string {
   const { agent, lockedAt, expiresAt, patterns, except, task, id, bound } = claim;
   const texts = (kind: Pattern['kind']): string[] =>
@@ -162,10 +164,10 @@ export function formatFields(fields: Record<string, unknown>): string {
   return `${JSON.stringify(fields)}\n`;
 }
 
-// Each takes as long as reading the whole file.
+// Each takes as long as parsing the whole file.
 const MOST_PLACES = 8;
 
-/** Where in a claim's file its expiry stands, or -1 unless that has 20 characters. */
+/** Where in a claim's file its expiry is; -1 unless it has 20 characters. */
 export function offsetOfExpiry(content: Buffer): number {
   const text = content.toString('latin1');
   const sample = formatTime(0);
@@ -175,7 +177,7 @@ export function offsetOfExpiry(content: Buffer): number {
     const start = end - (match[1]?.length ?? 0);
     if (end - start !== sample.length) continue;
     if (++places > MOST_PLACES) break;
-    // An object inside may have a field of that name as well.
+    // A nested object may have a field of this name as well.
     const changed = JSON.parse(`${text.slice(0, start)}${sample}${text.slice(end)}`);
     if (changed.expires_at === sample) return start;
   }

@@ -1,47 +1,39 @@
-import { type Party, resolve } from './resolutions.js';
-import { type Meeting, meet, type Scope, ScopeIndex } from './scope.js';
+import type { Claimed } from './model.js';
+import { resolve } from './resolutions.js';
+import { type Overlap, type Scope, ScopeIndex, witnessOf } from './scope.js';
 import type { Conflict, Entry } from './types.js';
 
-/** An agent's scope with what a conflict says of it. */
-export interface Claimed extends Party {
-  readonly task: string | null;
-  /** `null`: asked for and not claimed yet. */
-  readonly expiresAt: Date | null;
-}
-
 /**
- * What is wanted, to compare claims with. It is these that are put into an
- * index: the claims that exist may be thousands, and each is looked at once.
+ * The scopes of a request, to compare claims with. The index holds these and
+ * not the claims: there may be thousands of claims, and each is compared once.
  */
-export class Wishes {
-  readonly #wanted: readonly Claimed[];
+export class RequestedScopes {
+  readonly #requested: readonly Claimed[];
   readonly #index = new ScopeIndex<Claimed>();
 
-  constructor(wanted: readonly Claimed[]) {
-    this.#wanted = wanted;
-    for (const each of wanted) this.#index.add(each);
+  constructor(requested: readonly Claimed[]) {
+    this.#requested = requested;
+    for (const each of requested) this.#index.add(each);
   }
 
-  /** Whether `other` overlaps with something wanted. */
-  isMetBy(other: Scope): boolean {
-    return this.#index.meetings(other, () => true).next().done === false;
+  /** Whether `other` overlaps with any of them. */
+  overlapWith(other: Scope): boolean {
+    return this.#index.overlapsWith(other).next().done === false;
   }
 
-  /** One conflict for each that `other` overlaps with. */
+  /** One conflict for each of them that `other` overlaps with. */
   conflictsWith(other: Claimed): Conflict[] {
-    const met = new Map<Claimed, Meeting<Claimed>[]>();
-    for (const meeting of this.#index.meetings(other, () => true)) {
-      const meetings = met.get(meeting.scope);
-      if (meetings === undefined) met.set(meeting.scope, [turned(other)(meeting)]);
-      else meetings.push(turned(other)(meeting));
+    const found = new Map<Claimed, Overlap<Claimed>[]>();
+    for (const overlap of this.#index.overlapsWith(other)) {
+      collect(found, overlap.scope, turned(other)(overlap));
     }
-    return this.#wanted
-      .filter((each) => met.has(each))
-      .map((each) => describe(each, other, met.get(each) ?? []));
+    return this.#requested
+      .filter((each) => found.has(each))
+      .map((each) => describe(each, other, found.get(each) ?? []));
   }
 }
 
-/** All conflicts among `claims`, and of these with `existing` ones. */
+/** All conflicts among `claims`, and between these and `existing` ones. */
 export function conflictsAmong(
   claims: readonly Claimed[],
   existing: readonly Claimed[],
@@ -52,20 +44,18 @@ export function conflictsAmong(
   for (const claimed of [...existing, ...claims]) {
     const isNew = place.size >= existing.length;
     if (isNew) {
-      const met = new Map<Claimed, Meeting<Claimed>[]>();
-      for (const meeting of index.meetings(claimed, (other) => other.agent !== claimed.agent)) {
-        const known = met.get(meeting.scope);
-        if (known === undefined) met.set(meeting.scope, [meeting]);
-        else known.push(meeting);
+      const found = new Map<Claimed, Overlap<Claimed>[]>();
+      for (const overlap of index.overlapsWith(claimed, ({ agent }) => agent !== claimed.agent)) {
+        collect(found, overlap.scope, overlap);
       }
-      for (const [other, meetings] of met) {
+      for (const [other, overlaps] of found) {
         const order: [number, number] = [place.get(other) as number, place.size];
-        // Among equals in the order of the list; to an existing claim it is
-        // the new one that comes to it.
+        // New claims appear in the order of their list. In a conflict with an
+        // existing claim the new one comes first.
         const conflict =
           order[0] < existing.length
-            ? describe(claimed, other, meetings)
-            : describe(other, claimed, meetings.map(turned(claimed)));
+            ? describe(claimed, other, overlaps)
+            : describe(other, claimed, overlaps.map(turned(claimed)));
         conflicts.push({ order, conflict });
       }
     }
@@ -76,20 +66,28 @@ export function conflictsAmong(
   return conflicts.map(({ conflict }) => conflict);
 }
 
-/** The same meeting, seen by the other one. */
-function turned(scope: Claimed): (meeting: Meeting<Claimed>) => Meeting<Claimed> {
+function collect<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
+}
+
+/** The same overlap, from the other side. */
+function turned(scope: Claimed): (overlap: Overlap<Claimed>) => Overlap<Claimed> {
   return ({ own, other }) => ({ scope, own: other, other: own });
 }
 
-function describe(one: Claimed, other: Claimed, meetings: readonly Meeting[]): Conflict {
-  const [first] = meetings as [Meeting];
+function describe(one: Claimed, other: Claimed, overlaps: readonly Overlap[]): Conflict {
+  const [first] = overlaps as [Overlap];
+  const [own, theirs] = [first.own, first.other];
+  const witness = witnessOf({ scope: one, pattern: own }, { scope: other, pattern: theirs });
   return {
     agents: [one.agent, other.agent],
-    entries: [entryOf(first.own), entryOf(first.other)],
-    witness: meet({ scope: one, pattern: first.own }, { scope: other, pattern: first.other }) ?? '',
+    entries: [entryOf(own), entryOf(theirs)],
+    witness: witness ?? '',
     task: other.task,
     expiresAt: other.expiresAt,
-    resolutions: resolve(one, other, meetings, other.expiresAt !== null),
+    resolutions: resolve(one, other, overlaps),
   };
 }
 

@@ -3,62 +3,61 @@ import { ANY, INSIDE, type Pattern, SEGMENTS, STAR, type Token } from './pattern
 const SLASH = 47;
 const DOT = 46;
 
-/** In the place of a path where there is none within reason: see {@link findCommon}. */
+/** Returned in place of a path when the search gave up: see {@link findCommon}. */
 export const UNDECIDED = '';
 
 /**
- * A path that matches both patterns and none of `except`, the shortest there
- * is; `null` where no path does. Exact: it searches the product of the
- * patterns' automata, breadth first. Patterns can be made so that no such
- * search ends in our time; of these the answer is {@link UNDECIDED}, which is to be
- * taken for an overlap.
+ * The shortest path that matches both patterns and none of `except`; `null` if
+ * there is none. Exact: it searches the product of the patterns' automata,
+ * breadth first. Some patterns are too complex for any such search. For these
+ * it returns {@link UNDECIDED}, and callers must treat them as overlapping.
  *
- * A step of the search is (where in `one`, where in `other`, which places of
- * `except` may be reached, what of a valid segment has been read). Of `except`
- * a set is followed, for a path is left out if any way through it leads to the
- * end. Where two searches meet in all but that set, and one's is a part of the
- * other's, the larger is dropped: whatever it finds, the smaller one finds.
+ * A step of the search is (place in `one`, place in `other`, the set of places
+ * that `except` can be in, what has been read of the current segment). `except`
+ * needs a set because it excludes a path if any way through it reaches an end.
+ * If two steps differ only in that set, and one set contains the other, the
+ * step with the larger set is dropped: the other one finds whatever it finds.
  */
 export function findCommon(
   one: Pattern,
   other: Pattern,
   except: readonly Pattern[] = [],
 ): string | null {
-  if (!mayMeet(one, other)) return null;
+  if (!mayOverlap(one, other)) return null;
   const excluded = except
-    .filter((each) => mayMeet(each, one) && mayMeet(each, other))
+    .filter((each) => mayOverlap(each, one) && mayOverlap(each, other))
     .map((each) => each.tokens);
   const found = search(one.tokens, other.tokens, excluded, false);
   if (found === null || found === UNDECIDED) return found;
-  // With something in place of each `*`, it reads more like a path.
+  // With at least one character for each `*`, it reads more like a path.
   return search(one.tokens, other.tokens, excluded, true) || found;
 }
 
-/** Whether some path matches both. */
-export function isMeeting(one: Pattern, other: Pattern): boolean {
-  return mayMeet(one, other) && search(one.tokens, other.tokens, [], false) !== null;
+/** Whether some path matches both patterns. */
+export function patternsOverlap(one: Pattern, other: Pattern): boolean {
+  return mayOverlap(one, other) && search(one.tokens, other.tokens, [], false) !== null;
 }
 
 /** Whether `wide` matches every path that `narrow` does. */
 export function isWithin(narrow: Pattern, wide: Pattern): boolean {
   if (narrow.pattern === wide.pattern) return true;
   if (wide.literal && !narrow.literal) return false;
-  if (!isMeeting(narrow, wide)) return false;
-  // Of one path, to meet is to be within; and so it is for a folder around.
+  if (!patternsOverlap(narrow, wide)) return false;
+  // A single path that overlaps is within. So is everything in a folder that encloses it.
   if (narrow.literal || (wide.folder && wide.prefix.length <= narrow.prefix.length)) return true;
   return search(narrow.tokens, narrow.tokens, [wide.tokens], false) === null;
 }
 
 /**
- * False where the spelled-out segments or the ends rule it out, which most
- * often they do: the search would find out as well, and take longer.
+ * False if the literal segments or the ends rule an overlap out, as they
+ * usually do. The search would find the same, but takes longer.
  */
-function mayMeet(one: Pattern, other: Pattern): boolean {
+function mayOverlap(one: Pattern, other: Pattern): boolean {
   if (!prefixesAgree(one.segments, other.segments)) return false;
   return one.tail.endsWith(other.tail) || other.tail.endsWith(one.tail);
 }
 
-/** As far as both go; `null` is any segment. */
+/** Compares the segments that both have; `null` matches any segment. */
 function prefixesAgree(
   one: readonly (string | null)[],
   other: readonly (string | null)[],
@@ -70,7 +69,7 @@ function prefixesAgree(
   return true;
 }
 
-// Beyond these, it would take longer than anybody waits, or too much memory.
+// Beyond these limits a search takes too long, or too much memory.
 const MOST_STEPS = 200_000;
 const MOST_WORK = 20_000_000;
 
@@ -78,13 +77,13 @@ interface Step {
   a: number;
   b: number;
   reached: Reached;
-  /** What of the segment has been read: nothing, `.`, `..`, or something else. */
+  /** What has been read of the segment: nothing, `.`, `..`, or something else. */
   segment: number;
   from: Step | null;
   read: number;
 }
 
-// Before the first segment there is no path yet, and behind one there is.
+// At the BEGINNING there is no path yet; with NOTHING read after a slash there is one.
 const [NOTHING, ONE_DOT, TWO_DOTS, NAMED, BEGINNING] = [0, 1, 2, 3, 4];
 
 function search(
@@ -133,7 +132,7 @@ function search(
   return null;
 }
 
-/** What is worth reading next: of characters that nothing here names, one. */
+/** The characters to try next. One stands for all that no pattern names. */
 function candidates(
   x: Token | undefined,
   y: Token | undefined,
@@ -146,7 +145,7 @@ function candidates(
   return characters.length === 0 ? [other, SLASH] : [other, ...characters, SLASH];
 }
 
-/** Negative: no path reads so. */
+/** Negative: no path can go on like this. */
 function nextSegment(segment: number, read: number): number {
   if (read === SLASH) return segment === NAMED ? NOTHING : -1;
   if (read !== DOT) return NAMED;
@@ -157,7 +156,7 @@ function nextSegment(segment: number, read: number): number {
       : NAMED;
 }
 
-/** Where a pattern can be after reading a character at `at`. */
+/** The places that a pattern can be in after it reads a character at `at`. */
 function advance(tokens: readonly Token[], at: number, read: number, wordy: boolean): number[] {
   const token = tokens[at];
   if (token === undefined) return [];
@@ -172,8 +171,9 @@ function advance(tokens: readonly Token[], at: number, read: number, wordy: bool
 }
 
 /**
- * All places that are reached from `at` without reading. If `wordy`, each `*`
- * takes something, and so does the end of a folder, unless it `has`.
+ * All places that can be reached from `at` without reading. If `wordy`, each
+ * `*` takes at least one character, and so does the end of a folder unless it
+ * `has` one already.
  */
 function closure(tokens: readonly Token[], at: number, wordy = false, has = false): number[] {
   const places = [at];
@@ -188,14 +188,14 @@ function closure(tokens: readonly Token[], at: number, wordy = false, has = fals
 
 function pathTo(last: Step): string {
   const characters: number[] = [];
-  // The slash behind the last segment is not part of the path.
+  // The slash after the last segment is not part of the path.
   for (let step = last.from; step !== null && step.from !== null; step = step.from) {
     characters.push(step.read);
   }
   return String.fromCodePoint(...characters.reverse());
 }
 
-/** A character that no pattern names stands for all of them. */
+/** A character that no pattern names; it stands for all such characters. */
 function unused(patterns: readonly (readonly Token[])[]): number {
   for (let code = A; ; code++) {
     if (!patterns.some((tokens) => tokens.includes(code))) return code;
@@ -208,23 +208,23 @@ function unused(patterns: readonly (readonly Token[])[]): number {
 
 const [A, Z, BEYOND] = [97, 122, 0x4e00];
 
-/** Places in the patterns of `except` that may be reached, in order. */
+/** The places that the patterns of `except` can be in, in order. */
 interface Reached {
   readonly places: readonly number[];
-  /** One of the patterns has ended: it matches. */
+  /** One of the patterns has reached its end, so it matches. */
   readonly matches: boolean;
-  /** What the places name. All other characters lead on alike. */
+  /** The characters that the places name. All others have the same effect. */
   readonly characters: readonly number[];
   readonly next: Map<number, Reached>;
 }
 
-/** Behind each pattern in the list of all. */
+/** Marks the end of each pattern in the joined list. */
 const END = -5;
 
-/** All patterns of `except` at once, one behind the other. */
+/** All patterns of `except` in one automaton, joined into one list of tokens. */
 class Except {
   readonly start: Reached;
-  /** Roughly how many places have been looked at. */
+  /** Roughly how many places have been compared. */
   work = 0;
   readonly #tokens: Token[] = [];
   readonly #sets = new Map<string, Reached>();
@@ -239,7 +239,7 @@ class Except {
     this.start = this.#set(new Set(starts.flatMap((at) => closure(this.#tokens, at))));
   }
 
-  /** Whether `small` has no place that `large` has not. */
+  /** Whether `large` has every place of `small`. */
   isPart(small: Reached, large: Reached): boolean {
     if (small === large) return true;
     if (small.places.length >= large.places.length) return false;
@@ -266,7 +266,7 @@ class Except {
     return next;
   }
 
-  /** The same places are the same set. */
+  /** Returns the same object for the same places. */
   #set(found: Set<number>): Reached {
     const places = [...found].sort((x, y) => x - y);
     const key = places.join();

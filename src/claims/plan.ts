@@ -1,10 +1,11 @@
-import { type Claimed, conflictsAmong } from './conflicts.js';
+import { conflictsAmong } from './conflicts.js';
+import type { Claimed } from './model.js';
 import type { Plan } from './types.js';
 import { colour } from './waves.js';
 
 /**
- * Who can work at the same time. Whoever overlaps with an existing claim is
- * in no first wave, for that one is at work already.
+ * Who can work at the same time. A request that overlaps with an existing
+ * claim is not in the first wave: that agent is at work already.
  */
 export function makePlan(requests: readonly Claimed[], existing: readonly Claimed[]): Plan {
   const asked = new Set(requests.map(({ agent }) => agent));

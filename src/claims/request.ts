@@ -1,17 +1,12 @@
 import { argumentError, checkBoolean, checkFields, optionNames } from '../base/arguments.js';
-import { checkTtl } from './claim.js';
 import { checkAgent } from './claim-file.js';
-import type { Claimed } from './conflicts.js';
-import { comparable, type Entry, type Pattern, parsePattern, type Root } from './pattern.js';
+import { checkTtl, DEFAULT_TTL } from './expiry.js';
+import type { Wanted } from './model.js';
+import { parsePattern } from './parse-pattern.js';
+import { comparable, type Entry, type Pattern } from './pattern.js';
+import type { Root } from './root.js';
 import { isEmpty } from './scope.js';
 import type { ClaimRequest } from './types.js';
-
-/** A checked request. */
-export interface Wanted extends Claimed {
-  readonly ttl: number;
-  readonly bind: boolean;
-  readonly keepAlive: boolean;
-}
 
 const FIELDS = optionNames<ClaimRequest>({
   agent: true,
@@ -23,9 +18,8 @@ const FIELDS = optionNames<ClaimRequest>({
   bind: true,
   keepAlive: true,
 });
-const HOUR = 3_600_000;
 
-/** For `plan` a request may be without a scope: that of a reviewer. */
+/** For `plan` a request may have no scope, as a reviewer's. */
 export function checkRequests(
   requests: unknown,
   root: Root,
@@ -38,10 +32,10 @@ export function checkRequests(
   return requests.map((request: unknown, at) => {
     const name = use === 'claim' ? 'request' : `requests[${at}]`;
     const wanted = checkOne(request, root, name);
-    // Two names that differ in case alone may be one file.
+    // Two names that differ only in case may mean one file.
     const folded = comparable(wanted.agent, true);
     if (agents.has(folded)) {
-      const rule = 'in one request alone, also but for case';
+      const rule = 'unique among the requests, ignoring case';
       throw argumentError('ERR_INVALID_ARG_VALUE', `${name}.agent`, rule, wanted.agent);
     }
     agents.add(folded);
@@ -75,7 +69,7 @@ function checkOne(request: unknown, root: Root, name: string): Wanted {
     except: list(except, 'file', 'except'),
     task: taskDescription ?? null,
     expiresAt: null,
-    ttl: ttl === undefined ? HOUR : checkTtl(ttl, `${name}.ttl`),
+    ttl: ttl === undefined ? DEFAULT_TTL : checkTtl(ttl, `${name}.ttl`),
     bind: checkBoolean(bind, `${name}.bind`, false),
     keepAlive: checkBoolean(keepAlive, `${name}.keepAlive`, false),
   };
@@ -93,11 +87,11 @@ function checkPatterns(value: unknown, kind: Entry['kind'], root: Root, name: st
 function checkScope(wanted: Wanted, name: string): void {
   if (wanted.patterns.length === 0) {
     const rule =
-      'with a file or a folder in "files" or "directories"; who changes nothing needs no claim';
+      'given a file or a folder in "files" or "directories"; an agent that changes nothing needs no claim';
     throw argumentError('ERR_INVALID_ARG_VALUE', name, rule, wanted.agent);
   }
   if (isEmpty(wanted)) {
-    const rule = 'such that "except" leaves something of it';
+    const rule = 'not wholly excluded by "except"';
     throw argumentError('ERR_INVALID_ARG_VALUE', name, rule, wanted.agent);
   }
 }

@@ -1,35 +1,26 @@
+import type { Claimed } from './model.js';
 import { isWithin } from './overlap.js';
 import type { Pattern } from './pattern.js';
-import { isEmpty, type Meeting, type Scope } from './scope.js';
+import { isEmpty, type Overlap } from './scope.js';
 import type { Resolution } from './types.js';
 
-/** A scope, and whose. */
-export interface Party extends Scope {
-  readonly agent: string;
-}
-
-// Longer lists are read by nobody.
+// Nobody reads longer lists.
 const MOST_NAMED = 20;
 
 /**
- * What two agents that meet can do, the best first: `sequential` is always
- * possible, the others let them work at the same time.
+ * What two agents can do about their overlaps, best first. `sequential` is
+ * always possible; the others let them work at the same time.
  */
-export function resolve(
-  one: Party,
-  other: Party,
-  meetings: readonly Meeting[],
-  otherIsFirst: boolean,
-): Resolution[] {
+export function resolve(one: Claimed, other: Claimed, overlaps: readonly Overlap[]): Resolution[] {
   const shared: Shared = {
-    one: unique(meetings.map((each) => each.own)),
-    other: unique(meetings.map((each) => each.other)),
+    one: unique(overlaps.map((each) => each.own)),
+    other: unique(overlaps.map((each) => each.other)),
   };
   return [
     merge(one, other),
-    reassign(one, other, meetings),
+    reassign(one, other, overlaps),
     split(one, other, shared),
-    sequential(one, other, otherIsFirst),
+    sequential(one, other),
   ].filter((each) => each !== null);
 }
 
@@ -42,14 +33,15 @@ function unique(patterns: Pattern[]): Pattern[] {
   return [...new Map(patterns.map((each) => [each.pattern, each])).values()];
 }
 
-/** Whoever has claimed already is at work. */
-function sequential(one: Party, other: Party, otherIsFirst: boolean): Resolution {
+/** An agent that has claimed already is at work, so it goes first. */
+function sequential(one: Claimed, other: Claimed): Resolution {
+  const otherIsFirst = other.expiresAt !== null;
   const [first, second] = otherIsFirst ? [other.agent, one.agent] : [one.agent, other.agent];
   return { kind: 'sequential', agents: [first, second], text: `run ${second} after ${first}` };
 }
 
-/** Where more than half of what each claims is claimed by the other as well. */
-function merge(one: Party, other: Party): Resolution | null {
+/** If each claims more than half of what the other claims. */
+function merge(one: Claimed, other: Claimed): Resolution | null {
   const theirs = new Set(other.patterns.map((each) => each.pattern));
   const alike = one.patterns.filter((each) => theirs.has(each.pattern)).length;
   if (alike * 2 <= one.patterns.length || alike * 2 <= other.patterns.length) return null;
@@ -60,15 +52,15 @@ function merge(one: Party, other: Party): Resolution | null {
   };
 }
 
-/** Where they meet in single files: these go to one of the two. */
-function reassign(one: Party, other: Party, meetings: readonly Meeting[]): Resolution | null {
-  const literal = meetings.every(({ own, other: theirs }) => own.literal && theirs.literal);
+/** If they overlap only in single files, one of them gets these. */
+function reassign(one: Claimed, other: Claimed, overlaps: readonly Overlap[]): Resolution | null {
+  const literal = overlaps.every(({ own, other: theirs }) => own.literal && theirs.literal);
   if (!literal) return null;
-  const files = unique(meetings.map((each) => each.other));
+  const files = unique(overlaps.map((each) => each.other));
   if (files.length > MOST_NAMED) return null;
-  // Who would be left with nothing keeps them; else who claims less.
-  const canLose = (party: Party): boolean =>
-    !isEmpty({ ...party, except: [...party.except, ...files] });
+  // An agent that would be left with nothing keeps them; otherwise the one that claims less.
+  const canLose = (claimed: Claimed): boolean =>
+    !isEmpty({ ...claimed, except: [...claimed.except, ...files] });
   const [oneCan, otherCan] = [canLose(one), canLose(other)];
   if (!oneCan && !otherCan) return null;
   const oneKeeps = oneCan && otherCan ? one.patterns.length < other.patterns.length : otherCan;
@@ -82,13 +74,13 @@ function reassign(one: Party, other: Party, meetings: readonly Meeting[]): Resol
   };
 }
 
-/** The narrower one becomes what the wider one leaves out. */
-function split(one: Party, other: Party, shared: Shared): Resolution | null {
-  const ways: [Party, Pattern[]][] = [
+/** The narrower scope becomes an exception of the wider one. */
+function split(one: Claimed, other: Claimed, shared: Shared): Resolution | null {
+  const ways: [Claimed, Pattern[]][] = [
     [one, shared.other],
     [other, shared.one],
   ];
-  // To compare two long lists would take longer than anybody reads them.
+  // Comparing two long lists takes long, and nobody reads the result.
   const short = ways.filter(([, narrow]) => narrow.length <= MOST_NAMED);
   if (short.length > 0 && !isWider(shared.one, shared.other)) short.reverse();
   for (const [wider, narrow] of short) {
@@ -98,13 +90,13 @@ function split(one: Party, other: Party, shared: Shared): Resolution | null {
       kind: 'split',
       agent: wider.agent,
       except,
-      text: `give ${wider.agent} the except ${except.join(' ')}`,
+      text: `add ${except.join(' ')} to the "except" of ${wider.agent}`,
     };
   }
   return null;
 }
 
-/** By what contains what; where neither does, a folder is wider than a pattern. */
+/** The one that contains the other; if neither does, a folder is wider than a pattern. */
 function isWider(one: Pattern[], other: Pattern[]): boolean {
   const within = (narrow: Pattern[], wide: Pattern[]): boolean =>
     narrow.every((each) => wide.some((around) => isWithin(each, around)));

@@ -1,43 +1,46 @@
-import { findCommon, isMeeting, isWithin } from './overlap.js';
+import { findCommon, isWithin, patternsOverlap } from './overlap.js';
 import { type Pattern, plainPath } from './pattern.js';
 
-/** What one agent claims: all that matches `patterns` and none of `except`. */
+/** All paths that match one of `patterns` and none of `except`. */
 export interface Scope {
   readonly patterns: readonly Pattern[];
   readonly except: readonly Pattern[];
 }
 
-/** A pattern, and the scope that has it. */
+/** A pattern, and the scope it belongs to. */
 export interface Part<S extends Scope = Scope> {
   scope: S;
   pattern: Pattern;
 }
 
-/** Two patterns of two scopes through which both have some path. */
-export interface Meeting<S extends Scope = Scope> {
+/** Two patterns of two scopes that have a path in common. */
+export interface Overlap<S extends Scope = Scope> {
+  /** The scope of `other`. */
   scope: S;
   own: Pattern;
   other: Pattern;
 }
 
-/** A path that both have through these two patterns, or `null`. */
-export function meet(one: Part, other: Part): string | null {
+/** A path that both scopes have through these two patterns, or `null`. */
+export function witnessOf(one: Part, other: Part): string | null {
   const [a, b] = [one.pattern, other.pattern];
   const except = [...one.scope.except, ...other.scope.except];
   const literal = a.literal ? a : b.literal ? b : null;
   if (literal === null || except.length > 0) return findCommon(a, b, except);
-  return isMeeting(a, b) ? plainPath(literal) : null;
+  return patternsOverlap(a, b) ? plainPath(literal) : null;
 }
 
-/** Whether there is one, of patterns whose prefixes agree. */
-function isMet(one: Part, other: Part): boolean {
+/** Whether there is such a path, for patterns whose prefixes agree. */
+function overlaps(one: Part, other: Part): boolean {
   const [a, b] = [one.pattern, other.pattern];
-  if (one.scope.except.length + other.scope.except.length > 0) return meet(one, other) !== null;
+  if (one.scope.except.length + other.scope.except.length > 0) {
+    return witnessOf(one, other) !== null;
+  }
   if ((a.literal || a.folder) && (b.literal || b.folder)) return true;
-  return isMeeting(a, b);
+  return patternsOverlap(a, b);
 }
 
-/** Whether nothing is left of a scope. */
+/** Whether `except` leaves nothing of a scope. */
 export function isEmpty({ patterns, except }: Scope): boolean {
   if (except.length === 0) return patterns.length === 0;
   return patterns.every((pattern) => findCommon(pattern, pattern, except) === null);
@@ -45,22 +48,22 @@ export function isEmpty({ patterns, except }: Scope): boolean {
 
 /** Whether the scope has every path that matches `pattern`. */
 export function isCovered(pattern: Pattern, { patterns, except }: Scope): boolean {
-  if (except.some((each) => isMeeting(pattern, each))) return false;
+  if (except.some((each) => patternsOverlap(pattern, each))) return false;
   return patterns.some((each) => isWithin(pattern, each));
 }
 
 interface Node<S extends Scope> {
   children: Map<string, Node<S>> | null;
-  /** Those that are this very path. */
+  /** Literal paths that end here. */
   literals: Part<S>[];
-  /** Those that begin with it, and go on with a wildcard or as a folder. */
+  /** Patterns that go on from here with a wildcard, or as a folder. */
   open: Part<S>[];
 }
 
 /**
- * Scopes by the leading segments of their patterns, so that one pattern is
- * compared only with those that can meet it: with paths spelled out, the cost
- * grows with their number and not with its square.
+ * Scopes by the leading segments of their patterns. A pattern is compared only
+ * with those that it can overlap, so for literal paths the cost grows with
+ * their number and not with its square.
  */
 export class ScopeIndex<S extends Scope> {
   readonly #top: Node<S> = newNode();
@@ -82,25 +85,28 @@ export class ScopeIndex<S extends Scope> {
   }
 
   /**
-   * Where `scope` meets those in the index that `wanted` lets through, which
-   * is asked before each comparison.
+   * Where `scope` overlaps with the scopes in the index. `wanted` is asked
+   * before each comparison, and can skip a scope.
    */
-  *meetings(scope: Scope, wanted: (other: S) => boolean): Generator<Meeting<S>, void, undefined> {
+  *overlapsWith(
+    scope: Scope,
+    wanted: (other: S) => boolean = () => true,
+  ): Generator<Overlap<S>, void, undefined> {
     for (const pattern of scope.patterns) {
-      for (const filed of this.#near(pattern)) {
-        if (!wanted(filed.scope)) continue;
-        if (!isMet({ scope, pattern }, filed)) continue;
-        yield { scope: filed.scope, own: pattern, other: filed.pattern };
+      for (const part of this.#near(pattern)) {
+        if (!wanted(part.scope)) continue;
+        if (!overlaps({ scope, pattern }, part)) continue;
+        yield { scope: part.scope, own: pattern, other: part.pattern };
       }
     }
   }
 
-  /** All that the leading segments do not rule out. */
+  /** All patterns that the leading segments do not rule out. */
   #near({ prefix, literal }: Pattern): Part<S>[] {
     const near: Part<S>[] = [];
     let node: Node<S> | undefined = this.#top;
     for (const segment of prefix) {
-      // Not by push(...): there may be more than a call takes arguments.
+      // Not push(...node.open): a call takes a limited number of arguments.
       for (const each of node.open) near.push(each);
       node = node.children?.get(segment);
       if (node === undefined) return near;

@@ -3,9 +3,10 @@ import { LockHeldError } from '../base/errors.js';
 import { printable } from '../base/holder.js';
 import { isOwn, ownIdentity } from '../holders/process-identity.js';
 import type { ClaimFile } from './claim-file.js';
-import type { Claimed } from './conflicts.js';
-import type { Found } from './folder.js';
-import { type Entry, parsePattern, type Root } from './pattern.js';
+import type { Claimed, Found } from './model.js';
+import { parsePattern } from './parse-pattern.js';
+import type { Entry } from './pattern.js';
+import type { Root } from './root.js';
 import type { ClaimStatus } from './types.js';
 
 /** A claim as users see it. */
@@ -33,7 +34,7 @@ export function claimed({ agent, claim }: Found): Claimed {
   return { agent, patterns, except, task, expiresAt };
 }
 
-/** What may come from anywhere. */
+/** Validates statuses that a caller passes back. */
 export function checkStatuses(existing: unknown): ClaimStatus[] {
   const isStatus = (each: unknown): boolean => {
     const { agent, files, directories, except } = Object(each) as Partial<ClaimStatus>;
@@ -46,7 +47,7 @@ export function checkStatuses(existing: unknown): ClaimStatus[] {
   return existing as ClaimStatus[];
 }
 
-/** The same from what {@link statusOf} gave, which may come from anywhere. */
+/** The scope of a status. Its patterns are checked: the caller may have made it up. */
 export function claimedBy(status: ClaimStatus, root: Root): Claimed {
   const { agent, files, directories, except, task, expiresAt } = status;
   const parse = (list: string[], kind: Entry['kind']) =>
@@ -60,7 +61,7 @@ export function claimedBy(status: ClaimStatus, root: Root): Claimed {
   };
 }
 
-/** Whether it lives in another process. */
+/** Whether another process holds it. */
 export function isForeign({ state, claim }: Found): boolean {
   if (state !== 'active' || claim?.bound == null) return false;
   const { hostname, boot } = ownIdentity();

@@ -2,9 +2,9 @@ import type { Entry } from './pattern.js';
 
 export type { Entry };
 
-/** What an agent asks for. Paths are relative to the root, or absolute below it. */
+/** What an agent requests. Paths are relative to the root, or absolute below it. */
 export interface ClaimRequest {
-  /** Its name, which is that of the claim's file. Two of one call differ in more than case. */
+  /** Its name, which names the claim's file too. Two in one call must differ in more than case. */
   agent: string;
   /**
    * Paths, or patterns: `*` within a name, `**` for whole segments or none,
@@ -13,27 +13,45 @@ export interface ClaimRequest {
   files?: string[] | undefined;
   /** Folders, with everything below them. */
   directories?: string[] | undefined;
-  /** Not these: patterns like those of `files`; one that ends in `/` is a folder. */
+  /** What is left out: patterns as in `files`; one that ends in `/` is a folder. */
   except?: string[] | undefined;
   taskDescription?: string | undefined;
   /** Milliseconds until the claim expires, rounded up to a second. Default one hour. */
   ttl?: number | undefined;
   /**
-   * Default `false`. `true`: it lives as long as a process has its descriptor
-   * (this one, and whoever is given `fd`), and is free as soon as all have ended.
+   * Default `false`. `true`: the claim lives as long as a process has its
+   * descriptor (this one, and any that is given `fd`), and is free as soon as
+   * all of them have ended.
    */
   bind?: boolean | undefined;
   /**
-   * Default `false`. `true`: renews itself at a third of the ttl. Since the
-   * owner counts its claim as gone 2 s early, of no use with a ttl of 2 s or less.
+   * Default `false`. `true`: renews itself at a third of the ttl. Useless with a
+   * ttl of 2 s or less, because the owner counts its claim as gone 2 s early.
    */
   keepAlive?: boolean | undefined;
+}
+
+export interface ClaimOptions {
+  /**
+   * Milliseconds, 0 to Infinity: how long to wait until the overlapping claims
+   * are released, expire, or lose their last process. Default 0.
+   */
+  timeout?: number | undefined;
+  /** Ends the wait: rejects with `signal.reason`, unchanged. */
+  signal?: AbortSignal | undefined;
+  /** Called once, if it has to wait. What it throws ends the wait. */
+  onWait?: ((conflicts: Conflict[]) => void) | undefined;
+  /**
+   * Default `false`: while a file in the folder is not a valid claim, nothing
+   * is granted.
+   */
+  ignoreInvalid?: boolean | undefined;
 }
 
 /**
  * `active`: bound and locked, or less than 2 s past its expiry; `expired`;
  * `orphaned`: bound, and no process has it any more; `conflicting`: active,
- * and overlapping with another active one; `invalid`: not to be understood.
+ * and overlapping with another active one; `invalid`: not a valid claim.
  */
 export type ClaimState = 'active' | 'expired' | 'orphaned' | 'conflicting' | 'invalid';
 
@@ -42,7 +60,7 @@ export interface ClaimStatus {
   /** The claim's file, absolute. */
   file: string;
   state: ClaimState;
-  /** Why it is in a state other than `active`. */
+  /** Why it is not `active`. */
   reason: string | null;
   files: string[];
   directories: string[];
@@ -50,11 +68,11 @@ export interface ClaimStatus {
   task: string | null;
   lockedAt: Date | null;
   expiresAt: Date | null;
-  /** The process that bound it; others may have been given its descriptor. */
+  /** The process that bound it. Others may have its descriptor as well. */
   bound: { pid: number } | null;
 }
 
-/** What to do about a conflict; `text` says it in words. */
+/** What to do about a conflict. `text` says it in words. */
 export type Resolution = { text: string } & (
   | { kind: 'sequential' | 'merge'; agents: string[] }
   | { kind: 'reassign'; to: string; files: string[] }
@@ -62,20 +80,20 @@ export type Resolution = { text: string } & (
 );
 
 export interface Conflict {
-  /** Of a refusal, who asked comes first. */
+  /** In a refusal, the agent that asked comes first. */
   agents: [string, string];
-  /** The first two entries of theirs that overlap. */
+  /** Their first two entries that overlap. */
   entries: [Entry, Entry];
   /**
-   * A path that both claim. Empty where the patterns are so intricate that it
-   * could not be found out whether there is one; then they count as overlapping.
+   * A path that both claim. Empty if the patterns are too complex to compare;
+   * they are then treated as overlapping.
    */
   witness: string;
-  /** Of the second agent. */
+  /** The second agent's. */
   task: string | null;
-  /** Of the second agent's claim; `null` where it is not claimed yet. */
+  /** When the second agent's claim expires; `null` if it is not claimed yet. */
   expiresAt: Date | null;
-  /** The one to prefer first. */
+  /** Best first. */
   resolutions: Resolution[];
 }
 
@@ -89,7 +107,7 @@ export interface PathVerdict {
 }
 
 export interface Plan {
-  /** Agents that can work at the same time, wave after wave; as few as possible. */
+  /** Agents that can work at the same time, wave after wave; as few waves as possible. */
   waves: string[][];
   conflicts: Conflict[];
 }

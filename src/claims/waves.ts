@@ -1,12 +1,12 @@
 /**
- * Who works when: vertices that may not share a wave are joined by an edge,
- * and each gets the number of a wave, from 0, with as few waves as possible.
- * `later` are those that cannot be in the first one.
+ * Assigns vertices to waves, numbered from 0, with as few waves as possible.
+ * An edge joins two vertices that may not share a wave; the vertices in `later`
+ * cannot be in the first one.
  *
- * Colouring a graph: Brélaz, "New methods to color the vertices of a graph"
- * (1979). Exact for parts of up to 16 vertices that hang together; beyond,
- * the better of DSATUR and of greedy by degree. Always the same for the same
- * input.
+ * This is graph colouring: Brélaz, "New methods to color the vertices of a
+ * graph" (1979). Exact for connected parts of up to 16 vertices; beyond that,
+ * the better of DSATUR and greedy by degree. The same input always gives the
+ * same result.
  */
 export function colour(
   neighbours: readonly ReadonlySet<number>[],
@@ -83,7 +83,7 @@ function free(vertex: number, colouring: Colouring, graph: Graph): number {
   return wave;
 }
 
-/** The vertex with the fewest waves left; of several, the one with most neighbours. */
+/** The vertex with the fewest waves left; among equals, the one with most neighbours. */
 function tightest(part: number[], colouring: Colouring, graph: Graph): number | null {
   let best: number | null = null;
   let most = [-1, -1];
@@ -111,7 +111,7 @@ function dsatur(part: number[], graph: Graph): Colouring {
   }
 }
 
-/** Branch and bound: tries every wave below the best known number. */
+/** Branch and bound: tries every wave below the best number so far. */
 function improve(part: number[], known: Colouring, graph: Graph): Colouring {
   let best = known;
   const colouring: Colouring = new Map();
@@ -123,7 +123,7 @@ function improve(part: number[], known: Colouring, graph: Graph): Colouring {
       return;
     }
     const colours = taken(vertex, colouring, graph);
-    // One wave that is not in use yet is as good as another, but for the first.
+    // All waves that are not in use yet are alike, except the first.
     for (let wave = 0; wave <= used + (used === 0 ? 1 : 0) && wave < count(best) - 1; wave++) {
       if (colours.has(wave)) continue;
       colouring.set(vertex, wave);

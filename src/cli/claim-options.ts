@@ -1,7 +1,8 @@
 import { realpathSync, statSync } from 'node:fs';
 import { relative, resolve, sep } from 'node:path';
 import { Claims } from '../claims/claims.js';
-import { defaultRoot, escapePath } from '../claims/pattern.js';
+import { escapePath } from '../claims/pattern.js';
+import { defaultRoot } from '../claims/root.js';
 import { usageError } from './exit-codes.js';
 import {
   CONFLICT_EXIT_CODE,

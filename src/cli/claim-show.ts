@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { printable } from '../base/holder.js';
-import { describeWitness } from '../claims/errors.js';
+import { describeWitness } from '../claims/conflict-words.js';
 import type { ClaimStatus, Conflict, PathVerdict, Plan } from '../claims/types.js';
 import { type Streams, say } from './streams.js';
 import { tableLines } from './table.js';

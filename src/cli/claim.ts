@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { printable } from '../base/holder.js';
-import { type Claims, renewAgent, reportTo } from '../claims/claims.js';
-import { ClaimConflictError, describeWitness } from '../claims/errors.js';
+import type { Claims } from '../claims/claims.js';
+import { describeConflict } from '../claims/conflict-words.js';
+import { ClaimConflictError } from '../claims/errors.js';
+import { DEFAULT_TTL } from '../claims/expiry.js';
 import type { ClaimRequest, ClaimStatus, Conflict } from '../claims/types.js';
 import {
   type ClaimAction,
@@ -16,8 +18,6 @@ import { guard } from './guard.js';
 import { formatJson, print, type Streams, say } from './streams.js';
 import { clockTime } from './time.js';
 
-const HOUR = 3_600_000;
-
 type Action = (given: ClaimArguments, streams: Streams) => Promise<number>;
 
 const ACTIONS: Record<ClaimAction, Action> = {
@@ -29,8 +29,8 @@ const ACTIONS: Record<ClaimAction, Action> = {
     print(streams, json ? formatJson(statuses) : listLines(statuses));
     return EXIT.ok;
   },
-  renew: async ({ claims, agent, ttl = HOUR }, streams) => {
-    const expiresAt = await renewAgent(claims, agent, ttl);
+  renew: async ({ claims, agent, ttl = DEFAULT_TTL }, streams) => {
+    const expiresAt = await claims.renew(agent, ttl);
     print(streams, [`${printable(agent)}: renewed until ${clockTime(expiresAt)}`]);
     return EXIT.ok;
   },
@@ -70,7 +70,6 @@ export async function claim(argv: string[], streams: Streams): Promise<number> {
     return EXIT.ok;
   }
   const { action, given } = parsed;
-  reportTo(given.claims, (message) => say(streams, message));
   try {
     return await ACTIONS[action](given, streams);
   } catch (error) {
@@ -150,14 +149,11 @@ async function add(given: ClaimArguments, streams: Streams): Promise<number> {
 }
 
 function refuse({ conflicts }: ClaimConflictError, timeout: number, streams: Streams): void {
-  for (const { agents, entries, witness, expiresAt, task, resolutions } of conflicts) {
-    const [one, other] = agents.map(printable);
-    const [mine, theirs] = entries.map(({ pattern }) => printable(pattern));
-    const until = expiresAt === null ? '' : `, until ${clockTime(expiresAt)}`;
-    const doing = task === null ? '' : `, "${printable(task)}"`;
-    const both = describeWitness(witness);
-    say(streams, `${one} cannot have ${mine}: ${other} has ${theirs} (${both})${until}${doing}`);
-    for (const { kind, text } of resolutions) say(streams, `  ${kind} - ${printable(text)}`);
+  for (const conflict of conflicts) {
+    say(streams, describeConflict(conflict, clockTime));
+    for (const { kind, text } of conflict.resolutions) {
+      say(streams, `  ${kind} - ${printable(text)}`);
+    }
   }
   const advice = timeout > 0 ? '' : 'use -w TIME to wait, or ';
   say(streams, `nothing claimed; ${advice}see: holdfast claim list`);

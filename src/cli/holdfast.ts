@@ -34,8 +34,11 @@ process.on('SIGUSR1', () => {
 });
 // Print warnings as messages of the command. Node's form has the pid and a hint on tracing.
 process.removeAllListeners('warning');
-process.on('warning', ({ name, message }) => {
-  if (name === 'HoldfastWarning') say(streams, `Warning: ${message}`);
+process.on('warning', (warning: Error & { code?: string }) => {
+  if (warning.name !== 'HoldfastWarning') return;
+  // `claim` overwrites expired claims as a matter of course.
+  const isReport = warning.code === 'HOLDFAST_CLAIM_EXPIRED';
+  say(streams, isReport ? warning.message : `Warning: ${warning.message}`);
 });
 // Everything is written, so exit at once. When Node ends by itself, it removes its
 // signal handlers first. A signal that came then would hide the exit status of

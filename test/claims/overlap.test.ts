@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { findCommon } from '../../src/claims/overlap.js';
-import { type Pattern, parsePattern, type Root } from '../../src/claims/pattern.js';
-import { isEmpty, meet, type Scope, ScopeIndex } from '../../src/claims/scope.js';
+import { parsePattern } from '../../src/claims/parse-pattern.js';
+import type { Pattern } from '../../src/claims/pattern.js';
+import type { Root } from '../../src/claims/root.js';
+import { isEmpty, type Scope, ScopeIndex, witnessOf } from '../../src/claims/scope.js';
 import { type ClaimRequest, Claims } from '../../src/claims.js';
 import { errorOf } from '../support/refused.js';
 
@@ -279,8 +281,11 @@ describe('generated patterns', () => {
     for (const scope of scopes) index.add(scope);
     scopes.forEach((scope, at) => {
       const indexed = new Set<number>();
-      for (const { scope: met, own, other } of index.meetings(scope, () => true)) {
-        const witness = meet({ scope, pattern: own }, { scope: met, pattern: other }) as string;
+      for (const { scope: met, own, other } of index.overlapsWith(scope, () => true)) {
+        const witness = witnessOf(
+          { scope, pattern: own },
+          { scope: met, pattern: other },
+        ) as string;
         const place = scopes.indexOf(met);
         indexed.add(place);
         const [one, two] = [texts[at] as Texts, texts[place] as Texts];
@@ -477,7 +482,7 @@ describe('patterns', () => {
     for (const text of ['a\\/b', 'a\\', 'a\\/', 'x/a\\/*']) {
       const pattern = read(text);
       const scope = { patterns: [pattern], except: [] };
-      const witness = meet({ scope, pattern }, { scope, pattern });
+      const witness = witnessOf({ scope, pattern }, { scope, pattern });
       // As a path it is what the pattern has.
       const path = parsePattern(witness, 'file', ROOT, 'it', 'path');
       expect({ text, meets: findCommon(path, pattern) }).toEqual({
@@ -596,7 +601,7 @@ describe('patterns', () => {
     const index = new ScopeIndex<Scope>();
     index.add({ patterns: [read('SRC/Lib/', root)], except: [] });
     const found = [
-      ...index.meetings({ patterns: [read('src/lib/a.ts', root)], except: [] }, () => true),
+      ...index.overlapsWith({ patterns: [read('src/lib/a.ts', root)], except: [] }, () => true),
     ];
     expect(found).toHaveLength(1);
   });

@@ -11,7 +11,8 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { isNameHere } from '../../src/base/file-name.js';
 import { ClaimsFolder } from '../../src/claims/folder.js';
-import { parsePattern, type Root } from '../../src/claims/pattern.js';
+import { parsePattern } from '../../src/claims/parse-pattern.js';
+import type { Root } from '../../src/claims/root.js';
 import { ScopeIndex } from '../../src/claims/scope.js';
 import { type Claim, type ClaimRequest, Claims } from '../../src/claims.js';
 import { testFolder } from '../support/folder.js';
@@ -163,7 +164,7 @@ test('a claim of very many entries is compared in bounded time, and breaks nothi
   const index = new ScopeIndex();
   index.add({ patterns: many.map((each) => parsePattern(each, 'file', ROOT, 'it')), except: [] });
   const one = { patterns: [parsePattern('src/a.ts', 'file', ROOT, 'it')], except: [] };
-  expect([...index.meetings(one, () => true)]).toEqual([]);
+  expect([...index.overlapsWith(one, () => true)]).toEqual([]);
   // Two long lists that are alike.
   const files = Array.from({ length: 10_000 }, (_, at) => `src/file-number-${at}.ts`);
   await claims.claim({ agent: 'a', files });
@@ -176,7 +177,7 @@ test('a claim of very many entries is compared in bounded time, and breaks nothi
 test('whoever removes the folder begins with what is in it: the claim is tried again', async () => {
   const folder = new ClaimsFolder(join(testFolder(), 'locks'), ROOT);
   let tries = 0;
-  const done = await folder.alone(() => {
+  const done = await folder.exclusively(() => {
     tries++;
     const temporary = join(folder.path, 'written');
     writeFileSync(temporary, '{}');
@@ -191,7 +192,10 @@ test('whoever removes the folder begins with what is in it: the claim is tried a
 test('what is missing in a folder that is there stays an error of its own', async () => {
   const folder = new ClaimsFolder(join(testFolder(), 'locks'), ROOT);
   const body = (): void => renameSync(join(folder.path, 'nothing'), join(folder.path, 'a.lock'));
-  await expect(folder.alone(body, {})).rejects.toMatchObject({ code: 'ENOENT', syscall: 'rename' });
+  await expect(folder.exclusively(body, {})).rejects.toMatchObject({
+    code: 'ENOENT',
+    syscall: 'rename',
+  });
 });
 
 test('names that a file system may take for one are not claimed together', async () => {
@@ -211,7 +215,7 @@ test('a claim does not take the place of a file that goes by another name', asyn
   onTestFinished(() => listed.mockRestore());
   await expect(claims.claim({ agent: 'API', files: ['b'] })).rejects.toMatchObject({
     code: 'ERR_CLAIM_INVALID',
-    message: expect.stringContaining('takes for the same'),
+    message: expect.stringContaining('the same file'),
   });
   expect(readdirSync(locks)).toEqual(['api.lock']);
 });

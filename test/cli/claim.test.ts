@@ -70,7 +70,7 @@ describe('holdfast claim add', () => {
     expect(refused).toMatchObject({ code: 75, stdout: '' });
     expect(refused.stderr).toContain('app/api/b.test.ts');
     expect(refused.stderr).toContain('"Implement client"');
-    expect(refused.stderr).toContain('split - give api the except app/**/*.test.ts');
+    expect(refused.stderr).toContain('split - add app/**/*.test.ts to the "except" of api');
     const added = await call(
       'claim',
       'add',

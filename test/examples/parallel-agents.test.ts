@@ -48,10 +48,10 @@ describe('the parallel agents', () => {
       'wave 1: developer, migrator, writer, reviewer',
       'wave 2: tester, tuner',
       expect.stringMatching(/^developer and tester both want backend\/qualys\/.*_test\.go:$/),
-      '  split: give developer the except backend/**/*_test.go',
+      '  split: add backend/**/*_test.go to the "except" of developer',
       '  sequential: run tester after developer',
       'migrator and tuner both want db/schema.sql:',
-      '  split: give migrator the except db/schema.sql',
+      '  split: add db/schema.sql to the "except" of migrator',
       '  sequential: run tuner after migrator',
     ]);
     // Who is in the way, and that it is waited for.

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { type ClaimFile, formatClaim } from '../../../src/claims/claim-file.js';
-import { type Entry, type Pattern, parsePattern, type Root } from '../../../src/claims/pattern.js';
+import { parsePattern } from '../../../src/claims/parse-pattern.js';
+import type { Entry, Pattern } from '../../../src/claims/pattern.js';
+import type { Root } from '../../../src/claims/root.js';
 
 export const ROOT: Root = { path: '/work/tree', real: '/mnt/disk/tree', ignoresCase: false };
 export const AGENT = 'agent';

@@ -1,0 +1,23 @@
+import { printable } from '../base/holder.js';
+import { UNDECIDED } from './overlap.js';
+import type { Conflict } from './types.js';
+
+/** `both match app/x`. */
+export function describeWitness(witness: string): string {
+  return witness === UNDECIDED
+    ? 'too complex to compare; treated as overlapping'
+    : `both match ${printable(witness)}`;
+}
+
+/** `shop cannot have app/**: api has app/api/ (both match app/api/x), until …, "its task"`. */
+export function describeConflict(
+  { agents, entries, witness, task, expiresAt }: Conflict,
+  formatTime: (time: Date) => string = (time) => `${time.toISOString().slice(0, 19)}Z`,
+): string {
+  const [one, other] = agents.map(printable);
+  const [own, theirs] = entries.map(({ pattern }) => printable(pattern));
+  const has = expiresAt === null ? 'wants' : 'has';
+  const until = expiresAt === null ? '' : `, until ${formatTime(expiresAt)}`;
+  const doing = task === null ? '' : `, "${printable(task)}"`;
+  return `${one} cannot have ${own}: ${other} ${has} ${theirs} (${describeWitness(witness)})${until}${doing}`;
+}

@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { readBounded } from '../base/bounded.js';
+import { CLAIM_SUFFIX } from './claim-file.js';
+import { ClaimInvalidError } from './errors.js';
+import { isMissing, removeIfThere } from './missing.js';
+
+/** A file to rename, by names in the folder. */
+export interface Move {
+  /** From {@link temporaryName}. */
+  from: string;
+  /** The name of a claim's file. */
+  to: string;
+}
+
+// Neither name ends in `.lock`: such files are claims.
+const OURS = '.holdfast-';
+const JOURNAL = `${OURS}journal`;
+// Enough for some 100,000 claims at once.
+const JOURNAL_LIMIT = 16 * 1024 * 1024;
+const TEMPORARY = /^\.holdfast-[0-9a-f]{16}\.tmp$/;
+// What a power failure leaves of a journal is empty, or zeros, or its beginning.
+const JOURNAL_CONTENT = /^(?:\0*$|\[\{"from":"\.holdfast-[0-9a-f]{16}\.tmp")/;
+const READ_ONLY = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+export function temporaryName(): string {
+  return `${OURS}${randomBytes(8).toString('hex')}.tmp`;
+}
+
+/**
+ * Puts files in place in a folder: all of them or none, even if the process is
+ * killed. Each has been written under a temporary name before.
+ *
+ * One file is put in place by one rename. For several:
+ * 1. A journal that lists the moves is put in place by one rename. From here
+ *    on they count: readers take the temporary files for claims.
+ * 2. Each file is renamed.
+ * 3. The journal is removed.
+ *
+ * A process that is killed between 1 and 3 leaves the journal, and the next
+ * one in the exclusive section finishes it. What has been renamed before is
+ * not done again, so a claim that somebody removed meanwhile stays removed.
+ *
+ * Other programs may have files in the folder. Only files with one of our
+ * random names are removed, and a journal whose content is one of ours.
+ */
+export class Journal {
+  readonly #folder: string;
+  readonly #path: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.#path = join(folder, JOURNAL);
+  }
+
+  /** Throws if another program's file has the journal's name. */
+  checkName(): void {
+    // Ours has been finished, so this one is not ours.
+    if (lstatSync(this.#path, { throwIfNoEntry: false }) === undefined) return;
+    const reason = 'it has the name of the journal of several claims, and other content';
+    throw new ClaimInvalidError(this.#folder, [{ file: this.#path, reason }]);
+  }
+
+  /** Makes the moves count. If it throws, none does. */
+  commit(moves: readonly Move[]): void {
+    if (moves.length === 1) this.#move(moves[0] as Move);
+    else this.#write(JSON.stringify(moves));
+  }
+
+  /** Carries out a journal, our own or that of a killed process; removes what else is left. */
+  finish(): void {
+    const names = readdirSync(this.#folder);
+    const moves = names.includes(JOURNAL) ? this.#read() : null;
+    if (moves !== null) {
+      for (const move of moves) {
+        try {
+          this.#move(move);
+        } catch (error) {
+          const isDone = !existsSync(join(this.#folder, move.from));
+          if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || !isDone) throw error;
+        }
+      }
+      removeIfThere(this.#path);
+    }
+    for (const name of names) if (TEMPORARY.test(name)) removeIfThere(join(this.#folder, name));
+  }
+
+  /** The moves that count already, if the folder lists `names`. */
+  pending(names: readonly string[]): Move[] {
+    if (!names.includes(JOURNAL)) return [];
+    return (this.#read() ?? []).filter(({ from }) => names.includes(from));
+  }
+
+  #move({ from, to }: Move): void {
+    renameSync(join(this.#folder, from), join(this.#folder, to));
+  }
+
+  #write(text: string): void {
+    const temporary = join(this.#folder, temporaryName());
+    try {
+      writeFileSync(temporary, text, { flag: 'wx' });
+      renameSync(temporary, this.#path);
+    } catch (error) {
+      removeIfThere(temporary);
+      throw error;
+    }
+  }
+
+  /**
+   * Empty if it is unreadable, as after a power failure: then its moves never
+   * counted. `null`: another program's file.
+   */
+  #read(): Move[] | null {
+    let text: string;
+    try {
+      const fd = openSync(this.#path, READ_ONLY);
+      try {
+        if (!fstatSync(fd).isFile()) return null;
+        text = readBounded(fd, JOURNAL_LIMIT).toString();
+      } finally {
+        closeSync(fd);
+      }
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ELOOP') return null;
+      if (isMissing(error)) return [];
+      throw error;
+    }
+    if (!JOURNAL_CONTENT.test(text)) return null;
+    try {
+      const moves = JSON.parse(text) as unknown;
+      return Array.isArray(moves) && moves.every(isMove) ? moves : [];
+    } catch {
+      return [];
+    }
+  }
+}
+
+/** Between two names in the folder, to the name of a claim. */
+function isMove(value: unknown): value is Move {
+  const { from, to } = Object(value) as Partial<Move>;
+  if (typeof from !== 'string' || typeof to !== 'string') return false;
+  return TEMPORARY.test(from) && to.endsWith(CLAIM_SUFFIX) && !/[/]|^\./.test(to);
+}

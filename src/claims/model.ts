@@ -1,0 +1,37 @@
+// The words of this folder:
+//   Entry    what a claim names: a path, a pattern or a folder, as users write it
+//   Pattern  an entry that has been parsed and can be compared
+//   Scope    what an agent may change: some patterns, except others
+//   Claimed  an agent with its scope: what two sides of a comparison have in common
+//   Wanted   a request that has been checked: a Claimed that is not granted yet
+//   Found    a claim's file as it was read: valid or not, alive or not
+import type { ClaimFile } from './claim-file.js';
+import type { Scope } from './scope.js';
+
+/** An agent's scope, with what a conflict says about it. */
+export interface Claimed extends Scope {
+  readonly agent: string;
+  readonly task: string | null;
+  /** `null`: requested, and not claimed yet. */
+  readonly expiresAt: Date | null;
+}
+
+/** A checked request. */
+export interface Wanted extends Claimed {
+  readonly ttl: number;
+  readonly bind: boolean;
+  readonly keepAlive: boolean;
+}
+
+/** A claim's file as it was read. */
+export interface Found {
+  agent: string;
+  /** The claim's file, absolute. */
+  file: string;
+  /** The file that has its content: another one while a journal is unfinished. */
+  location: string;
+  state: 'active' | 'expired' | 'orphaned' | 'invalid';
+  reason: string | null;
+  /** `null`: invalid. */
+  claim: ClaimFile | null;
+}
