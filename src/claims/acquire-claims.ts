@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../base/abort.js';
 import {
   checkBoolean,
   checkFunction,
@@ -38,7 +39,7 @@ export async function acquireClaims(
   const signal = checkSignal(checked.signal);
   const onWait = checkFunction(checked.onWait, 'options.onWait');
   const ignoreInvalid = checkBoolean(checked.ignoreInvalid, 'options.ignoreInvalid', false);
-  if (signal?.aborted === true) throw signal.reason;
+  throwIfAborted(signal);
   const among = conflictsAmong(wanted, []);
   if (among.length > 0) throw new ClaimConflictError(directory, among, 0);
   if (wanted.length === 0) return [];

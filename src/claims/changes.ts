@@ -1,6 +1,6 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { setTimeout } from 'node:timers';
-import { onAbort } from '../base/abort.js';
+import { onAbort, throwIfAborted } from '../base/abort.js';
 import { acquire } from '../lock/acquire.js';
 import { checkRequest } from '../lock/options.js';
 
@@ -59,7 +59,7 @@ export class NextChange {
       stopListening();
       this.close();
     }
-    if (signal?.aborted === true) throw signal.reason;
+    throwIfAborted(signal);
   }
 
   close(): void {
@@ -71,12 +71,8 @@ export class NextChange {
   async #awaitRelease(file: string): Promise<void> {
     const { signal } = this.#ended;
     try {
-      const request = checkRequest(
-        file,
-        { mode: 'shared', record: false, signal },
-        Number.POSITIVE_INFINITY,
-      );
-      request.permissions = -1;
+      const options = { mode: 'shared', record: false, signal } as const;
+      const request = checkRequest(file, options, Number.POSITIVE_INFINITY, { create: false });
       const hold = await acquire(request);
       hold.file.close();
     } catch {

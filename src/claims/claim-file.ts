@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { argumentError } from '../base/arguments.js';
-import { isNameHere } from '../base/file-name.js';
+import { checkFileName } from '../base/file-name.js';
 import { parsePattern } from './parse-pattern.js';
 import type { Pattern } from './pattern.js';
 import type { Root } from './root.js';
@@ -22,29 +22,15 @@ export interface ClaimFile extends Scope {
 export const CLAIM_SUFFIX = '.lock';
 /** In bytes. No claim is longer. */
 export const CLAIM_LIMIT = 1024 * 1024;
-const LONGEST_NAME = 255;
 const TIME = /^(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/;
 
 /** The name of an agent, which becomes the name of a file. */
-export function checkAgent(agent: unknown, name: string): string {
-  if (typeof agent !== 'string') {
-    throw argumentError('ERR_INVALID_ARG_TYPE', name, 'a string', agent);
+export function checkAgent(value: unknown, argument: string): string {
+  const agent = checkFileName(value, argument, CLAIM_SUFFIX);
+  if (agent.includes('..') || agent.startsWith('.')) {
+    const rule = "without '..' and not beginning with '.'";
+    throw argumentError('ERR_INVALID_ARG_VALUE', argument, rule, agent);
   }
-  const problem =
-    agent === ''
-      ? 'not empty'
-      : agent.includes('/') || agent.includes('\0')
-        ? "without '/' and NUL"
-        : agent.includes('..') || agent.startsWith('.')
-          ? "without '..' and not beginning with '.'"
-          : /\p{Surrogate}/u.test(agent)
-            ? 'without unpaired surrogates'
-            : !isNameHere(agent)
-              ? 'a name that Windows takes for that of a file'
-              : Buffer.byteLength(agent) > LONGEST_NAME - CLAIM_SUFFIX.length
-                ? `at most ${LONGEST_NAME - CLAIM_SUFFIX.length} bytes long`
-                : null;
-  if (problem !== null) throw argumentError('ERR_INVALID_ARG_VALUE', name, problem, agent);
   return agent;
 }
 

@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../base/abort.js';
 import {
   argumentError,
   checkBoolean,
@@ -233,7 +234,7 @@ export class Claims {
     const signal = checkSignal(checkOptions(options, WATCH_OPTIONS).signal);
     let last = '';
     for (;;) {
-      if (signal?.aborted === true) throw signal.reason;
+      throwIfAborted(signal);
       const next = new NextChange(this.directory);
       try {
         const statuses = await this.list();

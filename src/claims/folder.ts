@@ -11,9 +11,8 @@ import {
 } from 'node:fs';
 import { join, sep } from 'node:path';
 import { readBounded } from '../base/bounded.js';
-import { errnoOf, systemError } from '../base/errors.js';
+import { probe, whileOpen } from '../holders/lock-file.js';
 import { FileLock, internalsOf } from '../lock/file-lock.js';
-import { checkRequest } from '../lock/options.js';
 import { SHARED } from '../native/binding.js';
 import {
   CLAIM_LIMIT,
@@ -37,8 +36,6 @@ export interface Draft {
   text: string;
   bind: boolean;
 }
-
-const MISSING = errnoOf('ENOENT');
 
 /**
  * The folder of a workflow's claims. Reading, deciding and writing is one
@@ -150,13 +147,12 @@ export class ClaimsFolder {
 
   /** With a shared lock, so that several probes do not take each other for the owner. */
   #isLocked(path: string): boolean {
-    const { native } = checkRequest(path, { record: false }, 0);
-    const id = native.open(path, -1);
-    // A claim whose file cannot be opened may well be alive.
-    if (id < 0) return -id !== MISSING;
-    const errno = native.tryLock(id, SHARED);
-    native.release(id);
-    return errno !== 0;
+    try {
+      return probe(path, SHARED) === 'held';
+    } catch {
+      // A claim whose file cannot be opened or locked may well be alive.
+      return true;
+    }
   }
 
   /**
@@ -235,10 +231,5 @@ export class ClaimsFolder {
 /** Whether `location` leads to the very file that is locked. */
 export function isFileOf(lock: FileLock, location: string): boolean {
   const { native, id } = internalsOf(lock);
-  const other = native.open(location, -1);
-  if (other === -MISSING) return false;
-  if (other < 0) throw systemError(-other, 'open', location);
-  const same = native.sameFile(id, other);
-  native.release(other);
-  return same;
+  return whileOpen(location, (other) => native.sameFile(id, other.id)) ?? false;
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { argumentError } from '../base/arguments.js';
 import { printable } from '../base/holder.js';
+import { emitHoldfastWarning } from '../base/warning.js';
 import { ownIdentity } from '../holders/process-identity.js';
 import { CLAIM_LIMIT, type ClaimFile, formatClaim } from './claim-file.js';
 import { RequestedScopes } from './conflicts.js';
@@ -112,7 +113,7 @@ function overwrite(folder: ClaimsFolder, found: Found): void {
   folder.remove(found);
   if (found.state !== 'expired') return;
   const message = `Overwriting expired lock for ${printable(found.agent)}`;
-  process.emitWarning(message, { type: 'HoldfastWarning', code: 'HOLDFAST_CLAIM_EXPIRED' });
+  emitHoldfastWarning('HOLDFAST_CLAIM_EXPIRED', message);
 }
 
 /** If two names mean one file (`api` and `API`), one claim would replace the other. */

@@ -1,5 +1,5 @@
 import { sep } from 'node:path';
-import { argumentError } from '../base/arguments.js';
+import { argumentError, NOT_EMPTY } from '../base/arguments.js';
 import {
   comparable,
   type Entry,
@@ -47,7 +47,7 @@ export function parsePattern(
   // A folder of the greatest length may have got its slash from us.
   const tooLong = text.length - (text.endsWith('/') ? 1 : 0) > LONGEST;
   if (!absolute && !tooLong && SIMPLE.test(text)) return simplePattern(text, kind, root);
-  if (text === '') throw bad('not empty');
+  if (text === '') throw bad(NOT_EMPTY);
   if (text.includes('\0')) throw bad('without NUL characters');
   if (tooLong) throw bad(`at most ${LONGEST} characters long`);
   const isPath = reading === 'path';

@@ -125,9 +125,8 @@ export class Section {
       if (!existsSync(this.path)) throw systemError(MISSING, 'open', this.path);
       return FileLock.acquire(join(this.path, STAND_IN), { ...options, permissions: 0o666 });
     }
-    const request = checkRequest(this.path, options, timeout);
-    // A missing folder must not be created as a file.
-    request.permissions = -1;
+    // Not as a file: `#create` makes a folder.
+    const request = checkRequest(this.path, options, timeout, { create: false });
     const lock = lockOf(request, await acquire(request));
     const { native, id } = internalsOf(lock);
     if ((native.traits(id) & IS_DIRECTORY) !== 0) return lock;
