@@ -42,5 +42,6 @@ process.on('warning', (warning: Error & { code?: string }) => {
 });
 // Everything is written, so exit at once. When Node ends by itself, it removes its
 // signal handlers first. A signal that came then would hide the exit status of
-// the command.
-process.exit(await main(process.argv.slice(2), streams));
+// the command. Node emits a warning in the next tick, so exit after it.
+const status = await main(process.argv.slice(2), streams);
+process.nextTick(() => process.exit(status));
