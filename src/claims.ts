@@ -1,7 +1,7 @@
-export type { Claim } from './claims/claim.js';
 export { Claims } from './claims/claims.js';
 export { ClaimConflictError, ClaimInvalidError } from './claims/errors.js';
 export type {
+  Claim,
   ClaimOptions,
   ClaimRequest,
   ClaimState,

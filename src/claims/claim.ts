@@ -3,20 +3,16 @@ import type { HeldClaim } from './held-claim.js';
 import { parsePattern } from './parse-pattern.js';
 import type { Pattern } from './pattern.js';
 import { isCovered } from './scope.js';
+import type { Claim } from './types.js';
 
-/**
- * What an agent may change until it is released. It exists only as long as it
- * is held; `signal` tells when that ends.
- */
-export class Claim implements AsyncDisposable {
+/** What users have of a {@link HeldClaim}. */
+export class ClaimHandle implements Claim {
   readonly agent: string;
-  /** Normalised: relative to the root. */
   readonly files: readonly string[];
   readonly directories: readonly string[];
   readonly lockedAt: Date;
   readonly #held: HeldClaim;
 
-  /** Internal: use `Claims.claim`. */
   constructor(held: HeldClaim) {
     const { agent, patterns, lockedAt } = held.granted;
     const texts = (kind: Pattern['kind']): string[] =>
@@ -28,33 +24,18 @@ export class Claim implements AsyncDisposable {
     this.#held = held;
   }
 
-  /** When it ends unless it is renewed. The owner counts it as gone 2 s earlier. */
   get expiresAt(): Date {
     return this.#held.expiresAt;
   }
 
-  /**
-   * Aborted with a `LockLostError` when the claim has expired, was removed or
-   * was overwritten: within about a second, at once where the system reports
-   * changes. Not by `release`.
-   */
   get signal(): AbortSignal {
     return this.#held.signal;
   }
 
-  /**
-   * The locked descriptor of a bound claim, for the `stdio` of the agent's
-   * process: the claim then lives until that process has ended as well. -1 if
-   * the claim is not bound, or not held any more.
-   */
   get fd(): number {
     return this.#held.fd;
   }
 
-  /**
-   * Whether the claim is held and has this path (not a pattern), relative to
-   * the root or absolute below it. A path outside of the root is never covered.
-   */
   covers(path: string): boolean {
     if (!this.#held.held) return false;
     const { root } = this.#held.folder;
@@ -69,19 +50,10 @@ export class Claim implements AsyncDisposable {
     return isCovered(wanted, this.#held.granted);
   }
 
-  /**
-   * Puts the expiry `ttl` milliseconds from now (default: the ttl it was claimed
-   * with). Rejects with `ERR_LOCK_LOST` if the claim is no longer this one:
-   * expired, removed, overwritten, or claimed anew under the same name.
-   */
   async renew(ttl?: number): Promise<void> {
     await this.#held.renew(ttl === undefined ? undefined : checkTtl(ttl, 'ttl'));
   }
 
-  /**
-   * Removes the claim. False: it was no longer this one, and nothing has been
-   * removed; or it had expired. A second call does nothing and returns `false`.
-   */
   async release(): Promise<boolean> {
     return this.#held.release();
   }

@@ -10,7 +10,7 @@ import { LockLostError } from '../base/errors.js';
 import { printable } from '../base/holder.js';
 import { acquireClaims } from './acquire-claims.js';
 import { NextChange, POLL_MILLISECONDS } from './changes.js';
-import { Claim } from './claim.js';
+import { ClaimHandle } from './claim.js';
 import { checkAgent } from './claim-file.js';
 import { invalidClaims } from './errors.js';
 import { checkTtl, expiryAfter } from './expiry.js';
@@ -24,6 +24,7 @@ import { checkRequests } from './request.js';
 import { defaultRoot, findRoot, type Root } from './root.js';
 import { checkStatuses, claimedBy, heldByAnother, isForeign, statusOf } from './status.js';
 import type {
+  Claim,
   ClaimOptions,
   ClaimRequest,
   ClaimStatus,
@@ -99,7 +100,7 @@ export class Claims {
   async #acquire(wanted: Wanted[], options: ClaimOptions | undefined): Promise<Claim[]> {
     const place: Place = { folder: this.#folder, live: this.#live };
     const held = await acquireClaims(place, wanted, options);
-    return held.map((each) => new Claim(each));
+    return held.map((each) => new ClaimHandle(each));
   }
 
   /**
@@ -161,7 +162,7 @@ export class Claims {
 
   /**
    * Puts the expiry of an agent's active claim `ttl` milliseconds from now,
-   * whoever made the claim, and resolves to the new expiry. It is for callers
+   * even if another process made the claim. Resolves to the new expiry. For callers
    * that do not have the `Claim`, such as a script. Rejects with `ERR_LOCK_LOST` if
    * the agent has no active claim, with `ERR_CLAIM_INVALID` if its file is not
    * a valid claim.

@@ -49,6 +49,48 @@ export interface ClaimOptions {
 }
 
 /**
+ * What an agent may change until it is released. It exists only as long as it
+ * is held; `signal` tells when that ends.
+ */
+export interface Claim extends AsyncDisposable {
+  readonly agent: string;
+  /** Normalised: relative to the root. */
+  readonly files: readonly string[];
+  readonly directories: readonly string[];
+  readonly lockedAt: Date;
+  /** When it ends unless it is renewed. The owner counts it as gone 2 s earlier. */
+  readonly expiresAt: Date;
+  /**
+   * Aborted with a `LockLostError` when the claim has expired, was removed or
+   * was overwritten: within about a second, at once where the system reports
+   * changes. Not by `release`.
+   */
+  readonly signal: AbortSignal;
+  /**
+   * The locked descriptor of a bound claim, for the `stdio` of the agent's
+   * process: the claim then lives until that process has ended as well. -1 if
+   * the claim is not bound, or not held any more.
+   */
+  readonly fd: number;
+  /**
+   * Whether the claim is held and has this path (not a pattern), relative to
+   * the root or absolute below it. A path outside of the root is never covered.
+   */
+  covers(path: string): boolean;
+  /**
+   * Puts the expiry `ttl` milliseconds from now (default: the ttl it was claimed
+   * with). Rejects with `ERR_LOCK_LOST` if the claim is no longer this one:
+   * expired, removed, overwritten, or claimed anew under the same name.
+   */
+  renew(ttl?: number): Promise<void>;
+  /**
+   * Removes the claim. False: it was no longer this one, and nothing has been
+   * removed; or it had expired. A second call does nothing and returns `false`.
+   */
+  release(): Promise<boolean>;
+}
+
+/**
  * `active`: bound and locked, or less than 2 s past its expiry; `expired`;
  * `orphaned`: bound, and no process has it any more; `conflicting`: active,
  * and overlapping with another active one; `invalid`: not a valid claim.
