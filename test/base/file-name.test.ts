@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { checkFileName, isFileName } from '../../src/base/file-name.js';
+import { checkFileName, isFileName, isNameHere } from '../../src/base/file-name.js';
 
 const ENDING = '.lock';
 
@@ -40,3 +40,16 @@ test.each([undefined, null, 7, Symbol('name'), ['a'], {}])('%s is no string', (v
   const check = (): string => checkFileName(value, 'options.id', ENDING);
   expect(check).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }));
 });
+
+test.each([['a\\b', 'a:b', 'a?b', 'a*', 'a"', '<a', 'a|b', 'con', 'NUL', 'com1.x', 'a\tb']])(
+  'what is no name of a file on Windows: %s',
+  (...names) => {
+    for (const name of names) {
+      expect(isNameHere(name, 'win32')).toBe(false);
+      expect(isNameHere(name, 'linux')).toBe(true);
+    }
+    for (const name of ['console', 'api', 'a b', 'é', 'com10']) {
+      expect(isNameHere(name, 'win32')).toBe(true);
+    }
+  },
+);
