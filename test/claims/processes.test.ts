@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { type ClaimRequest, Claims } from '../../src/claims.js';
 import { byHand, ClaimsPeer, TORTURE } from '../support/claims-peer.js';
@@ -186,13 +187,10 @@ needs('find')(
         bind: index >= 2,
       }),
     );
+    // So long they try, and until each has had its turn. One that crashes ends it at once.
     const milliseconds = TORTURE ? 20_000 : 5_000;
-    // Not a wait for something: so long they try. One that crashes ends it at once.
-    await Promise.race([
-      new Promise((resolve) => setTimeout(resolve, milliseconds)),
-      ...working,
-      sweeping,
-    ]);
+    const tried = Promise.all([sleep(milliseconds), ...peers.map((each) => each.event('enough'))]);
+    await Promise.race([tried, ...working, sweeping]);
     await Promise.all([...peers, sweeper].map((each) => each.call('stop')));
     const expected = new Set([
       'claim granted',
