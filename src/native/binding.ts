@@ -1,13 +1,11 @@
-import { closeSync, existsSync, openSync } from 'node:fs';
-// By its default export: webpack follows an imported createRequire, and takes
-// what is required through it for a part of the bundle.
+import { existsSync } from 'node:fs';
+// By its default export: webpack follows an imported createRequire and puts
+// what is required through it into the bundle.
 import Module from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { readBounded } from '../base/bounded.js';
-import { errnoOf, LockUnsupportedError, systemError } from '../base/errors.js';
 import type { FilePath } from '../base/paths.js';
-import { mountOf } from '../base/proc.js';
+import { explainFailure } from './load-failure.js';
 
 /** How the addon writes a mode. */
 export const SHARED = 1;
@@ -21,14 +19,14 @@ export const IS_DIRECTORY = 1;
 export const IS_READ_ONLY = 2;
 export const IS_REMOTE = 4;
 
-/** Which step of a release failed: the result is `step * 4096 + errno`. */
+/** The step of a release that failed: the result is `step * 4096 + errno`. */
 export const RELEASE_STEPS = [undefined, 'write', 'unlink', 'flock', 'close'] as const;
 
 /**
  * The whole surface of the addon. An `id` names a descriptor in the table of
- * this JavaScript thread and is never used again; a dead one is `EBADF`, or
- * nothing happens. Errnos are positive; a result that can also be something
- * else has them negative. None of these calls throws.
+ * this JavaScript thread and never recurs. A call with a dead id answers
+ * `EBADF`, or does nothing. Errnos are positive; where a result has another
+ * meaning as well, they are negative. These calls do not throw.
  */
 export interface NativeBinding {
   /**
@@ -36,7 +34,7 @@ export interface NativeBinding {
    * Negative permissions: a missing file is not created.
    */
   open(path: FilePath, permissions: number): number;
-  /** Takes over a descriptor that holds a lock already. The id, or `-errno`. */
+  /** Takes over a descriptor that already holds a lock. The id, or `-errno`. */
   adopt(fd: number, path: FilePath, mode: NativeMode): number;
   /** A duplicate of a descriptor that stays the caller's. The id, or `-errno`. */
   borrow(fd: number, path: FilePath): number;
@@ -77,15 +75,16 @@ export interface NativeBinding {
   /** The same, blocking this thread; -1: not settled, call again. */
   waitHere(id: number, mode: NativeMode, singleAttempt: boolean, milliseconds: number): number;
   /**
-   * Gives back whatever came of the wait; the id is dead afterwards. True: the
-   * descriptor is being closed on the waiting thread, and the callback of
-   * `onSettled` tells when that has been done.
+   * Gives back what the wait may have been granted; the id is dead afterwards.
+   * True: the waiting thread closes the descriptor, and the callback of
+   * `onSettled` tells when it has.
    */
   cancelWaiting(id: number): boolean;
   /**
-   * Puts a new file, locked exclusively and with `text` in it, in the place of
-   * the opened one; `temporary` is a name beside it. The new id, or `-errno`: `ESTALE` where
-   * the path leads elsewhere, `ENOTSUP` where it cannot be done safely.
+   * Puts a new file in the place of the opened one, locked exclusively and with
+   * `text` in it; `temporary` is a path in the same folder. The new id, or
+   * `-errno`: `ESTALE` where the path leads elsewhere, `ENOTSUP` where the
+   * system cannot do it safely.
    */
   replace(id: number, temporary: FilePath, permissions: number, text: string): number;
   /** A descriptor of a process (not in the table), or `-errno`. */
@@ -98,31 +97,31 @@ export interface NativeBinding {
   /** Replaces the program of this process; returns the errno of the failure. */
   execute(program: NativeProgram): number;
   /**
-   * Runs the program beside this process. The pid, or `-errno`; `-ENOTSUP` but
-   * on Linux. `onEnd` is called once, with an exit status or the number of the
-   * signal that ended it; until then the pid is the program's, and from then on
-   * perhaps another's.
+   * Runs the program beside this process. The pid, or `-errno`; `-ENOTSUP`
+   * except on Linux. `onEnd` is called once, with an exit status or the number
+   * of the signal that ended it. Until then the pid is the program's; after
+   * that, another process may get it.
    */
   spawn(program: NativeProgram, onEnd: (exited: boolean, status: number) => void): number;
 }
 
-/** A program, and what it inherits of this process. */
+/** A program, and what it inherits from this process. */
 export interface NativeProgram {
-  /** Its words; the first is looked for in the folders of PATH. */
+  /** Its words; the first is searched for in the folders of PATH. */
   arguments: readonly FilePath[];
   /** What is added to the environment, as `NAME=value`. */
   added: readonly string[];
-  /** Descriptors that it gets under their own numbers, beside 0 to 2. */
+  /** Descriptors that it gets under their own numbers, in addition to 0 to 2. */
   kept: readonly number[];
-  /** The lock's descriptor and the number that it gets; -1 for none. */
+  /** The lock's descriptor and the number that it gets; -1: no lock. */
   lock: number;
   lockNumber: number;
   /** Numbers of signals. */
   ignored: readonly number[];
   blocked: readonly number[];
-  /** The soft limit of open files; -1: as it is. */
+  /** The soft limit of open files; -1: unchanged. */
   mostFiles: number;
-  /** Bit N: O_NONBLOCK is taken off standard stream N. */
+  /** Bit N: standard stream N loses O_NONBLOCK. */
   blockingStreams: number;
 }
 
@@ -130,9 +129,9 @@ let binding: NativeBinding | undefined;
 
 /**
  * The addon, loaded at the first call: importing the package never fails, and
- * a load that failed is tried again at the next call. Throws `EMFILE`, `ENFILE`
- * or `ENOMEM` where the system lacks what loading takes, and otherwise
- * `LockUnsupportedError`; `path` is what was to be locked.
+ * after a failed load the next call tries again. Throws `EMFILE`, `ENFILE` or
+ * `ENOMEM` where the system is short of what loading needs, and otherwise
+ * `LockUnsupportedError`; `path` is the file that the caller wants to lock.
  */
 export function loadBinding(path: FilePath): NativeBinding {
   if (binding !== undefined) return binding;
@@ -140,14 +139,20 @@ export function loadBinding(path: FilePath): NativeBinding {
   try {
     binding = load(folders);
   } catch (error) {
-    throw failureOf(path, folders, error as Error);
+    throw explainFailure(error as Error, {
+      path,
+      folders,
+      places: placesIn(folders),
+      isGiven: givenFolder() !== '',
+      exists,
+    });
   }
   return binding;
 }
 
 const givenFolder = (): string => process.env['HOLDFAST_PREBUILD'] ?? '';
 
-/** Where this code is: the file itself, or the bundle that it is a part of. */
+/** Where this code is: this file, or the bundle that contains it. */
 function ownFiles(): string[] {
   const url: string | undefined = import.meta.url;
   const files = url?.startsWith('file:') === true ? [fileURLToPath(url)] : [];
@@ -156,14 +161,14 @@ function ownFiles(): string[] {
     // this file was when the bundle was made.
     files.push(__filename);
   } catch {
-    // A module. Not asked with typeof: webpack takes the answer for known, and is wrong.
+    // A module. Not checked with typeof: webpack fills in the answer, and it is wrong.
   }
   return files;
 }
 
 /**
- * The folder of this file, for those who bundle, and the two above it: of
- * dist/core.js, and of src/native/binding.ts.
+ * The folder of this file, for bundles, and the two above it: the package is
+ * above dist/core.js, and two above src/native/binding.ts.
  */
 function roots(): string[] {
   if (givenFolder() !== '') return [resolve(givenFolder())];
@@ -173,16 +178,16 @@ function roots(): string[] {
   ];
 }
 
-/** Where the addon is looked for by its exact name. */
+/** Where the addon may be, by its exact name. */
 function placesIn(folders: string[]): string[] {
   const names = ['build/Release', `prebuilds/${process.platform}-${process.arch}`];
   return folders.flatMap((each) => names.map((name) => join(each, name, 'holdfast.node')));
 }
 
 /**
- * By its exact name first, which takes a tenth of the time of node-gyp-build's
- * search, and finds no addon of somebody else's where the package was bundled
- * into another one.
+ * By its exact name first: that takes a tenth of the time of node-gyp-build's
+ * search, and finds no other addon where the package was bundled into another
+ * package.
  */
 function load(folders: string[]): NativeBinding {
   const place = placesIn(folders).find(exists);
@@ -200,138 +205,9 @@ function exists(path: string): boolean {
   }
 }
 
-/** Under other names, as prebuildify can give them. */
+/** Under the other names that prebuildify can give it. */
 function search([root]: string[]): unknown {
   if (root === undefined) throw new Error('it is not known where this file is');
   const from = ownFiles()[0] ?? join(root, 'holdfast.js');
   return Module.createRequire(from)('node-gyp-build')(root);
-}
-
-/** How the loader says what may have passed at the next call; there is no code for it. */
-const PASSING = [
-  [/too many open files in system|^ENFILE/i, 'ENFILE'],
-  [/too many open files/i, 'EMFILE'],
-  // glibc says no more of any mmap(2) that fails; for `noexec`, see isMountedNoexec.
-  [/(allocate|out of|not enough) memory|failed to map segment/i, 'ENOMEM'],
-] as const;
-
-interface Place {
-  place: string;
-  /** Why it cannot be opened. */
-  refusal: NodeJS.ErrnoException | null;
-}
-
-function failureOf(path: FilePath, folders: string[], error: Error): Error {
-  const tried = placesIn(folders).map((place) => ({ place, refusal: refusalOf(place) }));
-  // Behind a folder that may not be entered, nothing seems to exist. With no
-  // descriptor left, no file can be opened, whether it exists or not.
-  const there =
-    tried.find(({ place }) => exists(place)) ??
-    tried.find(({ refusal }) => !['ENOENT', 'ENOTDIR'].includes(refusal?.code ?? ''));
-  const [reason, advice] = reasonOf(error, folders, there);
-  const [, passing] = PASSING.find(([words]) => words.test(reason)) ?? [];
-  if (passing !== undefined) {
-    const place = there?.place ?? folders[0] ?? '';
-    return Object.assign(systemError(errnoOf(passing), 'dlopen', place), { cause: error });
-  }
-  const given = givenFolder() === '' ? '' : ' (from HOLDFAST_PREBUILD)';
-  const places = tried.map(({ place }) => place).join(', ');
-  const message = [
-    `Holdfast's native addon could not be loaded on ${process.platform}-${process.arch}, and without it there is no lock`,
-    `  tried: ${places === '' ? 'nothing, because this bundle does not know its own path' : places}${given}`,
-    `  reason: ${reason.trim().replaceAll(/\s*\n\s*/g, ' ')}`,
-    '  what to do:',
-    ...advice.map((each) => `    - ${each}`),
-  ].join('\n');
-  return new LockUnsupportedError(path, message, error);
-}
-
-const BUILD =
-  'run "npm ci && npm run build:native" in a clone of Holdfast (it needs python3, make and a C++ compiler), and set HOLDFAST_PREBUILD to the folder that holds its prebuilds folder';
-
-/** Why there is no addon, and only such advice as fits. */
-function reasonOf(error: Error, folders: string[], there: Place | undefined): [string, string[]] {
-  const { code } = error as NodeJS.ErrnoException;
-  const refusal = there?.refusal ?? null;
-  if (code === 'ERR_DLOPEN_DISABLED') {
-    return [
-      error.message,
-      ['start Node without --no-addons; where it runs with --permission, add --allow-addons'],
-    ];
-  }
-  if (code === 'ERR_ACCESS_DENIED' || refusal?.code === 'ERR_ACCESS_DENIED') {
-    const [folder = ''] = folders;
-    return [
-      'the permission model of Node does not allow reading the file',
-      [`start Node with --allow-fs-read=${join(folder, '*')} and --allow-addons`],
-    ];
-  }
-  if (there === undefined) return ['none of these files exists', adviceIfMissing(folders)];
-  if (refusal !== null) {
-    const denied = refusal.code === 'EACCES' || refusal.code === 'EPERM';
-    const readable = 'let the user that runs this program read the file and enter its folders';
-    return [refusal.message, [denied ? readable : 'install the package again']];
-  }
-  if (isMountedNoexec(there.place)) {
-    return [
-      `${there.place} is on a file system that is mounted with noexec`,
-      [
-        'copy the prebuilds folder to a file system without noexec, and set HOLDFAST_PREBUILD to the folder that holds it',
-      ],
-    ];
-  }
-  return [
-    error.message,
-    [
-      'install the package again: the file is damaged, or it is for another system, processor or C library',
-      `if it is for another: ${BUILD}`,
-    ],
-  ];
-}
-
-function adviceIfMissing(folders: string[]): string[] {
-  if (givenFolder() !== '') {
-    return ['set HOLDFAST_PREBUILD to the folder that holds the prebuilds folder', BUILD];
-  }
-  if (folders.some((folder) => exists(join(folder, 'prebuilds')))) {
-    return [`there is no prebuild for this platform: ${BUILD}`];
-  }
-  return [
-    'if the package was bundled or copied: put its prebuilds folder beside the folder of the bundle, or set HOLDFAST_PREBUILD to the folder that holds it, or leave the package out of the bundle',
-    'otherwise: install the package again',
-  ];
-}
-
-/** Opens it as the loader would, whose answer has no code. */
-function refusalOf(place: string): NodeJS.ErrnoException | null {
-  try {
-    closeSync(openSync(place, 'r'));
-    return null;
-  } catch (error) {
-    return error as NodeJS.ErrnoException;
-  }
-}
-
-/** Then mmap(2) refuses to run it, and only Linux tells which mount it is. */
-function isMountedNoexec(place: string): boolean {
-  let fd: number;
-  try {
-    fd = openSync(place, 'r');
-  } catch {
-    return false;
-  }
-  const info = readOwn(`/proc/self/fdinfo/${fd}`);
-  closeSync(fd);
-  const mount = mountOf(info, readOwn('/proc/self/mountinfo'));
-  return mount?.options.includes('noexec') === true;
-}
-
-const LONGEST_TABLE = 1024 * 1024;
-
-function readOwn(path: string): string {
-  try {
-    return readBounded(path, LONGEST_TABLE).toString();
-  } catch {
-    return '';
-  }
 }
