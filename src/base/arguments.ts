@@ -17,7 +17,7 @@ function describe(value: unknown): string {
 /** For `expected` of {@link argumentError}; the message then reads `must not be empty`. */
 export const NOT_EMPTY = 'not empty';
 
-/** An error for a wrong argument, with the code that `node:` modules use. */
+/** An error for a wrong argument, with a code of the `node:` modules. */
 export function argumentError(
   code: ArgumentCode,
   name: string,
@@ -32,13 +32,13 @@ export function argumentError(
   return Object.assign(error, { code });
 }
 
-// What resolve() would change about an absolute path: '//', '/./', '/../' and
-// a slash at the end. It takes longer than some system calls.
+// What resolve() would change in an absolute path: '//', '/./', '/../' and a
+// slash at the end. resolve() takes longer than some system calls.
 const UNRESOLVED = /\/\.{0,2}(?:\/|$)/;
 
 /**
- * Absolute, so that a later chdir changes nothing. A string, but where the
- * bytes are not UTF-8.
+ * The path made absolute, so that a later chdir changes nothing. A string,
+ * except where the bytes are not UTF-8.
  */
 export function checkFilePath(path: unknown, name = 'path'): FilePath {
   const text = path instanceof URL && path.protocol === 'file:' ? pathOfUrl(path, name) : path;
@@ -55,7 +55,7 @@ export function checkFilePath(path: unknown, name = 'path'): FilePath {
     );
   }
   if (typeof text !== 'string') return resolveBytes(text);
-  // Encoded, it would be the name of another file; Windows takes it as it is.
+  // Encoded as UTF-8 it would name another file; Windows takes it unchanged.
   if (sep === '/' && /\p{Surrogate}/u.test(text)) {
     throw argumentError('ERR_INVALID_ARG_VALUE', name, 'without unpaired surrogates', text);
   }
@@ -73,7 +73,7 @@ function pathOfUrl(url: URL, name: string): string {
   }
 }
 
-/** The same where it becomes part of other names, and so has to be text. */
+/** The same for a path that becomes part of other names, so it must be text. */
 export function checkPath(path: unknown, name = 'path'): string {
   const checked = checkFilePath(path, name);
   if (typeof checked === 'string') return checked;
@@ -81,14 +81,14 @@ export function checkPath(path: unknown, name = 'path'): string {
   throw argumentError('ERR_INVALID_ARG_VALUE', name, rule, checked.toString());
 }
 
-/** The names of all options of `O`; the compiler finds one that is missing. */
+/** The names of all options of `O`; the compiler reports a missing one. */
 export function optionNames<O>(names: Record<keyof O, true>): ReadonlySet<string> {
   return new Set(Object.keys(names));
 }
 
 /**
- * An object of options, each of them `known`: one that is misspelt would have
- * no effect, and a wait without its timeout never ends.
+ * An object of options, each of them `known`. A misspelt option would have no
+ * effect, and a wait without its timeout never ends.
  */
 export function checkOptions<T extends object>(
   options: T | undefined,
@@ -100,13 +100,13 @@ export function checkOptions<T extends object>(
     throw argumentError('ERR_INVALID_ARG_TYPE', name, 'an object', options);
   }
   for (const key in options) {
-    // Only its own: what somebody has added to Object.prototype is no option.
+    // Own properties only: additions to Object.prototype are not options.
     if (!known.has(key) && Object.hasOwn(options, key)) throw unknownOption(name, key, known);
   }
   return options;
 }
 
-/** What is given of the `known` options; a class may have them as getters. */
+/** The `known` options that are not undefined; a class may have them as getters. */
 export function givenOptions<T extends object>(
   options: T | undefined,
   known: ReadonlySet<string>,
@@ -120,8 +120,8 @@ export function givenOptions<T extends object>(
 }
 
 /**
- * An object that is the caller's own data and may have fields of its own beside
- * the `known` ones. One that is nearly a known one is refused as misspelt.
+ * An object of the caller's own data, which may have other fields than the
+ * `known` ones. A field that is nearly a known one is refused as misspelt.
  */
 export function checkFields<T extends object>(
   fields: T,
@@ -134,12 +134,12 @@ export function checkFields<T extends object>(
   return fields;
 }
 
-/** The known name that was probably meant. */
+/** The known name that the caller probably meant. */
 function nearest(key: string, known: ReadonlySet<string>): string | undefined {
   return (
     [...known]
       .map((each) => ({ each, far: distance(key.toLowerCase(), each.toLowerCase()) }))
-      // Of a short word, two letters are most of it.
+      // In a short word, two letters are most of it.
       .filter(({ each, far }) => far <= Math.min(2, each.length / 2))
       .sort((one, other) => one.far - other.far)[0]?.each
   );
@@ -157,9 +157,9 @@ function unknownOption(name: string, key: string, known: ReadonlySet<string>): T
   return Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
 }
 
-/** Levenshtein's: how many letters to change, add or leave out. */
+/** The Levenshtein distance. */
 function distance(from: string, to: string): number {
-  // Of a prefix of `from`, for each prefix of `to`.
+  // The distances of one prefix of `from` to each prefix of `to`.
   let row = Array.from({ length: to.length + 1 }, (_, length) => length);
   for (let at = 1; at <= from.length; at++) {
     const above = row;
@@ -224,7 +224,7 @@ export function checkFunction<F>(value: F | undefined, name: string): F | undefi
 
 export function checkSignal(value: unknown): AbortSignal | undefined {
   if (value === undefined) return undefined;
-  // Not instanceof: signals of other realms and of polyfills serve as well.
+  // Not instanceof: signals of other realms and polyfills work as well.
   if (
     typeof value !== 'object' ||
     value === null ||

@@ -1,17 +1,17 @@
 import { closeSync, constants, opendirSync, openSync, readSync } from 'node:fs';
 
-/** Neither a link at the end of the path is followed, nor a FIFO waited for. Windows has neither. */
+/** Does not follow a link at the end of the path, nor wait for a FIFO. Windows has no such flags. */
 const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 // Small enough for Node's pool of buffers.
 const FIRST_BYTES = 2048;
 const GROWTH = 8;
 
 /**
- * The first `limit` bytes of a file, or of what an open descriptor has yet to
- * give. Others decide how long a file is that they may write, or a process
- * that they may start, so nothing of theirs is read in any other way. To see
- * whether there is more, ask for one byte more than is wanted. Once `isSpent`
- * says so nothing more is read: some tables take the kernel long.
+ * The first `limit` bytes of a file, or of the rest of an open descriptor.
+ * Read all files this way that other users can make long: their own files, and
+ * those about their processes in /proc. To see whether there is more, ask for
+ * one byte more. Reading ends early once `isSpent` says so: the kernel is slow
+ * to write some of its tables.
  */
 export function readBounded(
   file: string | Buffer | number,
@@ -31,7 +31,7 @@ function readFrom(fd: number, limit: number, isSpent: () => boolean): Buffer {
   let bytes = Buffer.allocUnsafe(Math.min(limit, FIRST_BYTES));
   let length = 0;
   for (;;) {
-    // A short read is no end: of /proc, each gives at most a page.
+    // A short read is not the end: in /proc, a read gives at most a page.
     const read = readSync(fd, bytes, length, bytes.length - length, null);
     length += read;
     if (read === 0 || length === limit || isSpent()) return bytes.subarray(0, length);

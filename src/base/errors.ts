@@ -16,8 +16,8 @@ export type LockErrorCode =
   | 'ERR_ID_AMBIGUOUS'
   | 'ERR_ID_COUNTER';
 
-// Found on the instance, so that an error made by another copy of the package
-// is known as well: instanceof would not do.
+// On the instance, so that an error of another copy of the package is
+// recognised as well; instanceof would not do that.
 const BRAND = Symbol.for('holdfast.LockError');
 
 export function setName(errorClass: { prototype: Error }, name: string): void {
@@ -28,7 +28,7 @@ export function setName(errorClass: { prototype: Error }, name: string): void {
   });
 }
 
-/** The base of every error that is about a lock and not about a system call. */
+/** The base class of all errors that are about a lock and not a system call. */
 export class LockError extends Error {
   readonly code: LockErrorCode;
   /** The lock file, absolute; bytes that are not UTF-8 are replaced. */
@@ -48,7 +48,7 @@ setName(LockError, 'LockError');
  * `cause` is the kernel's answer, with code `EWOULDBLOCK` and syscall `flock`.
  */
 export class LockHeldError<T extends object = Record<string, unknown>> extends LockError {
-  /** Who holds it, where that can be told. */
+  /** Who holds it; `null` where that is not known. */
   readonly holder: Holder<T> | null;
 
   constructor(path: FilePath, holder: Holder<T> | null, message?: string) {
@@ -63,15 +63,15 @@ export class LockHeldError<T extends object = Record<string, unknown>> extends L
 }
 setName(LockHeldError, 'LockHeldError');
 
-/** Another instance holds the lock, and goes on holding it. */
+/** Another instance holds the lock, and keeps it. */
 export class AlreadyRunningError<
   T extends object = Record<string, unknown>,
 > extends LockHeldError<T> {
   readonly pid: number | null;
   readonly since: Date | null;
-  /** What the other instance says of itself. */
+  /** What the other instance says about itself. */
   readonly data: Partial<T>;
-  /** Milliseconds that were waited. */
+  /** How long the call waited, in milliseconds. */
   readonly waited: number;
 
   constructor(path: FilePath, holder: Holder<T> | null, name = 'instance', waited = 0) {
@@ -90,9 +90,9 @@ setName(AlreadyRunningError, 'AlreadyRunningError');
 
 /** The deadline passed while somebody else held the lock. */
 export class LockTimeoutError<T extends object = Record<string, unknown>> extends LockError {
-  /** Who held it at that moment, where that can be told. */
+  /** Who held it at that moment; `null` where that is not known. */
   readonly holder: Holder<T> | null;
-  /** The timeout that was asked for, in milliseconds. */
+  /** The timeout of the call, in milliseconds. */
   readonly timeout: number;
 
   constructor(path: FilePath, holder: Holder<T> | null, timeout: number) {
@@ -107,7 +107,7 @@ export class LockTimeoutError<T extends object = Record<string, unknown>> extend
 }
 setName(LockTimeoutError, 'LockTimeoutError');
 
-/** No lock is possible here: the file system, the kind of file, or no addon. */
+/** No lock is possible here: the file system, the kind of file, or a missing addon. */
 export class LockUnsupportedError extends LockError {
   constructor(path: FilePath, message: string, cause?: unknown) {
     super('ERR_LOCK_UNSUPPORTED', path, message, cause);
@@ -131,7 +131,7 @@ export class LockStateError extends LockError {
 }
 setName(LockStateError, 'LockStateError');
 
-/** The holder could not be made to give way. */
+/** The holder could not be forced to give way. */
 export class LockForceError<T extends object = Record<string, unknown>> extends LockError {
   readonly holder: Holder<T> | null;
 
@@ -194,13 +194,13 @@ export function systemError(errno: number, syscall: string, filePath: FilePath):
   return Object.assign(error, { code, errno: number, syscall, path });
 }
 
-/** Number, name and text. Bun before 1.4 has no such function, so it is not imported by its name. */
+/** Number, name and text. Bun before 1.4 has no such function, so it is not imported by name. */
 function libuvErrors(): ReturnType<typeof util.getSystemErrorMap> {
   const get = util.getSystemErrorMap as typeof util.getSystemErrorMap | undefined;
   return get?.() ?? new Map();
 }
 
-/** The `errno` of `node:fs`; on Windows, libuv's own and not the C library's. */
+/** The `errno` of `node:fs`; on Windows libuv's own, not the one of the C library. */
 function libuvNumber(code: string, errno: number): number {
   if (process.platform !== 'win32') return -errno;
   for (const [number, [name]] of libuvErrors()) if (name === code) return number;
@@ -210,22 +210,22 @@ function libuvNumber(code: string, errno: number): number {
 let names: Map<number, string> | undefined;
 
 function nameOf(errno: number, syscall: string): string {
-  // The same number on Linux; of a lock, this is the name that people look for.
+  // The same number on Linux; for a lock, this is the name that people search for.
   if (syscall === 'flock' && errno === constants.errno.EWOULDBLOCK) return 'EWOULDBLOCK';
   if (names === undefined) {
     names = new Map();
     for (const [name, number] of Object.entries(constants.errno)) {
-      // Of several names, the first is the usual one: EAGAIN, ENOTSUP.
+      // The first of several names is the usual one: EAGAIN, ENOTSUP.
       if (!names.has(number)) names.set(number, name);
     }
   }
   return names.get(errno) ?? (errno === errnoOf('ESTALE') ? 'ESTALE' : 'UNKNOWN');
 }
 
-// The C library of Windows has no such error; src-native/windows/platform.h.
+// The C library of Windows has no such error: src-native/windows/platform.h.
 const WINDOWS_ESTALE = 4000;
 
-/** The platform's number of an errno name, positive; NaN: it has none. */
+/** The platform's number for an errno name, positive; NaN: it has none. */
 export function errnoOf(name: keyof typeof constants.errno): number {
   const number: number | undefined = constants.errno[name];
   return number ?? (name === 'ESTALE' ? WINDOWS_ESTALE : Number.NaN);
@@ -234,8 +234,8 @@ export function errnoOf(name: keyof typeof constants.errno): number {
 const UNSUPPORTED = ['ENOSYS', 'ENOLCK', 'ENOTSUP', 'EOPNOTSUPP'];
 
 /**
- * What a failed flock means. A file system that cannot lock is never taken for
- * one that is merely held, nor for one that has locked.
+ * What a failed flock means. A file system that cannot lock must never pass
+ * for a lock that is held, nor for one that was acquired.
  */
 export function flockError(errno: number, filePath: FilePath): Error {
   const path = pathText(filePath);
@@ -265,7 +265,7 @@ export function openError(errno: number, filePath: FilePath): Error {
   return new LockUnsupportedError(path, message, cause);
 }
 
-/** False where the links on the way there are the trouble. */
+/** False where links among the folders are the cause. */
 function isLink(path: FilePath): boolean {
   try {
     return lstatSync(path).isSymbolicLink();

@@ -1,16 +1,16 @@
-/** Who holds a lock. For people and for messages: it never decides anything. */
+/** Who holds a lock. For people and messages: never decide by it. */
 export interface Holder<T extends object = Record<string, unknown>> {
-  /** `null` where it cannot be told, or would mean another process here. */
+  /** `null` where it is not known, or would mean another process here. */
   pid: number | null;
   /** The holder is this very process. */
   self: boolean;
-  /** From the kernel's lock tables, or only from the record in the file. */
+  /** From the kernel's tables, or only from the record in the file. */
   source: 'kernel' | 'record';
   /** The process's own descriptors were seen to have the lock. */
   verified: boolean;
   /**
-   * Only the record tells of it, and it was written in another container, or
-   * outside of this one: another pid namespace of this machine.
+   * Only the record tells of it, and that was written in another pid namespace
+   * of this machine: in another container, or outside of this one.
    */
   inOtherContainer: boolean;
   /** When it acquired, where the record belongs to this hold. */
@@ -24,12 +24,12 @@ export interface Holder<T extends object = Record<string, unknown>> {
 
 const LONGEST = 200;
 
-// What is longer is cut before it is looked through.
+// A longer text is cut before the replacement.
 const LONGEST_READ = 4096;
 
 /**
- * Somebody else's words, in one line that is safe to print; what is no text,
- * though it should be, as JSON.
+ * A text from elsewhere, as one line that is safe to print. A value that is
+ * not a text becomes JSON.
  */
 export function printable(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));

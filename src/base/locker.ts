@@ -11,37 +11,36 @@ export interface AcquireOptions<T extends object = Record<string, unknown>> {
    */
   timeout?: number | undefined;
   /**
-   * Ends the wait: rejects with `signal.reason`, unchanged. A grant that comes
-   * at the same moment is given back. `acquireSync` looks at it once, before
-   * it waits.
+   * Ends the wait: rejects with `signal.reason`, unchanged. A grant at the same
+   * moment is given back. `acquireSync` checks it once, before it waits.
    */
   signal?: AbortSignal | undefined;
   /**
-   * Called once, when it turns out that the lock has to be waited for, with
-   * the holder where it can be told. What it throws ends the wait.
+   * Called once, if the call has to wait, with the holder where it is known.
+   * An error that it throws ends the wait.
    */
   onWait?: ((holder: Holder<T> | null) => void) | undefined;
   /**
-   * Poll instead of waiting in the kernel, at most this many milliseconds
-   * apart (jittered, from 1 ms on doubling up to it). Default: wait in the
-   * kernel; where that is not possible, poll every 50 ms.
+   * Poll instead of waiting in the kernel, at intervals of at most this many
+   * milliseconds (they double from 1 ms up to it, with jitter). Default: wait
+   * in the kernel; where that is not possible, poll every 50 ms.
    */
   pollInterval?: number | undefined;
 }
 
-/** A lock as those need it who only want something held and let go. */
+/** The part of a lock that code needs which only holds and releases it. */
 export interface HeldLock extends AsyncDisposable {
   readonly token: number;
   readonly fd?: number;
   release(): Promise<void>;
 }
 
-/** Where locks come from: what a function takes that is to be tested with a fake. */
+/** Where locks come from. Take one as a parameter, to test with a fake. */
 export interface Locker {
   acquire(path: string, options?: AcquireOptions<object>): Promise<HeldLock>;
 }
 
-/** The names of {@link AcquireOptions}, for lists of more. */
+/** The names of {@link AcquireOptions}, for lists that contain them. */
 export const OF_ACQUIRE = {
   timeout: true,
   signal: true,

@@ -3,9 +3,9 @@ import { errnoOf, systemError } from './errors.js';
 import { type FilePath, parentOf, pathText } from './paths.js';
 
 /**
- * Makes a folder and those above it that are missing. Node's own way says
- * ENOENT of a file system that is read-only, and never ends where the system
- * keeps saying ENOENT, as below /proc.
+ * Creates a folder and the missing ones above it. Node's recursive mkdir
+ * reports ENOENT on a read-only file system, and never ends where the system
+ * keeps answering ENOENT, as below /proc.
  */
 export function makeFolders(folder: FilePath): void {
   try {
@@ -31,7 +31,7 @@ function makeOne(folder: FilePath): void {
   }
 }
 
-/** Or was there a moment ago: whoever needs it will find out that it is gone. */
+/** Also true if it was there a moment ago: the next call that needs it will fail. */
 function isThere(folder: FilePath, code: string | undefined): boolean {
   try {
     const now = statSync(folder, { throwIfNoEntry: false });
@@ -43,7 +43,7 @@ function isThere(folder: FilePath, code: string | undefined): boolean {
   }
 }
 
-/** Of a link, mkdir says EEXIST and nothing of where it leads. */
+/** For a link, mkdir reports EEXIST and not where it leads. */
 function inTheWay(folder: FilePath, error: NodeJS.ErrnoException): Error {
   if (error.code !== 'EEXIST') return error;
   try {
@@ -51,7 +51,7 @@ function inTheWay(folder: FilePath, error: NodeJS.ErrnoException): Error {
     const leadsToFile = statSync(folder, { throwIfNoEntry: false }) !== undefined;
     if (link?.isSymbolicLink() !== true || leadsToFile) return error;
   } catch (reason) {
-    // ELOOP, EACCES on the way.
+    // ELOOP, or EACCES in a folder above.
     return reason as Error;
   }
   const dangling = systemError(errnoOf('ENOTDIR'), 'mkdir', folder);

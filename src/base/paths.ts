@@ -3,14 +3,14 @@ import { readlinkSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 
 /**
- * A path as the system takes it. A string, but where the bytes are not UTF-8:
- * decoded and encoded again they would name another file.
+ * A path for the system. A string, except where the bytes are not UTF-8: after
+ * decoding and encoding, they would name another file.
  */
 export type FilePath = string | Buffer;
 
 const REPLACED = '\ufffd';
 
-/** For people and for the `path` of errors; of bytes that are not UTF-8, as Node decodes them. */
+/** For people and for the `path` of errors; bytes that are not UTF-8 are replaced. */
 export function pathText(path: FilePath): string {
   return typeof path === 'string' ? path : path.toString();
 }
@@ -27,15 +27,15 @@ export function parentOf(path: FilePath): FilePath {
     : throughLatin1([path], ([text = '']) => posix.dirname(text));
 }
 
-/** `path` made absolute. Bytes that are UTF-8 become a string, so that one file has one path. */
+/** Makes `path` absolute. Bytes in UTF-8 become a string, so that one file has one path. */
 export function resolveBytes(path: Buffer): FilePath {
   return throughLatin1([workingFolder(), path], (words) => posix.resolve(...words));
 }
 
 /**
- * `resolved` is what `path.resolve` made of the relative `path`. Node decodes
- * the name of the working directory, so where that is not UTF-8 the result
- * leads elsewhere, perhaps to a folder that exists.
+ * `resolved` is the result of `path.resolve` for the relative `path`. Node
+ * decodes the name of the working directory. Where that is not UTF-8, the
+ * result leads elsewhere, perhaps to a folder that exists.
  */
 export function keepBytesOfFolder(path: string, resolved: string): FilePath {
   if (process.platform !== 'linux' || !resolved.includes(REPLACED)) return resolved;
@@ -44,12 +44,12 @@ export function keepBytesOfFolder(path: string, resolved: string): FilePath {
 
 function workingFolder(): FilePath {
   const folder = process.cwd();
-  // proc_pid_cwd(5). A name may also have the character itself.
+  // proc_pid_cwd(5). A name may also contain the character itself.
   if (process.platform !== 'linux' || !folder.includes(REPLACED)) return folder;
   return readlinkSync('/proc/self/cwd', 'buffer');
 }
 
-/** Each byte as one character, which the functions of node:path leave as it is. */
+/** Passes each byte as one character: the functions of node:path do not change those. */
 function throughLatin1(paths: FilePath[], change: (words: string[]) => string): FilePath {
   const words = paths.map((each) => Buffer.from(each as string).toString('latin1'));
   const bytes = Buffer.from(change(words), 'latin1');

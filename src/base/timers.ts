@@ -1,7 +1,7 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 import { onAbort } from './abort.js';
 
-/** A timer holds at most a signed 32-bit number of milliseconds. */
+/** The longest delay of a timer: a signed 32-bit number of milliseconds. */
 export const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Rejects with `signal.reason`. Keeps the process alive, as a wait does. */
@@ -9,10 +9,10 @@ export function sleep(milliseconds: number, signal: AbortSignal | undefined): Pr
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) return reject(signal.reason);
     const timer = setTimeout(() => {
-      forgetSignal();
+      unlisten();
       resolve();
     }, milliseconds);
-    const forgetSignal = onAbort(signal, () => {
+    const unlisten = onAbort(signal, () => {
       clearTimeout(timer);
       reject(signal?.reason);
     });

@@ -15,7 +15,6 @@ import {
   type HeldLock,
   type Locker,
 } from '../base/locker.js';
-
 import type { FilePath } from '../base/paths.js';
 import { LONGEST_TIMER, sleepSync } from '../base/timers.js';
 
@@ -23,8 +22,8 @@ import { LONGEST_TIMER, sleepSync } from '../base/timers.js';
 export interface MemoryLocker extends Locker {
   acquire(path: string | Buffer | URL, options?: AcquireOptions<object>): Promise<HeldLock>;
   /**
-   * Lets whoever holds `path` die: the lock goes to the next one, and what the
-   * dead one still does with it has no effect. False if nobody held it.
+   * Simulates a crash of the holder of `path`: the lock goes to the next waiter,
+   * and later calls of the dead holder have no effect. False if nobody held it.
    */
   crash(path: string | Buffer | URL): boolean;
 }
@@ -40,14 +39,14 @@ const MEMORY_OPTIONS = new Set(['instance']);
 
 /**
  * The same exclusion, order, timeouts, errors and tokens as `fileLocker()`, or
- * with `instance: true` as `instanceLocker()`; one suite of tests runs against
- * all of them. Needs no addon and no disk, and knows nothing of other lockers.
+ * with `instance: true` as `instanceLocker()`; one test suite runs against all
+ * of them. Needs no addon and no disk. Shares no locks with other lockers.
  */
 export function memoryLocker(options?: { instance?: boolean | undefined }): MemoryLocker {
   const { instance: asked } = checkOptions(options, MEMORY_OPTIONS);
   const instance = checkBoolean(asked, 'options.instance', false);
   const queues = new Map<string, Queue>();
-  // Of bytes, as no path begins.
+  // No path is a string that begins with "bytes".
   const keyOf = (path: FilePath): string =>
     typeof path === 'string' ? path : `bytes ${path.toString('hex')}`;
 
@@ -92,7 +91,7 @@ export function memoryLocker(options?: { instance?: boolean | undefined }): Memo
       const refuse = (): Error => {
         const holder = describe(queue);
         if (instance) {
-          // At least the limit, also where only the timers are mocked.
+          // At least the limit, even where only the timers are mocked.
           const waited = Math.max(Math.round(performance.now() - began), Math.floor(limit));
           return new AlreadyRunningError(lockPath, holder, 'instance', waited);
         }
@@ -102,34 +101,34 @@ export function memoryLocker(options?: { instance?: boolean | undefined }): Memo
       };
       if (limit === 0) throw refuse();
       onWait?.(describe(queue));
-      // It may have been aborted there.
+      // onWait may have aborted it.
       throwIfAborted(signal);
       return new Promise((granted, refused) => {
         let timer: NodeJS.Timeout | undefined;
         const stop = (): void => {
           queue.waiting.delete(next);
           clearTimeout(timer);
-          forget();
+          unlisten();
         };
         const next = (): void => {
           stop();
           granted(grant(queue));
         };
         const expire = (): void => {
-          // A timer may fire early by a fraction of a millisecond. With more left,
-          // timers are mocked and this clock is not: then it is they who are right.
+          // A timer may fire early by a fraction of a millisecond. If more is left,
+          // the timers are mocked and this clock is not: then follow the timers.
           const left = began + limit - performance.now();
           if (left > 0 && left < 1) sleepSync(left);
           stop();
           refused(refuse());
         };
-        const forget = onAbort(signal, () => {
+        const unlisten = onAbort(signal, () => {
           stop();
           refused(signal?.reason);
         });
         queue.waiting.add(next);
         if (limit < LONGEST_TIMER) timer = setTimeout(expire, Math.ceil(limit));
-        // onWait may have brought about what is waited for.
+        // onWait may have released the lock.
         if (queue.holder === null) passOn(queue);
       });
     },

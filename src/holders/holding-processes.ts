@@ -20,7 +20,7 @@ export function* describeAll(found: Found[]): Walk<Holder<object>[]> {
   for (const { pid, verified } of found) {
     const words = pid === null ? null : yield* commandLine(pid);
     const self = pid === process.pid;
-    // Of a command and the `holdfast run` around it, people know the command.
+    // People know the command, not the `holdfast run` around it.
     const rank = words !== null && runsHoldfast(words) ? 2 : self ? 1 : 0;
     const holder: Holder<object> = {
       pid,
@@ -61,8 +61,8 @@ export function* findProcesses(file: string, held: TableLock[], search: Search):
   const { everyHolder, budget } = search;
   const found: Found[] = [];
   let goOn = everyHolder;
-  // The first that the table names is looked at however late it is: on a busy
-  // machine the time can be up before anything has been seen.
+  // The first in the table is looked at even when the time is up: on a busy
+  // machine that can be before anything was seen.
   let patience = budget.untimed();
   for (const pid of new Set(held.map((lock) => lock.pid))) {
     const { mode, whole } = yield* filesLockedBy(pid, patience, file);
@@ -93,7 +93,7 @@ export function* findProcesses(file: string, held: TableLock[], search: Search):
   return found;
 }
 
-/** Adds the processes that have the lock to `found`; in which mode they have it. */
+/** Adds the processes that have the lock to `found`; gives their mode. */
 function* searchAll(
   file: string,
   found: Found[],
@@ -114,8 +114,8 @@ function* searchAll(
 }
 
 /**
- * The same by the descriptors alone. The process that the record names is
- * looked at first, however late it is.
+ * The same by the descriptors alone. The process that the record names comes
+ * first, even when the time is up.
  */
 export function* searchProcesses(
   file: string,

@@ -29,29 +29,29 @@ export interface LockStatus<T extends object = Record<string, unknown>> {
   path: string;
   /**
    * `stale`: free, and a record was left by a holder that did not release.
-   * `unknown`: no holder is seen, where not every holder would be.
+   * `unknown`: no holder is seen, and not every holder would be visible.
    */
   state: LockState;
-  /** `null` unless held, or where it cannot be told. */
+  /** `null` unless held, or where it is not known. */
   mode: LockMode | null;
   /** One per process; of several, the first is the one to name. */
   holders: Holder<T>[];
-  /** Pids in the kernel's order, each once however many waits it has. */
+  /** Pids in the kernel's order, each once. */
   waiters: number[];
   record: OwnerRecord<T> | null;
   /**
    * Locks of other kinds on the file, each once. On a local Linux file system
-   * they exclude no flock: who has one does not have this lock.
+   * they do not exclude a flock: their holder does not hold this lock.
    */
   otherLocks: OtherLock[];
 }
 
 export interface InspectOptions {
   /**
-   * Default `false`: no lock is taken. With `true` the lock is tried for a few
-   * microseconds, shared and then exclusive, which tells `held` from `free`
-   * everywhere. Meanwhile it may refuse a program that tries exactly once
-   * without waiting; Holdfast's own attempts try again and do not notice.
+   * Default `false`: takes no lock. `true` takes it for some microseconds,
+   * shared and then exclusive, which tells `held` from `free` everywhere.
+   * Meanwhile a program that tries exactly once without waiting may be refused;
+   * Holdfast's own attempts try again and do not notice.
    */
   probe?: boolean;
 }
@@ -63,8 +63,8 @@ const INSPECT_OPTIONS = optionNames<InspectOptions>({ probe: true });
  * later it may be different: never decide by it whether to enter.
  *
  * Rejects with `ELOOP` for a symlink, `ERR_LOCK_UNSUPPORTED` for what cannot
- * be a lock file, and with the system's error where the path cannot be looked
- * at. A missing file is a state and not an error.
+ * be a lock file, and with the system's error where the path cannot be
+ * inspected. A missing file is a state and not an error.
  */
 export async function inspect<T extends object = Record<string, unknown>>(
   path: string | Buffer | URL,
@@ -73,10 +73,10 @@ export async function inspect<T extends object = Record<string, unknown>>(
   const { probe } = checkOptions(options, INSPECT_OPTIONS);
   const file = checkFilePath(path);
   const probing = checkBoolean(probe, 'options.probe', false);
-  return look<T>(file, probing);
+  return inspectFile<T>(file, probing);
 }
 
-async function look<T extends object>(
+async function inspectFile<T extends object>(
   path: FilePath,
   probing: boolean,
   snapshot?: Snapshot,
@@ -139,8 +139,8 @@ const LOCK_LIKE = /\.(lock|lck|pid)$/;
 
 export interface InspectFolderOptions {
   /**
-   * Called for a file that cannot be looked at, and the others go on. Default:
-   * it ends the iteration with that error.
+   * Called for a file that cannot be inspected; the iteration goes on. Default:
+   * the iteration ends with that error.
    */
   onError?: ((error: Error, path: string) => void) | undefined;
 }
@@ -149,11 +149,10 @@ const INSPECT_FOLDER_OPTIONS = optionNames<InspectFolderOptions>({ onError: true
 
 /**
  * The lock files directly inside a folder, by name: those that are locked,
- * those with a record of Holdfast's, and those named `*.lock`, `*.lck` or
- * `*.pid`. Other files, folders and symlinks are passed over.
+ * those with a record of Holdfast, and those named `*.lock`, `*.lck` or
+ * `*.pid`. Skips other files, folders and symlinks.
  *
- * One look at the system serves for all of them, and is made anew when a
- * second has passed.
+ * All of them share one snapshot of the system, which is renewed each second.
  */
 export async function* inspectFolder<T extends object = Record<string, unknown>>(
   directory: string | Buffer | URL,
@@ -164,9 +163,9 @@ export async function* inspectFolder<T extends object = Record<string, unknown>>
     'options.onError',
   );
   const folder = checkFilePath(directory, 'directory');
-  // Without the addon every file would be passed over, as one that cannot be locked.
+  // Without the addon every file would be skipped, as one that cannot be locked.
   loadBinding(folder);
-  // As bytes: a name that is not UTF-8 would become that of another file.
+  // As bytes: decoded, a name that is not UTF-8 would name another file.
   const entries = await readdir(folder, { withFileTypes: true, encoding: 'buffer' });
   const names = entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
   names.sort(Buffer.compare);
@@ -174,14 +173,14 @@ export async function* inspectFolder<T extends object = Record<string, unknown>>
   let taken = Number.NEGATIVE_INFINITY;
   for (const name of names) {
     if (performance.now() - taken > SNAPSHOT_MILLISECONDS) {
-      snapshot = await lookAtAll();
+      snapshot = await snapshotNow();
       taken = performance.now();
     }
     const path = joinPath(folder, name);
     let status: LockStatus<T> | null;
     try {
       status = isLockLike(pathText(name), path, snapshot)
-        ? await lookInFolder<T>(path, snapshot)
+        ? await inspectInFolder<T>(path, snapshot)
         : null;
     } catch (error) {
       if (onError === undefined) throw error;
@@ -194,25 +193,25 @@ export async function* inspectFolder<T extends object = Record<string, unknown>>
 
 const SNAPSHOT_MILLISECONDS = 1000;
 
-async function lookAtAll(): Promise<Snapshot | undefined> {
+async function snapshotNow(): Promise<Snapshot | undefined> {
   if (process.platform !== 'linux') return undefined;
   return (await walkAsync(takeSnapshot(inspectionBudget()))) ?? undefined;
 }
 
-/** By its name, a lock on it, or a record in it. */
+/** By its name, by a lock on it, or by a record in it. */
 function isLockLike(name: string, path: FilePath, snapshot: Snapshot | undefined): boolean {
   if (LOCK_LIKE.test(name)) return true;
   const locked = whilePinned(path, (file) => file !== null && snapshot?.processes.has(file));
   return locked === true || (readContent(path)?.token ?? 0) !== 0;
 }
 
-/** `null`: by now it is something else than a file. */
-async function lookInFolder<T extends object>(
+/** `null`: it is no longer a file. */
+async function inspectInFolder<T extends object>(
   path: FilePath,
   snapshot: Snapshot | undefined,
 ): Promise<LockStatus<T> | null> {
   try {
-    return await look<T>(path, false, snapshot);
+    return await inspectFile<T>(path, false, snapshot);
   } catch (error) {
     const { code } = error as { code?: unknown };
     if (code === 'ELOOP' || code === 'ERR_LOCK_UNSUPPORTED') return null;
@@ -222,13 +221,13 @@ async function lookInFolder<T extends object>(
 
 const WATCH_OPTIONS = new Set(['signal']);
 
-// Well below the second that is promised.
+// Well below the promised second.
 const WATCH_MILLISECONDS = 250;
 
 /**
- * The status at once, and again within a second of each change. It looks
- * every quarter of a second; a change that is undone in between is not seen.
- * Ends with `signal.reason` as its error when `signal` is aborted.
+ * The status at once, and again within a second of each change. It inspects
+ * every quarter of a second, so it misses a change that is undone in between.
+ * Throws `signal.reason` when `signal` is aborted.
  */
 export async function* watchLock<T extends object = Record<string, unknown>>(
   path: string | Buffer | URL,
@@ -240,7 +239,7 @@ export async function* watchLock<T extends object = Record<string, unknown>>(
   let last = '';
   for (;;) {
     throwIfAborted(signal);
-    const status = await look<T>(file, false);
+    const status = await inspectFile<T>(file, false);
     const text = JSON.stringify(status);
     if (text !== last) {
       last = text;

@@ -8,7 +8,7 @@ export interface TableLock {
   kind: 'flock' | 'posix' | 'ofd' | 'lease';
   waiting: boolean;
   mode: LockMode;
-  /** The one who took it, who may be dead, and whose pid may be somebody else's by now. */
+  /** The process that took it. It may be dead, and its pid another program's. */
   pid: number;
   file: string;
 }
@@ -24,7 +24,7 @@ const KINDS = {
 const LOCK =
   /^(?:lock:\s{0,8})?\d+: ( {0,64}-> )?(FLOCK|POSIX|ACCESS|OFDLCK|LEASE|DELEG) {1,8}\S{1,16} {1,8}(READ|WRITE) {1,8}(-?\d{1,10}) ([0-9a-f]{1,8}):([0-9a-f]{1,8}):(\d{1,20}) /;
 
-/** `fe:0:2146316`: device and inode as the kernel's tables name a file. */
+/** `fe:0:2146316`: device and inode, as the kernel's tables name a file. */
 export function tableKey(major: number, minor: number, inode: string): string {
   return `${major.toString(16)}:${minor.toString(16)}:${inode}`;
 }
@@ -49,7 +49,7 @@ export function parseTable(text: string): TableLock[] {
     .filter((lock) => lock !== null);
 }
 
-/** The locks of one file alone, which is much faster in a long table. */
+/** The locks of one file; in a long table, much faster than parsing it. */
 export function locksOf(text: string, file: string): TableLock[] {
   const inode = `${file.slice(file.lastIndexOf(':'))} `;
   const locks: TableLock[] = [];
@@ -62,8 +62,8 @@ export function locksOf(text: string, file: string): TableLock[] {
   return locks;
 }
 
-// What others can make long is read up to here. The longest honest one is far
-// shorter, but for the table of all locks, and that of all mounts.
+// Limits for what other users can make long. Without bad intent all of it is
+// far shorter, except for the tables of all locks and of all mounts.
 const SHORT = 4096;
 const STATUS_LIMIT = 64 * 1024;
 const TABLE_LIMIT = 1024 * 1024;
@@ -74,13 +74,13 @@ const MOUNTS_LIMIT = 4 * 1024 * 1024;
 // as many looks.
 export const LOOKS = 3;
 
-// On a machine that is busy with something else the time passes by itself.
+// On a busy machine, time passes while this process does not run.
 const PATIENCE = 10;
 
 /**
- * What a look through /proc may cost: at most so many descriptors of one
- * process, and so many milliseconds of the processor's time. Behind that it
- * says less, and `cut` that it does.
+ * What a search through /proc may cost: so many descriptors of one process,
+ * and so many milliseconds of processor time. Beyond that the search ends
+ * early, and `cut` says so.
  */
 export class Budget {
   readonly descriptors: number;
@@ -94,7 +94,7 @@ export class Budget {
     this.#milliseconds = milliseconds;
   }
 
-  /** The same without a limit of time, for what is one process and no search. */
+  /** The same without a limit of time, to look at a single process. */
   untimed(): Budget {
     return new Budget(this.descriptors, Number.POSITIVE_INFINITY);
   }
@@ -110,7 +110,7 @@ export class Budget {
   }
 }
 
-/** For a look that the caller asked for by itself. */
+/** For a call whose whole purpose is the search. */
 export function inspectionBudget(): Budget {
   return new Budget(65_536, 2000);
 }
@@ -121,9 +121,9 @@ function usedMilliseconds(): number {
 }
 
 /**
- * What a walk through /proc wants to see next; the answer is `null` where it
- * cannot be had. A generator of these can be run both ways: at once, for the
- * error of a refusal, and with pauses for others, for `inspect`.
+ * What a walk through /proc needs to read next; the answer is `null` where
+ * that fails. A generator of these can be run in two ways: in one go, for the
+ * error of a refusal, and with pauses for the event loop, for `inspect`.
  */
 export type Look =
   | { text: string; limit: number; budget?: Budget }
@@ -146,8 +146,8 @@ export function walkSync<R>(walk: Walk<R>): R {
   return step.value;
 }
 
-// A read of /proc takes microseconds and waits for nobody; through the thread
-// pool it would take ten times as long, and hold up the files of the program.
+// A read of /proc takes microseconds and does not block. Through the thread
+// pool it would take ten times as long and delay the program's own files.
 const SLICE_MILLISECONDS = 5;
 
 /** Lets the event loop turn every few milliseconds. */
@@ -173,11 +173,11 @@ export function* list(path: string, limit: number): Walk<string[] | null> {
   return Array.isArray(answer) ? answer : null;
 }
 
-/** The table of all locks; where it is longer than is read, the budget is cut. */
+/** The table of all locks; if it is too long to read, the budget is cut. */
 export function* lockTable(budget: Budget): Walk<string | null> {
   const table = yield { text: '/proc/locks', limit: TABLE_LIMIT, budget };
   if (typeof table !== 'string') return null;
-  // The kernel gives a page at each read, and looks for it from the beginning.
+  // Each read gives a page, for which the kernel starts from the beginning.
   if (table.length < TABLE_LIMIT && !budget.cut) return table;
   budget.cut = true;
   return table.slice(0, table.lastIndexOf('\n') + 1);
@@ -207,17 +207,17 @@ export function isHeldFlock({ kind, waiting }: TableLock): boolean {
   return kind === 'flock' && !waiting;
 }
 
-/** What was seen in the descriptors of a process. */
+/** What the descriptors of a process show. */
 export interface Descriptors {
-  /** The files that it has locked; one twice if two descriptors that were opened apart have it. */
+  /** The files that it has locked; a file twice if it was opened and locked twice. */
   files: string[];
-  /** In which mode it has the file that was wanted. */
+  /** The mode in which it has locked the wanted file. */
   mode: LockMode | null;
-  /** All of them were read. */
+  /** All descriptors were read. */
   whole: boolean;
 }
 
-/** Which files a process has locked; with `wanted`, as soon as that one is found. */
+/** Which files a process has locked; ends early once `wanted` is found. */
 export function* filesLockedBy(pid: number, budget: Budget, wanted?: string): Walk<Descriptors> {
   const seen: Descriptors = { files: [], mode: null, whole: false };
   const directory = `/proc/${pid}/fdinfo`;
@@ -238,7 +238,7 @@ export function* filesLockedBy(pid: number, budget: Budget, wanted?: string): Wa
   return seen;
 }
 
-/** All processes, those first that were started just after `from`. */
+/** All processes; first those that were started just after `from`. */
 export function* allProcesses(from = 0): Walk<number[]> {
   const names = (yield* list('/proc', Number.POSITIVE_INFINITY)) ?? [];
   const pids = names.map(Number).filter((pid) => pid > 0);

@@ -3,7 +3,7 @@ import { LockStateError } from '../base/errors.js';
 import { type FilePath, pathText } from '../base/paths.js';
 import { isRunning, ownIdentity, type ProcessIdentity } from './process-identity.js';
 
-/** What a lock file said about a holder. It is for people, and may be wrong. */
+/** What a lock file says about a holder. For people; it may be wrong. */
 export interface OwnerRecord<T extends object = Record<string, unknown>> {
   pid: number;
   since: Date | null;
@@ -12,43 +12,43 @@ export interface OwnerRecord<T extends object = Record<string, unknown>> {
   token: number;
   /** The user's own fields. */
   data: Partial<T>;
-  /** By pid and start time; `null` where it cannot be told. */
+  /** By pid and start time; `null` where it is not known. */
   running: boolean | null;
 }
 
 /** `'json'`, or the decimal pid and a newline, so that `kill $(cat file)` works. */
 export type RecordFormat = 'json' | 'pid';
 
-/** A whole lock file, understood. */
+/** A parsed lock file. */
 export interface Content {
-  /** Nothing but what Holdfast writes, or a bare pid: it may be overwritten. */
+  /** Only what Holdfast writes, or a bare pid: it may be overwritten. */
   ours: boolean;
-  /** The last fencing token, also one that is too large to grow; 0: none. */
+  /** The last fencing token, even one that is too large to grow; 0: no token. */
   token: number;
   /** The holder that did not release, if the file names one. */
   owner: (ProcessIdentity & { since: Date | null; data: object; member?: true }) | null;
 }
 
-/** Longest record, in bytes; whatever is longer is not one. */
+/** The longest record, in bytes. */
 export const RECORD_LIMIT = 64 * 1024;
 /** The fields of a JSON record that a user cannot set. */
 export const RESERVED_FIELDS = ['pid', 'startedAt', 'holdfast'];
-// What is deeper breaks those who print it.
+// Deeper data breaks programs that print it.
 const DEEPEST = 500;
 const PAGE = 4096;
 const HIGHEST_PID = 2 ** 31 - 1;
-// Room for all that is not the user's: names, a date, identity, token.
+// Room for the fields that are not the user's: names, a date, identity, token.
 const OWN_FIELDS = 1024;
 
-/** Somebody's data. */
+/** Content of another program. */
 export const FOREIGN: Content = { ours: false, token: 0, owner: null };
 
-/** What a clean release leaves: the token, so that the next one is larger. */
+/** What a clean release leaves: the token, so that the next one can be larger. */
 export function releasedContent(format: RecordFormat, token: number): string {
   return format === 'pid' ? '' : `{"holdfast":{"token":${token}}}\n`;
 }
 
-/** The record of this process, perhaps as a member of an election; `data` is from {@link checkData}. */
+/** The record of this process; `data` is from {@link checkData}. */
 export function heldContent(
   format: RecordFormat,
   since: number,
@@ -63,8 +63,8 @@ export function heldContent(
 }
 
 /**
- * The user's fields as members of a JSON object, each with a comma behind it.
- * Refuses what JSON would drop or change in silence, reserved names, and what
+ * The user's fields as members of a JSON object, each followed by a comma.
+ * Refuses what JSON would silently drop or change, reserved names, and what
  * would not fit into a record.
  */
 export function checkData(data: unknown, name = 'options.data'): string {
@@ -79,7 +79,7 @@ export function checkData(data: unknown, name = 'options.data'): string {
     const reason = error instanceof Error ? error.message : String(error);
     throw argumentError('ERR_INVALID_ARG_VALUE', name, `JSON (${reason})`, data);
   }
-  // An object with a toJSON of its own may have become anything.
+  // An object with a toJSON method may have become anything.
   if (text?.[0] !== '{') {
     throw argumentError('ERR_INVALID_ARG_TYPE', name, 'an object', data);
   }
@@ -103,12 +103,12 @@ export function checkData(data: unknown, name = 'options.data'): string {
   return text === '{}' ? '' : `${text.slice(1, -1)},`;
 }
 
-/** The object whose members {@link checkData} gave. */
+/** The reverse of {@link checkData}. */
 export function parseData(members: string): object {
   return JSON.parse(`{${members.slice(0, -1)}}`);
 }
 
-/** How deep, at the most: brackets in strings count as well. */
+/** How deep it is, at most: brackets in strings count as well. */
 function nesting(text: string): number {
   let depth = 0;
   let deepest = 0;
@@ -120,7 +120,7 @@ function nesting(text: string): number {
 }
 
 function refuseWhatJsonDrops(this: unknown, key: string, value: unknown): unknown {
-  // `value` is what a toJSON made of it; of an invalid date, null.
+  // `value` is the result of toJSON: for an invalid date, null.
   const original = (this as Record<string, unknown>)[key];
   const bad =
     typeof value === 'function' ||
@@ -137,7 +137,7 @@ const TOKEN_ALONE = /^\{"holdfast":\{"token":(\d{1,16})\}\}\s*$/;
 const RECORD_BEGINNING = /^\{"pid":\d{1,10},"startedAt":"\d{4}-[^"]{19}",/;
 const BARE_PID = /^\s*(\d{1,10})\s*$/;
 
-/** Understands the content of a lock file. Never throws, never trusts. */
+/** Parses a lock file. Never throws, never trusts. */
 export function parseContent(text: string): Content {
   const alone = TOKEN_ALONE.exec(text);
   if (alone !== null) return { ours: true, token: Number(alone[1]), owner: null };
@@ -157,15 +157,15 @@ export function parseContent(text: string): Content {
 }
 
 /**
- * A write of several pages that a SIGKILL cut short between two of them. Its
- * beginning is still unmistakable, and unless it counted as ours, nobody could
- * ever write into that file again. A shorter write is never cut.
+ * A write of several pages that a SIGKILL cut short between two of them. It
+ * counts as ours by its beginning, or nobody could ever write into that file
+ * again. A write of one page is never cut.
  */
 function torn(text: string): Content {
   if (Buffer.byteLength(text) < PAGE) return FOREIGN;
   const end = text.indexOf('\n');
   if (end > 0 && end < text.length - 1) {
-    // The new record is whole, and the remainder of an old one is behind it.
+    // The new record is whole, and followed by the rest of an old one.
     const first = parseContent(text.slice(0, end));
     if (first.ours) return first;
   }
@@ -202,7 +202,7 @@ function fromJson(value: Record<string, unknown>): Content {
   };
 }
 
-/** The record as users see it; `null` where the file names no holder. */
+/** The record as users see it; `null` if the file names no holder. */
 export function toOwnerRecord<T extends object>(content: Content): OwnerRecord<T> | null {
   const { owner, token } = content;
   if (owner === null) return null;
@@ -218,7 +218,7 @@ export function toOwnerRecord<T extends object>(content: Content): OwnerRecord<T
 
 let clockOrigin = performance.timeOrigin;
 
-/** The wall clock in microseconds, following it when it is set. */
+/** The wall clock in microseconds; follows when it is set. */
 function wallClock(): number {
   const now = Date.now();
   const fine = clockOrigin + performance.now();
@@ -230,9 +230,9 @@ function wallClock(): number {
 }
 
 /**
- * Above every token of the file; with none, as good as the clock. One that
- * cannot grow is an error: whatever else is given out is smaller, and the
- * receivers of this holder's effects would refuse them.
+ * Larger than every token of the file; without one, as good as the clock. A
+ * token that cannot grow is an error: any other is smaller, and the receivers
+ * of this holder's effects would refuse them.
  */
 export function nextToken(stored: number, path: FilePath): number {
   if (stored < Number.MAX_SAFE_INTEGER) return Math.max(stored + 1, wallClock());

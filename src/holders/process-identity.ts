@@ -4,10 +4,9 @@ import { readBounded } from '../base/bounded.js';
 import { statFields } from '../base/proc.js';
 
 /**
- * What tells one run of one process from every other: the pid alone is used
- * again. `start` is the start time in clock ticks since boot and the pid
- * namespace that the pid is meant in; `boot` is the kernel's boot id. Both are
- * empty where there is no Linux /proc.
+ * Tells one run of a process from every other: pids are reused. `start` is the
+ * start time in clock ticks since boot, and the pid namespace of the pid;
+ * `boot` is the kernel's boot id. Both are empty where there is no Linux /proc.
  */
 export interface ProcessIdentity {
   pid: number;
@@ -21,7 +20,7 @@ const INITIAL_PID_NAMESPACE = '4026531836';
 
 const STAT_LIMIT = 4096;
 
-/** Of /proc; elsewhere the path may lead to anything. */
+/** A file of /proc; on other systems the path may lead to anything. */
 function readOr(path: string, fallback: string): string {
   if (process.platform !== 'linux') return fallback;
   try {
@@ -52,9 +51,9 @@ export function inInitialPidNamespace(): boolean {
 
 /**
  * The start time in a /proc/<pid>/stat, or `null` where the process no longer
- * runs: a zombie, or one on its way there. Dying, a process gives up its memory
- * before its files, and with those its locks; the wait for it to become a
- * zombie can take longer than the next holder's first look.
+ * runs: it is a zombie, or about to become one. A dying process gives up its
+ * memory first, then its files and with them its locks. The next holder can
+ * look before it has become a zombie.
  */
 export function startInStat(text: string): string | null {
   const fields = statFields(text);
@@ -64,9 +63,9 @@ export function startInStat(text: string): string | null {
 }
 
 /**
- * Whether a pid means another process here, or none, than where it was
- * written down: in another pid namespace of this machine, which is to say in
- * another container, or outside of this one.
+ * Whether the record was written in another pid namespace of this machine: in
+ * another container, or outside of this one. There its pid means another
+ * process than here.
  */
 export function isInOtherContainer({ start, boot }: ProcessIdentity): boolean {
   const where = start.split('@')[1] ?? '';
@@ -74,8 +73,8 @@ export function isInOtherContainer({ start, boot }: ProcessIdentity): boolean {
 }
 
 /**
- * Whether a process with this /proc/<pid>/stat and /proc/<pid>/status, of
- * whatever pid here, is the one that calls itself `identity` in its container.
+ * Whether the process with this /proc/<pid>/stat and /proc/<pid>/status is the
+ * one that calls itself `identity` in its container, where its pid differs.
  */
 export function isSameInside(identity: ProcessIdentity, stat: string, status: string): boolean {
   const ticks = startInStat(stat)?.split('@')[0];
@@ -83,10 +82,10 @@ export function isSameInside(identity: ProcessIdentity, stat: string, status: st
   return ticks === identity.start.split('@')[0] && Number(inside) === identity.pid;
 }
 
-/** The one user that a process with this /proc/<pid>/status acts for; `null`: for several. */
+/** The user that a process with this /proc/<pid>/status acts for; `null`: several. */
 export function userInStatus(status: string): number | null {
-  // Real, effective, saved, and that for files. They differ in a program that
-  // one user started and that may do what another may (setuid).
+  // Real, effective, saved, and the one for files. They differ in a program
+  // that one user started and that has the rights of another (setuid).
   const ids = /^Uid:\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)$/m.exec(status)?.slice(1) ?? [];
   const [first] = ids;
   return first !== undefined && ids.every((id) => id === first) ? Number(first) : null;
@@ -105,7 +104,7 @@ export function ownIdentity(): ProcessIdentity {
   return own;
 }
 
-/** Whether that is this very process, in this run. */
+/** Whether that is this very process. */
 export function isOwn({ pid, hostname, start, boot }: ProcessIdentity): boolean {
   const own = ownIdentity();
   if (start === '' && hostname !== own.hostname) return false;
@@ -113,8 +112,8 @@ export function isOwn({ pid, hostname, start, boot }: ProcessIdentity): boolean 
 }
 
 /**
- * Whether the process that `identity` describes still runs: `null` where that
- * cannot be told (another machine or pid namespace, no start time).
+ * Whether the process that `identity` describes still runs; `null` where that
+ * is not known (another machine or pid namespace, no start time).
  */
 export function isRunning(identity: ProcessIdentity): boolean | null {
   const self = ownIdentity();
@@ -129,7 +128,7 @@ export function isRunning(identity: ProcessIdentity): boolean | null {
   if (stat !== '') {
     const start = startInStat(stat);
     if (start === null) return false;
-    // With no start time the pid may be somebody else's by now.
+    // Without a start time, another process may have the pid.
     return bare ? null : start === identity.start;
   }
   try {

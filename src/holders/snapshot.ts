@@ -10,11 +10,11 @@ import {
   type Walk,
 } from './kernel-tables.js';
 
-/** What serves for all files of a folder: a look at each table, and at each process. */
+/** The tables and all processes, read once for all files of a folder. */
 export interface Snapshot {
   locks: Map<string, TableLock[]>;
   processes: Map<string, number[]>;
-  /** There were more locks than are read. */
+  /** The table was too long to read. */
   cut: boolean;
 }
 
@@ -39,7 +39,7 @@ export function hasHolder(locks: TableLock[] | undefined): boolean {
   return locks?.some(isHeldFlock) === true;
 }
 
-/** For every file that any process has locked, the pids of those processes. */
+/** For each locked file, the pids of the processes that have it locked. */
 function* allLockedFiles(budget: Budget): Walk<Map<string, number[]>> {
   const found = new Map<string, number[]>();
   for (const pid of yield* allProcesses()) {

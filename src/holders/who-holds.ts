@@ -8,15 +8,15 @@ import type { Content } from './owner-record.js';
 import { whilePinned } from './pinned-file.js';
 import { inInitialPidNamespace, isInOtherContainer, isOwn } from './process-identity.js';
 
-// A refusal waits for what it says, and so does everybody else on its thread.
+// A refusal waits for the search, and so does all other code on its thread.
 const REFUSAL = { descriptors: 500, milliseconds: 50 };
 
-/** Whether every holder would be seen in the kernel's tables. */
+/** Whether the kernel's tables would show every holder. */
 export function seesEveryHolder(remote: boolean): boolean {
   return process.platform === 'linux' && !remote && inInitialPidNamespace();
 }
 
-/** The holder that only a record tells of. */
+/** The holder that the record names. */
 export function holderFromRecord(content: Content | null): Holder<object> | null {
   const owner = content?.owner;
   if (owner === null || owner === undefined) return null;
@@ -34,7 +34,7 @@ export function holderFromRecord(content: Content | null): Holder<object> | null
   };
 }
 
-/** The one holder to name in an error. Looked up at once, on this thread. */
+/** The one holder to name in an error. Searches on this thread. */
 export function holderOf<T extends object>(path: FilePath): Holder<T> | null {
   const content = readContent(path);
   return nameOne(lookNow(path, content, REFUSAL.milliseconds), content);
@@ -53,26 +53,26 @@ function nameOne<T extends object>(
 ): Holder<T> | null {
   const holder = view?.holders[0] ?? null;
   if (holder !== null && holder.pid !== null) return holder as Holder<T>;
-  // Everybody who holds is in the tables, so the record is an old one.
+  // The tables show every holder, so the record is an old one.
   if (view !== null && holder === null && inInitialPidNamespace()) return null;
   return (holderFromRecord(content) ?? holder) as Holder<T> | null;
 }
 
-/** What was seen in one turn of the event loop, by path, and how long that took. */
+/** What was seen in one turn of the event loop, by path, and the time for it. */
 interface Turn {
   seen: Map<string, { holder: Holder<object> | null; when: number }>;
   milliseconds: number;
 }
 let turn: Turn | undefined;
 
-// Somebody's code may make a turn a long one.
+// Other code may make a turn long.
 const MOMENT_MILLISECONDS = 100;
 
 /**
- * The same for those who wait with others: many waits end in one turn of the
- * event loop, and each error names the holder. One look serves those on one
- * path, and all of a turn together get the time of one: the rest of them say
- * what stands in the file.
+ * The same for asynchronous waits: many can end in one turn of the event loop,
+ * and each error names the holder. Waits on one path share a search, and all
+ * searches of a turn share the time of one; after that, errors name the holder
+ * from the record.
  */
 export function holderInTurn<T extends object>(path: FilePath): Holder<T> | null {
   const began = performance.now();
