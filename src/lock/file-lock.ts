@@ -22,7 +22,7 @@ import {
 import { unwatch, watch } from './leak-warning.js';
 import { checkRequest, type FileLockOptions, type Request } from './options.js';
 
-// For floors above this one, not for users.
+// For the floors above this one, not for users.
 export let internalsOf: (lock: FileLock) => {
   native: NativeBinding;
   id: number;
@@ -42,7 +42,7 @@ export let lockOf: (request: Request, hold: Hold) => FileLock;
  * A held lock does not keep the process alive, a pending wait does.
  */
 export class FileLock<T extends object = Record<string, unknown>> implements HeldLock {
-  /** Absolute, as of the call that acquired it; bytes that are not UTF-8 are replaced. */
+  /** Made absolute when it was acquired; bytes that are not UTF-8 are replaced. */
   readonly path: string;
   /** Left by a holder that did not release; `null` if the last one did. */
   readonly previous: OwnerRecord<T> | null;
@@ -58,10 +58,10 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   readonly #hold: Hold;
   #mode: LockMode;
   #held = true;
-  // As JSON: what the caller does to its object later changes nothing.
+  // As JSON: later changes to the caller's object have no effect.
   #data: string;
 
-  /** Only from within: use {@link FileLock.acquire} and its siblings. */
+  /** Use {@link FileLock.acquire} and its siblings. */
   private constructor(hold: Hold, mode: LockMode, data: string) {
     this.path = pathText(hold.file.path);
     this.previous = hold.previous as OwnerRecord<T> | null;
@@ -73,12 +73,13 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
 
   /**
    * Acquires the lock, waiting in the kernel for as long as `timeout` allows
-   * (default: without end). Missing folders and the file are made.
+   * (default: without end). Creates the file and missing folders.
    *
    * Rejects with `ERR_LOCK_HELD` (`timeout: 0`), `ERR_LOCK_TIMEOUT`,
-   * `ERR_LOCK_UNSUPPORTED`, `ERR_LOCK_STATE` (a record asked for in a file that
-   * is not Holdfast's, `data` in one of another user, a token that cannot grow), `signal.reason`, a system error as of `node:fs`
-   * (`ELOOP`: a symlink, which is never followed), or an argument error.
+   * `ERR_LOCK_UNSUPPORTED`, `ERR_LOCK_STATE` (`record` set for a file that is
+   * not Holdfast's own, `data` for a file of another user, a token that cannot
+   * grow), `signal.reason`, a system error like those of `node:fs` (`ELOOP`: a
+   * symlink, which is never followed), or an argument error.
    */
   static async acquire<T extends object = Record<string, unknown>>(
     path: string | Buffer | URL,
@@ -90,7 +91,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
 
   /**
    * The same, taking this thread while it waits; `timeout` is 0 by default.
-   * Throws `ERR_LOCK_STATE` at once where it would wait for this thread itself.
+   * Throws `ERR_LOCK_STATE` at once if it would wait for this thread itself.
    */
   static acquireSync<T extends object = Record<string, unknown>>(
     path: string | Buffer | URL,
@@ -101,9 +102,9 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   }
 
   /**
-   * Never waits: `null` where the lock is held. It looks twice within 2 ms, so
-   * that a probe is not taken for a holder. Throws what `acquireSync` throws
-   * for other reasons; `timeout`, `signal` and `onWait` have no effect.
+   * Never waits: `null` if the lock is held. It tries twice within 2 ms, so that
+   * a probe does not count as a holder. Throws what `acquireSync` throws for
+   * other reasons; `timeout`, `signal` and `onWait` have no effect.
    */
   static tryAcquire<T extends object = Record<string, unknown>>(
     path: string | Buffer | URL,
@@ -116,13 +117,14 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
 
   /**
    * Takes over a lock that a parent process handed down as descriptor `fd`
-   * (through `stdio` of `spawn`); the mode is the descriptor's. The token is
-   * that of the hold, the record becomes this process's. From then on the
-   * descriptor is the lock's own; it is not inherited further.
+   * (through `stdio` of `spawn`), with the mode of the descriptor and the token
+   * of the hold. The record becomes the one of this process. From then on the
+   * descriptor belongs to the lock; children do not inherit it.
    *
-   * Throws `ERR_LOCK_STATE` if the descriptor has no lock or is a lock of this
-   * process already, `ERR_LOCK_LOST` if the path leads to another file, `EBADF`.
-   * After an error the descriptor is still the caller's, and closed on exec.
+   * Throws `ERR_LOCK_STATE` if the descriptor has no lock or already belongs to
+   * a lock of this process, `ERR_LOCK_LOST` if the path leads to another file,
+   * `EBADF`. After an error the descriptor still belongs to the caller, and is
+   * closed on exec.
    */
   static adopt<T extends object = Record<string, unknown>>(
     fd: number,
@@ -146,9 +148,8 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
 
   /**
    * The locked descriptor, to hand down to a child (`stdio`); -1 once it is
-   * closed, and always on Windows, where there is none. Never close it. Having
-   * handed it down, call `detach`, not `release`, which would unlock it for the
-   * child as well.
+   * closed, and always on Windows. Never close it. After handing it down, call
+   * `detach`, not `release`, which would unlock it for the child as well.
    */
   get fd(): number {
     const { native, id } = this.#hold.file;
@@ -156,20 +157,20 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   }
 
   /**
-   * The fencing token: an integer that grows with every exclusive hold, for
-   * those who receive this holder's effects to refuse an earlier holder's. As
-   * long as the JSON record is kept it grows strictly; otherwise it is as good
-   * as the clock. A shared holder has the last one stored, or 0.
+   * The fencing token: an integer that grows with every exclusive hold, so that
+   * the receivers of this holder's effects can refuse those of earlier holders.
+   * While the JSON record is kept it grows strictly; otherwise it is as good as
+   * the clock. A shared holder has the last stored token, or 0.
    */
   get token(): number {
     return this.#hold.token;
   }
 
   /**
-   * Merges `patch` into the user's fields of the record and writes it. Throws
-   * `ERR_LOCK_LOST` if the path leads to another file by now, `ERR_LOCK_STATE`
-   * if this lock has no JSON record in the file, or `patch` goes into a file
-   * of another user (see `data`).
+   * Merges `patch` into your fields of the record and writes it. Throws
+   * `ERR_LOCK_LOST` if the path now leads to another file, `ERR_LOCK_STATE` if
+   * this lock has no JSON record in the file, or if the file belongs to another
+   * user (see `data`).
    */
   update(patch: Partial<T>): void {
     this.#checkHeld('update');
@@ -190,9 +191,9 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   }
 
   /**
-   * From exclusive to shared, without a moment in which another could be
-   * exclusive. The record is taken out first; where that fails and it was asked
-   * for by name, nothing else happens. Already shared: nothing happens.
+   * From exclusive to shared, without a moment in which another could become
+   * exclusive. Removes the record first; if that fails and `record` or `data`
+   * was set, it throws and nothing else happens. Already shared: no effect.
    */
   downgrade(): void {
     this.#checkHeld('downgrade');
@@ -209,9 +210,9 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   /**
    * From shared to exclusive, without waiting. Not atomic: the kernel drops
    * the shared lock first. So `false` means that the lock is LOST: `held` is
-   * false, and somebody else may have it. `true`: the token is raised and the
-   * record is written as on acquiring. Already exclusive: `true`.
-   * Throws `ERR_LOCK_LOST` if the path leads to another file; lost as well.
+   * false, and another process may have it. `true`: the token grows and the
+   * record is written, as on acquiring. Already exclusive: `true`. Throws
+   * `ERR_LOCK_LOST` if the path leads to another file; then it is lost as well.
    */
   tryUpgrade(): boolean {
     this.#checkHeld('upgrade');
@@ -237,10 +238,10 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   }
 
   /**
-   * Closes without unlocking: the lock lives on in the child that was given
-   * `fd`, and ends with the last process that has the descriptor. Takes this
-   * process out of the record, unless the child's is already there. Call it
-   * right after `spawn`: once the child releases, there is nothing left here.
+   * Closes without unlocking: the lock lives on in the child that has `fd`, and
+   * ends with the last process that has the descriptor. Removes this process
+   * from the record, unless the child has already written its own. Call it
+   * right after `spawn`: a release by the child unlocks for both.
    */
   detach(): void {
     this.#checkHeld('detach');
@@ -250,9 +251,9 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   }
 
   /**
-   * Takes the record out, removes the file where `keepFile` is false, unlocks
-   * and closes; a step that fails does not keep the later ones from being
-   * done, and the first failure is thrown. A second call does nothing.
+   * Removes the record, removes the file if `keepFile` is false, unlocks and
+   * closes. A failing step does not prevent the later ones; the first failure
+   * is thrown. A second call does nothing.
    */
   releaseSync(): void {
     if (!this.#held) return;

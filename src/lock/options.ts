@@ -12,6 +12,7 @@ import {
 import type { Holder } from '../base/holder.js';
 import { type AcquireOptions, type LockMode, OF_ACQUIRE } from '../base/locker.js';
 import type { FilePath } from '../base/paths.js';
+import { LONGEST_TIMER } from '../base/timers.js';
 import { checkData, type RecordFormat } from '../holders/owner-record.js';
 import { EXCLUSIVE, loadBinding, type NativeBinding, SHARED } from '../native/binding.js';
 
@@ -20,30 +21,31 @@ export interface FileLockOptions<T extends object = Record<string, unknown>>
   /** Default `'exclusive'`. Any number of shared holders exclude an exclusive one. */
   mode?: LockMode | undefined;
   /**
-   * Of a file that is created, before umask. Default `0o600`: whoever may open
-   * a lock file may hold its lock for ever.
+   * The permissions of a file that it creates, before umask. Default `0o600`:
+   * anyone who may open a lock file may hold its lock without end.
    */
   permissions?: number | undefined;
   /**
-   * What an exclusive holder writes into the file. Default `'json'` where the
-   * file is Holdfast's own (empty, a record, a bare pid), else nothing. Asked
-   * for on another file it is `ERR_LOCK_STATE`. Where the disk takes none (full,
-   * broken, read-only) the default is a lock without a record and a process
-   * warning with code `HOLDFAST_NO_RECORD`; asked for, the system's error.
+   * What an exclusive holder writes into the file. Default: `'json'` if the file
+   * is Holdfast's own (empty, a record, a bare pid), else nothing. If you set it,
+   * a file with other content is `ERR_LOCK_STATE`. If the disk cannot be written
+   * (full, broken, read-only), the default is a lock without a record and a
+   * process warning with code `HOLDFAST_NO_RECORD`; if you set it, the system's
+   * error.
    */
   record?: RecordFormat | false | undefined;
   /**
-   * The user's own fields of a JSON record; where the file is not Holdfast's
-   * own, they are not written, and where the disk takes none, it is the system's
-   * error. Reserved: `pid`, `startedAt`, `holdfast`. A file that another user
-   * owns (not root) is `ERR_LOCK_STATE`, for he could read them, unless
-   * `permissions` say that all may (`0o644`).
+   * Your own fields of the JSON record. They are not written into a file that is
+   * not Holdfast's own; if the disk cannot be written, it is the system's error.
+   * Reserved: `pid`, `startedAt`, `holdfast`. A file of another user (not root)
+   * is `ERR_LOCK_STATE`, because that user could read them, unless `permissions`
+   * allow everybody to (`0o644`).
    */
   data?: Partial<T> | undefined;
   /**
-   * Default `true`. `false` removes the file on release; never one that is not
-   * Holdfast's own. Not where programs that do not compare path and descriptor
-   * (flock(1), cargo) share the file: they would end up locking nothing.
+   * Default `true`. `false` removes the file on release, if it is Holdfast's own.
+   * Do not use it where programs share the file that do not compare path and
+   * descriptor (flock(1), cargo): they would end up locking nothing.
    */
   keepFile?: boolean | undefined;
 }
@@ -63,15 +65,15 @@ export interface Request {
   path: FilePath;
   mode: LockMode;
   permissions: number;
-  /** A missing file, and the folders above it, are created. */
+  /** Creates a missing file and the folders above it. */
   create: boolean;
   record: RecordFormat | false;
-  /** The record was asked for by name. */
+  /** The caller set `record`. */
   recordWanted: boolean;
   /** From {@link checkData}. */
   dataText: string;
   keepFile: boolean;
-  /** The record is to say that it is that of a member of an election. */
+  /** The record says that it names a member of an election. */
   member: boolean;
   timeout: number;
   signal: AbortSignal | undefined;
@@ -109,7 +111,7 @@ export function checkRequest(
     pollInterval:
       pollInterval === undefined
         ? undefined
-        : checkInteger(pollInterval, 'options.pollInterval', 1, 2 ** 31 - 1),
+        : checkInteger(pollInterval, 'options.pollInterval', 1, LONGEST_TIMER),
   };
   // Only a call that is right in itself needs the addon.
   request.native = loadBinding(lockPath);

@@ -6,15 +6,15 @@ import type { FileLockOptions } from './options.js';
 import { runInside } from './self-wait.js';
 
 /**
- * Runs `fn` with the lock held and releases it whatever `fn` does. The error
- * of `fn` comes through unchanged; a release that fails after it is a process
- * warning, a release that alone fails rejects.
+ * Runs `fn` with the lock held and releases it whatever `fn` does. An error of
+ * `fn` comes through unchanged; if the release then fails too, that is a process
+ * warning. If only the release fails, it rejects.
  *
  * Not reentrant: code inside that waits for the same lock waits for itself. A
  * process warning with code `HOLDFAST_WAITS_FOR_ITSELF` says so after a second.
  *
- * `withLock<Info>(…)` names the fields of the record; the result is then
- * `unknown`, unless it is named as well: TypeScript infers all or nothing.
+ * `withLock<Info>(…)` names the fields of the record. The result is then
+ * `unknown` unless you name its type too: TypeScript infers all or nothing.
  */
 export function withLock<T extends object = Record<string, unknown>, R = unknown>(
   path: string | Buffer | URL,
