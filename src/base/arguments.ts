@@ -151,7 +151,7 @@ function unknownOption(name: string, key: string, known: ReadonlySet<string>): T
     near !== undefined
       ? `; did you mean "${near}"?`
       : known.size > 0
-        ? `; there are: ${[...known].join(', ')}`
+        ? `; the options are: ${[...known].join(', ')}`
         : '';
   const error = new TypeError(`"${name}.${key}" is not an option${advice}`);
   return Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });

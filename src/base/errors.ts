@@ -44,7 +44,7 @@ export class LockError extends Error {
 setName(LockError, 'LockError');
 
 /**
- * Refused at once: somebody else holds the lock.
+ * Refused at once: the lock is held.
  * `cause` is the kernel's answer, with code `EWOULDBLOCK` and syscall `flock`.
  */
 export class LockHeldError<T extends object = Record<string, unknown>> extends LockError {
@@ -88,7 +88,7 @@ export class AlreadyRunningError<
 }
 setName(AlreadyRunningError, 'AlreadyRunningError');
 
-/** The deadline passed while somebody else held the lock. */
+/** The deadline passed while the lock was held. */
 export class LockTimeoutError<T extends object = Record<string, unknown>> extends LockError {
   /** Who held it at that moment; `null` where that is not known. */
   readonly holder: Holder<T> | null;
@@ -250,7 +250,7 @@ export function openError(errno: number, filePath: FilePath): Error {
   const path = pathText(filePath);
   const cause = systemError(errno, 'open', path);
   if (process.platform === 'win32' && cause.code === 'ENOTSUP') {
-    const message = `${path} cannot be a lock file: Windows locks no directories`;
+    const message = `${path} cannot be a lock file: Windows cannot lock directories`;
     return new LockUnsupportedError(path, message, cause);
   }
   if (cause.code === 'ELOOP') {

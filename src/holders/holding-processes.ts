@@ -61,7 +61,7 @@ export function* findProcesses(file: string, held: TableLock[], search: Search):
   const { everyHolder, budget } = search;
   const found: Found[] = [];
   let goOn = everyHolder;
-  // The first in the table is looked at even when the time is up: on a busy
+  // The first in the table is searched even when the time is up: on a busy
   // machine that can be before anything was seen.
   let patience = budget.untimed();
   for (const pid of new Set(held.map((lock) => lock.pid))) {
@@ -131,7 +131,7 @@ export function* searchProcesses(
     if (mode !== null) found.push({ pid: named, verified: true });
   }
   if (mode === null || search.everyHolder) {
-    // A snapshot has looked at every process.
+    // A snapshot covers every process.
     const pids = search.snapshot
       ? (search.snapshot.processes.get(file) ?? [])
       : yield* allProcesses(named);

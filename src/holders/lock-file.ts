@@ -104,7 +104,7 @@ export class LockFile {
     return new LockLostError(this.path, message);
   }
 
-  /** False: somebody holds the lock in a conflicting mode. */
+  /** False: the lock is held in a conflicting mode. */
   tryLock(mode: NativeMode): boolean {
     const errno = this.native.tryLock(this.id, mode);
     if (errno !== 0 && errno !== WOULD_BLOCK) throw flockError(errno, this.path);
@@ -144,13 +144,13 @@ export function whileOpen<R>(path: FilePath, look: (file: LockFile) => R): R | n
 
 /**
  * Takes the lock of the file at `path` in `mode` for some microseconds, to see
- * whether somebody holds it in a conflicting mode. `null`: there is no file.
+ * whether it is held in a conflicting mode. `null`: there is no file.
  */
 export function probe(path: FilePath, mode: NativeMode): 'free' | 'held' | null {
   return whileOpen(path, (file) => (file.tryLock(mode) ? 'free' : 'held'));
 }
 
-/** The mode in which somebody holds the lock of the file at `path`, found the same way. */
+/** The mode in which the lock of the file at `path` is held, found in the same way. */
 export function probeMode(path: FilePath): LockMode | null {
   return whileOpen(path, (file) => {
     // Shared holders do not refuse another one.

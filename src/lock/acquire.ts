@@ -168,7 +168,7 @@ function waitFor(request: Request, file: LockFile, deadline: Deadline): Wait {
   return { file, mode: nativeMode(mode), deadline: until, signal, followPath: true, pollInterval };
 }
 
-/** Creates missing folders; somebody may remove them again in between. */
+/** Creates missing folders; others may remove them before the next try. */
 function openLockFile({ native, path, permissions, create }: Request): LockFile {
   for (let tries = 0; ; tries++) {
     const id = native.open(path, create ? permissions : -1);

@@ -188,7 +188,7 @@ export function checkOwnRecord({ file, token }: Hold): void {
   const { ours, owner, token: stored } = file.read(file.size());
   if (ours && (owner === null || (isOwn(owner) && stored === token))) return;
   const what = owner === null ? 'content of another program' : `the record of pid ${owner.pid}`;
-  throw new LockLostError(path, `${path} has ${what} by now`);
+  throw new LockLostError(path, `${path} now has ${what}`);
 }
 
 export function checkCurrent({ file }: Hold): void {

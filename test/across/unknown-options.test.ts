@@ -91,7 +91,7 @@ describe('the message', () => {
 
   test.each(['x', 'xy', 'retries', '__proto__x'])('of %s lists what there is', (typed) => {
     expect(told({ [typed]: 1 })).toBe(
-      `"options.force.${typed}" is not an option; there are: timeout, keepFile, as`,
+      `"options.force.${typed}" is not an option; the options are: timeout, keepFile, as`,
     );
   });
 

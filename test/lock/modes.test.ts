@@ -2,7 +2,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { FileLock } from '../../src/index.js';
 import { descriptorsTo } from '../support/census.js';
-import { lockPath } from '../support/folder.js';
+import { lockPath, testFolder } from '../support/folder.js';
 import { Peer } from '../support/peer.js';
 
 describe('downgrade', () => {
@@ -52,6 +52,16 @@ describe('downgrade', () => {
 });
 
 describe('tryUpgrade', () => {
+  test('of a lock on a folder raises the token and writes nothing', async () => {
+    const path = testFolder();
+    const peer = await Peer.start();
+    using lock = FileLock.acquireSync(path, { mode: 'shared' });
+    expect(lock.tryUpgrade()).toBe(true);
+    expect(lock).toMatchObject({ held: true, mode: 'exclusive' });
+    expect(lock.token).toBeGreaterThan(0);
+    expect(await peer.tryAcquire('a', path)).toBeNull();
+  });
+
   test('of the only shared holder succeeds, raises the token and writes the record', async () => {
     const path = lockPath();
     const peer = await Peer.start();
