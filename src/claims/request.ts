@@ -8,7 +8,8 @@ import type { Root } from './root.js';
 import { isEmpty } from './scope.js';
 import type { ClaimRequest } from './types.js';
 
-const FIELDS = optionNames<ClaimRequest>({
+/** The fields of a request. */
+export const REQUEST_FIELDS = optionNames<ClaimRequest>({
   agent: true,
   files: true,
   directories: true,
@@ -50,7 +51,7 @@ function checkOne(request: unknown, root: Root, name: string): Wanted {
   }
   const { agent, files, directories, except, taskDescription, ttl, bind, keepAlive } = checkFields(
     request as Partial<ClaimRequest>,
-    FIELDS,
+    REQUEST_FIELDS,
     name,
   );
   if (taskDescription !== undefined && typeof taskDescription !== 'string') {

@@ -4,6 +4,7 @@ import type { Claims } from '../claims/claims.js';
 import { describeConflict } from '../claims/conflict-words.js';
 import { ClaimConflictError } from '../claims/errors.js';
 import { DEFAULT_TTL } from '../claims/expiry.js';
+import { REQUEST_FIELDS } from '../claims/request.js';
 import type { ClaimRequest, ClaimStatus, Conflict } from '../claims/types.js';
 import {
   type ClaimAction,
@@ -183,11 +184,6 @@ async function plan(given: ClaimArguments, streams: Streams): Promise<number> {
   return made.conflicts.length > 0 ? EXIT.refused : EXIT.ok;
 }
 
-const FIELDS = [
-  ...['agent', 'files', 'directories', 'except', 'taskDescription'],
-  ...['ttl', 'bind', 'keepAlive'],
-];
-
 function readRequests(file: string, streams: Streams): ClaimRequest[] {
   const shown = file === '-' ? 'standard input' : file;
   let value: unknown;
@@ -203,7 +199,7 @@ function readRequests(file: string, streams: Streams): ClaimRequest[] {
     if (typeof each !== 'object' || each === null) return each;
     // The name in a claim's file.
     const { task_description: task, ...request } = each;
-    const unknown = Object.keys(request).find((key) => !FIELDS.includes(key));
+    const unknown = Object.keys(request).find((key) => !REQUEST_FIELDS.has(key));
     if (unknown !== undefined) {
       const whose = printable(String(request.agent));
       say(streams, `Warning: unknown field "${printable(unknown)}" of ${whose}, ignored`);
