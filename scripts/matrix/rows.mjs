@@ -30,7 +30,6 @@ const EMULATED = {
     'record',
     'record-end',
     'process-life',
-    'regressions',
     'polling',
     'odd-files',
     'permission',

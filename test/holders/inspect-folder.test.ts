@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FileLock, inspectFolder, type LockStatus } from '../../src/index.js';
 import { lockPath, testFolder } from '../support/folder.js';
+import { Peer } from '../support/peer.js';
 import { Program } from '../support/program.js';
 
 describe('inspectFolder', () => {
@@ -43,5 +44,19 @@ describe('inspectFolder', () => {
     await expect(namesOf(path)).rejects.toMatchObject({ code: 'ENOENT' });
     writeFileSync(path, '');
     await expect(namesOf(path)).rejects.toMatchObject({ code: 'ENOTDIR' });
+  });
+
+  test('held up by its reader, names nobody who has let go', async () => {
+    const folder = testFolder();
+    const [a, b] = [join(folder, 'a.lock'), join(folder, 'b.lock')];
+    FileLock.acquireSync(a).releaseSync();
+    const [first, second] = await Promise.all([Peer.start(), Peer.start()]);
+    await first.acquire('b', b);
+    const statuses = inspectFolder(folder);
+    expect((await statuses.next()).value?.path).toBe(a);
+    await first.release('b');
+    await second.acquire('b', b);
+    const status = (await statuses.next()).value;
+    expect(status?.holders.map(({ pid }) => pid)).toEqual([second.pid]);
   });
 });

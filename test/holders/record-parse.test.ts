@@ -159,6 +159,11 @@ describe('what is read', () => {
     expect(Object.keys(data ?? {})).toEqual(['__proto__', 'constructor', 'toString']);
     expect(({} as { pid?: number }).pid).toBeUndefined();
   });
+
+  test('a whole record followed by the rest of a long one keeps its token', () => {
+    const torn = `{"holdfast":{"token":1772015400000000}}\n${'\n'.repeat(4056)}${'x'.repeat(900)}"}\n`;
+    expect(parseContent(torn)).toMatchObject({ ours: true, token: 1772015400000000 });
+  });
 });
 
 describe('running', () => {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -108,6 +108,15 @@ describe('options', () => {
     target.dispatchEvent(new Event('abort'));
     await failure;
     holder.releaseSync();
+  });
+
+  test('a signal that cannot be listened to is refused before anything is opened', async () => {
+    const path = lockPath();
+    const signal = { aborted: false } as AbortSignal;
+    await expect(FileLock.acquire(path, { signal })).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARG_TYPE',
+    });
+    expect(() => statSync(path)).toThrow(/ENOENT/);
   });
 });
 

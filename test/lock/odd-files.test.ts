@@ -123,6 +123,19 @@ describe('at the path is', () => {
     lock.releaseSync();
     expect(statSync(path).size).toBe(size);
   });
+
+  test('a lock file with an x bit: record, token, removal', () => {
+    const path = lockPath();
+    writeFileSync(path, '{"holdfast":{"token":4000000000000005}}\n');
+    chmodSync(path, 0o755);
+    const first = FileLock.acquireSync(path, { record: 'json' });
+    expect(JSON.parse(readFileSync(path, 'utf8')).pid).toBe(process.pid);
+    first.releaseSync();
+    const second = FileLock.acquireSync(path, { keepFile: false });
+    expect([first.token, second.token]).toEqual([4000000000000006, 4000000000000007]);
+    second.releaseSync();
+    expect(() => statSync(path)).toThrow(/ENOENT/);
+  });
 });
 
 const data: [title: string, content: string | Buffer][] = [

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { checkData } from '../../src/holders/owner-record.js';
 import { FileLock, inspect } from '../../src/index.js';
 import { lockPath, testFolder } from '../support/folder.js';
 import { ARGUMENT_CODES, errorOf, refused } from '../support/refused.js';
@@ -85,5 +86,11 @@ describe('data', () => {
     expect(size).toBeGreaterThan(60_000);
     expect((await inspect<{ a: string }>(path)).record?.data.a).toHaveLength(size);
     lock.releaseSync();
+  });
+
+  test.each([[new Map()], [new Set()], [new Date(Number.NaN)]])('with %o is refused', (a) => {
+    expect(() => checkData({ a })).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE' }),
+    );
   });
 });

@@ -220,4 +220,17 @@ describe('update', () => {
     expect(read(path)).toBe('');
     lock.releaseSync();
   });
+
+  test('of a parent whose child has released writes into nobody’s record', async () => {
+    const path = lockPath();
+    const lock = FileLock.acquireSync(path, { data: { a: 1 } });
+    const child = await Peer.start({ stdio: ['ignore', 'pipe', 'pipe', 'ipc', lock.fd] });
+    await child.call('adopt', 'a', 4, path);
+    await child.release('a');
+    const other = await Peer.start();
+    await other.acquire('b', path);
+    expect(() => lock.update({ a: 2 })).toThrow(expect.objectContaining({ code: 'ERR_LOCK_LOST' }));
+    lock.detach();
+    expect(JSON.parse(readFileSync(path, 'utf8')).pid).toBe(other.pid);
+  });
 });

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FileLock, type FileLockOptions, inspect } from '../../src/index.js';
 import { acquire, acquireSync, tryAcquire } from '../../src/lock/acquire.js';
+import { writeRecord } from '../../src/lock/hold.js';
 import { checkRequest } from '../../src/lock/options.js';
 import type { NativeBinding } from '../../src/native/binding.js';
 import { descriptorsTo, until } from '../support/census.js';
@@ -183,4 +184,39 @@ test('an error of the wait in the kernel ends it, and leaves nothing open', asyn
     holder = FileLock.acquireSync(path);
   }
   holder.releaseSync();
+});
+
+test.each(['unlinked', 'replaced'])(
+  'a file that was %s just before its record is written: the lock is lost',
+  (how) => {
+    const path = lockPath();
+    const request = checkRequest(path, {}, 0);
+    const held = acquireSync(request);
+    rmSync(path);
+    if (how === 'replaced') writeFileSync(path, '');
+    // As adopt() writes it, after it has compared path and descriptor.
+    expect(() => writeRecord(held, { data: '', guarded: true })).toThrow(
+      expect.objectContaining({ code: 'ERR_LOCK_LOST' }),
+    );
+    held.file.close();
+  },
+);
+
+test('an abort at the moment a replaced file is given up leaves no lock', async () => {
+  const path = lockPath();
+  const controller = new AbortController();
+  const request = checkRequest(path, { signal: controller.signal }, 1000);
+  const { native } = request;
+  let rounds = 0;
+  const changing = {
+    ...native,
+    // At first the path leads elsewhere; then the caller aborts.
+    compare: (id: number) => {
+      if (rounds++ > 0) return native.compare(id);
+      controller.abort(new Error('enough'));
+      return -116;
+    },
+  };
+  await expect(acquire({ ...request, native: changing })).rejects.toThrow('enough');
+  await until(() => FileLock.tryAcquire(path)?.releaseSync() === undefined);
 });

@@ -170,4 +170,19 @@ describe('a synchronous wait for this very thread', () => {
     expect(error).toMatchObject({ code: 'ERR_LOCK_TIMEOUT', holder: { pid: peer.pid } });
     expect(old.isCurrent()).toBe(false);
   });
+
+  test('is refused where its onWait starts one', async () => {
+    const path = lockPath();
+    const peer = await Peer.start();
+    await peer.acquire('a', path);
+    let waiting: Promise<FileLock> | undefined;
+    const onWait = (): void => {
+      waiting = FileLock.acquire(path);
+    };
+    expect(() => FileLock.acquireSync(path, { timeout: 20_000, onWait })).toThrow(
+      expect.objectContaining({ code: 'ERR_LOCK_STATE' }),
+    );
+    await peer.release('a');
+    (await waiting)?.releaseSync();
+  });
 });

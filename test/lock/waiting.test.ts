@@ -1,10 +1,15 @@
 import { getEventListeners } from 'node:events';
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { LockFile } from '../../src/holders/lock-file.js';
 import { FileLock, type Holder } from '../../src/index.js';
+import { checkRequest } from '../../src/lock/options.js';
+import type { Deadline } from '../../src/lock/wait.js';
+import { waitForLock } from '../../src/lock/waiting.js';
 import { descriptorsTo, until } from '../support/census.js';
 import { lockPath } from '../support/folder.js';
 import { Peer } from '../support/peer.js';
+import { Program } from '../support/program.js';
 
 describe('a wait ends', () => {
   test('by a grant, when the holder releases', async () => {
@@ -236,4 +241,43 @@ describe('a file that is replaced at the path', () => {
     expect(performance.now() - started).toBeGreaterThanOrEqual(1300);
     expect(performance.now() - started).toBeLessThan(2300);
   });
+});
+
+test('timers that are plain numbers, as in a browser, lose no lock', async () => {
+  const path = lockPath();
+  const source = `
+    const held = FileLock.acquireSync(args[0]);
+    globalThis.setTimeout = globalThis.setInterval = () => 5;
+    const waiting = FileLock.acquire(args[0]);
+    held.releaseSync();
+    (await waiting).releaseSync();
+    FileLock.acquireSync(args[0]).releaseSync();
+    say('free');
+  `;
+  const { code, stdout } = await Program.module(source, [path]).exited;
+  expect({ code, stdout }).toEqual({ code: 0, stdout: 'free\n' });
+});
+
+test('a timer that fires before the deadline, or is cut at 2^31-1, is set again', async () => {
+  const path = lockPath();
+  using _held = FileLock.acquireSync(path);
+  const { native } = checkRequest(path, undefined, 0);
+  // A timer of 1 ms ends, and 40 ms are left.
+  const left = [1, 40, 40, 0];
+  const deadline = {
+    get remaining(): number {
+      return left.shift() ?? 0;
+    },
+  } as Deadline;
+  const began = performance.now();
+  const outcome = await waitForLock({
+    file: new LockFile(native, native.open(path, 0o600), path),
+    mode: 2,
+    deadline,
+    followPath: true,
+    signal: undefined,
+    pollInterval: undefined,
+  });
+  expect(outcome).toBe('timeout');
+  expect(performance.now() - began).toBeGreaterThan(35);
 });

@@ -140,4 +140,12 @@ describe('fileLocker', () => {
       code: 'ERR_LOCK_TIMEOUT',
     });
   });
+
+  test('an option that is undefined leaves the locker’s default', async () => {
+    const path = lockPath();
+    using _held = FileLock.acquireSync(path);
+    const locker = fileLocker({ timeout: 20 });
+    const options = { timeout: undefined } as unknown as { timeout: number };
+    await expect(locker.acquire(path, options)).rejects.toMatchObject({ code: 'ERR_LOCK_TIMEOUT' });
+  });
 });
