@@ -25,7 +25,7 @@ function start(name, lockPath, stdio = ['pipe', 'pipe', 'inherit']) {
   return spawn(process.execPath, [self, name, lockPath], { stdio });
 }
 
-/** As long as whoever started this is there. */
+/** While the parent process runs. */
 function stay() {
   process.stdin.resume().on('end', () => process.exit());
 }

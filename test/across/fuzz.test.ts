@@ -12,7 +12,7 @@ import * as claims from './fuzz/claim.js';
 import * as records from './fuzz/record.js';
 
 // HOLDFAST_TORTURE: minutes for all of them together (3, if it is no number).
-// HOLDFAST_FUZZ_SEED: that of a run that failed, which is in its message.
+// HOLDFAST_FUZZ_SEED: the seed of a failed run, which is in its message.
 const torture = process.env['HOLDFAST_TORTURE'] ?? '';
 const MINUTES = torture === '' ? 0 : Number(torture) > 1 ? Number(torture) : 3;
 const TARGETS = 8;
@@ -166,7 +166,7 @@ describe('patterns', () => {
 });
 
 describe('found by it', () => {
-  test('a wildcard behind an escaped backslash is a wildcard', () => {
+  test('a wildcard after an escaped backslash is a wildcard', () => {
     const [path, pattern] = ['dir/\\\\b', '**/\\\\?'].map((text) => claims.patternOf(text, 'file'));
     if (path == null || pattern == null) throw new Error('not read');
     expect(findCommon(path, pattern)).toBe('dir/\\b');

@@ -22,7 +22,7 @@ import { expectWarning } from '../support/setup.js';
 // In a folder of all sorts of files there may be a number that is none.
 expectWarning('HOLDFAST_ID_IGNORED');
 
-/** All that is below `folder`, as it is told from what it was before. */
+/** All that is below `folder`, to compare with what it was before. */
 function tree(folder: string, below = ''): Record<string, unknown> {
   const found: Record<string, unknown> = {};
   for (const name of readdirSync(join(folder, below))) {
@@ -170,7 +170,7 @@ describe('looking changes nothing: ', () => {
 
 describe('acting touches its own files alone: ', () => {
   const acts: Record<string, () => Promise<unknown>> = {
-    'run, on a file of its own and on those of others': async () => {
+    'run, on its own file and on files of others': async () => {
       expect(await finish(['run', at('own.lock'), 'true'])).toMatchObject({ code: 0 });
       const kept = ['yarn.lock', 'package.json', 'bytes.lock', 'script.sh'];
       for (const name of kept) {

@@ -75,7 +75,7 @@ async function holdWithFlock(file: Buffer): Promise<ChildProcess> {
 }
 
 describe('a path of bytes that are not UTF-8', () => {
-  needs('flock')('is the same lock as that of flock(1), both ways', async () => {
+  needs('flock')('is the same lock for flock(1), both ways', async () => {
     const { file, text, untouched } = place();
     for (const acquire of [
       () => FileLock.acquireSync(file),
@@ -105,7 +105,7 @@ describe('a path of bytes that are not UTF-8', () => {
     untouched();
   });
 
-  test('is told as text by statuses and errors', async () => {
+  test('is text in statuses and errors', async () => {
     const { file, text, untouched } = place();
     const lock = await fileLocker().acquire(file);
     expect(await inspect(file)).toMatchObject({
@@ -145,7 +145,7 @@ describe('a path of bytes that are not UTF-8', () => {
     untouched();
   });
 
-  test('is stolen, and who lost it is told who has it', async () => {
+  test('is stolen, and the loser learns who has it', async () => {
     // The longest name that there can be: the new file needs one as well.
     const { file, folder, untouched } = place(Buffer.alloc(255, 0xe9));
     const first = await InstanceLock.acquire(file, { data: { n: 1 } });

@@ -102,7 +102,7 @@ describe('the message', () => {
   });
 });
 
-test('a request may have fields of its own, but none that is nearly one of ours', async () => {
+test('a request may have other fields, but no misspelling of ours', async () => {
   const claims = new Claims(testFolder());
   const request = { agent: 'a', files: ['b'], steps: [1], prompt: 'do it' };
   expect(claims.plan([request]).waves).toEqual([['a']]);
@@ -135,7 +135,7 @@ test('options of a class, with getters, are heeded by lockers and instances as w
   expect(existsSync(other)).toBe(true);
 });
 
-test('a path with half a character is refused: it would be that of another file', () => {
+test('a path with an unpaired surrogate is refused: it would name another file', () => {
   expect(() => FileLock.acquireSync('/tmp/\ud800x')).toThrow(
     expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE' }),
   );

@@ -46,7 +46,7 @@ describe('words', () => {
   onLinux('whose bytes cannot be read back are refused', () => {
     const refusal = expect.objectContaining({ code: EXIT.usage });
     expect(() => commandLine(['not\ufffdthis'])).toThrow(refusal);
-    // Those of this process.
+    // This process's.
     expect(commandLine([])).toEqual([]);
   });
 
@@ -64,7 +64,7 @@ describe('words', () => {
 });
 
 describe('the caller', () => {
-  onLinux('is seen: what it passed, and none of the runtime’s own', () => {
+  onLinux('is seen: what it passed, and not the runtime’s own', () => {
     const fd = openSync('/dev/null', 'r');
     onTestFinished(() => closeSync(fd));
     const { descriptors, ignored, blocked, mostFiles, nonblocking, removed } = inspectCaller();

@@ -180,7 +180,7 @@ describe('the others', () => {
     expect((await call('claim', 'list', '--dir', `${locks}-none`)).stdout).toBe('no claims\n');
   });
 
-  test('audit exits with 75 for what a hand wrote over another’s claim', async () => {
+  test('audit exits with 75 for what somebody wrote over another’s claim', async () => {
     const { locks, args } = tree();
     handWritten(locks, 'one');
     expect((await call('claim', 'audit', ...args)).code).toBe(0);

@@ -9,7 +9,7 @@ import { testFolder } from '../support/folder.js';
 import { Program } from '../support/program.js';
 import { NOBODY, needs } from '../support/tools.js';
 
-describe('a seat that cannot be had', () => {
+describe('a seat that cannot be taken', () => {
   const kinds: [string, number, (path: string) => void][] = [
     ['a symlink', 73, (path) => symlinkSync('nowhere', path)],
     ['a FIFO', 65, (path) => execFileSync('mkfifo', [path])],
@@ -25,7 +25,7 @@ describe('a seat that cannot be had', () => {
     expect(readdirSync(directory)).toEqual(['.primary']);
   });
 
-  test('and that comes while it stands by: the same', async () => {
+  test('nor while it stands by: the same', async () => {
     const directory = testFolder();
     const seat = FileLock.acquireSync(join(directory, '.primary'));
     const program = await standBy(directory, [directory, 'echo', 'led']);

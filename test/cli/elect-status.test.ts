@@ -59,7 +59,7 @@ describe('holdfast elect status', () => {
     expect(readdirSync(directory).sort()).toEqual(['Cargo.lock', 'yarn.lock']);
   });
 
-  test('whatever stands in a member’s file is data, and hides no other member', async () => {
+  test('the content of a member’s file is data, and hides no other member', async () => {
     const directory = testFolder();
     const holdfast = JSON.stringify({ hostname: 'h', start: '', boot: '', token: 1 });
     const record = (startedAt: string, fields: string): string =>
@@ -97,7 +97,7 @@ describe('holdfast elect status', () => {
     expect(members[0]).toMatchObject({ id: 'array', data: { command: ['a'] } });
   });
 
-  test('a seat that cannot be had does not hide the members', async () => {
+  test('a seat that cannot be taken does not hide the members', async () => {
     const directory = testFolder();
     const election = await Election.join(directory, { id: 'a' });
     await election.whenPrimary();

@@ -204,7 +204,7 @@ describe('holdfast elect', () => {
     [['elect', 'status']],
     [['elect', 'status', 'folder', 'more']],
     [['elect', 'status', '--id', 'a', 'folder']],
-  ])('%j is a usage error, and makes nothing', async (args) => {
+  ])('%j is a usage error, and creates nothing', async (args) => {
     const cwd = testFolder();
     const { code, stdout, stderr } = await finish(args, { cwd });
     expect({ code, stdout }).toEqual({ code: 64, stdout: '' });

@@ -177,7 +177,7 @@ describe('limits and signals', () => {
       script: 'ulimit -c 0; for n in 34 50 64; do lock f sh -c "kill -$n \\$\\$"; echo $?; done',
       prints: '162\n178\n192\n',
     },
-    'nohup behind the lock': {
+    'nohup after the lock': {
       script: `lock f nohup sh -c 'kill -HUP $$; echo alive' 2>/dev/null`,
       prints: 'alive\n',
     },

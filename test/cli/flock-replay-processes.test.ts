@@ -42,7 +42,7 @@ for (const locker of LOCKERS) {
       expect(await program.end()).toMatchObject({ code: 0, stdout: 'got\n' });
     });
 
-    it('is granted it without -w as well, and behind another', async () => {
+    it('is granted it without -w as well, and after another', async () => {
       const stage = new Stage(locker);
       using lock = FileLock.acquireSync(stage.path(), { record: false });
       const programs = [stage.start('f', 'echo', 'got'), stage.start('f', 'echo', 'got')];
@@ -74,7 +74,7 @@ for (const locker of LOCKERS) {
     });
 
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1'] as const) {
-      it(`is ended by ${signal}, and nothing is left behind`, async () => {
+      it(`is ended by ${signal}, and nothing is left`, async () => {
         const stage = new Stage(locker);
         using lock = FileLock.acquireSync(stage.path(), { record: false });
         const program = stage.script(`ulimit -c 0; exec lock f echo got`);

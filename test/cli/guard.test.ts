@@ -103,7 +103,7 @@ describe('an installed guard', () => {
     );
   });
 
-  withGit('looks at what is committed: git commit -- PATHS, -a, from a subfolder', async () => {
+  withGit('checks what is committed: git commit -- PATHS, -a, from a subfolder', async () => {
     const repository = new Repository();
     repository.write('app/x.ts');
     repository.write('lib/y.ts');

@@ -41,7 +41,7 @@ describe('run --instance', () => {
     expect(await second.end()).toMatchObject({ code: 0, stdout: 'two\n' });
   });
 
-  test('--data is in the record, and in what others are told', async () => {
+  test('--data is in the record, and others see it', async () => {
     const path = lockPath();
     await running(path, '--data', 'url=http://localhost:1?a=b', '--data', 'port=1');
     const { stdout } = await call('status', '--json', path);
@@ -77,7 +77,7 @@ describe('run --instance', () => {
     expect(await first.exited).toMatchObject({ code: 143 });
   });
 
-  test('--force --yes runs beside the first one, with a lock of its own', async () => {
+  test('--force --yes runs beside the first one, with its own lock', async () => {
     const path = lockPath();
     const first = await running(path);
     const { ino } = statSync(path);

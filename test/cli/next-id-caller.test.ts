@@ -66,7 +66,7 @@ describe('a folder whose name is not UTF-8', () => {
 describe('a command with several folders', () => {
   test('whose holdfast was killed holds the locks of all of them', async () => {
     const [one, two] = [testFolder(), testFolder()];
-    // Not stdin: that of the command is closed when holdfast ends.
+    // Not stdin: the command's is closed when holdfast ends.
     const fifo = join(testFolder(), 'fifo');
     execFileSync('mkfifo', [fifo]);
     const end = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);

@@ -8,7 +8,7 @@ import { nextId } from '../support/next-id-command.js';
 import { Program } from '../support/program.js';
 import { needs } from '../support/tools.js';
 
-describe('wrong words are 64, and nothing is made', () => {
+describe('wrong words are 64, and nothing is created', () => {
   test.each<[string[]]>([
     [[]],
     [['']],
@@ -49,7 +49,7 @@ describe('wrong words are 64, and nothing is made', () => {
   });
 });
 
-describe('a DIR that will not do', () => {
+describe('a DIR that cannot be used', () => {
   test.each<[string, (file: string) => string]>([
     ['a file', (file) => file],
     ['below a file', (file) => join(file, 'folder')],

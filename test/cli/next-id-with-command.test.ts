@@ -18,7 +18,7 @@ import { given, nextId } from '../support/next-id-command.js';
 import { counterIn } from '../support/next-id-program.js';
 import type { Program } from '../support/program.js';
 
-/** Says its pid, works until it is told to end, and takes the line as its status. */
+/** Says its pid, works until it reads a line, and exits with that status. */
 const WORK = 'echo "works $$ {id} $HOLDFAST_ID"; read -r status; exit "$status"';
 
 async function working(folder: string): Promise<{ holdfast: Program; pid: number }> {
@@ -57,16 +57,19 @@ describe('next-id with a command', () => {
     expect(stdout).toBe("$&1$'$1\n");
   });
 
-  test.each([1, 2, 64, 69, 75, 255])('exit code %i comes through, no id is burnt', async (code) => {
-    const folder = testFolder();
-    expect(await nextId(folder, 'sh', '-c', `exit ${code}`)).toEqual({
-      code,
-      stdout: '',
-      stderr: '',
-    });
-    expect(counterIn(folder)).toBe(null);
-    expect(await nextId(folder)).toEqual(given(1));
-  });
+  test.each([1, 2, 64, 69, 75, 255])(
+    'exit code %i comes through, no id is used up',
+    async (code) => {
+      const folder = testFolder();
+      expect(await nextId(folder, 'sh', '-c', `exit ${code}`)).toEqual({
+        code,
+        stdout: '',
+        stderr: '',
+      });
+      expect(counterIn(folder)).toBe(null);
+      expect(await nextId(folder)).toEqual(given(1));
+    },
+  );
 
   test('a command that fails after its entry appeared has its id', async () => {
     const folder = testFolder();
@@ -90,7 +93,7 @@ describe('next-id with a command', () => {
   });
 
   test.each([['./nowhere/at/all'], ['no-such-command-{id}'], ['']])(
-    'that is not there (%j) is 69, and no id is burnt',
+    'that is not there (%j) is 69, and no id is used up',
     async (command) => {
       const folder = testFolder();
       const { code, stdout, stderr } = await nextId(folder, command);
@@ -124,7 +127,7 @@ describe('next-id with a command', () => {
     expect(await nextId(testFolder(), '--', '--reuse')).toMatchObject({ code: 69 });
   });
 
-  test('-- with nothing behind it prints the id', async () => {
+  test('-- with nothing after it prints the id', async () => {
     expect(await nextId(testFolder(), '--')).toEqual(given(1));
   });
 
@@ -172,7 +175,7 @@ describe('next-id while another works', () => {
 
   test('whose holdfast was killed: waits for the command, whose pid it names', async () => {
     const folder = testFolder();
-    // Not stdin: that of the command is closed when holdfast ends.
+    // Not stdin: the command's is closed when holdfast ends.
     const fifo = join(testFolder(), 'fifo');
     execFileSync('mkfifo', [fifo]);
     const end = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);

@@ -26,7 +26,7 @@ describe('next-id', () => {
     expect(ids.sort((one, other) => one - other)).toEqual(oneTo(30));
   });
 
-  test('looks at the names of the entries', async () => {
+  test('reads the names of the entries', async () => {
     const folder = testFolder();
     mkdirSync(join(folder, 'task-11'));
     expect(await nextId(folder)).toEqual(given(12));
@@ -80,7 +80,7 @@ describe('next-id', () => {
     expect(await nextId('--pad', '3', testFolder())).toEqual(given('001'));
   });
 
-  test('--pattern with half a character in it is refused: it would match no name', async () => {
+  test('--pattern with an unpaired surrogate is refused: it would match no name', async () => {
     const folder = testFolder();
     const { code, stdout } = await nextId(folder, '--pattern', 'caf\udce9(\\d+)');
     expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
@@ -104,7 +104,7 @@ describe('next-id', () => {
     expect(stderr).toContain(`the ids of ${two} are held by pid ${process.pid}`);
   });
 
-  test('--with a folder that is not there is 73, and it is not made', async () => {
+  test('--with a folder that is not there is 73, and it is not created', async () => {
     const folder = testFolder();
     const missing = join(folder, 'missing');
     expect(await nextId(folder, '--with', missing)).toMatchObject({ code: 73, stdout: '' });
@@ -118,7 +118,7 @@ describe('next-id', () => {
     expect(await nextId('--start', '0', testFolder())).toEqual(given(0));
   });
 
-  test('--lock-name is that of the lock', async () => {
+  test('--lock-name names the lock', async () => {
     const folder = testFolder();
     expect(await nextId(folder, '--lock-name', '.wt.lock')).toEqual(given(1));
     expect(readdirSync(folder).sort()).toEqual(['.wt.lock', '.wt.lock.last']);

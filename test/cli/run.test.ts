@@ -71,7 +71,7 @@ describe('run', () => {
     expect(await call('run', file, 'true')).toMatchObject({ code, stdout: '' });
   });
 
-  test('-u runs the command without the lock, --verbose tells it', async () => {
+  test('-u runs the command without the lock, --verbose says so', async () => {
     const path = lockPath();
     const { code, stderr, stdout } = await call('run', '-u', '--verbose', path, 'true');
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
@@ -136,7 +136,7 @@ describe('run NUMBER', () => {
     const { code, stderr } = await call('run', option, ...value, String(fd));
     expect(code).toBe(75);
     expect(stderr).toContain(`descriptor ${fd} is held by pid ${peer.pid} `);
-    // It is the caller's.
+    // The descriptor belongs to the caller.
     expect(isOpen(fd)).toBe(true);
   });
 
@@ -145,7 +145,7 @@ describe('run NUMBER', () => {
   });
 });
 
-test('missing folders are made, and FILE may be a folder', async () => {
+test('missing folders are created, and FILE may be a folder', async () => {
   const path = join(lockPath(), 'a', 'b.lock');
   expect(await call('run', path, 'true')).toMatchObject({ code: 0 });
   mkdirSync(join(dirname(path), 'folder'));

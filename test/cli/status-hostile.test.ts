@@ -31,7 +31,7 @@ describe('a lock of another kind on the file', () => {
     ['ofd', 'shared', false, 'another process has an OFD lock on it (shared)'],
     ['lease', 'shared', true, 'has a lease on it (shared)'],
   ] as const) {
-    needs('python3')(`${how}: it is free for flock, and who has the other is told`, async () => {
+    needs('python3')(`${how}: it is free for flock, and the other's holder is named`, async () => {
       const path = lockPath();
       FileLock.acquireSync(path).releaseSync();
       const other = Program.start('python3', ['-c', LOCKER, path, how]);
@@ -102,14 +102,14 @@ describe('what a file says', () => {
   });
 });
 
-describe('a file that cannot be looked at', () => {
+describe('a file that cannot be inspected', () => {
   needs('root')('does not hide the others: a line each, and 65', async () => {
     const folder = testFolder();
     for (const name of ['a.lock', 'b.lock']) writeFileSync(join(folder, name), '');
     const good = lockPath('good.lock');
     writeFileSync(good, '');
     chmodSync(dirname(good), 0o755);
-    // Its names may be read, and nothing behind them.
+    // Its names may be read, and nothing else.
     chmodSync(folder, 0o444);
     const { code, stdout, stderr } = await finish(['status', folder, dirname(good)], NOBODY);
     expect(code).toBe(65);
@@ -122,7 +122,7 @@ describe('a file that cannot be looked at', () => {
     expect(stdout).toMatch(/good\.lock +free/);
   });
 
-  test('is told to a function, or to none', async () => {
+  test('is reported to a function, if there is one', async () => {
     const wrong = { onError: 5 } as never;
     await expect(inspectFolder(testFolder(), wrong).next()).rejects.toMatchObject({
       code: 'ERR_INVALID_ARG_TYPE',

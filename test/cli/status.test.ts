@@ -181,7 +181,7 @@ describe('--json', () => {
   });
 });
 
-describe('a path that cannot be looked at', () => {
+describe('a path that cannot be inspected', () => {
   test('is 65 and a line on stderr; the others are shown', async () => {
     const path = lockPath();
     const link = `${path}.link`;

@@ -30,7 +30,7 @@ describe('on a terminal', () => {
     await program.says('got it');
     const { holders } = await inspect(path);
     const holdfast = holders.find(({ command }) => command?.includes('holdfast'));
-    // Behind what it may have passed on.
+    // After what it may have passed on.
     process.kill(holdfast?.pid ?? 0, 'SIGTERM');
     expect((await program.exited).code).toBe(1);
   });
@@ -69,7 +69,7 @@ describe('on a terminal', () => {
     expect(stdout).not.toMatch(/\x1b\[[\d;]*m/);
   });
 
-  it('Ctrl-C while it waits leaves the cursor on a line of its own', async () => {
+  it('Ctrl-C while it waits leaves the cursor on its own line', async () => {
     const path = lockPath();
     using _lock = FileLock.acquireSync(path);
     const script = '"$@"; echo after';

@@ -136,7 +136,7 @@ describe('on a terminal: one line, drawn anew', () => {
     expect(stderr.text).toBe(before);
   });
 
-  test('a refusal follows on lines of its own', async () => {
+  test('a refusal follows on its own lines', async () => {
     const { path } = await held();
     const { stderr, ended } = runOn(500, '-w', '0.2', path, 'true');
     expect(await ended).toBe(75);

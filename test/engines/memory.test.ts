@@ -62,7 +62,7 @@ describe.each(CLOCKS)('with the timers of %s', (_, clock) => {
     await refused;
   });
 
-  test('a grant comes without them, and leaves no timer behind', async () => {
+  test('a grant comes without them, and leaves no timer', async () => {
     clock.start();
     const locker = memoryLocker();
     const held = await locker.acquire('/a.lock');

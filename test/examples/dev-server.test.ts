@@ -22,7 +22,7 @@ async function listening(cwd: string, ...args: string[]): Promise<[Program, stri
   return [program, url];
 }
 
-// Loaded before the server: it listens when it is told to, by a line on stdin.
+// Loaded before the server: it listens when a line on stdin says so.
 const HELD_BACK = `
 import { Server } from 'node:net';
 const { listen } = Server.prototype;
@@ -133,7 +133,7 @@ describe('the dev server', () => {
     expect(stdout.endsWith('\ndev-server: already running at http://127.0.0.1:1\n')).toBe(true);
   });
 
-  test('does not wait for it for ever', async () => {
+  test('does not wait for it indefinitely', async () => {
     const cwd = testFolder();
     slowOne(cwd);
     const { code, stderr } = await server(cwd, '--wait', '300').exited;

@@ -43,7 +43,7 @@ describe('--force', () => {
     expect(recordOf(cwd).pid).toBe(first.pid);
   });
 
-  test('with --yes takes a lock of its own, and the overridden run stops', async () => {
+  test('with --yes takes its own lock, and the overridden run stops', async () => {
     const cwd = project('feat-a', 'feat-b');
     const first = runner(cwd, 'feat-a');
     const job = await working(first, 'feat-a');

@@ -76,7 +76,7 @@ describe('another program holds the lock', () => {
     for (const each of holders) expect(each).toMatchObject({ verified: true, since: null });
   });
 
-  needs('python3')("an old holder's record is not taken for that of a later one", async () => {
+  needs('python3')("an old holder's record is not taken for a later holder's", async () => {
     const path = lockPath();
     const peer = await Peer.start();
     await peer.acquire('a', path, { data: { port: 80 } });

@@ -94,7 +94,7 @@ describe('the state', () => {
     }
   });
 
-  test('of a directory is told without a record', async () => {
+  test('of a directory, without a record', async () => {
     const folder = testFolder();
     expect(await inspect(folder)).toMatchObject({ state: 'free', record: null });
     const lock = FileLock.acquireSync(folder);
@@ -167,7 +167,7 @@ describe('the state', () => {
 });
 
 describe('inspect', () => {
-  needs('strace')('takes no lock unless it is to probe', async () => {
+  needs('strace')('takes no lock unless asked to probe', async () => {
     const path = lockPath();
     const log = `${path}.log`;
     writeFileSync(path, '');
@@ -185,7 +185,7 @@ describe('inspect', () => {
     }
   });
 
-  test('does not change the file it looks at', async () => {
+  test('does not change the file', async () => {
     const path = lockPath();
     FileLock.acquireSync(path).releaseSync();
     const before = statSync(path, { bigint: true });

@@ -108,7 +108,7 @@ describe('what is read', () => {
     ['a pid and a name', '4711 nginx\n'],
     ['blanks', '  \n'],
     ['NULs', '\0\0\0'],
-    ['a NUL behind a record', `${record()}\0`],
+    ['a NUL after a record', `${record()}\0`],
     ['an empty object', '{}'],
     ['a holdfast that is no object', '{"holdfast":5}'],
     ['a holdfast that is null', '{"pid":1,"holdfast":null}'],

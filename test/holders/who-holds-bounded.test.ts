@@ -66,7 +66,7 @@ describe('a holder that makes itself long', () => {
     });
   }
 
-  needs('python3')('10,000 descriptors before that of the lock: not verified', async () => {
+  needs('python3')('10,000 descriptors before the one with the lock: not verified', async () => {
     const path = lockPath();
     const many = `
 resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))
@@ -168,7 +168,7 @@ describe('waits that end together', () => {
     expect(await refusal()).toMatchObject({ holder: { pid: peer.pid, data: { port: 3 } } });
   });
 
-  test('each has a holder of its own to change', () => {
+  test('each has its own holder to change', () => {
     const path = lockPath();
     using _lock = FileLock.acquireSync(path);
     const [one, other] = [holderInTurn(path), holderInTurn(path)];
@@ -222,7 +222,7 @@ describe('what is read', () => {
       const budget = new Budget(1000, 0);
       const options = { everyHolder: true, budget };
       const view = walkSync(viewKernel(file ?? '', null, options));
-      // But who took it is looked at, however late it is.
+      // But who took it is looked up, however late.
       expect(view?.holders).toMatchObject([{ pid: process.pid, verified: true }]);
       expect(budget.cut).toBe(true);
     });
@@ -248,7 +248,7 @@ describe('what is read', () => {
   });
 });
 
-test('a folder of free lock files is looked at with a few reads of the tables', async () => {
+test('a folder of free lock files takes a few reads of the tables', async () => {
   const folder = testFolder();
   const count = 1500;
   for (let index = 0; index < count; index++) writeFileSync(join(folder, `${index}.lock`), '');

@@ -30,7 +30,7 @@ describe('acquireSync', () => {
 });
 
 describe('instanceLocker', () => {
-  test('has its options as defaults, and those of the call before them', async () => {
+  test('has its options as defaults, which the options of the call override', async () => {
     const path = lockPath();
     const locker = instanceLocker({ name: 'watcher', record: 'pid', keepFile: true });
     const lock = await locker.acquire(path);

@@ -63,7 +63,7 @@ describe('the lock file is gone', () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test('but not where it is to be kept, nor after a signal of another kind', async () => {
+  test('but not with keepFile, nor after a signal of another kind', async () => {
     const path = lockPath();
     const kept = await runningInstance(path, { keepFile: true });
     expect(await kept.kill('SIGTERM')).toMatchObject({ signal: 'SIGTERM' });
@@ -75,7 +75,7 @@ describe('the lock file is gone', () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test('or, to be kept, without the pid after process.exit()', async () => {
+  test('or, with keepFile, without the pid after process.exit()', async () => {
     const path = lockPath();
     const program = instanceProgram(path, 'await hold({ keepFile: true }); process.exit(0);');
     await program.exited;
@@ -121,7 +121,7 @@ describe('as the first process of a container', () => {
     });
   }
 
-  needs('unshare', 'root')('a handler of its own keeps the lock', async () => {
+  needs('unshare', 'root')('its own handler keeps the lock', async () => {
     const path = lockPath();
     const program = instanceProgram(
       path,

@@ -6,7 +6,7 @@ import { lockPath, testFolder } from '../support/folder.js';
 import { instancePeer, instanceProgram, told } from '../support/instance.js';
 import type { Peer, RemoteLock } from '../support/peer.js';
 
-test('two that steal at once, a hundred rounds: exactly one ends up holding, the other is told', async () => {
+test('two that steal at once, a hundred rounds: exactly one ends up holding, and the other is refused or gets `lost`', async () => {
   const thieves = await Promise.all([instancePeer(), instancePeer()]);
   const folder = testFolder();
   const force = { force: { how: 'steal' } } as object;

@@ -127,7 +127,7 @@ describe('steal', () => {
     expect(readFileSync(path, 'utf8')).toBe(before);
   });
 
-  test('a holder that is this very process loses its file, and is told', async () => {
+  test('a holder that is this very process loses its file, and gets `lost`', async () => {
     const path = lockPath();
     using first = await InstanceLock.acquire(path);
     const lost = new Promise((resolve) => first.once('lost', resolve));

@@ -8,6 +8,7 @@ import { InstanceLock, type InstanceLockOptions } from '../../src/instance.js';
 import { descriptorsTo, until } from '../support/census.js';
 import { lockPath, testFolder } from '../support/folder.js';
 import { instanceProgram, runningInstance, told } from '../support/instance.js';
+import { isStopped } from '../support/kernel.js';
 import { errorOf } from '../support/refused.js';
 
 const firstLine = (error: unknown): string => (error as Error).message.split('\n')[0] ?? '';
@@ -22,7 +23,7 @@ async function refusal(
 }
 
 describe('the second instance', () => {
-  test('is refused at once, told who runs, since when and what it says of itself', async () => {
+  test('is refused at once, with who runs, since when, and its data', async () => {
     const path = lockPath();
     const before = Date.now();
     const holder = await runningInstance(path, { data: { url: 'http://localhost:80', port: 80 } });
@@ -63,7 +64,7 @@ describe('the second instance', () => {
     expect(await refusal(path)).toMatchObject({ pid: process.pid, holder: { self: true } });
   });
 
-  test('is told (pid unknown) where it cannot be told', () => {
+  test('says (pid unknown) where the pid is unknown', () => {
     const unknown = new AlreadyRunningError('/run/x.lock', null);
     expect(firstLine(unknown)).toBe('another instance is already running (pid unknown)');
     expect(unknown).toMatchObject({ pid: null, since: null, data: {}, holder: null, waited: 0 });
@@ -159,7 +160,7 @@ describe('the first instance', () => {
     expect(next.previous).toBeNull();
   });
 
-  test('permissions are those of a new file', async () => {
+  test('permissions apply to a new file', async () => {
     const path = lockPath();
     using _lock = await InstanceLock.acquire(path, { permissions: 0o640 });
     expect(statSync(path).mode & 0o777).toBe(0o640 & ~process.umask());
@@ -202,7 +203,7 @@ test('a holder that is stopped still holds', async () => {
   const path = lockPath();
   const holder = await runningInstance(path);
   holder.process.kill('SIGSTOP');
-  await until(() => readFileSync(`/proc/${holder.pid}/stat`, 'utf8').includes(') T '));
+  await until(() => isStopped(holder.pid));
   expect(await refusal(path, { timeout: 100 })).toMatchObject({ pid: holder.pid });
   holder.process.kill('SIGCONT');
   expect(await holder.end()).toMatchObject({ code: 0 });

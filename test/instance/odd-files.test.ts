@@ -140,7 +140,7 @@ describe('at the path is', () => {
   });
 });
 
-test('the clock was set back: the token still grows, and the second is told since when', async () => {
+test('the clock was set back: the token still grows, and the second one learns since when', async () => {
   const path = lockPath();
   const dead = await runningInstance(path);
   await dead.kill();

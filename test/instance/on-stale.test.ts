@@ -7,7 +7,7 @@ import { runningInstance } from '../support/instance.js';
 import { errorOf } from '../support/refused.js';
 
 describe('onStale', () => {
-  test('is told of one that was killed, with running false, and the start goes on', async () => {
+  test('is called for one that was killed, with running false, and the start goes on', async () => {
     const path = lockPath();
     const dead = await runningInstance(path, { data: { port: 80 } });
     await dead.kill();
@@ -18,7 +18,7 @@ describe('onStale', () => {
     expect(lock.previous).toEqual(onStale.mock.calls[0]?.[0]);
   });
 
-  test("is told of an old program's pid file, whose program still runs without a flock", async () => {
+  test("is called for an old program's pid file, whose program still runs without a flock", async () => {
     const path = lockPath();
     writeFileSync(path, `${process.pid}\n`);
     const onStale = vi.fn();

@@ -76,7 +76,7 @@ describe('listeners', () => {
     });
   });
 
-  test('of its own that come later, or that exit without a release, do so as well', async () => {
+  test('of the program that come later, or that exit without a release, do so as well', async () => {
     const path = lockPath();
     const program = instanceProgram(
       path,
@@ -90,7 +90,7 @@ describe('listeners', () => {
   });
 
   test.each(['before', 'after'])(
-    'of its own, once, %s the lock is acquired, do so as well',
+    'of the program, once, %s the lock is acquired, do so as well',
     async (when) => {
       const path = lockPath();
       const once = `process.once('SIGTERM', async () => {
@@ -112,7 +112,7 @@ describe('listeners', () => {
     },
   );
 
-  test('of its own for another signal change nothing', async () => {
+  test('of the program for another signal change nothing', async () => {
     const path = lockPath();
     const program = instanceProgram(path, "process.on('SIGINT', () => {}); await hold();");
     await program.says('held');

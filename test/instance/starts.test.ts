@@ -44,7 +44,7 @@ test('of twenty starts at once exactly one runs, and nineteen name its pid', asy
   expect(existsSync(path)).toBe(false);
 });
 
-// Whoever is inside writes its pid into a log, at once and then each
+// The process inside writes its pid into a log, at once and then each
 // millisecond. It is killed or stopped between two writes at the most, and on
 // a signal it writes no more once the lock is let go of. So two inside are seen
 // as one that writes after another has come, whatever the lock says.

@@ -124,7 +124,7 @@ describe('the user that took it', () => {
     expect(await holder.exited).toMatchObject({ signal: 'SIGTERM' });
   });
 
-  needs('python3', 'root')('cannot be told of a program that acts for two', async () => {
+  needs('python3', 'root')('cannot be determined for a program that acts for two', async () => {
     const path = lockPath();
     const holder = Program.start('python3', ['-c', `${HOLDER_OF_TWO}${HOLDER}`, path]);
     await holder.says('held');

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, linkSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { whilePinned } from '../../src/holders/pinned-file.js';
@@ -9,14 +9,29 @@ import { until } from '../support/census.js';
 import { start } from '../support/command.js';
 import { lockPath } from '../support/folder.js';
 import { instanceProgram, isRunning, runningInstance, told } from '../support/instance.js';
+import { isAlive, isStopped } from '../support/kernel.js';
 import { Program } from '../support/program.js';
 import { errorOf } from '../support/refused.js';
 import { NOBODY, needs } from '../support/tools.js';
 
 const terminate = { how: 'terminate', grace: 300 } as const;
 
-const stateOf = (pid: number): string =>
-  readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.[0] ?? '';
+/** A holder whose lock a child of its shares. */
+async function sharedWithChild(
+  path: string,
+  then = '',
+): Promise<{ locker: Program; child: number }> {
+  const locker = instanceProgram(
+    path,
+    `const { spawn } = await import('node:child_process');
+    const lock = await hold();
+    const child = spawn('sleep', ['20'], { stdio: ['ignore', 'ignore', 'ignore', lock.fd] });
+    child.once('spawn', () => say('child ' + child.pid + ' runs'));
+    ${then}`,
+  );
+  await locker.says('runs');
+  return { locker, child: Number(/child (\d+)/.exec(locker.stdout)?.[1]) };
+}
 
 describe('terminate', () => {
   test('ends a holder with SIGTERM, and has the lock it left', async () => {
@@ -51,7 +66,7 @@ describe('terminate', () => {
     const path = lockPath();
     const holder = await runningInstance(path);
     holder.process.kill('SIGSTOP');
-    await until(() => stateOf(holder.pid) === 'T');
+    await until(() => isStopped(holder.pid));
     using lock = await InstanceLock.acquire(path, { force: terminate });
     expect(lock.isCurrent()).toBe(true);
     expect(await holder.exited).toMatchObject({ signal: 'SIGKILL' });
@@ -87,38 +102,21 @@ describe('terminate', () => {
 
   test('where the locker died and its child holds, the child is ended', async () => {
     const path = lockPath();
-    const locker = instanceProgram(
-      path,
-      `const { spawn } = await import('node:child_process');
-      const lock = await hold();
-      const child = spawn('sleep', ['20'], { stdio: ['ignore', 'ignore', 'ignore', lock.fd] });
-      child.once('spawn', () => say('child ' + child.pid + ' runs'));`,
-    );
-    await locker.says('runs');
-    const child = Number(/child (\d+)/.exec(locker.stdout)?.[1]);
+    const { locker, child } = await sharedWithChild(path);
     await locker.kill();
     await expect(InstanceLock.acquire(path)).rejects.toMatchObject({ pid: child });
     using lock = await InstanceLock.acquire(path, { force: terminate });
     expect(lock.previous).toMatchObject({ pid: locker.pid, running: false });
-    await until(() => !existsSync(`/proc/${child}`) || stateOf(child) === 'Z');
+    await until(() => !isAlive(child));
   });
 
   test('the locker and its child that shares the lock are both ended', async () => {
     const path = lockPath();
-    const locker = instanceProgram(
-      path,
-      `const { spawn } = await import('node:child_process');
-      const lock = await hold();
-      const child = spawn('sleep', ['20'], { stdio: ['ignore', 'ignore', 'ignore', lock.fd] });
-      child.once('spawn', () => say('child ' + child.pid + ' runs'));
-      process.on('SIGTERM', () => {});`,
-    );
-    await locker.says('runs');
-    const child = Number(/child (\d+)/.exec(locker.stdout)?.[1]);
+    const { locker, child } = await sharedWithChild(path, "process.on('SIGTERM', () => {});");
     using lock = await InstanceLock.acquire(path, { force: terminate });
     expect(lock.isCurrent()).toBe(true);
     expect(await locker.exited).toMatchObject({ signal: 'SIGKILL' });
-    await until(() => !existsSync(`/proc/${child}`) || stateOf(child) === 'Z');
+    await until(() => !isAlive(child));
   });
 
   test('a living process that the record names but that does not hold is never signalled', async () => {
@@ -206,7 +204,7 @@ describe('terminate', () => {
   test('a holder that came after the question is not ended', async () => {
     const path = lockPath();
     const first = await runningInstance(path);
-    // Its inode cannot be that of the next file.
+    // The next file cannot get its inode.
     linkSync(path, `${path}.kept`);
     let second: Program | undefined;
     const confirm = async (): Promise<boolean> => {

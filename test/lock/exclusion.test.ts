@@ -156,7 +156,7 @@ describe('two copies of the package in one process', () => {
       const error = await other.FileLock.acquire(args[0], { timeout: 0 }).catch((error) => error);
       const known = holdfast.isLockError(error, 'ERR_LOCK_HELD');
       const { self } = error.holder;
-      // Each copy has a wait pending, and hears of its own.
+      // Each copy has a wait pending, and is granted its own.
       const pending = [other, holdfast].map((each) => each.FileLock.acquire(args[0]));
       first.releaseSync();
       for (const each of pending) each.then((lock) => lock.release());

@@ -161,7 +161,7 @@ describe.each(['flock', 'python3', 'perl'] as const)('%s and Holdfast', (tool) =
     });
   });
 
-  test('a file with content of its own is locked and not touched', async () => {
+  test('a file with other content is locked and not touched', async () => {
     const path = lockPath('data.txt');
     writeFileSync(path, 'somebody’s\n');
     const lock = FileLock.acquireSync(path);

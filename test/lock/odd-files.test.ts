@@ -144,8 +144,8 @@ const data: [title: string, content: string | Buffer][] = [
   ['binary garbage', Buffer.from([0xff, 0xfe, 0, 1, 2, 0x80, 0xc3, 0x28])],
   ['NULs', Buffer.alloc(512)],
   ['a record torn at its end', '{"pid":4711,"startedAt":"2026-02-25T10:30:00.000Z","holdf'],
-  ['a record with something behind it', '{"holdfast":{"token":5}}\nmore\n'],
-  ['a record behind a byte order mark', '\ufeff{"holdfast":{"token":5}}\n'],
+  ['a record with something after it', '{"holdfast":{"token":5}}\nmore\n'],
+  ['a record after a byte order mark', '\ufeff{"holdfast":{"token":5}}\n'],
   [
     'a record without its token',
     '{"pid":1,"startedAt":"2026-02-25T10:30:00.000Z","holdfast":{}}\n',

@@ -79,7 +79,7 @@ describe('the format', () => {
     expect(parseContent(read(path)).token).toBeGreaterThan(0);
   });
 
-  test('of a long record leaves nothing behind a short one', () => {
+  test('of a long record leaves nothing after a short one', () => {
     const path = lockPath();
     for (const size of [40_000, 1, 5000, 0]) {
       const lock = FileLock.acquireSync(path, { data: { long: 'x'.repeat(size) } });
@@ -91,7 +91,7 @@ describe('the format', () => {
 });
 
 describe('previous', () => {
-  test('tells of a killed holder all that its record told', async () => {
+  test('has all that the record of a killed holder says', async () => {
     const path = lockPath();
     const since = Date.now();
     const { pid, token } = await crash(path, { data: { port: 80 } });
@@ -115,7 +115,7 @@ describe('previous', () => {
     lock.releaseSync();
   });
 
-  test('is not running where the pid is that of a later process', () => {
+  test('is not running where a later process has the pid', () => {
     const path = lockPath();
     const lock = FileLock.acquireSync(path);
     writeFileSync(`${path}.copy`, read(path).replace(/"start":"\d+@/, '"start":"1@'));

@@ -35,7 +35,7 @@ describe('the file is replaced while acquiring', () => {
   ];
 
   describe.each(ways)('%s', (_, act) => {
-    test('between open and lock: the lock is that of the new file', async () => {
+    test('between open and lock: the lock is on the new file', async () => {
       for (const call of [acquire, acquireSync, tryAcquire]) {
         const path = lockPath();
         let acted = false;
@@ -75,7 +75,7 @@ describe('the file is replaced while acquiring', () => {
       }
     });
 
-    test('between the record and the last look: the lock is that of the new file', async () => {
+    test('between the record and the last check: the lock is on the new file', async () => {
       const path = lockPath();
       let acted = false;
       const request = requestWith(path, {}, (native) => ({
@@ -128,7 +128,7 @@ describe('the file is replaced while acquiring', () => {
     });
   });
 
-  test('for ever: the deadline ends it, with little CPU and nothing left open', async () => {
+  test('again and again: the deadline ends it, with little CPU and nothing left open', async () => {
     const path = lockPath();
     const compare = (): number => -116;
     for (const call of [acquire, acquireSync]) {
@@ -148,7 +148,7 @@ describe('the file is replaced while acquiring', () => {
     }
   });
 
-  test('for ever: an abort ends it, and without a wait it is a refusal', async () => {
+  test('again and again: an abort ends it, and without a wait it is a refusal', async () => {
     const path = lockPath();
     const compare = (): number => -116;
     const reason = new Error('enough');

@@ -63,14 +63,14 @@ describe('code that waits for a lock that is held around it', () => {
     await ended;
   });
 
-  test('is told apart from code that waits in turn', async () => {
+  test('is distinguished from code that waits in turn', async () => {
     const path = lockPath();
     const hold = (): Promise<void> =>
       withLock(path, () => new Promise((resolve) => setTimeout(resolve, LATE.timeout)));
     await silent(() => Promise.all([hold(), hold()]));
   });
 
-  test('is told apart from code that only began inside', async () => {
+  test('is distinguished from code that only began inside', async () => {
     const path = lockPath();
     await silent(async () => {
       let after: Promise<unknown> | undefined;
@@ -86,7 +86,7 @@ describe('code that waits for a lock that is held around it', () => {
     });
   });
 
-  test('is told apart from code that waits for somebody else by now', async () => {
+  test('is distinguished from code that now waits for another', async () => {
     const path = lockPath();
     await silent(async () => {
       let next: Promise<FileLock> | undefined;
@@ -118,7 +118,7 @@ describe('code that waits for a lock that is held around it', () => {
     expect(await inner).toBe('done');
   });
 
-  test('leaves no timer behind', async () => {
+  test('leaves no timer', async () => {
     const { reports, code, stderr } = await runScript(
       lockPath(),
       `

@@ -31,7 +31,7 @@ describe('a token that cannot grow', () => {
     }
   });
 
-  test('is not looked at without a record', () => {
+  test('does not matter without a record', () => {
     const path = lockPath();
     writeFileSync(path, content(LAST));
     using lock = FileLock.acquireSync(path, { record: false });

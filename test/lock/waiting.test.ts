@@ -121,7 +121,7 @@ describe('a wait lasts', () => {
     },
   );
 
-  test('behind a holder that is stopped, until that is killed', async () => {
+  test('for a holder that is stopped, until it is killed', async () => {
     const path = lockPath();
     const peer = await Peer.start();
     await peer.acquire('a', path);
@@ -135,7 +135,7 @@ describe('a wait lasts', () => {
     expect(lock.previous?.pid).toBe(peer.pid);
   });
 
-  test('for a shared lock, behind an exclusive one, and for both modes in turn', async () => {
+  test('for a shared lock while an exclusive one is held, and for both modes in turn', async () => {
     const path = lockPath();
     const first = FileLock.acquireSync(path);
     const shared = [1, 2, 3].map(() => FileLock.acquire(path, { mode: 'shared' }));

@@ -10,7 +10,7 @@ import { Peer } from '../support/peer.js';
 const ENTRY = new URL('../../dist/index.js', import.meta.url).href;
 
 describe('main thread and workers', () => {
-  test('a worker is refused what the main thread holds, and is told that it is its own process', async () => {
+  test('a worker is refused what the main thread holds, and the holder is its own process', async () => {
     const path = lockPath();
     const worker = await Peer.startThread();
     const lock = FileLock.acquireSync(path);

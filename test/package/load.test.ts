@@ -107,15 +107,18 @@ test('the copy works as it is', () => {
   expect(says()).toEqual(['locked']);
 });
 
+/** For a script: an attempt with no descriptor left, and one with some again. */
+const WITHOUT_DESCRIPTORS = `
+  const open = [];
+  try { for (;;) open.push(fs.openSync('/dev/null')); } catch {}
+  say(attempt());
+  open.forEach((fd) => fs.closeSync(fd));
+  say(attempt());
+`;
+
 describe('what may pass is the error of the system, and the next call tries again', () => {
   needs('prlimit')('no descriptor is left: EMFILE', () => {
-    const source = `
-      const open = [];
-      try { for (;;) open.push(fs.openSync('/dev/null')); } catch {}
-      say(attempt());
-      open.forEach((fd) => fs.closeSync(fd));
-      say(attempt());`;
-    const said = says(source, { wrap: ['prlimit', '--nofile=200', '--'] });
+    const said = says(WITHOUT_DESCRIPTORS, { wrap: ['prlimit', '--nofile=200', '--'] });
     const failure = { code: 'EMFILE', errno: -24, syscall: 'dlopen', path: join(home, ADDON) };
     expect(said).toEqual([expect.objectContaining(failure), 'locked']);
     expect((said[0] as Failure).cause).toBe('ERR_DLOPEN_FAILED');
@@ -124,11 +127,7 @@ describe('what may pass is the error of the system, and the next call tries agai
   needs('prlimit')('so also where there is no addon to be found', () => {
     const source = `
       fs.rmSync(${JSON.stringify(join(home, ADDON))});
-      const open = [];
-      try { for (;;) open.push(fs.openSync('/dev/null')); } catch {}
-      say(attempt());
-      open.forEach((fd) => fs.closeSync(fd));
-      say(attempt());`;
+      ${WITHOUT_DESCRIPTORS}`;
     const said = says(source, { wrap: ['prlimit', '--nofile=200', '--'] });
     expect(said).toMatchObject([{ code: 'EMFILE' }, { code: 'ERR_LOCK_UNSUPPORTED' }]);
   });

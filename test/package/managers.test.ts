@@ -15,7 +15,7 @@ interface Manager {
   /** The program, below the folder of packages; a script is run by Node. */
   program: string;
   install: string[];
-  /** How it is told not to run scripts, in words and in the environment. */
+  /** What stops it from running scripts: arguments and environment. */
   off: { args?: string[]; env?: NodeJS.ProcessEnv };
   /** And to run them, where that is not what it does. */
   on?: { args?: string[]; env?: NodeJS.ProcessEnv };
@@ -136,7 +136,7 @@ function matrix(): void {
 
   beforeAll(() => {
     tarball = pack(folder).path;
-    // What npm has been told about the network, the others are told as well.
+    // The network settings of npm, for the others as well.
     const asked = attempt(ROOT, 'npm', ['config', 'get', 'registry']).stdout.trim();
     registry = asked === 'undefined' ? '' : asked;
   }, 60_000);
@@ -163,7 +163,7 @@ function matrix(): void {
     const home = join(project, 'home');
     return {
       PATH: `${dirname(node)}${delimiter}${userEnvironment()['PATH'] ?? ''}`,
-      // No cache and no settings of whoever runs the test.
+      // Without the user's cache and settings.
       HOME: home,
       XDG_CACHE_HOME: join(home, 'cache'),
       XDG_DATA_HOME: join(home, 'data'),

@@ -49,7 +49,7 @@ export async function untyped(): Promise<unknown[]> {
   const { previous } = await FileLock.acquire('x.lock');
   return [holders[0]?.data?.url, record?.data.url, member?.data?.url, previous?.data.url];
 }
-// One type argument is that of the fields; all of them need not be there.
+// One type argument is the type of the fields; not all of them need to be there.
 export async function named(anyLock: (lock: FileLock) => void, anyHolder: (h: Holder) => void) {
   await withLock<Server>('y.lock', { data: { url: 'x' } }, (held) => {
     held.update({ port: 1 });

@@ -57,7 +57,7 @@ pty._copy(terminal, read, read)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) % 256)
 `;
 
-/** `holdfast …` in a process of its own. */
+/** `holdfast …` in its own process. */
 export function start(args: string[], options?: SpawnOptions): Program {
   return Program.start(process.execPath, [COMMAND, ...args], options);
 }

@@ -5,18 +5,18 @@ import { memoryLocker } from '../../src/testing.js';
 import { instancePeer } from './instance.js';
 import { Peer, type RemoteLock } from './peer.js';
 
-/** Lockers that exclude each other: in one process one and the same. */
+/** Lockers that exclude each other; in one process they are the same one. */
 interface Sides {
   one: Locker;
   other: Locker;
-  /** The holder, who is of `one`, dies. */
+  /** The holder, whose lock is `one`'s, dies. */
   crash?: (path: string) => unknown;
 }
 
 interface Subject {
   title: string;
   instance: boolean;
-  /** With files, whose waits the kernel knows. */
+  /** It uses files, so the kernel lists its waits. */
   files: boolean;
   remote: boolean;
   crashes: boolean;
@@ -25,7 +25,7 @@ interface Subject {
 
 let count = 0;
 
-/** A {@link Locker} whose locks another process has. */
+/** A {@link Locker} whose locks another process holds. */
 function remoteLocker(peer: Peer): Locker {
   return {
     async acquire(path, { signal, onWait, ...options } = {}) {
@@ -43,7 +43,7 @@ function remoteLocker(peer: Peer): Locker {
         const release = (): Promise<void> => peer.release(name);
         return { token, release, [Symbol.asyncDispose]: release };
       } catch (error) {
-        // The peer has a reason of its own.
+        // The peer rejects with its own reason.
         if ((error as Error).message === 'aborted by the test') throw signal?.reason;
         throw error;
       }
@@ -87,5 +87,5 @@ export const SUBJECTS: Subject[] = [
   inTwoProcesses('instanceLocker() in two processes', true),
 ];
 
-/** In place of a test that makes no sense for a subject. */
+/** Instead of a test that makes no sense for a subject. */
 export const none: (title: string, body: () => Promise<void>) => void = () => {};

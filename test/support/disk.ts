@@ -28,7 +28,7 @@ export const FILL = `
   const empty = () => fs.truncateSync(filler, 0);
 `;
 
-/** For a script: asks another process, since the answers of its own are in question. */
+/** For a script: asks another process, since its own answers are under test. */
 export const IS_FREE = `
   const { execFileSync } = await import('node:child_process');
   const isFree = () => {

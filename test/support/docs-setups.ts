@@ -33,7 +33,7 @@ export const SETUPS: Record<string, Setup> = {
     prints: 'deployed\n',
   },
 
-  // It listens when it is told to, and says whether it was refused.
+  // It listens on demand, and says whether it was refused.
   'dev-server': {
     before: `
       import * as holdfast from 'holdfast/instance';

@@ -7,7 +7,7 @@ import type { Program } from './program.js';
 
 export const NODE = process.execPath;
 
-/** A command that says who it is and runs until its stdin ends or a signal comes. */
+/** A command that writes who it is, and runs until its stdin ends or a signal comes. */
 export const SAYS = (name: string): string[] => [
   NODE,
   '-e',
@@ -15,7 +15,7 @@ export const SAYS = (name: string): string[] => [
    require('fs').writeSync(1, '${name} ' + process.pid + ' term ' + process.env.HOLDFAST_TERM + '\\n')`,
 ];
 
-/** The pid that a command of `SAYS` has told; it ends with the test. */
+/** The pid that a command of `SAYS` wrote; the process ends with the test. */
 export async function pidOf(program: Program, name: string): Promise<number> {
   await program.says(`${name} `);
   await until(() => program.stdout.includes('term'));

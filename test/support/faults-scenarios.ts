@@ -1,8 +1,8 @@
 import type { constants } from 'node:os';
 
 // Every system call that the core makes on the lock's files fails in turn, in
-// a process that is traced for the time of one operation. A full run takes
-// every error of ERRNOS; the usual one the first few of each.
+// a process that is traced during one operation. With HOLDFAST_TORTURE each
+// call fails with every error of ERRNOS, else with the first few.
 export const THOROUGH = (process.env['HOLDFAST_TORTURE'] ?? '') !== '';
 
 export type Errno = keyof typeof constants.errno;
@@ -26,7 +26,7 @@ export const ERRNOS: Record<string, Errno[]> = {
   mmap: ['ENOMEM', 'EAGAIN'],
 };
 
-// Where the same thing is called otherwise.
+// Other names of the same call.
 export const ALIASES: Record<string, string> = {
   unlinkat: 'unlink',
   renameat: 'rename',
@@ -41,27 +41,28 @@ export interface Step {
 }
 
 export interface Scenario {
-  /** What comes before, without a fault. */
+  /** Steps before it, without a fault. */
   before?: Step[];
   act: string;
   options?: object;
-  /** Of the lock file. */
+  /** The name of the lock file. */
   file?: string;
   content?: 'held' | 'released' | 'crashed';
-  /** The calls that fail are those of the waiting thread. */
+  /** The calls of the waiting thread fail. */
   thread?: boolean;
   /** A process that has never had a lock. */
   fresh?: boolean;
-  /** That its record stays behind is no fault: the one who was to take it out failed. */
+  /** Its record may stay: the call that takes it out failed. */
   leaves?: boolean;
-  /** After an error: is the lock held? `true`: but for a failed flock. */
+  /** After an error the lock is still held, except after a failed flock. */
   keeps?: boolean;
   /** After an error the descriptor is the caller's, and locked. */
   keepsDescriptor?: boolean;
   /**
-   * Each call on the lock's files, in order, and what it is in the error when it
-   * fails; `ok`: nothing comes of it; `disk`: nothing, or `write`, as DISK says.
-   * `|`: one or the other; nothing: it cannot.
+   * Each call on the lock's files, in order, as `name:outcome`. The outcome is
+   * the `syscall` of the error when the call fails; `ok`: no error; `disk`: no
+   * error for those of DISK, else `write`; `a|b`: one or the other; empty: the
+   * call cannot fail.
    */
   calls: string;
 }
@@ -71,25 +72,25 @@ const READ = 'pread64:read';
 const WARM = { act: 'warmThread' };
 const CLEAR = 'pwrite64:write ftruncate:write';
 
-// Only what is still its own is taken out.
+// It reads first, and takes out only its own record.
 const TAKE_OUT = `pread64:write ${CLEAR}`;
 
-// A record that nobody asked for by name.
+// A record that the caller did not ask for by name.
 const CLEAR_IF_POSSIBLE = 'pwrite64:disk ftruncate:disk';
 
 const GUARD = (step: string): string =>
   `openat:${step} statx:${step} fcntl:${step}|ok statx:ok statx:${step}|ok`;
 
-// The record is not handed over under the guard beside.
+// A record needs the guard on the file itself, not the one beside it.
 const RECORD_GUARD = (step: string): string =>
   `openat:${step} statx:${step} fcntl:${step}|ok statx:${step}|ok`;
 
 const REFUSED = `${OPEN} flock:flock flock:flock close:ok`;
 
-// The last is of an O_PATH descriptor, which cannot fail.
+// The last closes an O_PATH descriptor, which cannot fail.
 const LOOK = 'openat:ok read:ok read:ok close:ok openat:ok close:';
 
-// Of one who is to be robbed: somebody else than was asked about is a refusal.
+// A theft looks up the holder twice; another holder the second time is a refusal.
 const LOOK_TWICE = 'openat:ok|held read:ok|held read:ok|held close:ok|held openat:ok|held close:';
 
 export const SCENARIOS: Record<string, Scenario> = {
@@ -263,5 +264,5 @@ export const SCENARIOS: Record<string, Scenario> = {
   },
 };
 
-// Without the record, the lock is held.
+// With these errors the lock is held, without a record.
 export const DISK: Errno[] = ['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO', 'EROFS'];

@@ -12,7 +12,7 @@ export interface Run {
   answer: Answer;
   /** Between the marks, on this lock's files. */
   calls: Call[];
-  /** What it asked /proc meanwhile. */
+  /** Calls on /proc meanwhile. */
   looks: Call[];
   injected: Call[];
   free: boolean;
@@ -23,7 +23,7 @@ export interface Run {
 
 export const outcomeOf = ({ value, error }: Answer): unknown => error?.code ?? value ?? null;
 
-/** Whatever comes from a fault, the next one is to find it usable. */
+/** Runs a scenario with one fault, and then checks that the lock is usable. */
 export class Stage {
   readonly #root = testFolder();
   readonly #scenario: Scenario;
@@ -52,7 +52,7 @@ export class Stage {
     const victim = await Victim.start();
     this.#victim = victim;
     if (this.#scenario.fresh === true) return victim;
-    // What is found out once: who we are, and the kind of file system.
+    // Looked up once a process: its identity, and the kind of file system.
     const path = join(this.#root, 'first.lock');
     await victim.ask('prepare', { act: 'acquireSync', path });
     await victim.ask('finish', { act: 'none', path });
@@ -86,7 +86,7 @@ export class Stage {
       victim.tell('act', { act, path, options });
       answer = await victim.says();
       if (answer !== 'started') return;
-      // Of one that times out it is released afterwards.
+      // A wait that times out needs the holder until its end.
       if (thread !== true || !('timeout' in (options ?? {}))) holder?.releaseSync();
       answer = await victim.says();
     });
@@ -95,7 +95,7 @@ export class Stage {
     const calls = between.filter(
       ({ name, line }) => line.includes(folder) || /^clone3?$/.test(name) || /MAP_STACK/.test(line),
     );
-    // Another process than the one that is asked.
+    // This is another process than the victim.
     const probe = FileLock.tryAcquire(path, { mode: 'exclusive', record: false });
     probe?.releaseSync();
     const ended = await victim.ask('finish', { act: 'none', path });

@@ -1,4 +1,4 @@
-// Does one thing with a lock whenever it is told to, between two marks that a
+// Does one thing with a lock for each order, between two marks that a
 // tracer sees. It reads its orders synchronously, so that nothing of its event
 // loop comes between.
 import { accessSync, readdirSync, readlinkSync, readSync, writeSync } from 'node:fs';

@@ -55,7 +55,7 @@ export function isRunning({ process: { exitCode, signalCode } }: Program): boole
   return exitCode === null && signalCode === null;
 }
 
-/** What a program told with `tell`, in order. */
+/** What a program wrote with `tell`, in order. */
 // biome-ignore lint/suspicious/noExplicitAny: the test knows what its program tells
 export function told({ stdout }: { stdout: string }): any[] {
   return stdout

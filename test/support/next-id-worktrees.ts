@@ -9,7 +9,7 @@ import { Program } from './program.js';
 
 export const EXAMPLE = fileURLToPath(new URL('../../examples/worktrees/', import.meta.url));
 
-// Nothing of whoever runs the tests: no hooks, no template, no name.
+// Without the user's settings: no hooks, no template, no name.
 const GIT = {
   GIT_CONFIG_GLOBAL: '/dev/null',
   GIT_CONFIG_NOSYSTEM: '1',

@@ -79,7 +79,7 @@ export interface Tarball {
   files: { path: string; size: number }[];
 }
 
-/** What is published: that of HOLDFAST_TARBALL, or packed from this folder. */
+/** What is published: HOLDFAST_TARBALL, or packed from this folder. */
 export function pack(folder: string): Tarball {
   const given = process.env['HOLDFAST_TARBALL'] ?? '';
   const what = given === '' ? ['--pack-destination', folder] : [resolve(ROOT, given), '--dry-run'];
@@ -123,7 +123,7 @@ export function tools(...packages: string[]): string | null {
   try {
     writeFileSync(join(temporary, 'package.json'), '{"name":"tools","private":true}');
     npm(temporary, 'install', '--force', ...QUIET, ...packages);
-    // Whoever was faster is right as well.
+    // Another process was faster; its result is as good.
     if (!existsSync(folder)) renameSync(temporary, join(CACHE, key));
     return folder;
   } catch (error) {
@@ -136,7 +136,7 @@ export function tools(...packages: string[]): string | null {
 
 type Body = (folder: string) => void | Promise<void>;
 
-/** A test with packages from npm: skipped, with the reason, where they cannot be had. */
+/** A test with packages from npm: skipped, with the reason, where npm cannot get them. */
 export function testWith(packages: string[], title: string, body: Body, timeout = 120_000): void {
   const folder = tools(...packages);
   if (folder !== null) {

@@ -5,7 +5,7 @@ import { parseSync } from 'rolldown/utils';
 /** What the declarations of a module say that a user may write. */
 export interface ExportedName {
   name: string;
-  /** Of a class or an interface: members and options of its own. */
+  /** Of a class or an interface: its own members and options. */
   members: string[];
   /** Names and words inside types: fields of inline options, `'held'`. */
   parts: string[];
@@ -63,7 +63,7 @@ function declarations(body: Node[]): Map<string, Node> {
   for (const statement of body) {
     const node = isNode(statement['declaration']) ? statement['declaration'] : statement;
     const id = nameOf(node['id']);
-    // Of overloads, all: their parameters are looked at together.
+    // Of overloads, all: their parameters count together.
     const earlier = id === null ? undefined : found.get(id);
     if (id === null) continue;
     found.set(id, earlier === undefined ? node : { type: 'Overloads', all: [earlier, node] });
@@ -83,7 +83,7 @@ function membersOf(node: Node, all: Map<string, Node>): string[] {
   return names;
 }
 
-/** What is behind a name that a file exports, or hands on from another one. */
+/** The declaration of a name that a file exports, or re-exports. */
 function describeExport(file: string, name: string): ExportedName {
   const body = parse(file);
   const all = declarations(body);

@@ -47,8 +47,7 @@ export interface ScriptResult {
 }
 
 /**
- * Runs `source` as a module in a process of its own, under whatever `wrap`
- * puts around it, with the built package and `path` at hand. The whole process
+ * Runs `source` as a module in its own process, under the command `wrap`, with the built package and `path` at hand. The whole process
  * group ends with the test.
  */
 export async function runScript(

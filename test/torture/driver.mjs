@@ -21,7 +21,7 @@ export class Driver {
   #foreigners;
   #ending = false;
   #rests = 0;
-  /** What it did, for whoever reads a violation. */
+  /** What it did, for the reader of a violation. */
   deeds = [];
   counts = {
     ...{ processes: 0, kills: 0, stops: 0, 'kills of children': 0, 'stops of children': 0 },
@@ -61,7 +61,7 @@ export class Driver {
     }
   }
 
-  /** All are told to end, and do so by themselves: the names of those who do not. */
+  /** Asks all to end by themselves; returns the names of those that do not. */
   async end() {
     this.#ending = true;
     this.#world.resting = false;
@@ -80,7 +80,7 @@ export class Driver {
     return busy();
   }
 
-  /** After a violation: nobody is to go on. */
+  /** After a violation: nobody goes on. */
   async abandon() {
     this.#ending = true;
     for (const pid of leftOver(this.#world.folder)) send(Number(pid), 'SIGKILL');
@@ -165,7 +165,7 @@ export class Driver {
 
   async #act(deed, draws) {
     const chosen = Math.floor(draws[0] * MEMBERS);
-    // Who breaks a rule on purpose is to live to see it found out.
+    // One that breaks a rule on purpose must live until it is found out.
     const spared = this.#world.plant !== undefined && chosen === 0;
     const member = this.#members[spared ? 1 : chosen];
     const length = 20 + draws[1] ** 3 * 1600;

@@ -1,4 +1,4 @@
-// What is to be true at the end; and what keeps the folder small until then.
+// What must be true at the end; and what keeps the folder small until then.
 import {
   closeSync,
   openSync,

@@ -18,7 +18,7 @@ function findTools() {
   return { python: python.status === 0 ? python.stdout.trim() : null, flock: flock.status === 0 };
 }
 
-/** A few at a time, each in a process group of its own, which ends as a whole. */
+/** A few at a time, each in its own process group, which ends as a whole. */
 export class Foreigners {
   #world;
   #random;

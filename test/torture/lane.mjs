@@ -109,7 +109,7 @@ export class Lane {
     });
   }
 
-  /** Where files are replaced, to be told that the lock is lost is an answer. */
+  /** Where files are replaced, `ERR_LOCK_LOST` is an answer. */
   #try(lock, what, action) {
     try {
       return action();

@@ -3,7 +3,7 @@
  * that decides what is promised (docs/semantics.md):
  *
  * - kept: nobody removes or replaces the file. One exclusive holder or any
- *   number of shared ones per path, whoever asks: flock(1) and Python as well.
+ *   number of shared ones per path, whichever program asks: flock(1) and Python as well.
  *   Tokens grow strictly, where all write a JSON record.
  * - removed: `keepFile: false` and instance locks. The same per path, among
  *   those who compare path and descriptor; so no foreign holders. A held lock

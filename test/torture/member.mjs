@@ -1,4 +1,4 @@
-// A process with two lanes of its own and, one after the other, worker threads
+// A process with two lanes and, one after the other, worker threads
 // with a lane each. In between it rests, and looks whether it has kept anything.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

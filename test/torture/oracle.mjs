@@ -66,7 +66,7 @@ export class Stay {
     this.look();
   }
 
-  /** Whoever is not to be here now. */
+  /** The owners that must not be here now. */
   look() {
     this.#world.count(seatOf(this.#id), 'looks');
     const all = this.#words.range(OWNER, SLOTS + SEATS);

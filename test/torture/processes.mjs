@@ -24,13 +24,13 @@ export function livingChildren(folder) {
   return found;
 }
 
-/** All that this run has started, whoever their parents were. */
+/** All that this run has started, whichever process is the parent. */
 export function leftOver(folder) {
   const mark = `HOLDFAST_TORTURE=${folder}`;
   return pids().filter((pid) => Number(pid) !== process.pid && said(pid, 'environ').includes(mark));
 }
 
-/** Negative: the group. Whoever has just ended needs none. */
+/** Negative: the group. A process that has just ended needs no signal. */
 export function send(pid, signal) {
   try {
     process.kill(pid, signal);

@@ -17,7 +17,7 @@ async function torture(seconds: number, ...args: string[]) {
   }
   onTestFinished(() => {
     child.kill();
-    // After a violation the folder is left to be looked at.
+    // After a violation the folder stays, for inspection.
     const folder = / in (\S*holdfast-torture-\S+)/.exec(output)?.[1];
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
   });

@@ -94,7 +94,7 @@ export class World {
     return id <= this.get(seatOf(id), FIELD.dead);
   }
 
-  /** Said of what is known to have ended: by whoever saw it end. */
+  /** Called by the one that saw it end. */
   bury(id) {
     if (!this.isDead(id)) this.set(seatOf(id), FIELD.dead, id);
   }
@@ -120,7 +120,7 @@ export class World {
     return this.#state.get(this.progressIndex(lock));
   }
 
-  /** Nobody is to begin anything: whoever waits then is to be granted soon. */
+  /** Nobody begins anything: the ones that wait must then be granted soon. */
   get resting() {
     return this.#state.get(SEATS * FIELDS + RESTING) !== 0;
   }
@@ -129,7 +129,7 @@ export class World {
     this.#state.set(SEATS * FIELDS + RESTING, yes ? 1 : 0);
   }
 
-  /** Each seat counts in numbers of its own, which outlive it. */
+  /** Each seat counts in its own numbers, which outlive it. */
   count(seat, name) {
     const index = seat * COUNTERS_ROOM + COUNTERS.indexOf(name);
     this.#counters.set(index, this.#counters.get(index) + 1);

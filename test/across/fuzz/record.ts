@@ -63,7 +63,7 @@ const nearly = fc
   )
   .map((value) => `${JSON.stringify(value)}\n`);
 
-/** What a program, a crash or a hand may do to a text. */
+/** What a program, a crash or a person may do to a text. */
 function damaged(text: fc.Arbitrary<string>): fc.Arbitrary<string> {
   const at = fc.double({ min: 0, max: 1, noNaN: true });
   return fc
@@ -115,7 +115,7 @@ export function problemsOf(text: string, answer: Content): string[] {
   const problems: string[] = [];
   const { ours, token: stored, owner } = answer;
   if (!ours && (stored !== 0 || owner !== null)) problems.push('something is read of a stranger');
-  // It may be too large to grow: that is an error of whoever takes the next one.
+  // It may be too large to grow: taking the next one is an error.
   if (!Number.isInteger(stored) || stored < 0) problems.push(`token ${stored}`);
   if (text.length > RECORD_LIMIT && ours && !/^\s*\d*\s*$|^\{"holdfast"/.test(text)) {
     problems.push('longer than a record can be');

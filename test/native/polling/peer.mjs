@@ -1,4 +1,4 @@
-// Another process that does what it is told over IPC.
+// Another process, which takes orders over IPC.
 import { ClaimConflictError, Claims } from '../../../dist/claims.js';
 import { Election } from '../../../dist/election.js';
 import { FileLock, inspect } from '../../../dist/index.js';

@@ -17,7 +17,7 @@ after(async () => {
   rmSync(root, { recursive: true, force: true, maxRetries: 5 });
 });
 
-/** A path in a folder of its own, which is not there yet. */
+/** A path in a new folder; the file does not exist yet. */
 export function freshPath(name = 'some.lock') {
   return join(root, `${++folders} ä 日本`, name);
 }
