@@ -10,8 +10,8 @@
       "sources": [
         "src-native/addon.cc",
         "src-native/table.cc",
-        "src-native/file-posix.cc",
-        "src-native/program-posix.cc",
+        "src-native/posix/file.cc",
+        "src-native/posix/program.cc",
         "src-native/words.cc"
       ],
       "include_dirs": ["src-native/posix", "<!(node -p \"require('node-api-headers').include_dir\")", "<!(node -p \"require('node-addon-api').include_dir\")"],
@@ -38,8 +38,8 @@
         # committed file is made by scripts/native/darwin.mjs.
         ["OS=='mac'", {
           "sources": [
-            "src-native/file-darwin.cc",
-            "src-native/process-darwin.cc",
+            "src-native/darwin/file.cc",
+            "src-native/darwin/process.cc",
             "src-native/child-none.cc",
             "src-native/wait-poll.cc"
           ],
@@ -53,17 +53,17 @@
           }
         }, {
           "sources": [
-            "src-native/file-linux.cc",
-            "src-native/process-linux.cc",
-            "src-native/child-linux.cc",
-            "src-native/wait-linux.cc"
+            "src-native/linux/file.cc",
+            "src-native/linux/process.cc",
+            "src-native/linux/child.cc",
+            "src-native/linux/wait.cc"
           ]
         }],
         # Not the atomics of libgcc, which ask a private function of glibc's
         # what the processor can do. -O2, because pages have up to 64 KiB
         # there and the file is padded to whole ones: with -O3 it has two.
         ["OS!='mac' and target_arch=='arm64'", { "cflags_cc": ["-mno-outline-atomics", "-O2"] }],
-        # As the C library's old names have it: see src-native/calls.h.
+        # As the C library's old names have it: see src-native/posix/calls.h.
         ["target_arch=='arm'", { "cflags_cc": ["-U_FILE_OFFSET_BITS", "-U_TIME_BITS"] }],
         ["OS!='mac' and sanitize==''", {
           "sources": ["src-native/runtime.cc"],

@@ -1,5 +1,6 @@
 // What Holdfast asks of the operating system about files. One implementation
-// per platform (file-posix.cc with file-linux.cc or file-darwin.cc; file-win.cc), chosen by the build. Every
+// per platform (in linux/, darwin/ and posix/, which those two share, or windows/), chosen by
+// the build. Every
 // function returns 0 or an errno value; none of them throws, logs or keeps
 // state.
 #ifndef HOLDFAST_FILE_H_
@@ -79,7 +80,7 @@ int SetCloseOnExec(int fd, bool on);
 
 // Serialises those who remove or replace a lock path, or hand over the record
 // in it: an open-file-description lock (fcntl_locking(2)), which does not meet
-// flock and ends with the process. Not on macOS: see file-darwin.cc.
+// flock and ends with the process. Not on macOS: see darwin/file.cc.
 //
 // Without it, of two processes that each compare path and descriptor and then
 // act:

@@ -21,11 +21,11 @@ const zig = join(packages, 'linux-x64', 'bin', 'zig');
 export const SOURCES = [
   'addon',
   'table',
-  'file-posix',
-  'file-darwin',
-  'program-posix',
+  'posix/file',
+  'darwin/file',
+  'posix/program',
   'words',
-  'process-darwin',
+  'darwin/process',
   'child-none',
   'wait-poll',
   'runtime',
@@ -70,7 +70,7 @@ export function darwin(processor) {
       };
       inFolder((folder) => {
         const objects = SOURCES.map((source) => {
-          const object = join(folder, `${source}.o`);
+          const object = join(folder, `${source.replace('/', '-')}.o`);
           const own = [
             // zig checks for undefined behaviour unless told otherwise.
             '-fno-sanitize=all',

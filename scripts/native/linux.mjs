@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { EXPORTS, inFolder, isThere, placeOf, root, run } from './common.mjs';
 
 // What glibc 2.28 and musl both have, by these names and with the same
-// meaning. A new one: look whether that is true of 32 bits too (calls.h), and
+// meaning. A new one: look whether that is true of 32 bits too (src-native/posix/calls.h), and
 // libuv is not everywhere where Node-API is.
 const IMPORTS = new Set(
   `__errno_location _exit abort calloc clock_gettime clone close dlopen dlsym dup2 environ execve

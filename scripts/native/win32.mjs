@@ -9,9 +9,9 @@ const TOOLS = 'x86_64-w64-mingw32-';
 const SOURCES = [
   'addon.cc',
   'table.cc',
-  'file-win.cc',
-  'process-win.cc',
-  'program-win.cc',
+  'windows/file.cc',
+  'windows/process.cc',
+  'windows/program.cc',
   'child-none.cc',
   'words.cc',
   'wait-poll.cc',

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "../calls.h"
+#include "calls.h"
 
 namespace holdfast {
 

@@ -14,7 +14,7 @@
 
 #include "../file.h"
 
-// flock(2)'s; file-win.cc makes LockFileEx of them.
+// flock(2)'s; file.cc makes LockFileEx of them.
 #define LOCK_SH 1
 #define LOCK_EX 2
 #define LOCK_NB 4

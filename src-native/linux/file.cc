@@ -9,9 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "calls.h"
-#include "file.h"
-#include "posix/open.h"
+#include "../posix/calls.h"
+#include "../file.h"
+#include "../posix/open.h"
 
 namespace holdfast {
 namespace {

@@ -1,5 +1,5 @@
-// What Linux and macOS have in common; the rest is in file-linux.cc and
-// file-darwin.cc.
+// What Linux and macOS have in common; the rest is in linux/file.cc and
+// darwin/file.cc.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "calls.h"
-#include "file.h"
-#include "memory.h"
-#include "posix/open.h"
+#include "../file.h"
+#include "../memory.h"
+#include "open.h"
 
 namespace holdfast {
 namespace {

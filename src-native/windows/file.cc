@@ -12,8 +12,8 @@
 #include <string.h>
 #include <windows.h>
 
-#include "file.h"
-#include "memory.h"
+#include "../file.h"
+#include "../memory.h"
 #include "platform.h"
 
 extern "C" NTSYSAPI LONG NTAPI RtlGetLastNtStatus(void);

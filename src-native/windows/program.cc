@@ -1,7 +1,7 @@
 // Windows has no exec.
 #include <errno.h>
 
-#include "program.h"
+#include "../program.h"
 
 namespace holdfast {
 

@@ -20,8 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "posix/enter.h"
-#include "posix/thread.h"
+#include "../posix/enter.h"
+#include "../posix/thread.h"
 
 namespace holdfast {
 namespace {

@@ -2,7 +2,7 @@
 // it is signalled, and the kernel does not tell who has a lock.
 #include <errno.h>
 
-#include "process.h"
+#include "../process.h"
 
 namespace holdfast {
 

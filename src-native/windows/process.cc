@@ -1,6 +1,6 @@
 // Windows has no signals, and its kernel does not tell which process has a
 // lock: nobody could be verified before he is ended.
-#include "process.h"
+#include "../process.h"
 
 #include <errno.h>
 

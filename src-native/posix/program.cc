@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "file.h"
-#include "posix/enter.h"
-#include "posix/surroundings.h"
+#include "../file.h"
+#include "enter.h"
+#include "surroundings.h"
 
 namespace holdfast {
 namespace {

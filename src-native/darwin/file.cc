@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "calls.h"
-#include "file.h"
-#include "posix/open.h"
+#include "../posix/calls.h"
+#include "../file.h"
+#include "../posix/open.h"
 
 namespace holdfast {
 namespace {

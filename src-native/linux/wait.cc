@@ -25,10 +25,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "file.h"
-#include "memory.h"
-#include "posix/thread.h"
-#include "wait.h"
+#include "../file.h"
+#include "../memory.h"
+#include "../posix/thread.h"
+#include "../wait.h"
 
 namespace holdfast {
 namespace {

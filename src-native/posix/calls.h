@@ -4,8 +4,8 @@
 // glibc's functions of these names and wide in musl's, and glibc's fcntl hands
 // F_OFD_SETLK on unconverted where no symbol version is asked for. The kernel's
 // own calls mean the same under either.
-#ifndef HOLDFAST_CALLS_H_
-#define HOLDFAST_CALLS_H_
+#ifndef HOLDFAST_POSIX_CALLS_H_
+#define HOLDFAST_POSIX_CALLS_H_
 
 #include <fcntl.h>
 #include <stddef.h>
@@ -111,4 +111,4 @@ inline int StatPath(const char* path, FileSystem* found) {
 }  // namespace calls
 }  // namespace holdfast
 
-#endif  // HOLDFAST_CALLS_H_
+#endif  // HOLDFAST_POSIX_CALLS_H_

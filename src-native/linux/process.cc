@@ -5,7 +5,7 @@
 
 #include <atomic>
 
-#include "process.h"
+#include "../process.h"
 
 namespace holdfast {
 namespace {
