@@ -20,7 +20,7 @@ function* faultsOf(target, rebuilt) {
     return hashOf(other);
   });
   if (again === hashOf(file)) return;
-  yield `differs from what the sources make: run "npm run prebuild -- ${target}" and commit it`;
+  yield `differs from what the sources make: run "npm run build:addons -- ${target}" and commit it`;
 }
 
 const all = Boolean(process.env.HOLDFAST_CHECK_ALL);
@@ -48,7 +48,9 @@ for (const name of foreign.filter((each) => each !== 'SHA256SUMS')) {
 }
 const list = join(root, 'prebuilds', 'SHA256SUMS');
 if (!existsSync(list) || readFileSync(list, 'utf8') !== sums.join('')) {
-  problems.push('prebuilds/SHA256SUMS does not say what is there: run "npm run prebuild -- all"');
+  problems.push(
+    'prebuilds/SHA256SUMS does not say what is there: run "npm run build:addons -- all"',
+  );
 }
 
 for (const problem of problems) console.error(problem);

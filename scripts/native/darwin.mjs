@@ -47,7 +47,7 @@ export function darwin(processor) {
     lacking() {
       if (existsSync(zig)) return null;
       return RUNS_HERE
-        ? 'zig, which "npm run prebuild" fetches'
+        ? 'zig, which "npm run build:addons" fetches'
         : 'zig, fetched on linux-x64 alone';
     },
 

@@ -1,6 +1,6 @@
-// Builds the addon for other platforms than this one, into prebuilds/:
-//   npm run prebuild -- all
-//   npm run prebuild -- linux-arm64 linux-arm
+// Builds the addon for any platform, this one or another, into prebuilds/:
+//   npm run build:addons -- all
+//   npm run build:addons -- linux-arm64 linux-arm
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { hashOf, placeOf, root } from './native/common.mjs';
@@ -8,13 +8,11 @@ import { TARGETS } from './native/targets.mjs';
 
 const known = Object.keys(TARGETS);
 const asked = process.argv.slice(2);
-// npm runs a script of this name before the one named build, too.
-if (asked.length === 0) process.exit();
 const targets = asked.includes('all') ? known : asked;
 const unknown = targets.filter((target) => !known.includes(target));
-if (unknown.length > 0) {
+if (asked.length === 0 || unknown.length > 0) {
   for (const target of unknown) console.error(`There is no platform "${target}".`);
-  console.error(`Usage: npm run prebuild -- all | ${known.join(' | ')}`);
+  console.error(`Usage: npm run build:addons -- all | ${known.join(' | ')}`);
   process.exit(2);
 }
 for (const target of targets) TARGETS[target].fetch?.();
@@ -31,7 +29,7 @@ for (const target of targets) {
   console.log(`${placeOf(target)} ${hashOf(file)}`);
 }
 
-// Of all that are there, so that "sha256sum -c SHA256SUMS" works.
+// Lists every addon in the folder, so that "sha256sum -c SHA256SUMS" works.
 const lines = readdirSync(join(root, 'prebuilds'))
   .sort()
   .filter((target) => existsSync(join(root, placeOf(target))))
