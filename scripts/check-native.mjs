@@ -1,17 +1,19 @@
-// Checks the committed addons: that they are what the sources make, byte for
-// byte and from any folder, and that they ask for nothing that an older system
-// or another C library lacks. Rebuilt are that of linux-x64, and each for
-// which there is a compiler; with HOLDFAST_CHECK_ALL=1, all.
+// Checks the C++ sources and the committed addons: that the sources are
+// formatted; that the addons are what the sources make, byte for byte and from
+// any folder; and that they need nothing that an older system or another C
+// library lacks. It rebuilds the addon for linux-x64, and each other one whose
+// compiler is here; with HOLDFAST_CHECK_ALL=1, all of them.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { hashOf, inFolder, LIMIT, placeOf, root } from './native/common.mjs';
+import { formatter, unformatted, WANTED } from './native/format.mjs';
 import { TARGETS } from './native/targets.mjs';
 
 function* faultsOf(target, rebuilt) {
   const file = join(root, placeOf(target));
   const { size } = statSync(file);
   if (size >= LIMIT) yield `has ${size} bytes, ${LIMIT} or more`;
-  // Those for Linux are looked at with tools that are everywhere.
+  // The tools that examine the addons for Linux are on every Linux.
   if (rebuilt || target.startsWith('linux-')) yield* TARGETS[target].faults(file);
   if (!rebuilt) return;
   const again = inFolder((folder) => {
@@ -25,6 +27,17 @@ function* faultsOf(target, rebuilt) {
 
 const all = Boolean(process.env.HOLDFAST_CHECK_ALL);
 const problems = [];
+
+const tool = formatter();
+if (tool !== undefined) {
+  const advice = 'is not formatted: run "npm run format:native"';
+  problems.push(...unformatted(tool).map((source) => `${source} ${advice}`));
+} else if (all || process.env.HOLDFAST_TEST_NO_SKIP) {
+  problems.push(`The format of the C++ cannot be checked without ${WANTED}`);
+} else {
+  console.log(`The format of the C++ was not checked, for want of ${WANTED}`);
+}
+
 const sums = [];
 for (const target of Object.keys(TARGETS).sort()) {
   const place = placeOf(target);
@@ -49,7 +62,7 @@ for (const name of foreign.filter((each) => each !== 'SHA256SUMS')) {
 const list = join(root, 'prebuilds', 'SHA256SUMS');
 if (!existsSync(list) || readFileSync(list, 'utf8') !== sums.join('')) {
   problems.push(
-    'prebuilds/SHA256SUMS does not say what is there: run "npm run build:addons -- all"',
+    'prebuilds/SHA256SUMS does not match the addons: run "npm run build:addons -- all"',
   );
 }
 

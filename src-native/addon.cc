@@ -29,8 +29,7 @@ Napi::Value Number(const Napi::CallbackInfo& info, double value) {
 }
 
 uint64_t IdAt(const Napi::CallbackInfo& info, size_t index) {
-  return static_cast<uint64_t>(
-      info[index].As<Napi::Number>().Int64Value());
+  return static_cast<uint64_t>(info[index].As<Napi::Number>().Int64Value());
 }
 
 int IntAt(const Napi::CallbackInfo& info, size_t index) {
@@ -61,8 +60,8 @@ bool BytesOf(napi_env env, napi_value value, Buffer* text) {
   constexpr size_t kGuess = 512;
   size_t length;
   if (!text->Allocate(kGuess)) return false;
-  const napi_status status = napi_get_value_string_utf8(
-      env, value, text->data(), kGuess + 1, &length);
+  const napi_status status =
+      napi_get_value_string_utf8(env, value, text->data(), kGuess + 1, &length);
   if (status == napi_string_expected) return BufferAt(env, value, text);
   if (status != napi_ok) return false;
   if (length + 4 > kGuess) {
@@ -151,14 +150,12 @@ Napi::Value Traits(const Napi::CallbackInfo& info) {
   const Entry* entry = EntryAt(info);
   if (entry == nullptr) return Number(info, 0);
   return Number(info, (entry->file.kind == Kind::kDirectory ? 1 : 0) |
-                          (entry->read_only ? 2 : 0) |
-                          (entry->remote ? 4 : 0));
+                          (entry->read_only ? 2 : 0) | (entry->remote ? 4 : 0));
 }
 
 Napi::Value Descriptor(const Napi::CallbackInfo& info) {
   const Entry* entry = EntryAt(info);
-  return Number(info,
-                entry == nullptr || !kHasDescriptors ? -1 : entry->fd);
+  return Number(info, entry == nullptr || !kHasDescriptors ? -1 : entry->fd);
 }
 
 Napi::Value Owner(const Napi::CallbackInfo& info) {
@@ -170,9 +167,8 @@ int TryLockEntry(Entry* entry, Held mode) {
   const int operation = mode == Held::kExclusive ? LOCK_EX
                         : mode == Held::kShared  ? LOCK_SH
                                                  : LOCK_UN;
-  const int error =
-      ConvertFlock(entry->fd, entry->held == Held::kExclusive,
-                   operation | LOCK_NB);
+  const int error = ConvertFlock(entry->fd, entry->held == Held::kExclusive,
+                                 operation | LOCK_NB);
   // A refused conversion loses the lock that was held: flock(2). Not on BSD
   // and macOS, where two that want to upgrade would wait for each other.
   if (error != 0 && entry->held != Held::kNot) Flock(entry->fd, LOCK_UN);
@@ -277,8 +273,8 @@ Napi::Value BlockedByItself(const Napi::CallbackInfo& info) {
   const Entry* entry = EntryAt(info);
   const bool exclusive = static_cast<Held>(IntAt(info, 1)) == Held::kExclusive;
   return Napi::Boolean::New(
-      info.Env(), entry != nullptr &&
-                      Self(info)->table.BlockedByItself(*entry, exclusive));
+      info.Env(),
+      entry != nullptr && Self(info)->table.BlockedByItself(*entry, exclusive));
 }
 
 int StartWait(Environment* self, Entry* entry, Held mode, bool single_attempt,
@@ -300,8 +296,8 @@ int Collect(Entry* entry, Held mode) {
 
 Napi::Value OnSettled(const Napi::CallbackInfo& info) {
   Environment* self = Self(info);
-  const bool opened = self->loop->IsOpen() ||
-                      self->loop->Open(info.Env(), info[0]);
+  const bool opened =
+      self->loop->IsOpen() || self->loop->Open(info.Env(), info[0]);
   self->EndFirst();
   return Napi::Boolean::New(info.Env(), opened);
 }
@@ -369,9 +365,8 @@ Napi::Value Replace(const Napi::CallbackInfo& info) {
   int error = entry->path.Allocate(old->path.size()) ? 0 : ENOMEM;
   if (error == 0) {
     memcpy(entry->path.data(), old->path.data(), old->path.size());
-    error = ReplaceLocked(entry->path.data(), temporary.data(),
-                          IntAt(info, 2), text.data(), text.size(), old->file,
-                          &opened);
+    error = ReplaceLocked(entry->path.data(), temporary.data(), IntAt(info, 2),
+                          text.data(), text.size(), old->file, &opened);
   }
   if (error != 0) {
     delete entry;

@@ -1,8 +1,7 @@
 // What Holdfast asks of the operating system about files. One implementation
-// per platform (in linux/, darwin/ and posix/, which those two share, or windows/), chosen by
-// the build. Every
-// function returns 0 or an errno value; none of them throws, logs or keeps
-// state.
+// per platform (in linux/, darwin/ and posix/, which those two share, or
+// windows/), chosen by the build. Every function returns 0 or an errno value;
+// none of them throws, logs or keeps state.
 #ifndef HOLDFAST_FILE_H_
 #define HOLDFAST_FILE_H_
 
@@ -27,8 +26,8 @@ struct FileState {
   uint64_t mount;
   Kind kind;
   bool executable;
-  // Whose it is, and who may read and write it, as chmod(2) has it; 0 where that
-  // does not matter.
+  // Whose it is, and who may read and write it, as chmod(2) has it; 0 where
+  // that does not matter.
   uint32_t owner;
   uint16_t permissions;
 

@@ -24,15 +24,14 @@ Table* tables = nullptr;
 
 // Whether the file's content is still what this lock wrote. A process that
 // was handed the lock writes its own. Every write below is preceded by this, or
-// by TypeScript's look at the content (src/lock/hold.ts): nothing of anybody else
-// is overwritten or cut off.
+// by TypeScript's look at the content (src/lock/hold.ts): nothing of anybody
+// else is overwritten or cut off.
 int LookForRecord(int fd, const Buffer& record, bool* ours) {
   Buffer content;
   size_t length = 0;
   *ours = false;
   if (!content.Allocate(record.size() + 1)) return ENOMEM;
-  const int error =
-      ReadContent(fd, content.data(), record.size() + 1, &length);
+  const int error = ReadContent(fd, content.data(), record.size() + 1, &length);
   *ours = error == 0 && record.Equals(content.data(), length);
   return error;
 }
@@ -50,9 +49,8 @@ int LookIfUntouched(int fd, const Entry& entry, bool* untouched) {
   if (size > kRecordLimit) return 0;
   if (!content.Allocate(size + 1)) return ENOMEM;
   const int error = ReadContent(fd, content.data(), size + 1, &length);
-  *untouched =
-      error == 0 && length == size &&
-      (size == 0 || HashOf(content.data(), length) == entry.content);
+  *untouched = error == 0 && length == size &&
+               (size == 0 || HashOf(content.data(), length) == entry.content);
   return error;
 }
 
@@ -105,8 +103,8 @@ uint64_t Table::Add(Entry* entry) {
   }
   slots_[slot].entry = entry;
   slots_[slot].generation++;
-  entry->id = static_cast<uint64_t>(slots_[slot].generation) << kSlotBits |
-              slot;
+  entry->id =
+      static_cast<uint64_t>(slots_[slot].generation) << kSlotBits | slot;
   return entry->id;
 }
 
@@ -142,8 +140,7 @@ int Table::TakeFd(Entry* entry) {
 void Table::Drop(Entry* entry) {
   {
     MutexGuard guard(&mutex_);
-    const uint32_t slot =
-        static_cast<uint32_t>(entry->id & (kMostSlots - 1));
+    const uint32_t slot = static_cast<uint32_t>(entry->id & (kMostSlots - 1));
     slots_[slot].entry = nullptr;
     // A slot whose generations are used up is retired: begun anew, its ids
     // would be those of entries that are long gone.
@@ -164,11 +161,10 @@ int Table::WriteRecord(Entry* entry, const char* text, size_t length,
                     kRemovePatienceMs);
     if (guard.error() != 0) return guard.error();
     if (!guard.state().SameFile(entry->file)) return ESTALE;
-    error = ReplaceContent(guard.fd(), text, length, guard.state().size,
-                           &touched);
+    error =
+        ReplaceContent(guard.fd(), text, length, guard.state().size, &touched);
   } else {
-    error = ReplaceContent(entry->fd, text, length, entry->file.size,
-                           &touched);
+    error = ReplaceContent(entry->fd, text, length, entry->file.size, &touched);
   }
   if (error != 0) {
     // A disk that is full, in the middle of a long record. What is put back
@@ -217,8 +213,7 @@ Failure Table::Release(Entry* entry) {
   if (locked) {
     bool ours = false;
     if (entry->record.size() != 0 || entry->remove_at_end) {
-      failure.Note(Failure::kWrite,
-                   LookIfUntouched(entry->fd, *entry, &ours));
+      failure.Note(Failure::kWrite, LookIfUntouched(entry->fd, *entry, &ours));
     }
     if (ours) failure.Note(Failure::kWrite, TakeRecordOut(entry));
     // A shared holder that removed the file would leave the others on a file
@@ -226,8 +221,8 @@ Failure Table::Release(Entry* entry) {
     if (ours && entry->remove_at_end &&
         (entry->held == Held::kExclusive ||
          Flock(entry->fd, LOCK_EX | LOCK_NB) == 0)) {
-      const int error = RemoveIfSame(entry->path.data(), entry->file,
-                                     kRemovePatienceMs);
+      const int error =
+          RemoveIfSame(entry->path.data(), entry->file, kRemovePatienceMs);
       if (error != EAGAIN) failure.Note(Failure::kUnlink, error);
     }
   }
@@ -318,9 +313,9 @@ bool Table::BlockedByItself(const Entry& entry, bool exclusive) {
         !other->file.SameFile(entry.file)) {
       continue;
     }
-    if (other->held == Held::kNot ? other->wait != nullptr
-                                  : exclusive ||
-                                        other->held == Held::kExclusive) {
+    if (other->held == Held::kNot
+            ? other->wait != nullptr
+            : exclusive || other->held == Held::kExclusive) {
       return true;
     }
   }

@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../posix/calls.h"
 #include "../file.h"
+#include "../posix/calls.h"
 #include "../posix/open.h"
 
 namespace holdfast {

@@ -58,8 +58,8 @@ int Clone(Birth* birth, int* pid) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &mask);
   // It grows downwards, from an aligned address.
-  char* const top = stack + kStackSize -
-                    reinterpret_cast<uintptr_t>(stack + kStackSize) % 16;
+  char* const top =
+      stack + kStackSize - reinterpret_cast<uintptr_t>(stack + kStackSize) % 16;
   birth->error = 0;
   *pid = clone(RunChild, top, CLONE_VM | CLONE_VFORK | SIGCHLD, birth);
   const int error = *pid == -1 ? errno : birth->error;
@@ -84,8 +84,8 @@ void* Child::Watch(void* argument) {
   if (pid > 0) {
     do {
       memset(&info, 0, sizeof info);
-    } while (waitid(P_PID, static_cast<id_t>(pid), &info,
-                    WEXITED | WNOWAIT) == -1 &&
+    } while (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) ==
+                 -1 &&
              errno == EINTR);
     self->end_.exited = info.si_code == CLD_EXITED;
     self->end_.status = info.si_status;

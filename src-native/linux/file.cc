@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../posix/calls.h"
 #include "../file.h"
+#include "../posix/calls.h"
 #include "../posix/open.h"
 
 namespace holdfast {
@@ -26,16 +26,15 @@ int Statx(int fd, const char* path, int flags, FileState* state) {
   // do not know it.
   constexpr unsigned kUniqueMount = 0x4000;
   struct statx buffer;
-  const unsigned wanted =
-      STATX_TYPE | STATX_MODE | STATX_UID | STATX_INO | STATX_SIZE |
-      kUniqueMount;
+  const unsigned wanted = STATX_TYPE | STATX_MODE | STATX_UID | STATX_INO |
+                          STATX_SIZE | kUniqueMount;
   if (RetryInterrupted([&] {
         return syscall(SYS_statx, fd, path, flags, wanted, &buffer);
       }) == -1) {
     return errno;
   }
-  state->device = static_cast<uint64_t>(buffer.stx_dev_major) << 32 |
-                  buffer.stx_dev_minor;
+  state->device =
+      static_cast<uint64_t>(buffer.stx_dev_major) << 32 | buffer.stx_dev_minor;
   state->inode = buffer.stx_ino;
   state->size = buffer.stx_size;
   state->owner = buffer.stx_uid;
@@ -61,8 +60,7 @@ int Statx(int fd, const char* path, int flags, FileState* state) {
 }
 
 void SleepMilliseconds(int milliseconds) {
-  struct timespec pause = {milliseconds / 1000,
-                           milliseconds % 1000 * 1000000L};
+  struct timespec pause = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
   nanosleep(&pause, nullptr);
 }
 
@@ -109,8 +107,7 @@ int LockInTheWay(int fd) {
   calls::FileLock whole = {};
   whole.l_type = F_WRLCK;
   whole.l_whence = SEEK_SET;
-  return calls::Control(fd, F_OFD_GETLK, &whole) == 0 ? whole.l_type
-                                                      : F_WRLCK;
+  return calls::Control(fd, F_OFD_GETLK, &whole) == 0 ? whole.l_type : F_WRLCK;
 }
 
 // `.holdfast-` and the number of the owner of the lock file.
@@ -118,8 +115,8 @@ bool PathBeside(const char* path, uint32_t owner, Buffer* beside) {
   constexpr char kPrefix[] = ".holdfast-";
   constexpr size_t kPrefixLength = sizeof kPrefix - 1;
   const char* slash = strrchr(path, '/');
-  const size_t folder = slash == nullptr ? 0 : static_cast<size_t>(
-                                                   slash + 1 - path);
+  const size_t folder =
+      slash == nullptr ? 0 : static_cast<size_t>(slash + 1 - path);
   size_t digits = 1;
   for (uint32_t rest = owner / 10; rest != 0; rest /= 10) digits++;
   if (!beside->Allocate(folder + kPrefixLength + digits)) return false;
@@ -134,15 +131,14 @@ bool PathBeside(const char* path, uint32_t owner, Buffer* beside) {
 
 // Whether it can have been made for this: empty, and of one who could do worse.
 bool IsGuard(const FileState& state, const FileState& file) {
-  const bool ours = state.owner == file.owner || state.owner == 0 ||
-                    state.owner == geteuid();
+  const bool ours =
+      state.owner == file.owner || state.owner == 0 || state.owner == geteuid();
   return state.kind == Kind::kRegular && state.size == 0 && ours;
 }
 
 // Locks the file beside, if it is there and of ours. ENOENT: there is none.
 // EAGAIN: somebody has it, or has just removed it.
-int LockExistingBeside(const char* beside, const FileState& file,
-                       int* locked) {
+int LockExistingBeside(const char* beside, const FileState& file, int* locked) {
   FileState state;
   int error = StateOfPath(beside, &state);
   if (error == 0 && !IsGuard(state, file)) error = ENOENT;
@@ -169,8 +165,8 @@ int LockExistingBeside(const char* beside, const FileState& file,
 // for nobody to read.
 int LockBeside(const char* beside, const FileState& file, int* locked) {
   const int writers = file.permissions & 0222;
-  const int fd = Open(beside, kOpenFlags | O_WRONLY | O_CREAT | O_EXCL,
-                      writers);
+  const int fd =
+      Open(beside, kOpenFlags | O_WRONLY | O_CREAT | O_EXCL, writers);
   if (fd != -1) {
     // What the umask has taken off.
     fchmod(fd, static_cast<mode_t>(writers));
@@ -233,8 +229,8 @@ int PathGuard::Lock(const char* path, Purpose purpose) {
   if (error != 0 && !read_locked) return error;
   if (!PathBeside(path, state_.owner, &beside_path_)) return ENOMEM;
   if (error == 0) {
-    const int beside = LockExistingBeside(beside_path_.data(), state_,
-                                          &beside_);
+    const int beside =
+        LockExistingBeside(beside_path_.data(), state_, &beside_);
     return beside == EAGAIN ? EAGAIN : 0;
   }
   const int beside = LockBeside(beside_path_.data(), state_, &beside_);

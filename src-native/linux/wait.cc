@@ -64,9 +64,8 @@ bool SleepUntil(std::atomic<uint32_t>* word, int milliseconds, Done done) {
     if (done(seen)) return true;
     const int64_t left = deadline - NowMilliseconds();
     if (left <= 0) return false;
-    const struct timespec timeout = {
-        static_cast<time_t>(left / 1000),
-        static_cast<long>(left % 1000 * 1000000)};
+    const struct timespec timeout = {static_cast<time_t>(left / 1000),
+                                     static_cast<long>(left % 1000 * 1000000)};
     FutexWait(word, seen, &timeout);
   }
 }
@@ -247,8 +246,7 @@ void Waiter::End(void* argument) {
   if (wait != nullptr) {
     // The starter may still be inside pthread_cancel with this thread's id,
     // which is good only as long as the thread has not ended.
-    while (wait->state_.load(std::memory_order_acquire) ==
-           Wait::kCancelling) {
+    while (wait->state_.load(std::memory_order_acquire) == Wait::kCancelling) {
       FutexWait(&wait->state_, Wait::kCancelling, nullptr);
     }
     Flock(wait->fd_, LOCK_UN);
@@ -259,8 +257,8 @@ void Waiter::End(void* argument) {
   delete self;
 }
 
-int Wait::Start(int fd, int operation, uint64_t id, bool post,
-                Mailbox* mailbox, Wait** started) {
+int Wait::Start(int fd, int operation, uint64_t id, bool post, Mailbox* mailbox,
+                Wait** started) {
   pthread_once(&prepare_once, Waiter::Prepare);
   if (prepare_error != 0) return prepare_error;
   Wait* wait = new Wait;

@@ -7,9 +7,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "calls.h"
 #include "../file.h"
 #include "../memory.h"
+#include "calls.h"
 #include "open.h"
 
 namespace holdfast {
@@ -126,9 +126,7 @@ int ReplaceContent(int fd, const char* text, size_t length, uint64_t old_size,
     *touched = true;
   }
   if (old_size <= length) return 0;
-  return RetryInterrupted([&] {
-           return calls::Truncate(fd, length);
-         }) == -1
+  return RetryInterrupted([&] { return calls::Truncate(fd, length); }) == -1
              ? errno
              : 0;
 }

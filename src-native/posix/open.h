@@ -9,8 +9,8 @@
 
 namespace holdfast {
 
-constexpr int kOpenFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
-                           calls::kLargeFile;
+constexpr int kOpenFlags =
+    O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | calls::kLargeFile;
 
 template <typename Call>
 auto RetryInterrupted(Call call) {

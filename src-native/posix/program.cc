@@ -15,9 +15,7 @@ namespace {
 
 constexpr char kShell[] = "/bin/sh";
 
-bool IsIn(SignalSet set, int number) {
-  return (set >> (number - 1) & 1) != 0;
-}
+bool IsIn(SignalSet set, int number) { return (set >> (number - 1) & 1) != 0; }
 
 // Where the name of a command leads: itself if it has a slash, else in the
 // folders of PATH.
@@ -31,8 +29,8 @@ bool FindCandidates(const char* name, Words* candidates) {
   Buffer candidate;
   for (;;) {
     const char* colon = strchr(path, ':');
-    const size_t folder = colon == nullptr ? strlen(path)
-                                           : static_cast<size_t>(colon - path);
+    const size_t folder =
+        colon == nullptr ? strlen(path) : static_cast<size_t>(colon - path);
     // An empty element is the working directory.
     const size_t slash = folder == 0 ? 0 : 1;
     if (!candidate.Allocate(folder + slash + length)) return false;

@@ -11,8 +11,8 @@ namespace holdfast {
 
 // Starts with every signal blocked: no handler of the host may ever run on it.
 // An errno. `thread` is written when it may have begun to run, or ended.
-inline int StartThread(pthread_t* thread, bool detached,
-                       void* (*main)(void*), void* argument) {
+inline int StartThread(pthread_t* thread, bool detached, void* (*main)(void*),
+                       void* argument) {
   // Little of it is used, but preloaded libraries take room for thread-local
   // storage from it.
   size_t stack = 256 * 1024;

@@ -117,9 +117,9 @@ class WidePath {
   explicit WidePath(const char* path) {
     constexpr int kRoomForPrefix = 8;
     const int length = MultiByteToWideChar(CP_UTF8, 0, path, -1, nullptr, 0);
-    if (length <= 0 || !text_.Allocate((static_cast<size_t>(length) +
-                                        kRoomForPrefix) *
-                                       sizeof(wchar_t))) {
+    if (length <= 0 ||
+        !text_.Allocate((static_cast<size_t>(length) + kRoomForPrefix) *
+                        sizeof(wchar_t))) {
       return;
     }
     wchar_t* text = reinterpret_cast<wchar_t*>(text_.data()) + kRoomForPrefix;
@@ -204,8 +204,7 @@ bool IsLink(HANDLE handle, bool* reparse) {
 }
 
 // Without following a link at its end.
-int Open(const wchar_t* path, DWORD access, DWORD disposition,
-         HANDLE* opened) {
+int Open(const wchar_t* path, DWORD access, DWORD disposition, HANDLE* opened) {
   if (path == nullptr) return ENOMEM;
   HANDLE handle =
       Create(path, access, disposition, FILE_FLAG_OPEN_REPARSE_POINT);
@@ -252,8 +251,7 @@ int UnlockByte(HANDLE handle, uint64_t offset) {
 int SetSize(HANDLE handle, uint64_t size) {
   FILE_END_OF_FILE_INFO end;
   end.EndOfFile.QuadPart = static_cast<LONGLONG>(size);
-  return SetFileInformationByHandle(handle, FileEndOfFileInfo, &end,
-                                    sizeof end)
+  return SetFileInformationByHandle(handle, FileEndOfFileInfo, &end, sizeof end)
              ? 0
              : LastErrno();
 }
@@ -273,8 +271,7 @@ int RemoveHandle(HANDLE handle) {
 
 int RemoveWide(const wchar_t* path, const FileState* expected) {
   HANDLE handle;
-  int error = Open(path, DELETE | FILE_READ_ATTRIBUTES, OPEN_EXISTING,
-                   &handle);
+  int error = Open(path, DELETE | FILE_READ_ATTRIBUTES, OPEN_EXISTING, &handle);
   if (error != 0) return error;
   FileState state;
   error = StateOf(handle, &state);
@@ -294,8 +291,8 @@ int OpenLockFile(const char* path, int permissions, OpenedFile* opened) {
   int error;
   for (int waited = 0;; waited++) {
     opened->read_only = false;
-    error = Open(wide.get(), GENERIC_READ | GENERIC_WRITE, disposition,
-                 &handle);
+    error =
+        Open(wide.get(), GENERIC_READ | GENERIC_WRITE, disposition, &handle);
     if ((error != EPERM && error != EBUSY) || !IsDeletePending()) break;
     error = EBUSY;
     if (waited >= kDeletePendingMs) break;
@@ -303,8 +300,7 @@ int OpenLockFile(const char* path, int permissions, OpenedFile* opened) {
   }
   if (error == EPERM || error == EROFS) {
     FileState at_path;
-    if (StateOfPath(path, &at_path) == 0 &&
-        at_path.kind == Kind::kDirectory) {
+    if (StateOfPath(path, &at_path) == 0 && at_path.kind == Kind::kDirectory) {
       return ENOTSUP;
     }
     // Not to be written by us. A lock needs the right to read alone.
@@ -444,8 +440,8 @@ PathGuard::PathGuard(const char* path, Purpose, int patience_ms) {
   const WidePath wide(path);
   for (int waited = 0;; waited++) {
     HANDLE handle;
-    error_ = Open(wide.get(), GENERIC_READ | GENERIC_WRITE, OPEN_EXISTING,
-                  &handle);
+    error_ =
+        Open(wide.get(), GENERIC_READ | GENERIC_WRITE, OPEN_EXISTING, &handle);
     if (error_ != 0) {
       const bool refused = error_ == EPERM || error_ == EBUSY;
       if (refused && IsDeletePending()) error_ = ENOENT;

@@ -22,7 +22,7 @@ PfnDliHook __pfnDliNotifyHook2 = OnDelayLoad;
 // be called in it then is not worth finding out (on Linux: -z nodelete).
 __attribute__((constructor)) static void StayLoaded() {
   HMODULE self;
-  GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN |
-                         GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
-                     reinterpret_cast<LPCWSTR>(&StayLoaded), &self);
+  GetModuleHandleExW(
+      GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
+      reinterpret_cast<LPCWSTR>(&StayLoaded), &self);
 }
