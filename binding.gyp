@@ -1,22 +1,30 @@
 {
   # "address", "undefined" or "thread": npm run test:sanitize
-  # "first_generation": for the test of a table whose slots have served to the
-  # end (src-native/table.cc).
+  # "first_generation": for the test of a table whose slots are used up
+  # (src-native/table.cc).
   "variables": { "sanitize%": "", "first_generation%": "0" },
-  # Not for Windows: scripts/native/win32.mjs makes that one, of other files.
+  # Not for Windows: scripts/native/win32.mjs builds that addon, from other files.
   "targets": [
     {
       "target_name": "holdfast",
       "sources": [
         "src-native/addon.cc",
+        "src-native/arguments.cc",
+        "src-native/entry-calls.cc",
+        "src-native/lock-calls.cc",
+        "src-native/record-calls.cc",
+        "src-native/process-calls.cc",
         "src-native/table.cc",
+        "src-native/record.cc",
+        "src-native/content.cc",
+        "src-native/words.cc",
         "src-native/posix/file.cc",
-        "src-native/posix/program.cc",
-        "src-native/words.cc"
+        "src-native/posix/program.cc"
       ],
       "include_dirs": ["src-native/posix", "<!(node -p \"require('node-api-headers').include_dir\")", "<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS", "HOLDFAST_FIRST_GENERATION=<(first_generation)"],
-      # 64-bit already; the redirected names need a newer or another C library.
+      # The types have 64 bits anyway; the names that these flags choose need a
+      # newer or another C library.
       "defines!": ["_FILE_OFFSET_BITS=64", "_LARGEFILE_SOURCE"],
       "cflags_cc!": ["-fno-omit-frame-pointer", "-std=gnu++17", "-std=gnu++20"],
       "cflags_cc": [
@@ -28,14 +36,14 @@
         "-fno-rtti",
         "-fno-threadsafe-statics",
         "-fvisibility=hidden",
-        # A cancelled thread is unwound through frames of ours.
+        # A cancelled thread unwinds through our frames.
         "-fasynchronous-unwind-tables",
         "-ffunction-sections",
         "-ffile-prefix-map=<(module_root_dir)=."
       ],
       "conditions": [
-        # The rest for macOS, whose compiler brings its own C++ library. The
-        # committed file is made by scripts/native/darwin.mjs.
+        # On a Mac. The compiler there has a C++ library of its own.
+        # scripts/native/darwin.mjs builds the committed file.
         ["OS=='mac'", {
           "sources": [
             "src-native/darwin/file.cc",
@@ -53,24 +61,27 @@
           }
         }, {
           "sources": [
+            "src-native/remove.cc",
             "src-native/linux/file.cc",
+            "src-native/linux/guard.cc",
             "src-native/linux/process.cc",
             "src-native/linux/child.cc",
-            "src-native/linux/wait.cc"
+            "src-native/linux/wait.cc",
+            "src-native/linux/waiter.cc"
           ]
         }],
-        # Not the atomics of libgcc, which ask a private function of glibc's
-        # what the processor can do. -O2, because pages have up to 64 KiB
-        # there and the file is padded to whole ones: with -O3 it has two.
+        # The atomics of libgcc call a private function of glibc. And -O2,
+        # because pages there have up to 64 KiB and the file is padded to whole
+        # pages: with -O3 it has two.
         ["OS!='mac' and target_arch=='arm64'", { "cflags_cc": ["-mno-outline-atomics", "-O2"] }],
-        # As the C library's old names have it: see src-native/posix/calls.h.
+        # The types of the old names of the C library: src-native/posix/calls.h.
         ["target_arch=='arm'", { "cflags_cc": ["-U_FILE_OFFSET_BITS", "-U_TIME_BITS"] }],
         ["OS!='mac' and sanitize==''", {
           "sources": ["src-native/runtime.cc"],
-          # No C++ library and no version of the C library named: one file for
-          # glibc and musl. All symbols are bound at loading, since nothing may
-          # be looked up inside a cancellable wait, and the file stays in memory
-          # when a worker ends, since its threads may still be in it.
+          # The file names no C++ library and no version of the C library, so it
+          # serves glibc and musl. Loading binds all symbols, because nothing
+          # may be looked up inside a cancellable wait. The file stays in memory
+          # when a worker ends, because its threads may still be in it.
           "ldflags": [
             "-nostdlib",
             "-Wl,-z,now",

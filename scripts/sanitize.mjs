@@ -1,6 +1,6 @@
-// Builds the addon under sanitizers and runs the smoke test and the native
-// stress on the stock Node with it; before that, bugs that were made on
-// purpose, each of which has to be found:
+// Builds the addon with sanitizers and runs the smoke test and the native stress
+// on the stock Node with it. Before that it runs planted bugs, and the sanitizers
+// must find each of them:
 //   npm run test:sanitize [-- address|thread]
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
@@ -19,16 +19,16 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-// The stock Node is not instrumented, so what it does among its own threads
-// looks like races, and what its heap points to like leaks: all is logged
-// (hence no exit code), and what is the addon's counts.
+// The stock Node is not instrumented, so its own threads seem to race, and what
+// its heap points to seems to leak. So the sanitizers log everything and set no
+// exit code; only reports about code of the addon count.
 const KINDS = {
   address: {
     flags: 'address,undefined',
     libraries: ['libasan.so', 'libubsan.so'],
     nodeArguments: [],
     environment: (log) => ({
-      // With the module of each frame, as ThreadSanitizer has it.
+      // Names the module of each frame, as ThreadSanitizer does.
       ASAN_OPTIONS: `stack_trace_format='    #%n %p in %f %S %M':detect_leaks=1:halt_on_error=1:exitcode=0:log_path=${log}`,
       UBSAN_OPTIONS: `halt_on_error=1:print_stacktrace=1:exitcode=66`,
     }),
@@ -69,7 +69,7 @@ const KINDS = {
   },
 };
 
-/** Whether the access, or the allocation, was made by code of the addon's. */
+/** Whether code of the addon made the access or the allocation. */
 function isOfTheAddon(section) {
   const frames = section.split('\n').filter((line) => /^\s+#\d/.test(line));
   const first = frames.find((line) => !/lib(asan|tsan|ubsan|sanitizer)/.test(line));
@@ -80,7 +80,7 @@ function sharedLibrary(name) {
   return execFileSync('gcc', [`-print-file-name=${name}`], { encoding: 'utf8' }).trim();
 }
 
-/** Runs a script of test/ with the addon that is in `folder`. */
+/** Runs a script of test/ with the addon in `folder`. */
 function run(kind, folder, script, args = []) {
   const { libraries, nodeArguments, environment, faults } = KINDS[kind];
   const reports = mkdtempSync(join(folder, 'reports-'));
@@ -100,11 +100,11 @@ function run(kind, folder, script, args = []) {
     },
   );
   const texts = readdirSync(reports).map((name) => readFileSync(join(reports, name), 'utf8'));
-  // UndefinedBehaviorSanitizer beside another one has no log of its own.
+  // Together with another one, UndefinedBehaviorSanitizer has no log of its own.
   return { status, signal, output: stdout + stderr, found: [...texts, stderr].flatMap(faults) };
 }
 
-/** That the sanitizers bite: each planted bug is found, and where none is, nothing. */
+/** Checks that the sanitizers find each planted bug, and nothing without a bug. */
 function checkPlanted(kind, folder) {
   const { flags, planted } = KINDS[kind];
   const place = join(folder, 'planted');
@@ -137,7 +137,7 @@ function check(kind) {
     const gyp = join(root, 'node_modules', '.bin', 'node-gyp');
     const options = { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] };
     const quiet = ['--silent', '--target=20.19.0'];
-    // And with slots of the table that soon have served to the end.
+    // Also with slots of the table that are soon used up.
     const defines = [`-Dsanitize=${flags}`, '-Dfirst_generation=4294967290'];
     execFileSync(gyp, ['configure', ...quiet, '--', ...defines], options);
     execFileSync(gyp, ['build', ...quiet], options);

@@ -58,7 +58,7 @@ function pretending() {
       // Every file system of Linux has this flag, ST_VALID.
       '-DMNT_LOCAL=0x20',
       '-Isrc-native/posix',
-      ...SOURCES.map((source) => `src-native/${source}.cc`),
+      ...SOURCES.map((source) => `src-native/${source}`),
       '-o',
       join(folder, 'holdfast.node'),
     ],

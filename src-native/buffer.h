@@ -42,7 +42,7 @@ class Buffer {
   size_t size_ = 0;
 };
 
-// FNV-1a: to know a content again, not to vouch for it.
+// FNV-1a: recognizes a content, but is no protection against forgery.
 inline uint64_t HashOf(const char* bytes, size_t size) {
   uint64_t hash = 0xcbf29ce484222325;
   for (size_t index = 0; index < size; index++) {

@@ -1,4 +1,4 @@
-// No command is started here: TypeScript uses node:child_process.
+// No command is started on this platform: TypeScript uses node:child_process.
 #include <errno.h>
 
 #include "program.h"
@@ -7,7 +7,7 @@ namespace holdfast {
 
 int Child::Start(Program*, Report, void*, Child**) { return ENOTSUP; }
 
-// Neither is reached without a child.
+// Unreachable, because there is never a child.
 Child::End Child::Reap() { return End(); }
 void Child::Abandon() {}
 

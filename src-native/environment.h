@@ -1,94 +1,24 @@
-// What belongs to one JavaScript thread: its table of descriptors, and the way
-// in which waiting threads reach it.
+// What belongs to one JavaScript thread: its table of descriptors, its mailbox,
+// and the commands that it runs.
 #ifndef HOLDFAST_ENVIRONMENT_H_
 #define HOLDFAST_ENVIRONMENT_H_
 
 #include <napi.h>
 
 #include "file.h"
-#include "memory.h"
+#include "js-mailbox.h"
 #include "program.h"
 #include "table.h"
-#include "wait.h"
 
 namespace holdfast {
 
-// How long the end of an environment waits for cancelled waits to be closed.
+// How long the end of an environment waits until the descriptors of cancelled
+// waits are closed.
 constexpr int kCloseMilliseconds = 1000;
-
-// Tells JavaScript which waits have ended.
-class EventLoop : public Mailbox {
- public:
-  void Post(Wait* wait) override {
-    // The function belongs to the environment and goes with it; `open_` says
-    // whether it is still there.
-    bool posted = false;
-    {
-      MutexGuard guard(&mutex_);
-      posted = open_ && napi_call_threadsafe_function(
-                            function_, wait, napi_tsfn_nonblocking) == napi_ok;
-    }
-    if (!posted) wait->Unreference();
-  }
-
-  bool IsOpen() const { return open_; }
-
-  bool Open(napi_env env, napi_value on_settled) {
-    napi_value name;
-    if (napi_create_string_latin1(env, "holdfast", NAPI_AUTO_LENGTH, &name) !=
-            napi_ok ||
-        napi_create_threadsafe_function(env, on_settled, nullptr, name, 0, 1,
-                                        nullptr, nullptr, this, Deliver,
-                                        &function_) != napi_ok) {
-      return false;
-    }
-    // Alive only while a wait is pending.
-    napi_unref_threadsafe_function(env, function_);
-    MutexGuard guard(&mutex_);
-    open_ = true;
-    return true;
-  }
-
-  void Close() {
-    MutexGuard guard(&mutex_);
-    open_ = false;
-  }
-
-  void CountPending(napi_env env, int change) {
-    const int before = pending_;
-    pending_ += change;
-    if (before == 0) napi_ref_threadsafe_function(env, function_);
-    if (pending_ == 0) napi_unref_threadsafe_function(env, function_);
-  }
-
- private:
-  static void Deliver(napi_env env, napi_value callback, void* context,
-                      void* data) {
-    Wait* wait = static_cast<Wait*>(data);
-    const double number = static_cast<double>(wait->id());
-    const bool cancelled = wait->cancelled();
-    wait->Unreference();
-    // Without an environment the queue is only being emptied.
-    if (env == nullptr || callback == nullptr) return;
-    if (cancelled) static_cast<EventLoop*>(context)->CountPending(env, -1);
-    napi_value receiver;
-    napi_value id;
-    if (napi_get_undefined(env, &receiver) != napi_ok ||
-        napi_create_double(env, number, &id) != napi_ok) {
-      return;
-    }
-    napi_call_function(env, receiver, callback, 1, &id, nullptr);
-  }
-
-  Mutex mutex_;
-  bool open_ = false;
-  napi_threadsafe_function function_ = nullptr;
-  int pending_ = 0;
-};
 
 struct Environment;
 
-// A command that runs beside this thread, whose end JavaScript waits for.
+// A command whose end JavaScript waits for.
 struct RunningChild {
   Environment* environment = nullptr;
   Child* child = nullptr;
@@ -100,16 +30,16 @@ struct Environment {
   napi_env env = nullptr;
   RunningChild* children = nullptr;
   Table table;
-  EventLoop* loop = new EventLoop;
-  // The last file system looked at: locks in one folder share the answer.
+  JsMailbox* mailbox = new JsMailbox;
+  // The answer for the last file system: locks in one folder share it.
   uint64_t known_mount = 0;
   bool known_remote = false;
 
-  // Descriptors that wait, that were granted without JavaScript having heard
-  // of it, or that are held: none outlives the environment.
+  // Ends what the environment still has: descriptors that wait, that hold a
+  // lock, or that were granted one of which JavaScript has not heard.
   static void End(void* argument) {
     Environment* self = static_cast<Environment*>(argument);
-    self->loop->Close();
+    self->mailbox->Close();
     while (self->children != nullptr) {
       RunningChild* running = self->children;
       self->children = running->next;
@@ -117,19 +47,19 @@ struct Environment {
       delete running;
     }
     self->table.Abandon();
-    self->loop->AwaitClosed(kCloseMilliseconds);
-    self->loop->Unreference();
+    self->mailbox->AwaitClosed(kCloseMilliseconds);
+    self->mailbox->Unreference();
     delete self;
   }
 
-  // Hooks run last in, first out: ours has to come before that of each
-  // thread-safe function, so it is registered again behind it.
+  // Makes End run before the hook of any thread-safe function. Hooks run last
+  // in, first out, so call this after creating one.
   void EndFirst() {
     napi_remove_env_cleanup_hook(env, End, this);
     napi_add_env_cleanup_hook(env, End, this);
   }
 
-  void Forget(RunningChild* running) {
+  void Remove(RunningChild* running) {
     for (RunningChild** link = &children; *link != nullptr;
          link = &(*link)->next) {
       if (*link != running) continue;

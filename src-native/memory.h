@@ -1,5 +1,5 @@
-// The little that the addon needs of a standard library. It links against
-// none, so that one file loads beside glibc and musl alike (runtime.cc).
+// The little that the addon needs of a standard library. It links against none,
+// so that one file loads on glibc and on musl (runtime.cc).
 #ifndef HOLDFAST_MEMORY_H_
 #define HOLDFAST_MEMORY_H_
 

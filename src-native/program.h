@@ -1,5 +1,6 @@
-// A program to run, in the place of this one or beside it, with just what the
-// caller of this process gave it: its descriptors, ignored signals and limits.
+// Running a program, in place of this one or beside it. It inherits exactly the
+// descriptors, ignored signals and limits that this process got from its
+// caller.
 #ifndef HOLDFAST_PROGRAM_H_
 #define HOLDFAST_PROGRAM_H_
 
@@ -13,7 +14,7 @@
 
 namespace holdfast {
 
-// A list of words as exec(3) takes them.
+// A list of words in the form that exec(3) takes.
 class Words {
  public:
   Words() = default;
@@ -22,9 +23,9 @@ class Words {
   Words& operator=(const Words&) = delete;
 
   bool Add(const char* bytes, size_t size);
-  // A word that belongs to somebody else and outlives the list.
+  // Adds a word that the list does not own, and that outlives the list.
   bool AddForeign(char* word);
-  // Of a list that has a word there, and does not own it.
+  // Replaces a word that the list does not own.
   void Replace(size_t index, char* word) { words_[index] = word; }
 
   size_t size() const { return size_; }
@@ -48,24 +49,25 @@ using SignalSet = uint64_t;
 struct Program {
   // Its name first.
   Words arguments;
-  // What is added to the environment of this process, as NAME=value.
+  // Added to the environment of this process, as NAME=value.
   Words added;
   // Descriptors that it inherits under their own numbers.
   const int* kept = nullptr;
   size_t kept_count = 0;
-  // The descriptor of the lock, and the number that it gets; -1 for none.
+  // The descriptor of the lock, and the number it gets in the program; -1:
+  // none.
   int lock = -1;
   int lock_number = -1;
   SignalSet ignored = 0;
   SignalSet blocked = 0;
-  // The soft limit of open files; negative: as it is.
+  // The soft limit of open files; negative: unchanged.
   int64_t most_files = -1;
-  // Bit N: O_NONBLOCK is taken off standard stream N.
+  // Bit N: clear O_NONBLOCK on standard stream N.
   unsigned blocking_streams = 0;
 };
 
-// Turns this process into the program. Returns only on failure, an errno, with
-// everything as it was.
+// Turns this process into the program. It returns only on failure: an errno,
+// with everything restored.
 int ExecuteInPlace(Program* program);
 
 // A program that runs beside this one.
@@ -76,36 +78,36 @@ class Child {
     bool exited = false;
     int status = 0;
   };
-  // Called on a thread of the child's own when it has ended, at most once and
-  // never after Abandon(). The pid means the child until Reap().
+  // Called on a thread of its own when the child has ended: at most once, and
+  // never after Abandon(). The pid belongs to the child until Reap().
   using Report = void (*)(Child* child, void* context);
 
-  // An errno, and no child. ENOTSUP: not on this platform.
+  // Not 0: an errno, and there is no child. ENOTSUP: not on this platform.
   static int Start(Program* program, Report report, void* context,
                    Child** started);
 
   int pid() const { return pid_; }
-  // Of a child that was reported: waits for the thread, and lets the system
-  // forget the child. The object is gone afterwards.
+  // For a child whose end was reported: waits for the thread, then reaps the
+  // child. Deletes the object.
   End Reap();
-  // Nobody wants to hear of it any more. The object is gone afterwards.
+  // Cancels the report. Deletes the object.
   void Abandon();
 
  private:
   Child() = default;
   ~Child() = default;
   static void* Watch(void* argument);
-  void Forget();
+  void ReapZombie();
   void Unreference();
 
   int pid_ = 0;
   End end_;
   ThreadId thread_{};
-  // Guards the next two, and is held until there is a child to wait for.
+  // Guards the next two. Start() holds it until there is a child to wait for.
   Mutex mutex_;
   bool wanted_ = true;
   bool ended_ = false;
-  // One is the starter's, one the thread's.
+  // One belongs to the starter, one to the thread.
   std::atomic<uint32_t> references_{2};
   Report report_ = nullptr;
   void* context_ = nullptr;

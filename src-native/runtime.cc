@@ -1,6 +1,6 @@
-// What the compiler expects of a C++ standard library. The addon links
-// against none (binding.gyp): libstdc++ would tie the prebuilt file to one C
-// library and to a recent version of it.
+// The functions that the compiler expects of a C++ standard library. The addon
+// links against none (binding.gyp): libstdc++ would tie the prebuilt file to
+// one C library, and to a recent version of it.
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -18,8 +18,9 @@ void operator delete[](void* memory, size_t) noexcept { free(memory); }
 extern "C" void __cxa_pure_virtual() { abort(); }
 
 #if defined(__arm__)
-// Every table of how to unwind names one of these, to have it linked in; the
-// unwinder then uses its own, since ours are the compact tables of the EABI.
+// Every unwind table names one of these, so that it is linked. The unwinder
+// does not call it: our tables are the compact ones of the EABI, which it reads
+// with functions of its own.
 extern "C" {
 void __aeabi_unwind_cpp_pr0() {}
 void __aeabi_unwind_cpp_pr1() {}

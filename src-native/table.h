@@ -1,7 +1,7 @@
-// Every descriptor that an environment (a JavaScript thread) has open, and
-// what is to be done with it at the end. JavaScript knows an entry by an id
-// that is never used again, so a second release cannot hit a descriptor whose
-// number has meanwhile been given to somebody else.
+// Every descriptor that an environment (a JavaScript thread) has open, and how
+// each of them ends. JavaScript knows an entry by an id that is never used
+// again, so a second release cannot hit a descriptor whose number now belongs
+// to somebody else.
 #ifndef HOLDFAST_TABLE_H_
 #define HOLDFAST_TABLE_H_
 
@@ -14,9 +14,9 @@
 
 namespace holdfast {
 
-enum class Held : uint8_t { kNot, kShared, kExclusive };
+enum class Mode : uint8_t { kUnlocked, kShared, kExclusive };
 
-// Which step of a release failed first; 0 for none.
+// The step of a release that failed first; 0: none.
 struct Failure {
   enum Step : int { kWrite = 1, kUnlink, kUnlock, kClose };
   int step = 0;
@@ -35,13 +35,13 @@ struct Entry {
   bool read_only = false;
   bool remote = false;
   bool remove_at_end = false;
-  Held held = Held::kNot;
-  FileState file{};  // its size as of the last comparison or write
+  Mode held = Mode::kUnlocked;
+  FileState file{};  // the size is that of the last comparison or write
   Buffer path;
-  // Of the content that TypeScript was given last.
+  // The hash of the content that TypeScript read last.
   uint64_t content = 0;
-  // What this lock wrote into the file, and what it is to leave there; the
-  // first is empty where it wrote nothing.
+  // What this lock wrote into the file, empty if it wrote nothing; and what it
+  // leaves there at the end.
   Buffer record;
   Buffer left;
   Wait* wait = nullptr;
@@ -54,36 +54,37 @@ class Table {
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
 
-  // Takes the entry and gives it an id.
+  // Takes over the entry and gives it an id; 0: the table is full.
   uint64_t Add(Entry* entry);
   Entry* Find(uint64_t id);
   // Whether any environment of this process has the descriptor.
   static bool Owns(int fd);
-  // Forgets the entry and deletes it; its descriptor is not touched.
+  // Removes the entry and deletes it. Its descriptor stays open.
   void Drop(Entry* entry);
 
-  // Replaces the content of the lock file and remembers it. `guarded`: under
-  // the guard of the path, against a detach in another process.
+  // Makes `text` the content of the lock file; `left` is what a release leaves
+  // there. `guarded`: under the guard of the path, so that a detach in another
+  // process cannot write at the same time.
   int WriteRecord(Entry* entry, const char* text, size_t length,
                   const char* left, size_t left_length, bool guarded);
-  // Puts what is to be left into the file, and forgets the record.
+  // Replaces the record, if it is still there, with what a release leaves.
   int ClearRecord(Entry* entry);
 
-  // Each ends the entry. What is closed is first taken out of it (TakeFd), so
-  // that AbandonAll on another thread cannot meet a descriptor that is closed
-  // or, worse, somebody else's by then.
+  // Each of the next three ends the entry. It takes the descriptor out of the
+  // entry (TakeFd) before it closes it. So AbandonAll on another thread cannot
+  // find a descriptor that is closed or, worse, belongs to somebody else.
   Failure Release(Entry* entry);
   void Detach(Entry* entry);
-  // True: a waiting thread still has to give the descriptor back.
+  // True: a waiting thread has yet to close the descriptor.
   bool CancelWait(Entry* entry);
 
-  // The end of the environment, or of the process: an orderly release as far
-  // as one is possible, without unlocking. The kernel does that, and spares a
-  // child that was handed the descriptor.
+  // At the end of the environment or of the process: releases everything as far
+  // as possible, but without unlocking. The kernel unlocks when the last copy
+  // of a descriptor closes, so a child that inherited one keeps the lock.
   void Abandon();
 
-  // Whether this environment holds `entry`'s file in a mode that conflicts
-  // with `exclusive`, or waits for it.
+  // Whether another entry of this environment holds the file in a mode that
+  // conflicts with `exclusive`, or waits for it.
   bool BlockedByItself(const Entry& entry, bool exclusive);
 
   // At the exit of the process.
@@ -95,12 +96,12 @@ class Table {
     uint32_t generation;
   };
 
-  int TakeRecordOut(Entry* entry);
+  int RemoveRecord(Entry* entry);
   void AbandonEntry(Entry* entry);
   int TakeFd(Entry* entry);
 
-  // Guards the slots and the records against AbandonAll on the thread that
-  // ends the process. Never held over a call that may block.
+  // Guards the slots and the records against AbandonAll on the thread that ends
+  // the process. Never held during a call that may block.
   Mutex mutex_;
   pid_t process_;
   Slot* slots_ = nullptr;

@@ -1,12 +1,12 @@
-// No wait in the kernel: Start() refuses, and TypeScript polls (waiting.ts).
+// No wait in the kernel: Start() refuses, and TypeScript polls (src/lock/).
 //
-// macOS: a thread in flock(2) cannot be got out of it for certain, since flock
-// is not among the functions that pthread_cancel is said to end there.
+// macOS: nothing is certain to end a thread in flock(2). flock is not among the
+// functions that pthread_cancel is documented to end there.
 //
 // NT could do it: a pending LockFileEx on an overlapped handle, ended by
-// CancelIoEx. But what a lock library does in the race between the two has to
-// be run before it can be believed, and wine, where all of this is run, leaves
-// such a request pending for ever and cannot cancel it.
+// CancelIoEx. But the race between the two must be run before anybody can trust
+// it, and this code is run under wine. Wine leaves such a request pending and
+// cannot cancel it.
 #include "wait.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@ namespace holdfast {
 
 int Wait::Start(int, int, uint64_t, bool, Mailbox*, Wait**) { return ENOSYS; }
 
-// None of these is reached without a wait.
+// Unreachable, because there is never a wait.
 bool Wait::AwaitSettled(int) { return false; }
 bool Wait::Settle(int) { return false; }
 void Wait::Report() {}

@@ -1,6 +1,6 @@
-// Waiting for a flock in the kernel, on a thread of its own, so that neither
-// the caller's thread nor libuv's pool is taken, and so that it can be ended
-// at any moment.
+// Waiting for a flock in the kernel. A wait has a thread of its own: it blocks
+// neither the thread of the caller nor libuv's pool, and it can be ended at any
+// moment.
 #ifndef HOLDFAST_WAIT_H_
 #define HOLDFAST_WAIT_H_
 
@@ -14,15 +14,15 @@
 namespace holdfast {
 
 class Wait;
-struct Waiter;
+class Waiter;
 
-// Where the ends of one environment's waits are reported. Reference-counted,
+// Receives the ends of the waits of one environment. It counts references,
 // because a waiting thread can outlive the environment by a moment.
 class Mailbox {
  public:
   virtual ~Mailbox() = default;
-  // On the waiting thread: `wait` has settled, or it was cancelled and its
-  // descriptor is closed. Takes over the thread's reference.
+  // Called on the waiting thread: `wait` has settled, or it was cancelled and
+  // its descriptor is closed. Takes over the reference of the thread.
   virtual void Post(Wait* wait) = 0;
 
   void Reference() { references_.fetch_add(1, std::memory_order_relaxed); }
@@ -30,10 +30,10 @@ class Mailbox {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
 
-  // Cancelled waits whose descriptor is not closed yet.
+  // Counts the cancelled waits whose descriptor is not closed yet.
   void BeginClosing() { closing_.fetch_add(1, std::memory_order_relaxed); }
   void EndClosing();
-  // Until there are none, or `milliseconds` have passed.
+  // Sleeps until there are none, or `milliseconds` have passed.
   void AwaitClosed(int milliseconds);
 
  private:
@@ -41,20 +41,20 @@ class Mailbox {
   std::atomic<uint32_t> closing_{0};
 };
 
-// One wait. While it has not settled, the waiting thread owns the descriptor;
-// from then on whoever started the wait owns it again.
+// One wait. Until it settles, the waiting thread owns the descriptor;
+// afterwards the starter owns it again.
 class Wait {
  public:
-  // `operation` is LOCK_SH or LOCK_EX, with LOCK_NB for a single attempt that
-  // must not block the caller on a file system that may hang. `mailbox`
-  // hears of its end where `post` is true. Not 0: no thread is to be had, or
-  // it could not be cancelled; the caller polls instead.
+  // `operation` is LOCK_SH or LOCK_EX; with LOCK_NB it is a single attempt that
+  // must not block the caller on a file system that may hang. With `post`, the
+  // end is reported to `mailbox`. Not 0: no thread can be created, or it could
+  // not be cancelled; the caller polls instead.
   static int Start(int fd, int operation, uint64_t id, bool post,
                    Mailbox* mailbox, Wait** started);
 
-  // For at most `milliseconds`; true once settled.
+  // Sleeps for at most `milliseconds`; true: settled.
   bool AwaitSettled(int milliseconds);
-  // Of a settled wait: 0 when the lock is held, else an errno.
+  // For a settled wait: 0 if the lock is held, else an errno.
   int result() const { return result_; }
   uint64_t id() const { return id_; }
   bool posts() const { return post_; }
@@ -62,13 +62,13 @@ class Wait {
     return state_.load(std::memory_order_acquire) == kCancelled;
   }
 
-  // True: ended before it settled. Its thread gives back what the kernel may
-  // have granted at the same moment and closes the descriptor, which takes a
-  // tenth of a millisecond. False: it has settled, and the descriptor is the
-  // caller's.
+  // True: ended before it settled. Its thread releases what the kernel may have
+  // granted at the same moment, and closes the descriptor. That takes a tenth
+  // of a millisecond. False: it has settled, and the caller owns the
+  // descriptor.
   bool Cancel();
 
-  // One reference is the starter's, one the thread's.
+  // One reference belongs to the starter, one to the thread.
   void Unreference();
 
  private:
@@ -76,11 +76,11 @@ class Wait {
   Wait() = default;
   ~Wait() = default;
   bool Settle(int result);
-  // The thread's last word.
+  // The last call of the thread for this wait.
   void Report();
 
   // waiting -> settled (by its thread), or waiting -> cancelling -> cancelled
-  // (by its starter). The word is also what AwaitSettled sleeps on.
+  // (by its starter). AwaitSettled sleeps on this word.
   enum State : uint32_t { kWaiting, kCancelling, kCancelled, kSettled };
   std::atomic<uint32_t> state_{kWaiting};
   std::atomic<uint32_t> references_{2};

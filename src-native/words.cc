@@ -5,7 +5,7 @@
 
 namespace holdfast {
 
-// What a list without words consists of.
+// The pointers of an empty list.
 char* Words::none_[1] = {nullptr};
 
 Words::~Words() {
@@ -17,7 +17,7 @@ Words::~Words() {
 }
 
 bool Words::Grow() {
-  // One place more than there are words, for the null pointer.
+  // One place more than the words need, for the null pointer.
   if (size_ + 1 < capacity_) return true;
   const size_t grown = capacity_ == 0 ? 16 : capacity_ * 2;
   void* words = realloc(words_, grown * sizeof(char*));

@@ -1,4 +1,4 @@
-// What the builds for every platform have in common.
+// The parts that the builds for all platforms share.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -10,11 +10,11 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 export const headers = createRequire(import.meta.url)('node-api-headers');
 
-/** The most bytes that an addon may have. */
+/** An addon must have fewer bytes. */
 export const LIMIT = 100_000;
 export const EXPORTS = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
 
-/** How the compilers are called that binding.gyp does not call. */
+/** The flags of the compilers that binding.gyp does not call. */
 export const FLAGS = [
   '-std=c++17',
   '-O2',
@@ -37,7 +37,22 @@ export const FLAGS = [
   `-I${join(root, 'node_modules', 'node-addon-api')}`,
 ];
 
-/** Inside the repository. */
+/** The files of src-native/ that every platform compiles. binding.gyp names them again. */
+export const SHARED_SOURCES = [
+  'addon.cc',
+  'arguments.cc',
+  'entry-calls.cc',
+  'lock-calls.cc',
+  'record-calls.cc',
+  'process-calls.cc',
+  'table.cc',
+  'record.cc',
+  'content.cc',
+  'words.cc',
+  'runtime.cc',
+];
+
+/** The path inside the repository. */
 export function placeOf(target) {
   return join('prebuilds', target, 'holdfast.node');
 }
@@ -50,12 +65,12 @@ export function isThere(tool) {
   return spawnSync(tool, ['--version']).status === 0;
 }
 
-/** What the tool prints; it says itself what is wrong. */
+/** Returns what the tool prints. If it fails, it has printed the reason. */
 export function run(tool, args, options = {}) {
   return execFileSync(tool, args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 26, ...options });
 }
 
-/** A folder that is gone once `work` is done. */
+/** Runs `work` with a folder, and then removes the folder. */
 export function inFolder(work) {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-native-'));
   try {

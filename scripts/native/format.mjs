@@ -17,7 +17,7 @@ export function formatter() {
   });
 }
 
-/** Inside the repository. */
+/** Paths inside the repository. */
 function sources() {
   return ['src-native', 'test']
     .flatMap((folder) =>
@@ -27,7 +27,7 @@ function sources() {
     .sort();
 }
 
-/** Those that the tool would change. */
+/** The files that the tool would change. */
 export function unformatted(tool) {
   return sources().filter((source) => {
     const { status } = spawnSync(tool, ['--dry-run', '--Werror', source], { cwd: root });

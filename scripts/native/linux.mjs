@@ -1,11 +1,12 @@
-// Linux, with Debian's cross compilers: by node-gyp, from binding.gyp.
+// Linux: node-gyp builds from binding.gyp, with Debian's cross compilers.
 import { copyFileSync, cpSync, existsSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXPORTS, inFolder, isThere, placeOf, root, run } from './common.mjs';
 
-// What glibc 2.28 and musl both have, by these names and with the same
-// meaning. A new one: look whether that is true of 32 bits too (src-native/posix/calls.h), and
-// libuv is not everywhere where Node-API is.
+// The functions that glibc 2.28 and musl both have, with these names and the same
+// meaning. Before adding one, check that this is also true on 32 bits
+// (src-native/posix/calls.h). Do not add one of libuv: some runtimes have Node-API
+// but not libuv.
 const IMPORTS = new Set(
   `__errno_location _exit abort calloc clock_gettime clone close dlopen dlsym dup2 environ execve
   fchmod fcntl flock free getenv geteuid getpid malloc memcmp memcpy memmove memset nanosleep open raise realloc
@@ -19,9 +20,9 @@ const IMPORTS = new Set(
 const IMPORTS_OF_64_BITS = new Set(['fstatfs', 'ftruncate', 'pread', 'pwrite', 'statfs']);
 
 /**
- * `prefix` is that of the tools, `debian` the package that has them, `machine`
- * what readelf calls the processor, `page` the largest page that a kernel for
- * it may have: a segment that is aligned to less cannot be loaded there.
+ * `prefix` begins the names of the tools, and `debian` is their package. `machine`
+ * is readelf's name of the processor. `page` is the largest page that a kernel for
+ * it may have: it cannot load a segment with a smaller alignment.
  */
 export function linux(processor, { prefix, debian, machine, page }) {
   const target = `linux-${processor}`;
@@ -36,8 +37,9 @@ export function linux(processor, { prefix, debian, machine, page }) {
           cpSync(join(root, name), join(folder, name), { recursive: true });
         }
         symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-        // By npm, whose configuration knows where Node's headers are. As root,
-        // it runs scripts as the owner of the folder, who may own nothing else.
+        // Run it by npm, whose configuration knows where Node's headers are. As
+        // root, npm runs scripts as the owner of the folder, who may have no
+        // access to any other one.
         run('npm', ['run', 'build:native', '--', '--arch', processor], {
           cwd: folder,
           stdio: ['ignore', 'ignore', 'inherit'],

@@ -1,5 +1,5 @@
-// The platforms. Of each: what is lacking to build for it here, the build, and
-// what is wrong with a file as far as it tells by itself.
+// The platforms. Each one has `lacking` (what its build needs and this machine
+// lacks), `build`, and `faults` (what is wrong with a built file).
 import { darwin } from './darwin.mjs';
 import { linux } from './linux.mjs';
 import { win32 } from './win32.mjs';

@@ -1,22 +1,23 @@
-// Windows, with Debian's mingw-w64.
+// Windows: Debian's mingw-w64 compiles.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EXPORTS, FLAGS, headers, inFolder, isThere, run } from './common.mjs';
+import { EXPORTS, FLAGS, headers, inFolder, isThere, run, SHARED_SOURCES } from './common.mjs';
 
-// What every Windows has.
+// Every Windows has these.
 const LIBRARIES = ['KERNEL32.dll', 'msvcrt.dll', 'ntdll.dll'];
 const TOOLS = 'x86_64-w64-mingw32-';
 const SOURCES = [
-  'addon.cc',
-  'table.cc',
+  ...SHARED_SOURCES,
+  'remove.cc',
+  'child-none.cc',
+  'wait-poll.cc',
+  'windows/errors.cc',
   'windows/file.cc',
+  'windows/lock.cc',
+  'windows/path.cc',
   'windows/process.cc',
   'windows/program.cc',
-  'child-none.cc',
-  'words.cc',
-  'wait-poll.cc',
   'windows/module.cc',
-  'runtime.cc',
 ];
 
 export const win32 = {
@@ -27,13 +28,13 @@ export const win32 = {
 
   build(to) {
     inFolder((folder) => {
-      // What the host exports, to be looked for when it is first called.
+      // The functions of the host; the loader finds each at its first call.
       const library = join(folder, 'libnode.a');
       const definitions = join(folder, 'node.def');
       const symbols = [...new Set(Object.values(headers.def_paths).flatMap(symbolsOf))];
       writeFileSync(definitions, `LIBRARY node.exe\nEXPORTS\n${symbols.join('\n')}\n`);
       run(`${TOOLS}dlltool`, ['--input-def', definitions, '--output-delaylib', library]);
-      // napi.h wants a std::mutex, which the other variant does not have.
+      // napi.h needs a std::mutex, and the other variant lacks it.
       run(`${TOOLS}g++-posix`, [
         '-shared',
         ...FLAGS,
@@ -41,12 +42,12 @@ export const win32 = {
         '-D_WIN32_WINNT=0x0A00',
         '-Isrc-native/windows',
         ...SOURCES.map((source) => `src-native/${source}`),
-        // libstdc++ is not linked (runtime.cc), the rest not by its DLL.
+        // libstdc++ is not linked (runtime.cc), the other libraries statically.
         '-nodefaultlibs',
         '-static',
         '-Wl,--gc-sections',
         '-Wl,--no-insert-timestamp',
-        // Else it is made of the name of the output.
+        // Otherwise it depends on the name of the output.
         '-Wl,--image-base=0x180000000',
         '-Wl,--dynamicbase,--high-entropy-va,--nxcompat',
         '-Wl,--exclude-all-symbols',

@@ -1,12 +1,14 @@
-// What of file.h macOS does in its own way. Nothing here needs more than
-// POSIX and statfs(2), so that scripts/test-darwin.mjs can run it on Linux.
+// The part of file.h that macOS does in its own way. Nothing here needs more
+// than POSIX and statfs(2), so that scripts/test-darwin.mjs can run it on
+// Linux.
 //
-// There is no theft of a lock here, and so no guard. On macOS flock(2) and the
-// locks of fcntl(2) share a table: a guard of the second kind would meet the
-// lock itself. Without theft none is needed: only who holds a file's lock
-// exclusively removes its name, and nobody gives the name to another file
-// while it is held, so between the holder's comparison and his unlink the path
-// stays his, but for hands, which no guard keeps out.
+// A lock is never stolen here, so there is no guard of the path. On macOS
+// flock(2) and the locks of fcntl(2) share a table, so a guard that is an fcntl
+// lock would conflict with the lock itself. Without stealing, no guard is
+// needed. Only the exclusive holder of a file removes its name, and while it is
+// held, nobody gives the name to another file. So between the holder's
+// comparison and its unlink the path keeps leading to that file; only a manual
+// edit can change it, and a guard would not prevent that.
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -48,8 +50,8 @@ int StateOfPath(const char* path, FileState* state) {
   return Convert(result, buffer, state);
 }
 
-// Here it would mean that even an attempt goes to a thread of its own, and
-// there is none (wait-poll.cc).
+// True would make even a single attempt run on a thread of its own, and this
+// platform has none (wait-poll.cc).
 bool IsRemote(int) { return false; }
 
 int IsRemotePath(const char* path, bool* remote) {
@@ -59,7 +61,7 @@ int IsRemotePath(const char* path, bool* remote) {
   return 0;
 }
 
-// Opens what is at the path, and keeps nobody out.
+// Opens the file at the path, and keeps nobody out.
 PathGuard::PathGuard(const char* path, Purpose, int) {
   fd_ = Open(path, kOpenFlags | O_RDWR, 0);
   error_ = fd_ == -1 ? errno : StateOfDescriptor(fd_, &state_);

@@ -1,5 +1,5 @@
-// A process is known by its pid alone here, which may be another's by the time
-// it is signalled, and the kernel does not tell who has a lock.
+// macOS knows a process by its pid alone. The pid may belong to another process
+// by the time of the signal. And the kernel does not tell who holds a lock.
 #include <errno.h>
 
 #include "../process.h"
@@ -9,7 +9,7 @@ namespace holdfast {
 int OpenProcess(int, int*) { return ENOTSUP; }
 int SignalProcess(int, int) { return ENOTSUP; }
 
-// Bun ends by exit(3) here, which runs destructors.
+// On macOS Bun ends by exit(3), which runs destructors.
 void AtQuickExit(void (*)()) {}
 
 }  // namespace holdfast

@@ -1,17 +1,18 @@
-// Running a command beside this process. Not by libuv, which closes what the
-// caller passed, decodes words, and cannot tell a real-time signal.
+// Running a command beside this process. libuv cannot do this: it closes the
+// descriptors that the caller passed, decodes words, and does not report
+// real-time signals.
 //
-// What must be right about it:
-//   1. The thread that waits is made before the child: were there no thread to
-//      be had afterwards, the command would run and nobody would know its end.
-//   2. The child shares this memory until its exec, as after vfork(2), so that
-//      it costs the same however large this process is. It runs on a stack of
-//      its own, with every signal blocked from before it exists: no handler of
-//      the host runs in it. It allocates nothing.
-//   3. The thread looks at the end of the child without reaping it (WNOWAIT).
-//      JavaScript's thread joins the waiting thread and only then reaps: until
-//      then the pid is the child's, and a signal that is passed on meets nobody
-//      else.
+// Three things make it safe:
+//   1. The waiting thread is created before the child. If that came later and
+//      failed, the command would run and nobody would learn of its end.
+//   2. The child shares this memory until its exec, as after vfork(2), so its
+//      cost does not depend on the size of this process. It runs on a stack of
+//      its own, and every signal is blocked before it exists: no handler of the
+//      host runs in it. It allocates nothing.
+//   3. The thread waits for the end of the child without reaping it (WNOWAIT).
+//      The JavaScript thread first joins the waiting thread and then reaps.
+//      Until then the pid belongs to the child, so a forwarded signal reaches
+//      nobody else.
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -31,7 +32,7 @@ constexpr size_t kStackSize = 64 * 1024;
 struct Birth {
   Program* program;
   Invocation invocation;
-  // Written by the child: why there is no command.
+  // The child writes here why the command could not start.
   volatile int error;
 };
 
@@ -42,11 +43,11 @@ int RunChild(void* argument) {
   _exit(127);
 }
 
-// An errno; the pid of the command otherwise.
+// Returns an errno; 0: `pid` is that of the command.
 int Clone(Birth* birth, int* pid) {
   char* stack = static_cast<char*>(malloc(kStackSize));
   if (stack == nullptr) return ENOMEM;
-  // Were it ignored, the kernel would reap the child: waitid(2).
+  // With SIGCHLD ignored, the kernel would reap the child: waitid(2).
   struct sigaction on_child;
   if (sigaction(SIGCHLD, nullptr, &on_child) == 0 &&
       on_child.sa_handler == SIG_IGN) {
@@ -57,7 +58,7 @@ int Clone(Birth* birth, int* pid) {
   sigset_t mask;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &mask);
-  // It grows downwards, from an aligned address.
+  // The stack grows downwards from an aligned address.
   char* const top =
       stack + kStackSize - reinterpret_cast<uintptr_t>(stack + kStackSize) % 16;
   birth->error = 0;
@@ -76,7 +77,7 @@ int Clone(Birth* birth, int* pid) {
 
 void* Child::Watch(void* argument) {
   Child* self = static_cast<Child*>(argument);
-  // Held by Start() until there is a child, or none.
+  // Start() holds the mutex until it has a child, or has failed.
   self->mutex_.Lock();
   const int pid = self->pid_;
   self->mutex_.Unlock();
@@ -94,7 +95,7 @@ void* Child::Watch(void* argument) {
     if (self->wanted_) {
       self->report_(self, self->context_);
     } else {
-      self->Forget();
+      self->ReapZombie();
     }
   }
   self->Unreference();
@@ -130,9 +131,9 @@ int Child::Start(Program* program, Report report, void* context,
 }
 
 Child::End Child::Reap() {
-  // It may still be inside of the report.
+  // The thread may still be inside the report.
   pthread_join(thread_, nullptr);
-  Forget();
+  ReapZombie();
   const End end = end_;
   Unreference();
   return end;
@@ -142,14 +143,14 @@ void Child::Abandon() {
   {
     MutexGuard guard(&mutex_);
     wanted_ = false;
-    if (ended_) Forget();
+    if (ended_) ReapZombie();
   }
   pthread_detach(thread_);
   Unreference();
 }
 
-// Of a child that has ended: its pid may be another process's from here on.
-void Child::Forget() {
+// For a child that has ended. Afterwards its pid may belong to another process.
+void Child::ReapZombie() {
   while (waitpid(pid_, nullptr, 0) == -1 && errno == EINTR) {
   }
 }

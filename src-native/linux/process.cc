@@ -17,7 +17,7 @@ void RunAction(void*) { at_quick_exit_action.load()(); }
 }  // namespace
 
 int OpenProcess(int pid, int* process) {
-  // By number: C libraries older than the call have no wrapper for it.
+  // Called by number: older C libraries have no wrapper for it.
   constexpr long kPidfdOpen = 434;
   const long result = syscall(kPidfdOpen, pid, 0);
   if (result == -1) return errno;
@@ -33,8 +33,8 @@ int SignalProcess(int process, int signal) {
 
 void AtQuickExit(void (*action)()) {
   if (at_quick_exit_action.exchange(action) != nullptr) return;
-  // musl exports the function of the standard; glibc only what that calls, the
-  // function itself being linked into every program.
+  // musl exports the standard function. glibc links it into every program, and
+  // exports only the function that it calls.
   void* const plain = dlsym(RTLD_DEFAULT, "at_quick_exit");
   void* const inner = dlsym(RTLD_DEFAULT, "__cxa_at_quick_exit");
   if (inner != nullptr) {

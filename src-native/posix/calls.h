@@ -1,9 +1,9 @@
-// Calls with a file offset, an amount of blocks or a `struct flock`. With 64
-// bits every C library has the same ones. With 32 bits the name alone does not
-// say what is meant: off_t, struct flock and struct statfs are narrow in
-// glibc's functions of these names and wide in musl's, and glibc's fcntl hands
-// F_OFD_SETLK on unconverted where no symbol version is asked for. The kernel's
-// own calls mean the same under either.
+// Calls with a file offset, a number of blocks or a `struct flock`. On 64 bits
+// every C library has the same ones. On 32 bits the functions of the same name
+// differ: off_t, struct flock and struct statfs are narrow in glibc and wide in
+// musl. And glibc's fcntl passes F_OFD_SETLK on unconverted if the caller asks
+// for no symbol version. The system calls of the kernel are the same under
+// both.
 #ifndef HOLDFAST_POSIX_CALLS_H_
 #define HOLDFAST_POSIX_CALLS_H_
 
@@ -61,13 +61,14 @@ inline int StatPath(const char* path, FileSystem* found) {
 
 #else
 
-// The system calls of the C library's old names take the narrow ones.
+// The system calls below take the narrow types of the old names of the C
+// library.
 static_assert(sizeof(time_t) == 4, "compile without _TIME_BITS=64");
 
-// Or a file of 2 GiB and more cannot be opened.
+// Without it, a file of 2 GiB or more cannot be opened.
 constexpr int kLargeFile = 0400000;
 
-// struct flock64 of the kernel's <asm/fcntl.h>.
+// struct flock64 in <asm/fcntl.h> of the kernel.
 struct FileLock {
   int16_t l_type;
   int16_t l_whence;
@@ -78,8 +79,8 @@ struct FileLock {
 using FileSystem = struct statfs64;
 static_assert(sizeof(FileLock) == 32 && offsetof(FileLock, l_start) == 8, "");
 
-// A 64-bit argument takes an even register and the next one: after an odd
-// number of arguments one is left out. No offset here is above 64 KiB.
+// A 64-bit argument takes an even register and the next one, so after an odd
+// number of arguments one register stays unused. No offset here exceeds 64 KiB.
 inline ssize_t ReadAt(int fd, void* buffer, size_t size, size_t offset) {
   return syscall(SYS_pread64, fd, buffer, size, 0, offset, 0);
 }

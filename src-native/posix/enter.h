@@ -1,4 +1,4 @@
-// Becoming another program, as far as Linux and macOS have it in common.
+// Becoming another program: the part that Linux and macOS share.
 #ifndef HOLDFAST_POSIX_ENTER_H_
 #define HOLDFAST_POSIX_ENTER_H_
 
@@ -6,14 +6,14 @@
 
 namespace holdfast {
 
-// All that execve(2) is given, made ready beforehand: between the fork and the
-// exec of a child that shares this memory nothing may be allocated.
+// The arguments of execve(2), prepared in advance: a child that shares this
+// memory must not allocate between its fork and its exec.
 class Invocation {
  public:
-  // False: there is no memory for it.
+  // False: out of memory.
   bool Prepare(Program* program);
 
-  // Tries the candidates as execvp(3) does. Returns the errno that tells most.
+  // Tries the candidates as execvp(3) does. Returns the most telling errno.
   int Execute();
 
  private:
@@ -26,8 +26,8 @@ class Invocation {
 
 constexpr int kSignals = 65;
 
-// Sets up what the program inherits. Async-signal-safe. The dispositions of
-// all signals become the default or, where it says so, ignored.
+// Sets up what the program inherits. Async-signal-safe. Every signal gets its
+// default action, or is ignored if the program asks for that.
 void EnterProgram(const Program& program);
 
 }  // namespace holdfast

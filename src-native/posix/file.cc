@@ -1,5 +1,5 @@
-// What Linux and macOS have in common; the rest is in linux/file.cc and
-// darwin/file.cc.
+// The part of file.h that is the same on Linux and macOS; the rest is in linux/
+// and darwin/.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "../file.h"
-#include "../memory.h"
 #include "calls.h"
 #include "open.h"
 
@@ -17,7 +16,8 @@ namespace {
 
 constexpr int kOpenTries = 5;
 
-// By its first byte, which no program has: empty, JSON, a pid, newlines.
+// A record is empty, JSON, a pid or newlines. No program begins with such a
+// byte.
 bool LooksLikeRecord(int fd) {
   char first = '\n';
   const ssize_t got =
@@ -26,9 +26,8 @@ bool LooksLikeRecord(int fd) {
          (first >= '0' && first <= '9');
 }
 
-// In the way that is possible; `read_only` if that is for reading alone. Where
-// nothing is, it returns the first refusal, which tells more, and errno has the
-// last one.
+// Opens for writing or, where that is refused, for reading alone. If both are
+// refused, it returns the first error, which tells more; errno is the last one.
 int OpenOnce(const char* path, int permissions, int* fd, bool* read_only) {
   *read_only = false;
   const int create = permissions < 0 ? 0 : O_CREAT;
@@ -41,9 +40,9 @@ int OpenOnce(const char* path, int permissions, int* fd, bool* read_only) {
   }
   if (*fd == -1 && (error == EACCES || error == EROFS || error == EISDIR ||
                     error == ETXTBSY || error == EPERM)) {
-    // Not to be written by us, a read-only file system, a directory, a
-    // running program, an immutable file. flock(2) works on a descriptor of
-    // any access mode (but for NFS).
+    // We may not write it, or it is on a read-only file system, a directory, a
+    // running program or immutable. flock(2) works on a descriptor of any
+    // access mode, except on NFS.
     *fd = Open(path, kOpenFlags | O_RDONLY, 0);
     *read_only = true;
   }
@@ -55,7 +54,8 @@ int OpenOnce(const char* path, int permissions, int* fd, bool* read_only) {
 int OpenLockFile(const char* path, int permissions, OpenedFile* opened) {
   int fd = -1;
   int error = EACCES;
-  // A refusal of a file that is gone by the next look says nothing of the path.
+  // If the file is gone by the second attempt, the refusal of the first says
+  // nothing about the path.
   for (int tries = 0; fd == -1 && tries < kOpenTries; tries++) {
     error = OpenOnce(path, permissions, &fd, &opened->read_only);
     if (error == ENOENT || errno != ENOENT) break;
@@ -64,8 +64,8 @@ int OpenLockFile(const char* path, int permissions, OpenedFile* opened) {
   error = StateOfDescriptor(fd, &opened->state);
   if (error == 0 && !opened->read_only && opened->state.executable &&
       !LooksLikeRecord(fd)) {
-    // A program that locks itself: as long as anybody has it open for writing,
-    // it cannot be executed (ETXTBSY), and no record goes into it anyway.
+    // A program that locks itself. No record goes into it, and while anybody
+    // has it open for writing, it cannot be executed (ETXTBSY).
     const int program = Open(path, kOpenFlags | O_RDONLY, 0);
     if (program != -1) {
       CloseDescriptor(fd);
@@ -96,44 +96,30 @@ int ReadContent(int fd, char* buffer, size_t capacity, size_t* length) {
         [&] { return calls::ReadAt(fd, buffer + *length, wanted, *length); });
     if (got == -1) return errno;
     *length += static_cast<size_t>(got);
-    // A short read of a regular file is its end: no second call to see that.
+    // A short read means the end of a regular file; no second call needed.
     if (static_cast<size_t>(got) < wanted) break;
   }
   return 0;
 }
 
-int ReplaceContent(int fd, const char* text, size_t length, uint64_t old_size,
-                   bool* touched) {
-  *touched = false;
-  const char* bytes = text;
-  size_t total = length;
-  Buffer padded;
-  if (old_size > length && old_size <= kRecordLimit) {
-    total = static_cast<size_t>(old_size);
-    if (!padded.Allocate(total)) return ENOMEM;
-    memcpy(padded.data(), text, length);
-    memset(padded.data() + length, '\n', total - length);
-    bytes = padded.data();
-  }
-  size_t written = 0;
-  while (written < total) {
-    const ssize_t put = RetryInterrupted([&] {
-      return calls::WriteAt(fd, bytes + written, total - written, written);
-    });
-    if (put == -1) return errno;
-    if (put == 0) return EIO;
-    written += static_cast<size_t>(put);
-    *touched = true;
-  }
-  if (old_size <= length) return 0;
-  return RetryInterrupted([&] { return calls::Truncate(fd, length); }) == -1
+int WriteAt(int fd, const char* bytes, size_t size, size_t offset,
+            size_t* written) {
+  const ssize_t put =
+      RetryInterrupted([&] { return calls::WriteAt(fd, bytes, size, offset); });
+  if (put == -1) return errno;
+  *written = static_cast<size_t>(put);
+  return 0;
+}
+
+int Truncate(int fd, size_t size) {
+  return RetryInterrupted([&] { return calls::Truncate(fd, size); }) == -1
              ? errno
              : 0;
 }
 
 int CloseDescriptor(int fd) {
-  // Never again after EINTR: on Linux the descriptor is gone by then, and its
-  // number may already be somebody else's (close(2)).
+  // Do not retry after EINTR: on Linux the descriptor is already closed, and
+  // its number may belong to somebody else (close(2)).
   return close(fd) == -1 && errno != EINTR ? errno : 0;
 }
 

@@ -1,4 +1,4 @@
-// How the files for Linux and macOS call the system.
+// Opening files, and repeating interrupted calls, on Linux and macOS.
 #ifndef HOLDFAST_POSIX_OPEN_H_
 #define HOLDFAST_POSIX_OPEN_H_
 

@@ -1,6 +1,6 @@
-// What the files that every platform shares need of this one beyond the seams
-// in file.h, process.h and wait.h. The build chooses between this file and the
-// one in windows/, by the folders that headers are looked for in.
+// What the shared files need from the platform in addition to file.h,
+// process.h, program.h and wait.h. The build chooses between this file and the
+// one in windows/ by the include path.
 #ifndef HOLDFAST_PLATFORM_H_
 #define HOLDFAST_PLATFORM_H_
 
@@ -15,7 +15,7 @@ namespace holdfast {
 
 using ThreadId = pthread_t;
 
-// An `fd` means something to the rest of the process.
+// Other code in this process can use an `fd`.
 constexpr bool kHasDescriptors = true;
 
 class Mutex {
@@ -28,8 +28,8 @@ class Mutex {
   pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
 };
 
-// Flock on a descriptor that may hold the lock in another mode. flock(2)
-// converts by itself.
+// Flock on a descriptor that may hold the lock in another mode. flock(2) itself
+// converts.
 inline int ConvertFlock(int fd, bool, int operation) {
   return Flock(fd, operation);
 }

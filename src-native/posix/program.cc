@@ -17,8 +17,8 @@ constexpr char kShell[] = "/bin/sh";
 
 bool IsIn(SignalSet set, int number) { return (set >> (number - 1) & 1) != 0; }
 
-// Where the name of a command leads: itself if it has a slash, else in the
-// folders of PATH.
+// The files that the name of a command can mean: the name itself if it has a
+// slash, else one in each folder of PATH.
 bool FindCandidates(const char* name, Words* candidates) {
   const size_t length = strlen(name);
   if (length == 0 || strchr(name, '/') != nullptr) {
@@ -43,7 +43,7 @@ bool FindCandidates(const char* name, Words* candidates) {
   }
 }
 
-// Whether the two, NAME=value, have one name.
+// Whether two strings of the form NAME=value have the same name.
 bool SameName(const char* one, const char* other) {
   while (*one == *other && *one != '=' && *one != '\0') {
     one++;
@@ -72,7 +72,7 @@ bool MergeEnvironment(Words* added, Words* environment) {
   return true;
 }
 
-// Errors that say nothing about the next folder of PATH: execvp(3).
+// Whether execvp(3) would go on to the next folder of PATH after this error.
 bool IsAbsent(int error) {
   return error == ENOENT || error == ENOTDIR || error == ESTALE ||
          error == ENODEV || error == ETIMEDOUT || error == ENAMETOOLONG;
@@ -125,7 +125,7 @@ void EnterProgram(const Program& program) {
     sigaction(number, &action, nullptr);
   }
   for (int stream = 0; stream <= 2; stream++) {
-    // Node marks every descriptor that it inherits, these as well.
+    // Node marks every inherited descriptor to be closed on exec, these too.
     SetCloseOnExec(stream, false);
     if ((program.blocking_streams >> stream & 1) != 0) {
       ClearFlag(stream, O_NONBLOCK);
@@ -147,7 +147,7 @@ void EnterProgram(const Program& program) {
   for (int number = 1; number < kSignals; number++) {
     if (IsIn(program.blocked, number)) sigaddset(&mask, number);
   }
-  // Last: what is pending may end the process here.
+  // Do this last: a pending signal may end the process here.
   pthread_sigmask(SIG_SETMASK, &mask, nullptr);
 }
 
@@ -162,7 +162,7 @@ int ExecuteInPlace(Program* program) {
   sigset_t mask;
   pthread_sigmask(SIG_SETMASK, nullptr, &mask);
   const int64_t most_files = MostFiles();
-  // The number that the lock gets may be one of this process's own.
+  // The number for the lock may be in use in this process.
   int displaced = -1;
   if (program->lock != program->lock_number &&
       fcntl(program->lock_number, F_GETFD) != -1) {

@@ -1,5 +1,5 @@
-// What becomes of a program depends on these of the process, which every
-// system and C library has under other names.
+// The environment variables and limits that a program inherits. Each system and
+// C library has its own names for them.
 #ifndef HOLDFAST_POSIX_SURROUNDINGS_H_
 #define HOLDFAST_POSIX_SURROUNDINGS_H_
 
@@ -20,8 +20,8 @@ namespace holdfast {
 #if defined(__APPLE__)
 
 inline char** Environ() { return *_NSGetEnviron(); }
-// Only what runs beside this process has another limit, and here that is
-// Node's to start.
+// Only a program that runs beside this process gets another limit, and on macOS
+// Node starts such a program.
 inline int64_t MostFiles() { return -1; }
 inline void SetMostFiles(int64_t) {}
 
@@ -29,7 +29,7 @@ inline void SetMostFiles(int64_t) {}
 
 inline char** Environ() { return environ; }
 
-// prlimit(2), which is the same with 32 bits and with 64.
+// prlimit(2) is the same on 32 and on 64 bits.
 struct FileLimit {
   uint64_t soft;
   uint64_t hard;

@@ -1,4 +1,4 @@
-// A thread of the addon's own.
+// Starting a thread of the addon.
 #ifndef HOLDFAST_POSIX_THREAD_H_
 #define HOLDFAST_POSIX_THREAD_H_
 
@@ -9,12 +9,13 @@
 
 namespace holdfast {
 
-// Starts with every signal blocked: no handler of the host may ever run on it.
-// An errno. `thread` is written when it may have begun to run, or ended.
+// Starts the thread with every signal blocked: no handler of the host may run
+// on it. Returns an errno. The thread may have begun or ended before `thread`
+// is written.
 inline int StartThread(pthread_t* thread, bool detached, void* (*main)(void*),
                        void* argument) {
-  // Little of it is used, but preloaded libraries take room for thread-local
-  // storage from it.
+  // The thread itself needs little, but preloaded libraries put thread-local
+  // storage there.
   size_t stack = 256 * 1024;
   const long minimum = sysconf(_SC_THREAD_STACK_MIN);
   if (minimum > 0 && static_cast<size_t>(minimum) > stack) {

@@ -1,7 +1,7 @@
-// How the addon is loaded, and that it stays.
+// Loading the addon, and keeping it loaded.
 //
-// It asks for `node.exe`, but its host may have been renamed, or be a program
-// that Node is built into: then it is the host itself that is meant.
+// The addon imports from `node.exe`. But its host may have another name, or be
+// a program that contains Node. So it always imports from the host.
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
 
@@ -18,8 +18,8 @@ static FARPROC WINAPI OnDelayLoad(unsigned event, PDelayLoadInfo info) {
 
 PfnDliHook __pfnDliNotifyHook2 = OnDelayLoad;
 
-// Node unloads an addon when the worker that loaded it ends; what is still to
-// be called in it then is not worth finding out (on Linux: -z nodelete).
+// Node unloads an addon when the worker that loaded it ends, while the system
+// may still call functions in it (on Linux: -z nodelete).
 __attribute__((constructor)) static void StayLoaded() {
   HMODULE self;
   GetModuleHandleExW(

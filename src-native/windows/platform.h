@@ -1,10 +1,10 @@
-// What the files that every platform shares need of Windows beyond the seams
-// in file.h, process.h and wait.h. See posix/platform.h.
+// What the shared files need from Windows in addition to file.h, process.h,
+// program.h and wait.h. See posix/platform.h.
 //
-// An `fd` in this code is a HANDLE here: one has 32 significant bits and is
-// sign-extended ("Interprocess Communication Between 32-bit and 64-bit
-// Applications"), so it fits, and INVALID_HANDLE_VALUE is -1. It means nothing
-// to the C library of the host, and JavaScript never sees it.
+// On Windows an `fd` in this code is a HANDLE. It fits: a HANDLE has 32
+// significant bits and is sign-extended ("Interprocess Communication Between
+// 32-bit and 64-bit Applications"), and INVALID_HANDLE_VALUE is -1. The C
+// library of the host does not know it, and JavaScript never sees it.
 #ifndef HOLDFAST_PLATFORM_H_
 #define HOLDFAST_PLATFORM_H_
 
@@ -14,13 +14,13 @@
 
 #include "../file.h"
 
-// flock(2)'s; file.cc makes LockFileEx of them.
+// The operations of flock(2); lock.cc turns them into LockFileEx.
 #define LOCK_SH 1
 #define LOCK_EX 2
 #define LOCK_NB 4
 #define LOCK_UN 8
 
-// The C library has no such error; src/base/errors.ts knows the number.
+// The C library lacks this error; src/base/errors.ts knows the number.
 #ifndef ESTALE
 #define ESTALE 4000
 #endif
@@ -31,7 +31,7 @@ using ThreadId = void*;
 
 constexpr bool kHasDescriptors = false;
 
-// A slim reader/writer lock, without its header in every file.
+// A slim reader/writer lock, declared without <windows.h>.
 class Mutex {
  public:
   void Lock();
@@ -42,11 +42,11 @@ class Mutex {
   void* lock_ = nullptr;
 };
 
-// Flock on a handle that may hold the lock in another mode, of which
-// LockFileEx knows nothing.
+// Flock on a handle that may hold the lock in another mode; LockFileEx itself
+// does not convert.
 int ConvertFlock(int fd, bool was_exclusive, int operation);
 
-// 0 also where the system cannot remove a file that somebody has open.
+// Returns 0 also if the system cannot remove the file because it is open.
 int RemoveFile(const char* path);
 
 }  // namespace holdfast

@@ -1,5 +1,5 @@
-// Windows has no signals, and its kernel does not tell which process has a
-// lock: nobody could be verified before he is ended.
+// Windows has no signals, and its kernel does not tell which process holds a
+// lock. So no holder could be verified before it is ended.
 #include "../process.h"
 
 #include <errno.h>

@@ -40,7 +40,7 @@ export function adopt(request: Request, fd: number): { hold: Hold; mode: LockMod
     }
     return { hold: adoptFile(request, new LockFile(native, id, path), { fd, mode }), mode };
   } catch (error) {
-    native.forget(id);
+    native.relinquish(id);
     throw error;
   }
 }

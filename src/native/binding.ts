@@ -61,7 +61,7 @@ export interface NativeBinding {
   /** 0, or see {@link RELEASE_STEPS}. The id is dead afterwards. */
   release(id: number): number;
   /** Leaves the descriptor to the caller. The id is dead afterwards. */
-  forget(id: number): void;
+  relinquish(id: number): void;
   /** Closes without unlocking. The id is dead afterwards. */
   detach(id: number): void;
   /** Whether this thread holds the file in a conflicting mode or waits for it. */

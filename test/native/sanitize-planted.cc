@@ -1,5 +1,5 @@
-// Bugs that the sanitizers have to find: scripts/sanitize.mjs builds this as it
-// builds the addon, under its name, and runs each of them. Never shipped.
+// Bugs that the sanitizers must find. scripts/sanitize.mjs builds this file
+// like the addon, with the name of the addon, and runs each bug. Never shipped.
 #include <node_api.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -9,7 +9,7 @@
 namespace {
 
 int shared_counter = 0;
-// Kept from the optimizer.
+// Hides the bugs from the optimizer.
 volatile int zero = 0;
 char* volatile sink = nullptr;
 

@@ -42,7 +42,7 @@ function inherit(path) {
   const id = native.open(path, 0o600);
   native.tryLock(id, 2);
   fd = native.descriptor(id);
-  native.forget(id);
+  native.relinquish(id);
 }
 
 const started = (promise) => {
