@@ -52,7 +52,7 @@ export function parsePattern(
   if (tooLong) throw bad(`at most ${LONGEST} characters long`);
   const isPath = reading === 'path';
   let special = !isPath && SPECIAL.test(text);
-  const relative = absolute ? belowRoot(text, root, special, bad) : text;
+  const relative = absolute ? belowRoot(text, root, { special, bad }) : text;
   if (relative === null) throw bad(`below the root ${root.path}`);
   const segments: string[] = [];
   const raw = relative.split('/');
@@ -75,7 +75,7 @@ export function parsePattern(
   const collapsed = special
     ? written.filter((segment, at) => segment !== '**' || written[at - 1] !== '**')
     : written;
-  return patternOf(collapsed, directory, special, root);
+  return patternOf(collapsed, { directory, special }, root);
 }
 
 const PLAIN = { wild: false, plain: true, ignoresCase: false };
@@ -90,8 +90,7 @@ function simplePattern(text: string, kind: Entry['kind'], { ignoresCase }: Root)
 
 function patternOf(
   segments: string[],
-  directory: boolean,
-  special: boolean,
+  { directory, special }: { directory: boolean; special: boolean },
   { ignoresCase }: Root,
 ): Pattern {
   const path = segments.join('/');
@@ -104,8 +103,7 @@ function patternOf(
 function belowRoot(
   text: string,
   root: Root,
-  special: boolean,
-  bad: (rule: string) => Error,
+  { special, bad }: { special: boolean; bad: (rule: string) => Error },
 ): string | null {
   // `/a/./b` and `//a/b` name the root `/a/b` as well.
   const given: string[] = [];

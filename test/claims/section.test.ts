@@ -11,7 +11,7 @@ test('whoever removes the folder begins with what is in it: the claim is tried a
     tries++;
     const temporary = join(section.path, 'written');
     writeFileSync(temporary, '{}');
-    // By another hand, and the folder is not gone yet.
+    // Somebody else did it; the folder itself is not gone yet.
     if (tries === 1) unlinkSync(temporary);
     renameSync(temporary, join(section.path, 'a.lock'));
     return readdirSync(section.path);

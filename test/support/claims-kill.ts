@@ -42,8 +42,8 @@ export interface Point {
 }
 
 /**
- * A process that claims, killed at a system call, counted from the moment on
- * that it was told to: instead of the call. Without `point` it is traced alone.
+ * A process that claims, killed in place of a system call. The calls are counted
+ * from the moment it is asked to claim. Without `point` it is only traced.
  */
 export async function killAt(victim: Victim, trace: string, point: Point | null): Promise<Killed> {
   const child = fork(SCRIPT, [], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });

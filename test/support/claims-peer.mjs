@@ -38,7 +38,7 @@ const idOf = (file) => {
   try {
     return JSON.parse(fs.readFileSync(file, 'utf8')).id;
   } catch (error) {
-    // Gone; or seen by a path that is being made anew.
+    // Gone; or its path is just being created again.
     if (error.code === 'ENOENT') return null;
     throw error;
   }
@@ -170,7 +170,7 @@ serve({
 
   /**
    * A hand that comes between two system calls: it removes a path, and writes
-   * `files` (a folder that was removed is made anew for them).
+   * `files` (a folder that was removed is created again for them).
    */
   meddle(call, { remove, files = {} }) {
     before(call, () => {
@@ -216,7 +216,7 @@ serve({
     return counts;
   },
   /**
-   * The same in a folder that vanishes: whoever is granted the scope marks it
+   * The same in a folder that vanishes: a peer that is granted the scope marks it
    * with its claim's id. Where another one's mark is there, their claims must
    * not both be in the folder.
    */
@@ -257,7 +257,7 @@ serve({
     for (; !stopping; times++) {
       fs.rmSync(directory, { recursive: true, force: true, maxRetries: 10 });
       if (times % 2 === 0) fs.mkdirSync(directory, { recursive: true });
-      // Now and then for so long that whoever tries again finds it.
+      // Now and then for long enough that a peer that tries again finds it.
       const pause = times % 4 === 0 ? 2 : 0;
       for (const until = performance.now() + pause; performance.now() < until; ) await breathe();
       await breathe();

@@ -67,7 +67,7 @@ export class ClaimsPeer extends Remote {
   }
 }
 
-/** A claim's file as a hand writes it. */
+/** A claim's file as a person writes it. */
 export function byHand(agent: string, files: string[], seconds = 60): string {
   const time = (milliseconds: number): string =>
     `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;

@@ -10,9 +10,9 @@ export interface Setting {
   folder: string;
   directory: string;
   claims: Claims;
-  /** Another program's eyes on the same folder. */
+  /** The same folder, as another program uses it. */
   others: Claims;
-  /** Writes a claim as a hand would. */
+  /** Writes a claim as a person would. */
   put: (agent: string, more?: object) => string;
   names: () => string[];
 }

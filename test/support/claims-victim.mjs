@@ -1,4 +1,4 @@
-// Claims what it is told to, once, between two marks that a tracer sees.
+// Claims once what the test asks for, between two marks that a tracer sees.
 import { accessSync } from 'node:fs';
 
 const { Claims } = await import(new URL('../../dist/claims.js', import.meta.url).href);
