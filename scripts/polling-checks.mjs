@@ -12,7 +12,7 @@ export const SMOKE = join(root, 'test', 'smoke.mjs');
 /** `run` starts a file of tests: `{ status, output }`. Whether all passed. */
 export function runChecks(run) {
   let passed = true;
-  for (const file of ['locks.mjs', 'floors.mjs']) {
+  for (const file of ['locks.mjs', 'waits.mjs', 'floors.mjs']) {
     const { status, output } = run(join(root, 'test', 'native', 'polling', file));
     // node:test speaks TAP where it writes to a file.
     const titles = output.match(/^(?:not )?ok \d+ - .*/gm) ?? [];

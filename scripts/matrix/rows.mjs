@@ -27,6 +27,7 @@ const EMULATED = {
     'waiting-many',
     'modes',
     'handover',
+    'adopt',
     'record',
     'record-end',
     'process-life',

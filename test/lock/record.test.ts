@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { parseContent } from '../../src/holders/owner-record.js';
 import { FileLock, inspect } from '../../src/index.js';
 import { lockPath } from '../support/folder.js';
+import { GIVEN, heir } from '../support/heir.js';
 import { Peer } from '../support/peer.js';
 import { runScript } from '../support/script.js';
 
@@ -224,8 +225,8 @@ describe('update', () => {
   test('of a parent whose child has released writes into nobody’s record', async () => {
     const path = lockPath();
     const lock = FileLock.acquireSync(path, { data: { a: 1 } });
-    const child = await Peer.start({ stdio: ['ignore', 'pipe', 'pipe', 'ipc', lock.fd] });
-    await child.call('adopt', 'a', 4, path);
+    const child = await heir(lock);
+    await child.call('adopt', 'a', GIVEN, path);
     await child.release('a');
     const other = await Peer.start();
     await other.acquire('b', path);
