@@ -16,7 +16,7 @@ const NOT_EMULATED = [
   // 300 threads with a Node each take longer than its own limit of a minute.
   '300 terminations that race with a grant never leave a lock held',
 ];
-// What depends on the processor, in so far as it does: the core and the layers
+// What depends on the processor, if anything does: the core and the layers
 // that wait. The rest would take hours.
 const EMULATED = {
   lock: [
@@ -53,9 +53,9 @@ const EMULATED = {
   ],
   instance: ['instance', 'arguments', 'on-stale', 'starts', 'terminate'],
   engines: ['contract'],
-  'next-id': ['next-id'],
-  election: ['election'],
-  claims: ['claims'],
+  'next-id': ['next-id', 'counter', 'ids-in-names', 'lock', 'options', 'scan', 'signal', 'start'],
+  election: ['election', 'events', 'lead', 'options'],
+  claims: ['check', 'claim', 'claim-all', 'lost', 'states', 'waiting', 'watch'],
 };
 
 // What does not hold of Bun, or of a test there, by words in the titles.
