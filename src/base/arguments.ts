@@ -173,6 +173,9 @@ function distance(from: string, to: string): number {
   return row[to.length] ?? 0;
 }
 
+/** The highest number of a descriptor. */
+export const HIGHEST_DESCRIPTOR = 2 ** 31 - 1;
+
 /** Milliseconds from 0 to Infinity. */
 export function checkMilliseconds(value: unknown, name: string, fallback: number): number {
   if (value === undefined) return fallback;

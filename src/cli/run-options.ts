@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { HIGHEST_UID } from '../base/arguments.js';
+import { HIGHEST_DESCRIPTOR, HIGHEST_UID } from '../base/arguments.js';
 import { RESERVED_FIELDS } from '../holders/owner-record.js';
 import { usageError } from './exit-codes.js';
 import {
@@ -71,7 +71,6 @@ const CONTRADICTING: string[][] = [
   ['exclusive', 'e', 'shared', 'unlock'],
   ['quiet', 'verbose'],
 ];
-const HIGHEST_DESCRIPTOR = 2 ** 31 - 1;
 
 function fail(message: string): never {
   throw usageError(message, 'run');

@@ -4,6 +4,7 @@ import { argumentError, checkOptions, givenOptions } from '../base/arguments.js'
 import { AlreadyRunningError, type LockHeldError, LockLostError } from '../base/errors.js';
 import type { Holder } from '../base/holder.js';
 import type { HeldLock, Locker } from '../base/locker.js';
+import { emitHoldfastWarning } from '../base/warning.js';
 import type { OwnerRecord } from '../holders/owner-record.js';
 import { holderOf } from '../holders/who-holds.js';
 import { FileLock, internalsOf } from '../lock/file-lock.js';
@@ -155,7 +156,7 @@ export class InstanceLock<T extends object = Record<string, unknown>>
       return;
     }
     if (this.#signalTaken) return;
-    process.emitWarning(message, { type: 'HoldfastWarning', code: 'HOLDFAST_INSTANCE_LOST' });
+    emitHoldfastWarning('HOLDFAST_INSTANCE_LOST', message);
   }
 }
 

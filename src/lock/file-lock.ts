@@ -1,4 +1,4 @@
-import { argumentError, checkInteger } from '../base/arguments.js';
+import { argumentError, checkInteger, HIGHEST_DESCRIPTOR } from '../base/arguments.js';
 import { flockError, LockStateError, systemError } from '../base/errors.js';
 import type { HeldLock, LockMode } from '../base/locker.js';
 import { type FilePath, pathText } from '../base/paths.js';
@@ -131,7 +131,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
     path: string | Buffer | URL,
     options?: FileLockOptions<T>,
   ): FileLock<T> {
-    checkInteger(fd, 'fd', 0, 2 ** 31 - 1);
+    checkInteger(fd, 'fd', 0, HIGHEST_DESCRIPTOR);
     const request = checkRequest(path, options, 0);
     const { hold, mode } = adopt(request, fd);
     return new FileLock<T>(hold, mode, request.dataText);

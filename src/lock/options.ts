@@ -61,24 +61,24 @@ export const FILE_LOCK_OPTIONS = optionNames<FileLockOptions>({
 
 /** A checked call. */
 export interface Request {
-  native: NativeBinding;
-  path: FilePath;
-  mode: LockMode;
-  permissions: number;
+  readonly native: NativeBinding;
+  readonly path: FilePath;
+  readonly mode: LockMode;
+  readonly permissions: number;
   /** Creates a missing file and the folders above it. */
-  create: boolean;
-  record: RecordFormat | false;
+  readonly create: boolean;
+  readonly record: RecordFormat | false;
   /** The caller set `record`. */
-  recordWanted: boolean;
+  readonly recordWanted: boolean;
   /** From {@link checkData}. */
-  dataText: string;
-  keepFile: boolean;
+  readonly dataText: string;
+  readonly keepFile: boolean;
   /** The record says that it names a member of an election. */
-  member: boolean;
-  timeout: number;
-  signal: AbortSignal | undefined;
-  onWait: ((holder: Holder<never> | null) => void) | undefined;
-  pollInterval: number | undefined;
+  readonly member: boolean;
+  readonly timeout: number;
+  readonly signal: AbortSignal | undefined;
+  readonly onWait: ((holder: Holder<never> | null) => void) | undefined;
+  readonly pollInterval: number | undefined;
 }
 
 export function checkRequest(
@@ -91,8 +91,7 @@ export function checkRequest(
   const { permissions, pollInterval, record, signal, onWait } = checked;
   const keepFile = checkBoolean(checked.keepFile, 'options.keepFile', true);
   const lockPath = checkFilePath(path);
-  const request: Request = {
-    native: undefined as never,
+  return {
     path: lockPath,
     mode: checkOneOf(checked.mode, 'options.mode', ['exclusive', 'shared'] as const, 'exclusive'),
     permissions:
@@ -112,10 +111,9 @@ export function checkRequest(
       pollInterval === undefined
         ? undefined
         : checkInteger(pollInterval, 'options.pollInterval', 1, LONGEST_TIMER),
+    // Last: a call with wrong arguments does not need the addon.
+    native: loadBinding(lockPath),
   };
-  // Only a call that is right in itself needs the addon.
-  request.native = loadBinding(lockPath);
-  return request;
 }
 
 export function nativeMode(mode: LockMode): typeof EXCLUSIVE | typeof SHARED {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { FileLock, inspect } from '../../src/index.js';
 import { descriptorsTo } from '../support/census.js';
-import { lockPath, testFolder } from '../support/folder.js';
+import { lockPath } from '../support/folder.js';
 import { GIVEN, heir } from '../support/heir.js';
 import { Program } from '../support/program.js';
 
@@ -40,18 +40,6 @@ describe('a lock that is handed to a child', () => {
       expect(next.token).toBeGreaterThan(lock.token);
     },
   );
-
-  test('may be a lock on a folder, which has no record', async () => {
-    const folder = testFolder();
-    const lock = FileLock.acquireSync(folder);
-    const child = await heir(lock);
-    const adopted = await child.call('adopt', 'a', GIVEN, folder);
-    expect(adopted).toMatchObject({ held: true, mode: 'exclusive' });
-    lock.detach();
-    expect(FileLock.tryAcquire(folder)).toBeNull();
-    await child.kill();
-    FileLock.acquireSync(folder).releaseSync();
-  });
 
   test('outlives its parent, and is free when the child has released', async () => {
     const path = lockPath();

@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { FileLock, inspect } from '../../src/index.js';
 import { lockPath, testFolder } from '../support/folder.js';
+import { Peer } from '../support/peer.js';
 import { Program } from '../support/program.js';
 
 const descriptors = (): number => readdirSync('/proc/self/fd').length;
@@ -109,6 +110,18 @@ describe('at the path is', () => {
     }
     FileLock.acquireSync(folder).releaseSync();
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('a directory: handed to a child, without a record', async () => {
+    const folder = testFolder();
+    const lock = FileLock.acquireSync(folder);
+    const child = await Peer.start({ stdio: ['ignore', 'pipe', 'pipe', 'ipc', lock.fd] });
+    const adopted = await child.call('adopt', 'a', 4, folder);
+    expect(adopted).toMatchObject({ held: true, mode: 'exclusive' });
+    lock.detach();
+    expect(FileLock.tryAcquire(folder)).toBeNull();
+    await child.kill();
+    FileLock.acquireSync(folder).releaseSync();
   });
 
   test('a running program: locked and not touched', async () => {
