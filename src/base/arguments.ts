@@ -1,6 +1,6 @@
 import { resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type FilePath, keepBytesOfFolder, resolveBytes } from './paths.js';
+import { type FilePath, isWellFormed, keepBytesOfFolder, resolveBytes } from './paths.js';
 
 type ArgumentCode = 'ERR_INVALID_ARG_TYPE' | 'ERR_INVALID_ARG_VALUE' | 'ERR_OUT_OF_RANGE';
 
@@ -56,7 +56,7 @@ export function checkFilePath(path: unknown, name = 'path'): FilePath {
   }
   if (typeof text !== 'string') return resolveBytes(text);
   // Encoded as UTF-8 it would name another file; Windows takes it unchanged.
-  if (sep === '/' && /\p{Surrogate}/u.test(text)) {
+  if (sep === '/' && !isWellFormed(text)) {
     throw argumentError('ERR_INVALID_ARG_VALUE', name, 'without unpaired surrogates', text);
   }
   const resolved = sep === '/' && text[0] === '/' && !UNRESOLVED.test(text);

@@ -1,15 +1,16 @@
 import { argumentError, NOT_EMPTY } from './arguments.js';
+import { isWellFormed } from './paths.js';
 
 /** What the file systems of all three platforms take, in bytes. */
 const LONGEST_FILE_NAME = 255;
 
 // "Naming Files, Paths, and Namespaces" of the Windows documentation. Such a
 // name leads to another file, to another folder or to a device.
-const NO_NAME_ON_WINDOWS = /[\p{Cc}\\/:*?"<>|]|^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/iu;
+const NO_NAME_ON_WINDOWS = String.raw`[\p{Cc}\\/:*?"<>|]|^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)`;
 
 /** Whether a file whose name begins with `name` is a file of that name here. */
 export function isNameHere(name: string, platform: string = process.platform): boolean {
-  return platform !== 'win32' || !NO_NAME_ON_WINDOWS.test(name);
+  return platform !== 'win32' || !new RegExp(NO_NAME_ON_WINDOWS, 'iu').test(name);
 }
 
 /** Whether `name`, followed by `suffix`, can be the name of a file in a folder. */
@@ -34,7 +35,7 @@ function problemOf(name: string, suffix: string): string | null {
   if (name === '.' || name === '..') return "other than '.' and '..'";
   if (/[/\0]/.test(name)) return "without '/' and NUL";
   // Encoded as UTF-8, each would become U+FFFD: the name of another file.
-  if (/\p{Surrogate}/u.test(name)) return 'without unpaired surrogates';
+  if (!isWellFormed(name)) return 'without unpaired surrogates';
   if (!isNameHere(name)) return 'a valid file name on Windows';
   return Buffer.byteLength(name) > longest ? `at most ${longest} bytes long` : null;
 }

@@ -27,13 +27,18 @@ const LONGEST = 200;
 // A longer text is cut before the replacement.
 const LONGEST_READ = 4096;
 
+// Not a literal: to check \p{…}, the parser would take a tenth of a millisecond
+// of each program's start.
+let unprintable: RegExp | undefined;
+
 /**
  * A text from elsewhere, as one line that is safe to print. A value that is
  * not a text becomes JSON.
  */
 export function printable(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
-  const line = text.slice(0, LONGEST_READ).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ');
+  unprintable ??= /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
+  const line = text.slice(0, LONGEST_READ).replace(unprintable, ' ');
   return line.length > LONGEST ? `${line.slice(0, LONGEST - 1)}…` : line;
 }
 

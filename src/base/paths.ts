@@ -10,6 +10,12 @@ export type FilePath = string | Buffer;
 
 const REPLACED = '\ufffd';
 
+/** False for half a surrogate pair: encoded as UTF-8, it would become U+FFFD. */
+export function isWellFormed(text: string): boolean {
+  // Not \p{Surrogate}, for which the parser takes three times as long.
+  return !/[\ud800-\udfff]/u.test(text);
+}
+
 /** For people and for the `path` of errors; bytes that are not UTF-8 are replaced. */
 export function pathText(path: FilePath): string {
   return typeof path === 'string' ? path : path.toString();
