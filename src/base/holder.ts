@@ -29,6 +29,7 @@ const LONGEST_READ = 4096;
 
 // Not a literal: to check \p{…}, the parser would take a tenth of a millisecond
 // of each program's start.
+const UNPRINTABLE = String.raw`[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+`;
 let unprintable: RegExp | undefined;
 
 /**
@@ -37,7 +38,7 @@ let unprintable: RegExp | undefined;
  */
 export function printable(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
-  unprintable ??= /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
+  unprintable ??= new RegExp(UNPRINTABLE, 'gu');
   const line = text.slice(0, LONGEST_READ).replace(unprintable, ' ');
   return line.length > LONGEST ? `${line.slice(0, LONGEST - 1)}…` : line;
 }
