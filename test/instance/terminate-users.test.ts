@@ -83,7 +83,7 @@ describe('a lock that a process of another user shares', () => {
     expect(error).toMatchObject({
       code: 'ERR_LOCK_FORCE',
       holder: { pid: service.pid },
-      message: expect.stringMatching(/cannot be told which user/),
+      message: expect.stringMatching(/unknown which user took/),
     });
     expect(isRunning(service)).toBe(true);
   });
