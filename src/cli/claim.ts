@@ -136,6 +136,8 @@ async function add(given: ClaimArguments, streams: Streams): Promise<number> {
   };
   try {
     const made = await claims.claim(request, { timeout, ignoreInvalid, onWait });
+    // What was overwritten is said in the next tick, and belongs before the result.
+    await new Promise<void>((resolve) => process.nextTick(resolve));
     if (quiet) return EXIT.ok;
     const status = (await claims.list()).find((each) => each.agent === agent);
     const scope = [...made.directories, ...made.files].map(printable).join(' ');

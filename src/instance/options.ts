@@ -46,7 +46,10 @@ export interface InstanceLockOptions<T extends object = Record<string, unknown>>
   name?: string | undefined;
   /** Your own fields of a JSON record, such as a URL or a port. */
   data?: Partial<T> | undefined;
-  /** Default `'json'`. A file that Holdfast has not written is an error. */
+  /**
+   * Default `'json'`. A file that is not Holdfast's own (not empty, not a record,
+   * not a bare pid) is `ERR_LOCK_STATE`.
+   */
   record?: RecordFormat | undefined;
   /** The permissions of a new file, before umask. Default `0o600`. */
   permissions?: number | undefined;

@@ -1,3 +1,4 @@
+// @module-tag long
 import { describe, expect } from 'vitest';
 import { FileLock } from '../../src/index.js';
 import { lockPath } from '../support/folder.js';

@@ -21,7 +21,7 @@ const LOOKED = {
 
 describe('what it asks /proc fails in turn:', () => {
   for (const [title, outcomes] of Object.entries(LOOKED)) {
-    needs('strace')(title, async () => {
+    needs('strace')(title, { tags: title === 'adopt' ? [] : ['long'] }, async () => {
       const scenario = SCENARIOS[title] as Scenario;
       const stage = new Stage(scenario);
       const calm = await stage.run(null);

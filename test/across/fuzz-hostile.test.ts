@@ -1,3 +1,4 @@
+// @module-tag long
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,7 +46,7 @@ function fuzz<T>(
         markInterruptAsFailure: false,
       });
       expect(count).toBeGreaterThan(0);
-      console.log(`fuzz: ${title}: ${count} inputs, seed ${SEED}`);
+      if (MINUTES > 0) console.log(`fuzz: ${title}: ${count} inputs, seed ${SEED}`);
     },
     MILLISECONDS + 60_000,
   );

@@ -1,3 +1,4 @@
+// @module-tag long
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -45,7 +46,7 @@ function fuzz<T>(title: string, arbitrary: fc.Arbitrary<T>, check: (value: T) =>
         markInterruptAsFailure: false,
       });
       expect(count).toBeGreaterThan(0);
-      console.log(`fuzz: ${title}: ${count} inputs, seed ${SEED}`);
+      if (MINUTES > 0) console.log(`fuzz: ${title}: ${count} inputs, seed ${SEED}`);
     },
     MILLISECONDS + 60_000,
   );

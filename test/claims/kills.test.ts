@@ -1,3 +1,4 @@
+// @module-tag long
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, vi } from 'vitest';
@@ -6,7 +7,7 @@ import { inParallel, killAt, type Point } from '../support/claims-kill.js';
 import { testFolder } from '../support/folder.js';
 import { needs } from '../support/tools.js';
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 60_000 });
 
 const PARALLEL = 3;
 const JOURNAL = '.holdfast-journal';

@@ -6,33 +6,36 @@ import { ScopeIndex } from '../../src/claims/scope.js';
 import type { ClaimRequest } from '../../src/claims.js';
 import { handWritten, setUpFiles } from '../support/claims-setting.js';
 import { errorOf } from '../support/refused.js';
+import { inTwoSizes } from '../support/sizes.js';
 
 const ROOT: Root = { path: '/tree', real: '/tree', ignoresCase: false };
 
-describe('10,000 claims', () => {
-  test('are listed, decided on and released', async () => {
+inTwoSizes(
+  (count) => `${count} claims are listed, decided on and released`,
+  { short: 1000, long: 10_000 },
+  async (count) => {
     const { claims, put, directory } = setUpFiles();
-    for (let at = 0; at < 10_000; at++) {
+    for (let at = 0; at < count; at++) {
       put(`agent-${at}.lock`, handWritten(`agent-${at}`, { directories: [`src/${at}/`] }));
     }
     const began = performance.now();
     const list = await claims.list();
-    expect(list).toHaveLength(10_000);
+    expect(list).toHaveLength(count);
     expect(list.every(({ state }) => state === 'active')).toBe(true);
     const claim = await claims.claim({ agent: 'one-more', files: ['docs/x'] });
     const error = await errorOf(() => claims.claim({ agent: 'refused', files: ['src/77/x'] }));
     expect(error).toMatchObject({ conflicts: [{ agents: ['refused', 'agent-77'] }] });
     const all = await errorOf(() => claims.claim({ agent: 'refused', directories: ['src'] }));
     expect(all).toMatchObject({ code: 'ERR_CLAIM_CONFLICT' });
-    expect((all as { conflicts: unknown[] }).conflicts).toHaveLength(10_000);
-    expect(await claims.check(['src/9999/x'])).toMatchObject([{ owner: { agent: 'agent-9999' } }]);
+    expect((all as { conflicts: unknown[] }).conflicts).toHaveLength(count);
+    expect(await claims.check(['src/999/x'])).toMatchObject([{ owner: { agent: 'agent-999' } }]);
     expect(await claims.audit()).toEqual([]);
     expect(await claim.release()).toBe(true);
     await claims.releaseAll();
     expect(readdirSync(directory)).toEqual([]);
     expect(performance.now() - began).toBeLessThan(20_000);
-  });
-});
+  },
+);
 
 describe('thousands of exceptions', () => {
   test.each([
@@ -50,7 +53,9 @@ describe('thousands of exceptions', () => {
   });
 });
 
-test('patterns too complex to compare count as overlapping, and keep nobody else', async () => {
+test('patterns too complex to compare count as overlapping, and keep nobody else', {
+  tags: ['long'],
+}, async () => {
   const { put, claims } = setUpFiles();
   put('odd.lock', handWritten('odd', { files: [`${'*a'.repeat(1000)}*b*`] }));
   const request = { agent: 'a', files: [`${'*b'.repeat(1000)}*c*`] };
@@ -76,7 +81,9 @@ test('a folder whose name is as long as it may be is read back, with its slash',
   });
 });
 
-test('a claim of very many entries is compared in bounded time, and breaks nothing', async () => {
+test('a claim of very many entries is compared in bounded time, and breaks nothing', {
+  tags: ['long'],
+}, async () => {
   const { claims } = setUpFiles();
   const many = Array.from({ length: 150_000 }, (_, at) => `*${at.toString(36)}`);
   const index = new ScopeIndex();

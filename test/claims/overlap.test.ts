@@ -6,40 +6,48 @@ import { type ClaimRequest, Claims } from '../../src/claims.js';
 import { bruteForce, generatePool, matches } from '../support/claims-brute-force.js';
 import { common, read } from '../support/claims-patterns.js';
 import { generator } from '../support/claims-random.js';
+import { inTwoSizes } from '../support/sizes.js';
 
 const SEED = 20260117;
 
 describe('generated patterns', () => {
-  test('overlap if and only if trying all paths finds one, and the witness is one', () => {
-    const next = generator(SEED);
-    const pool = generatePool(600, next);
-    const pick = (): string => pool[next(pool.length)] as string;
-    const wrong: unknown[] = [];
-    let overlapping = 0;
-    for (let turn = 0; turn < 10_000; turn++) {
-      const [one, other] = [pick(), pick()];
-      const except = Array.from({ length: next(2) * next(4) }, pick);
-      const witness = common(one, other, except);
-      const found = bruteForce(one, other, except);
-      if (witness === null) {
-        if (found !== null) wrong.push({ one, other, except, missed: found });
-        continue;
+  inTwoSizes(
+    (pairs) =>
+      `overlap if and only if trying all paths finds one, and the witness is one: ${pairs} pairs`,
+    { short: 500, long: 10_000 },
+    (pairs) => {
+      const next = generator(SEED);
+      const pool = generatePool(600, next);
+      const pick = (): string => pool[next(pool.length)] as string;
+      const wrong: unknown[] = [];
+      let overlapping = 0;
+      for (let turn = 0; turn < pairs; turn++) {
+        const [one, other] = [pick(), pick()];
+        const except = Array.from({ length: next(2) * next(4) }, pick);
+        const witness = common(one, other, except);
+        const found = bruteForce(one, other, except);
+        if (witness === null) {
+          if (found !== null) wrong.push({ one, other, except, missed: found });
+          continue;
+        }
+        overlapping++;
+        const holds =
+          matches(one, witness) &&
+          matches(other, witness) &&
+          !except.some((each) => matches(each, witness)) &&
+          !witness.split('/').some((name) => ['', '.', '..'].includes(name));
+        if (!holds) wrong.push({ one, other, except, witness });
       }
-      overlapping++;
-      const holds =
-        matches(one, witness) &&
-        matches(other, witness) &&
-        !except.some((each) => matches(each, witness)) &&
-        !witness.split('/').some((name) => ['', '.', '..'].includes(name));
-      if (!holds) wrong.push({ one, other, except, witness });
-    }
-    expect(wrong.slice(0, 5)).toEqual([]);
-    // The generator makes both kinds.
-    expect(overlapping).toBeGreaterThan(2000);
-    expect(overlapping).toBeLessThan(8000);
-  });
+      expect(wrong.slice(0, 5)).toEqual([]);
+      // The generator makes both kinds.
+      expect(overlapping).toBeGreaterThan(pairs / 5);
+      expect(overlapping).toBeLessThan((pairs / 5) * 4);
+    },
+  );
 
-  test('of up to two segments: all with all, and with each of some exceptions', () => {
+  test('of up to two segments: all with all, and with each of some exceptions', {
+    tags: ['long'],
+  }, () => {
     const segments = ['a', '*', '**', '?', '.*'];
     const texts = [
       ...segments,
@@ -104,7 +112,9 @@ describe('generated patterns', () => {
     return one.patterns.some((a) => other.patterns.some((b) => bruteForce(a, b, except) !== null));
   }
 
-  test('of whole scopes: the index finds what comparing each with each finds', () => {
+  test('of whole scopes: the index finds what comparing each with each finds', {
+    tags: ['long'],
+  }, () => {
     const texts = generateScopes(40, 10, SEED + 2);
     const scopes = texts.map(scopeOf);
     const index = new ScopeIndex<Scope>();
@@ -146,7 +156,9 @@ describe('generated patterns', () => {
   const meetOf = (one: Scope, a: Pattern, other: Scope, b: Pattern): string | null =>
     findCommon(a, b, [...one.except, ...other.except]);
 
-  test('of whole scopes: plan has a conflict where there is a path, and nowhere else', () => {
+  test('of whole scopes: plan has a conflict where there is a path, and nowhere else', {
+    tags: ['long'],
+  }, () => {
     const claims = new Claims('/nowhere/locks', { root: '/' });
     for (let turn = 0; turn < 60; turn++) {
       const texts = generateScopes(8, 3, SEED + 100 + turn);
@@ -176,7 +188,7 @@ describe('generated patterns', () => {
     }
   });
 
-  test('a scope is empty if and only if its except takes all paths', () => {
+  test('a scope is empty if and only if its except takes all paths', { tags: ['long'] }, () => {
     const next = generator(SEED + 3);
     const pool = generatePool(80, next);
     const pick = (): string => pool[next(pool.length)] as string;

@@ -6,10 +6,8 @@ import { expect, test } from 'vitest';
 import { type ClaimRequest, Claims } from '../../src/claims.js';
 import { byHand, ClaimsPeer, TORTURE } from '../support/claims-peer.js';
 import { testFolder } from '../support/folder.js';
+import { inTwoSizes } from '../support/sizes.js';
 import { needs } from '../support/tools.js';
-
-const PROCESSES = 16;
-const ROUNDS = 200;
 
 interface Places {
   root: string;
@@ -111,69 +109,85 @@ async function oneRound(all: Entrant[], markers: string): Promise<RoundResult[]>
   return results;
 }
 
-test(`${PROCESSES} processes claim at the same moment, ${ROUNDS} rounds: no two that overlap are granted, and no observer sees a conflict`, async () => {
-  const { root, locks, markers } = places();
-  const peers = await ClaimsPeer.startMany(PROCESSES, locks, root);
-  const observers = await ClaimsPeer.startMany(2, locks, root);
-  const observing = observers.map((each) => each.call<Record<string, number>>('observe'));
-  let granted = 0;
-  for (let round = 0; round < ROUNDS; round++) {
-    const together = round % 2 === 1;
-    const results = await oneRound(entrants(peers, together ? TOGETHER : SCOPES, round), markers);
-    const won = results.filter((each) => each.won).length;
-    if (together) expect(won).toBe(1);
-    else granted += won;
-  }
-  // That there was something to decide.
-  expect(granted).toBeGreaterThan(ROUNDS / 2);
-  await Promise.all(observers.map((each) => each.call('stop')));
-  for (const counts of await Promise.all(observing)) {
-    const { looks, active, ...others } = counts;
-    expect(others).toEqual({});
-    expect(looks).toBeGreaterThan(ROUNDS);
-    expect(active).toBeGreaterThan(0);
-  }
-  expect(readdirSync(locks)).toEqual([]);
-  expect(readdirSync(markers)).toEqual([]);
-}, 120_000);
+inTwoSizes(
+  ({ processes, rounds }) =>
+    `${processes} processes claim at the same moment, ${rounds} rounds: no two that overlap are granted, and no observer sees a conflict`,
+  { short: { processes: 4, rounds: 10 }, long: { processes: 16, rounds: 200 } },
+  async ({ processes, rounds }) => {
+    const { root, locks, markers } = places();
+    const peers = await ClaimsPeer.startMany(processes, locks, root);
+    const observers = await ClaimsPeer.startMany(2, locks, root);
+    const observing = observers.map((each) => each.call<Record<string, number>>('observe'));
+    let granted = 0;
+    for (let round = 0; round < rounds; round++) {
+      const together = round % 2 === 1;
+      const results = await oneRound(entrants(peers, together ? TOGETHER : SCOPES, round), markers);
+      const won = results.filter((each) => each.won).length;
+      if (together) expect(won).toBe(1);
+      else granted += won;
+    }
+    // That there was something to decide.
+    expect(granted).toBeGreaterThan(rounds / 2);
+    await Promise.all(observers.map((each) => each.call('stop')));
+    for (const counts of await Promise.all(observing)) {
+      const { looks, active, ...others } = counts;
+      expect(others).toEqual({});
+      expect(looks).toBeGreaterThan(rounds);
+      expect(active).toBeGreaterThan(0);
+    }
+    expect(readdirSync(locks)).toEqual([]);
+    expect(readdirSync(markers)).toEqual([]);
+  },
+);
 
-test(`${PROCESSES} processes that wait for each other all have their turn, and never two at a time`, async () => {
-  const { root, locks, markers } = places();
-  const peers = await ClaimsPeer.startMany(PROCESSES, locks, root);
-  for (let round = 0; round < (TORTURE ? 20 : 4); round++) {
-    const results = await Promise.all(
-      entrants(peers, round % 2 === 1 ? TOGETHER : SCOPES, round).map(
-        ({ peer, request, literals }) =>
-          peer.call<object>('turn', request, literals, markers, 60_000),
-      ),
-    );
-    for (const result of results) expect(result).toEqual({ doubles: [], released: true });
-  }
-  expect(readdirSync(locks)).toEqual([]);
-}, 120_000);
+inTwoSizes(
+  ({ processes }) =>
+    `${processes} processes that wait for each other all have their turn, and never two at a time`,
+  { short: { processes: 4, rounds: 2 }, long: { processes: 16, rounds: TORTURE ? 20 : 4 } },
+  async ({ processes, rounds }) => {
+    const { root, locks, markers } = places();
+    const peers = await ClaimsPeer.startMany(processes, locks, root);
+    for (let round = 0; round < rounds; round++) {
+      const results = await Promise.all(
+        entrants(peers, round % 2 === 1 ? TOGETHER : SCOPES, round).map(
+          ({ peer, request, literals }) =>
+            peer.call<object>('turn', request, literals, markers, 60_000),
+        ),
+      );
+      for (const result of results) expect(result).toEqual({ doubles: [], released: true });
+    }
+    expect(readdirSync(locks)).toEqual([]);
+  },
+);
 
-test('of two processes that claim all or nothing in opposite order, one has all and one nothing', async () => {
-  const { root, locks } = places();
-  const [one, other] = (await ClaimsPeer.startMany(2, locks, root)) as [ClaimsPeer, ClaimsPeer];
-  for (let round = 0; round < 30; round++) {
-    const requests = (name: string): ClaimRequest[] =>
-      ['x', 'y', 'z'].map((each) => ({ agent: `${name}-${each}`, files: [`src/${each}.ts`] }));
-    const results = await Promise.allSettled([
-      one.call('claimAll', requests('one')),
-      other.call('claimAll', requests('other').reverse()),
-    ]);
-    expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
-    const won = results[0]?.status === 'fulfilled' ? 'one' : 'other';
-    const statuses = await one.list();
-    expect(statuses.map(({ agent, state }) => [agent, state])).toEqual(
-      ['x', 'y', 'z'].map((each) => [`${won}-${each}`, 'active']),
-    );
-    await one.call('releaseAll');
-  }
-});
+inTwoSizes(
+  (rounds) =>
+    `of two processes that claim all or nothing in opposite order, one has all and one nothing, ${rounds} rounds`,
+  { short: 5, long: 30 },
+  async (rounds) => {
+    const { root, locks } = places();
+    const [one, other] = (await ClaimsPeer.startMany(2, locks, root)) as [ClaimsPeer, ClaimsPeer];
+    for (let round = 0; round < rounds; round++) {
+      const requests = (name: string): ClaimRequest[] =>
+        ['x', 'y', 'z'].map((each) => ({ agent: `${name}-${each}`, files: [`src/${each}.ts`] }));
+      const results = await Promise.allSettled([
+        one.call('claimAll', requests('one')),
+        other.call('claimAll', requests('other').reverse()),
+      ]);
+      expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+      const won = results[0]?.status === 'fulfilled' ? 'one' : 'other';
+      const statuses = await one.list();
+      expect(statuses.map(({ agent, state }) => [agent, state])).toEqual(
+        ['x', 'y', 'z'].map((each) => [`${won}-${each}`, 'active']),
+      );
+      await one.call('releaseAll');
+    }
+  },
+);
 
 needs('find')(
   'claims that a sweep with find deletes all the time end in no other way than lost',
+  { tags: ['long'] },
   async () => {
     const { root, locks } = places();
     const peers = await ClaimsPeer.startMany(4, locks, root);
@@ -254,7 +268,9 @@ test('before its signal has come, the earlier one neither renews nor releases wh
   }
 });
 
-test('a process that was stopped for longer than its ttl hears that its claim has expired, and another has overwritten it', async () => {
+test('a process that was stopped for longer than its ttl hears that its claim has expired, and another has overwritten it', {
+  tags: ['long'],
+}, async () => {
   const { root, locks } = places();
   const [sleeper, other] = (await ClaimsPeer.startMany(2, locks, root)) as [ClaimsPeer, ClaimsPeer];
   const { expiresAt } = await sleeper.claim({ agent: 'sleeper', files: ['src/*/a.ts'], ttl: 3000 });

@@ -21,7 +21,9 @@ function places(): Places {
   return all;
 }
 
-test('in a folder that is removed and made anew all the time, two overlapping claims are never both there', async () => {
+test('in a folder that is removed and made anew all the time, two overlapping claims are never both there', {
+  tags: ['long'],
+}, async () => {
   const { root, locks, markers } = places();
   const marker = join(markers, 'scope');
   const peers = await ClaimsPeer.startMany(4, locks, root);
@@ -58,7 +60,7 @@ test('in a folder that is removed and made anew all the time, two overlapping cl
   const claim = await claims.claim({ agent: 'afterwards', directories: ['.'] });
   expect(readdirSync(locks)).toEqual(['afterwards.lock']);
   await claim.release();
-}, 60_000);
+});
 
 // Where in its section a process is when the folder is removed and made anew:
 // the lock that it has is then that of the old one.

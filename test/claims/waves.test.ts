@@ -109,7 +109,7 @@ function petersen(): Edge[] {
 }
 
 describe('waves', () => {
-  test('are as few as trying all finds, on random graphs', () => {
+  test('are as few as trying all finds, on random graphs', { tags: ['long'] }, () => {
     const next = generator(20260117);
     for (let turn = 0; turn < 400; turn++) {
       const count = 1 + next(9);
@@ -183,7 +183,7 @@ describe('waves', () => {
     expect(plan.waves).toHaveLength(3);
   });
 
-  test('beyond 16 are no more than greedy by degree takes', () => {
+  test('beyond 16 are no more than greedy by degree takes', { tags: ['long'] }, () => {
     const next = generator(99);
     for (let turn = 0; turn < 25; turn++) {
       const count = 17 + next(30);

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
@@ -111,6 +112,21 @@ describe('holdfast claim add', () => {
       stderr: 'holdfast: Overwriting expired lock for old\n',
     });
     expect(readdirSync(locks)).toEqual(['new.lock']);
+  });
+
+  test.skipIf(process.platform === 'win32')('says so before it says what it claimed', () => {
+    const { locks, args } = tree();
+    handWritten(locks, 'old', {
+      locked_at: '2026-01-17T15:30:00Z',
+      expires_at: '2026-01-17T16:30:00Z',
+    });
+    const words = [COMMAND, 'claim', 'add', 'lib/', ...args, '--agent', 'new'];
+    const both = execFileSync('sh', ['-c', '"$@" 2>&1', 'sh', process.execPath, ...words]);
+    const lines = both.toString().trim().split('\n');
+    expect(lines).toEqual([
+      'holdfast: Overwriting expired lock for old',
+      expect.stringMatching(/^new: claimed lib\/ until /),
+    ]);
   });
 });
 

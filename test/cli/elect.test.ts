@@ -79,7 +79,9 @@ describe('holdfast elect', () => {
     expect(stderr).not.toContain('    at ');
   });
 
-  test('.primary removed: a command that ignores SIGTERM gets SIGKILL after five seconds, and only then a standby runs its own', async () => {
+  test('.primary removed: a command that ignores SIGTERM gets SIGKILL after five seconds, and only then a standby runs its own', {
+    tags: ['long'],
+  }, async () => {
     const stubborn = `process.on('SIGTERM', () => require('fs').writeSync(1, 'ignored\\n'));`;
     const [node, flag, source] = SAYS('first') as [string, string, string];
     const scene = async () => {

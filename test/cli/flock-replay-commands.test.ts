@@ -1,3 +1,4 @@
+// @module-tag long
 import { describe, expect } from 'vitest';
 import { LOCKERS, Stage, same } from '../support/replay.js';
 import { needs } from '../support/tools.js';

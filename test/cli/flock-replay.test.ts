@@ -1,3 +1,4 @@
+// @module-tag long
 import { describe, expect } from 'vitest';
 import type { LockMode } from '../../src/index.js';
 import { replay } from '../support/replay.js';

@@ -142,7 +142,8 @@ describe('descriptors that others share keep their flags', () => {
     ],
   ];
   for (const [name, words] of QUIETLY_SHARED) {
-    needs('strace')(`none is set: ${name}`, async () => {
+    const tags = name.startsWith('run') ? [] : ['long'];
+    needs('strace')(`none is set: ${name}`, { tags }, async () => {
       const folder = testFolder();
       using _lock = FileLock.acquireSync(held(folder));
       const trace = join(testFolder(), 'trace');

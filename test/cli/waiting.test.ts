@@ -32,7 +32,7 @@ describe('on a pipe: the first and the last line only', () => {
     expect(await ended).toBe(0);
     expect(stderr.lines).toEqual([
       expect.stringMatching(/^holdfast: waiting 0:00 for \S+, held by pid \d+ \(.*\), for \d+s$/),
-      expect.stringMatching(/^holdfast: acquired \S+ after \S+( ms)?$/),
+      expect.stringMatching(/^holdfast: acquired \S+ after (\d+ ms|\d+(\.\d)?s)$/),
     ]);
     expect(stderr.text).toContain(`for ${path}, held by pid ${peer.pid} (`);
   });

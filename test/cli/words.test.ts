@@ -96,11 +96,19 @@ describe('in a folder that was removed', () => {
 
 describe('a descriptor that the caller has not opened', () => {
   // Node has some of these numbers itself.
-  test.each(Array.from({ length: 20 }, (_, at) => at + 3))('%d is not open', async (fd) => {
+  // Node has some of these numbers itself.
+  const NUMBERS = Array.from({ length: 20 }, (_, at) => at + 3);
+  test.for(NUMBERS)('%d is not open', { tags: ['long'] }, (fd) => refusesClosed(fd));
+
+  test('3 and 200 are not open', async () => {
+    await Promise.all([3, 200].map(refusesClosed));
+  });
+
+  async function refusesClosed(fd: number): Promise<void> {
     const words = [process.execPath, COMMAND, 'run', '-n', String(fd)];
     const script = `exec ${fd}>&-; exec "$@"`;
     const end = await Program.start('bash', ['-c', script, 'bash', ...words]).end();
     expect(end).toMatchObject({ code: 65, stderr: expect.stringContaining('not an open file') });
     expect(end.stderr).toContain(`${fd}>FILE`);
-  });
+  }
 });

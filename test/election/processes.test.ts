@@ -10,6 +10,7 @@ import { testFolder } from '../support/folder.js';
 import { flockThreads, queueOf, seatOf } from '../support/kernel.js';
 import { within } from '../support/remote.js';
 import { runScript } from '../support/script.js';
+import { inTwoSizes } from '../support/sizes.js';
 
 describe('failover', () => {
   const ways: [string, (peer: ElectionPeer) => unknown][] = [
@@ -38,21 +39,25 @@ describe('failover', () => {
     },
   );
 
-  test('terms grow strictly over twenty kills, each with its own processes', async () => {
-    const directory = testFolder();
-    const terms: number[] = [];
-    let primary = await ElectionPeer.start();
-    terms.push(await primary.lead('m', directory));
-    for (let round = 0; round < 20; round++) {
-      const next = await ElectionPeer.start();
-      await next.standBy('m', directory);
-      const gone = primary.kill();
-      terms.push(await next.becomesPrimary('m'));
-      await gone;
-      primary = next;
-    }
-    expect(terms).toEqual([...new Set(terms)].sort((one, other) => one - other));
-  }, 60_000);
+  inTwoSizes(
+    (kills) => `terms grow strictly over ${kills} kills, each with its own processes`,
+    { short: 3, long: 20 },
+    async (kills) => {
+      const directory = testFolder();
+      const terms: number[] = [];
+      let primary = await ElectionPeer.start();
+      terms.push(await primary.lead('m', directory));
+      for (let round = 0; round < kills; round++) {
+        const next = await ElectionPeer.start();
+        await next.standBy('m', directory);
+        const gone = primary.kill();
+        terms.push(await next.becomesPrimary('m'));
+        await gone;
+        primary = next;
+      }
+      expect(terms).toEqual([...new Set(terms)].sort((one, other) => one - other));
+    },
+  );
 
   test('a stopped standby does not block the queue, and goes on afterwards', async () => {
     const directory = testFolder();
@@ -177,7 +182,9 @@ describe('ids', () => {
     expect(await second.members('m')).toMatchObject([{ id: 'one', pid: second.pid }]);
   });
 
-  test('of sixteen that join with one id at the same moment one does, the others are refused', async () => {
+  test('of sixteen that join with one id at the same moment one does, the others are refused', {
+    tags: ['long'],
+  }, async () => {
     const peers = await ElectionPeer.startMany(4);
     for (let round = 0; round < 5; round++) {
       const directory = testFolder();
@@ -227,7 +234,9 @@ test('a descriptor handed down keeps the seat when the primary is killed, until 
   await standby.becomesPrimary('m');
 });
 
-test('1,000 members in one folder, of eight processes, join, follow each other and leave in bounded time', async () => {
+test('1,000 members in one folder, of eight processes, join, follow each other and leave in bounded time', {
+  tags: ['long'],
+}, async () => {
   const directory = testFolder();
   const peers = await ElectionPeer.startMany(8);
   const start = performance.now();
@@ -254,4 +263,4 @@ test('1,000 members in one folder, of eight processes, join, follow each other a
   expect(readdirSync(directory)).toEqual(['.primary']);
   expect(joined - start).toBeLessThan(15_000);
   expect(performance.now() - joined).toBeLessThan(15_000);
-}, 60_000);
+});

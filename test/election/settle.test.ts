@@ -5,9 +5,9 @@ import { inParallel } from '../support/claims-kill.js';
 import { ElectionPeer } from '../support/election-peer.js';
 import { testFolder } from '../support/folder.js';
 import { queueOf } from '../support/kernel.js';
+import { inTwoSizes } from '../support/sizes.js';
 
 describe('settle', () => {
-  const ROUNDS = 50;
   const NAMES = ['a', 'b', 'c', 'd'];
 
   /** One election of four. False: they did not join within `settle` of each other. */
@@ -35,18 +35,22 @@ describe('settle', () => {
     return together;
   }
 
-  test(`of four processes that start together the smallest id is primary, ${ROUNDS} rounds`, async () => {
-    const rounds = Array.from({ length: ROUNDS }, (_, round) => round);
-    const folder = testFolder();
-    await inParallel([0, 1], 2, async (half) => {
-      const peers = await ElectionPeer.startMany(4);
-      for (const round of rounds.filter((each) => each % 2 === half)) {
-        // A busy machine needs longer until all four have joined.
-        let settle = 150;
-        while (!(await elect(peers, join(folder, `${round}`), settle))) settle *= 2;
-      }
-    });
-  }, 60_000);
+  inTwoSizes(
+    (count) => `of four processes that start together the smallest id is primary, ${count} rounds`,
+    { short: 3, long: 50 },
+    async (count) => {
+      const rounds = Array.from({ length: count }, (_, round) => round);
+      const folder = testFolder();
+      await inParallel([0, 1], 2, async (half) => {
+        const peers = await ElectionPeer.startMany(4);
+        for (const round of rounds.filter((each) => each % 2 === half)) {
+          // A busy machine needs longer until all four have joined.
+          let settle = 150;
+          while (!(await elect(peers, join(folder, `${round}`), settle))) settle *= 2;
+        }
+      });
+    },
+  );
 
   test('does not delay whoever comes when the seat is taken: it stands in the queue at once', async () => {
     const directory = testFolder();

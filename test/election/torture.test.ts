@@ -109,156 +109,154 @@ function seatPids(directory: string): number[] {
     .map((line) => Number(line.trim().split(/\s+/)[4]));
 }
 
-test(
-  `members join, leave, are killed and stopped at random for ${MILLISECONDS / 1000} s: never two are primary, and never none for long (HOLDFAST_TORTURE_SEED=${SEED})`,
-  async () => {
-    const random = generator(SEED);
-    const folder = testFolder();
-    const [judge, directory] = [join(folder, 'judge'), join(folder, 'members')];
-    mkdirSync(judge);
-    let victims: Victim[] = [];
-    let numbers = 0;
-    const counts: Record<string, number> = {};
-    const count = (what: string): void => {
-      counts[what] = (counts[what] ?? 0) + 1;
-    };
-    const violations = (): string => {
-      const path = join(judge, 'violations');
-      return existsSync(path) ? readFileSync(path, 'utf8') : '';
-    };
-    const pick = <T>(some: T[]): T | undefined => some[random(some.length)];
+test(`members join, leave, are killed and stopped at random for ${MILLISECONDS / 1000} s: never two are primary, and never none for long (HOLDFAST_TORTURE_SEED=${SEED})`, {
+  tags: ['long'],
+}, async () => {
+  const random = generator(SEED);
+  const folder = testFolder();
+  const [judge, directory] = [join(folder, 'judge'), join(folder, 'members')];
+  mkdirSync(judge);
+  let victims: Victim[] = [];
+  let numbers = 0;
+  const counts: Record<string, number> = {};
+  const count = (what: string): void => {
+    counts[what] = (counts[what] ?? 0) + 1;
+  };
+  const violations = (): string => {
+    const path = join(judge, 'violations');
+    return existsSync(path) ? readFileSync(path, 'utf8') : '';
+  };
+  const pick = <T>(some: T[]): T | undefined => some[random(some.length)];
 
-    const start = async (): Promise<void> => {
-      const victim = new Victim(++numbers, random(4) === 0, judge, () => count('primary'));
-      victims.push(victim);
-      await victim.begin();
-      count(victim.worker === null ? 'process' : 'thread');
-      await enter(victim);
-    };
-    const enter = async (victim: Victim): Promise<void> => {
-      const id = `i${random(IDS).toString().padStart(2, '0')}`;
-      const { held } = await victim.act('join', { directory, id, settle: pick([0, 0, 0, 20]) });
-      count(held === true ? 'refused' : 'join');
-      victim.state = held === true ? 'out' : 'joined';
-    };
-    const kill = async (victim: Victim): Promise<void> => {
-      count(victim.worker === null ? 'kill' : 'terminate');
-      if (victim.state === 'stopped') count('kill of a stopped one');
-      victims = victims.filter((each) => each !== victim);
-      await victim.kill();
-    };
-    const stop = async (victim: Victim): Promise<void> => {
-      count('stop');
-      victim.signal('SIGSTOP');
-      await whenStopped(victim);
-      victim.state = 'stopped';
-    };
-    const leave = async (victim: Victim): Promise<void> => {
-      count('leave');
-      victim.state = 'out';
-      await victim.act('leave');
-    };
+  const start = async (): Promise<void> => {
+    const victim = new Victim(++numbers, random(4) === 0, judge, () => count('primary'));
+    victims.push(victim);
+    await victim.begin();
+    count(victim.worker === null ? 'process' : 'thread');
+    await enter(victim);
+  };
+  const enter = async (victim: Victim): Promise<void> => {
+    const id = `i${random(IDS).toString().padStart(2, '0')}`;
+    const { held } = await victim.act('join', { directory, id, settle: pick([0, 0, 0, 20]) });
+    count(held === true ? 'refused' : 'join');
+    victim.state = held === true ? 'out' : 'joined';
+  };
+  const kill = async (victim: Victim): Promise<void> => {
+    count(victim.worker === null ? 'kill' : 'terminate');
+    if (victim.state === 'stopped') count('kill of a stopped one');
+    victims = victims.filter((each) => each !== victim);
+    await victim.kill();
+  };
+  const stop = async (victim: Victim): Promise<void> => {
+    count('stop');
+    victim.signal('SIGSTOP');
+    await whenStopped(victim);
+    victim.state = 'stopped';
+  };
+  const leave = async (victim: Victim): Promise<void> => {
+    count('leave');
+    victim.state = 'out';
+    await victim.act('leave');
+  };
 
-    /** Whom the judge's word names, if that one is not known to be dead. */
-    const owner = (): Victim | undefined => {
-      try {
-        const number = Number(readFileSync(join(judge, 'word'), 'utf8'));
-        return victims.find((each) => each.number === number);
-      } catch {
-        return undefined;
-      }
-    };
-    let longest = 0;
-    /** The second half of the oracle. */
-    const somebodyIsPrimary = async (): Promise<void> => {
-      const begin = performance.now();
-      for (;;) {
-        if (!victims.some(({ state }) => state === 'joined')) return;
-        if (owner() !== undefined) break;
-        const stopped = victims.filter(({ state }) => state === 'stopped');
-        const pids = seatPids(directory);
-        if (stopped.some((each) => pids.includes(each.process?.pid as number))) {
-          count('seat of a stopped one');
-          return;
-        }
-        if (performance.now() - begin > BOUND_MILLISECONDS) {
-          throw new Error(`nobody is primary; seat: ${pids}; ${violations()}`);
-        }
-        await breathe();
-      }
-      longest = Math.max(longest, performance.now() - begin);
-    };
-
-    const end = performance.now() + MILLISECONDS;
-    while (performance.now() < end) {
-      const acts: Promise<void>[] = [];
-      const busy = new Set<Victim>();
-      for (let many = 1 + random(3); many > 0; many--) {
-        const free = victims.filter((each) => !busy.has(each));
-        // The primary is where it matters most.
-        const primary = owner();
-        const wanted = random(2) === 0 && primary !== undefined && !busy.has(primary);
-        const victim = wanted ? primary : pick(free);
-        if (
-          victim === undefined ||
-          victims.length < 3 ||
-          (victims.length < MEMBERS && random(3) === 0)
-        ) {
-          if (victims.length < MEMBERS) acts.push(start());
-          for (const each of victims) busy.add(each);
-          continue;
-        }
-        busy.add(victim);
-        const roll = random(6);
-        if (victim.state === 'stopped') {
-          if (roll === 0) acts.push(kill(victim));
-          else {
-            count('continue');
-            victim.state = 'joined';
-            victim.signal('SIGCONT');
-          }
-        } else if (victim.state === 'out') acts.push(roll === 0 ? kill(victim) : enter(victim));
-        else if (roll < 2) acts.push(kill(victim));
-        else if (roll === 2 && victim.process !== null) acts.push(stop(victim));
-        else if (roll === 3) acts.push(victim.act('look').then(() => count('look')));
-        else acts.push(leave(victim));
-      }
-      await Promise.all(acts);
-      expect(violations()).toBe('');
-      await somebodyIsPrimary();
+  /** Whom the judge's word names, if that one is not known to be dead. */
+  const owner = (): Victim | undefined => {
+    try {
+      const number = Number(readFileSync(join(judge, 'word'), 'utf8'));
+      return victims.find((each) => each.number === number);
+    } catch {
+      return undefined;
     }
-
-    for (const each of victims.filter(({ state }) => state === 'stopped')) {
-      each.signal('SIGCONT');
-      each.state = 'joined';
+  };
+  let longest = 0;
+  /** The second half of the oracle. */
+  const somebodyIsPrimary = async (): Promise<void> => {
+    const begin = performance.now();
+    for (;;) {
+      if (!victims.some(({ state }) => state === 'joined')) return;
+      if (owner() !== undefined) break;
+      const stopped = victims.filter(({ state }) => state === 'stopped');
+      const pids = seatPids(directory);
+      if (stopped.some((each) => pids.includes(each.process?.pid as number))) {
+        count('seat of a stopped one');
+        return;
+      }
+      if (performance.now() - begin > BOUND_MILLISECONDS) {
+        throw new Error(`nobody is primary; seat: ${pids}; ${violations()}`);
+      }
+      await breathe();
     }
-    await Promise.all(victims.filter(({ state }) => state === 'joined').map(leave));
-    await Promise.all(victims.map(kill));
+    longest = Math.max(longest, performance.now() - begin);
+  };
+
+  const end = performance.now() + MILLISECONDS;
+  while (performance.now() < end) {
+    const acts: Promise<void>[] = [];
+    const busy = new Set<Victim>();
+    for (let many = 1 + random(3); many > 0; many--) {
+      const free = victims.filter((each) => !busy.has(each));
+      // The primary is where it matters most.
+      const primary = owner();
+      const wanted = random(2) === 0 && primary !== undefined && !busy.has(primary);
+      const victim = wanted ? primary : pick(free);
+      if (
+        victim === undefined ||
+        victims.length < 3 ||
+        (victims.length < MEMBERS && random(3) === 0)
+      ) {
+        if (victims.length < MEMBERS) acts.push(start());
+        for (const each of victims) busy.add(each);
+        continue;
+      }
+      busy.add(victim);
+      const roll = random(6);
+      if (victim.state === 'stopped') {
+        if (roll === 0) acts.push(kill(victim));
+        else {
+          count('continue');
+          victim.state = 'joined';
+          victim.signal('SIGCONT');
+        }
+      } else if (victim.state === 'out') acts.push(roll === 0 ? kill(victim) : enter(victim));
+      else if (roll < 2) acts.push(kill(victim));
+      else if (roll === 2 && victim.process !== null) acts.push(stop(victim));
+      else if (roll === 3) acts.push(victim.act('look').then(() => count('look')));
+      else acts.push(leave(victim));
+    }
+    await Promise.all(acts);
     expect(violations()).toBe('');
-    const terms = readFileSync(join(judge, 'terms'), 'utf8').trim().split('\n');
-    const numbersOfTerms = terms.map((line) => Number(line.split(' ')[0]));
-    for (const [at, term] of numbersOfTerms.entries()) {
-      if (at > 0) expect(term).toBeGreaterThan(numbersOfTerms[at - 1] as number);
-    }
-    expect(terms.length).toBeGreaterThan(MILLISECONDS / 600);
-    // Nothing is left that the next one does not clear away.
-    const last = await Election.join(directory, { id: 'last' });
-    await within(last.whenPrimary(), () => 'nobody can be primary any more');
-    expect((await last.members()).map(({ id }) => id)).toEqual(['last']);
-    await until(() => readdirSync(directory).length === 2);
-    expect(last.term).toBeGreaterThan(numbersOfTerms.at(-1) as number);
-    await last.leave();
-    expect(readdirSync(directory)).toEqual(['.primary']);
-    const told = {
-      seed: SEED,
-      terms: terms.length,
-      longestWithout: Math.round(longest),
-      ...counts,
-    };
-    process.stdout.write(`election torture: ${JSON.stringify(told)}\n`);
-  },
-  MILLISECONDS + 60_000,
-);
+    await somebodyIsPrimary();
+  }
+
+  for (const each of victims.filter(({ state }) => state === 'stopped')) {
+    each.signal('SIGCONT');
+    each.state = 'joined';
+  }
+  await Promise.all(victims.filter(({ state }) => state === 'joined').map(leave));
+  await Promise.all(victims.map(kill));
+  expect(violations()).toBe('');
+  const terms = readFileSync(join(judge, 'terms'), 'utf8').trim().split('\n');
+  const numbersOfTerms = terms.map((line) => Number(line.split(' ')[0]));
+  for (const [at, term] of numbersOfTerms.entries()) {
+    if (at > 0) expect(term).toBeGreaterThan(numbersOfTerms[at - 1] as number);
+  }
+  expect(terms.length).toBeGreaterThan(MILLISECONDS / 600);
+  // Nothing is left that the next one does not clear away.
+  const last = await Election.join(directory, { id: 'last' });
+  await within(last.whenPrimary(), () => 'nobody can be primary any more');
+  expect((await last.members()).map(({ id }) => id)).toEqual(['last']);
+  await until(() => readdirSync(directory).length === 2);
+  expect(last.term).toBeGreaterThan(numbersOfTerms.at(-1) as number);
+  await last.leave();
+  expect(readdirSync(directory)).toEqual(['.primary']);
+  const told = {
+    seed: SEED,
+    terms: terms.length,
+    longestWithout: Math.round(longest),
+    ...counts,
+  };
+  if (TORTURE) process.stdout.write(`election torture: ${JSON.stringify(told)}\n`);
+});
 
 function breathe(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 1));

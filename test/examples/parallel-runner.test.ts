@@ -1,3 +1,4 @@
+// @module-tag long
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -179,7 +180,7 @@ describe('the parallel runner', () => {
     await expect.poll(() => isAlive(job)).toBe(false);
   });
 
-  test('a job that does not stop is killed after a while', async () => {
+  test('a job that does not stop is killed after a while', { tags: ['long'] }, async () => {
     const cwd = project('stubborn');
     const program = runner(cwd, 'stubborn');
     const job = await working(program, 'stubborn');

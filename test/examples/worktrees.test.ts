@@ -1,3 +1,4 @@
+// @module-tag long
 import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
@@ -47,7 +48,7 @@ async function appearsOrEnds(path: string, program: Program): Promise<void> {
 }
 
 describe('thirty worktrees at once', () => {
-  withGit('by thirty processes: ids 1 to 30, none twice', async () => {
+  withGit('by thirty processes: ids 1 to 30, none twice', { tags: ['long'] }, async () => {
     const { repo, base } = repository();
     const given = await Promise.all(names.map((name) => created(repo, name)));
     expect(sorted([...given])).toEqual(oneTo(30));
@@ -57,48 +58,53 @@ describe('thirty worktrees at once', () => {
       expect(git(join(base, name), 'branch', '--show-current')).toBe(`${name}\n`);
   });
 
-  withGit('a third of them killed at random and run again: ids 1 to 30, none twice', async () => {
-    const { repo, base } = repository();
-    const random = randomFrom(12);
-    const again = await Promise.all(
-      names.map(async (name, at) => {
-        const program = wt(repo, 'create', name);
-        if (at % 3 !== 0) {
-          expect(await program.end()).toMatchObject({ code: 0, stderr: '' });
-          return null;
-        }
-        // While they work, every other one while it has the lock itself: at a
-        // moment at random, which waits for nothing.
-        const own = at % 2 === 0;
-        const [sign, span] = own ? [`.wt/${name}.new`, 25] : ['.wt', 1500];
-        const delay = random() * span;
-        await appearsOrEnds(join(base, sign), program);
-        const timer = setTimeout(() => program.process.kill('SIGKILL'), delay);
-        const { code } = await program.exited;
-        clearTimeout(timer);
-        return code === 0 ? null : name;
-      }),
-    );
-    const killed = again.filter((name) => name !== null);
-    expect(killed.length).toBeGreaterThan(0);
-    const finished = await ids(repo);
-    await Promise.all(
-      killed.map(async (name) => {
-        const { code, stderr } = await wt(repo, 'create', name).end();
-        // It may have been killed when all of it was done.
-        const wasDone = typeof finished[name] === 'number';
-        expect({ name, code, stderr: wasDone ? '' : stderr }).toEqual({
-          name,
-          code: wasDone ? 1 : 0,
-          stderr: '',
-        });
-      }),
-    );
-    const all = await ids(repo);
-    expect(sorted(Object.values(all))).toEqual(oneTo(30));
-    for (const [name, id] of Object.entries(finished)) if (id !== null) expect(all[name]).toBe(id);
-    expect(known(repo).sort()).toEqual([...names].sort());
-  });
+  withGit(
+    'a third of them killed at random and run again: ids 1 to 30, none twice',
+    { tags: ['long'] },
+    async () => {
+      const { repo, base } = repository();
+      const random = randomFrom(12);
+      const again = await Promise.all(
+        names.map(async (name, at) => {
+          const program = wt(repo, 'create', name);
+          if (at % 3 !== 0) {
+            expect(await program.end()).toMatchObject({ code: 0, stderr: '' });
+            return null;
+          }
+          // While they work, every other one while it has the lock itself: at a
+          // moment at random, which waits for nothing.
+          const own = at % 2 === 0;
+          const [sign, span] = own ? [`.wt/${name}.new`, 25] : ['.wt', 1500];
+          const delay = random() * span;
+          await appearsOrEnds(join(base, sign), program);
+          const timer = setTimeout(() => program.process.kill('SIGKILL'), delay);
+          const { code } = await program.exited;
+          clearTimeout(timer);
+          return code === 0 ? null : name;
+        }),
+      );
+      const killed = again.filter((name) => name !== null);
+      expect(killed.length).toBeGreaterThan(0);
+      const finished = await ids(repo);
+      await Promise.all(
+        killed.map(async (name) => {
+          const { code, stderr } = await wt(repo, 'create', name).end();
+          // It may have been killed when all of it was done.
+          const wasDone = typeof finished[name] === 'number';
+          expect({ name, code, stderr: wasDone ? '' : stderr }).toEqual({
+            name,
+            code: wasDone ? 1 : 0,
+            stderr: '',
+          });
+        }),
+      );
+      const all = await ids(repo);
+      expect(sorted(Object.values(all))).toEqual(oneTo(30));
+      for (const [name, id] of Object.entries(finished))
+        if (id !== null) expect(all[name]).toBe(id);
+      expect(known(repo).sort()).toEqual([...names].sort());
+    },
+  );
 });
 
 describe('wt', () => {

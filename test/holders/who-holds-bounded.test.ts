@@ -9,43 +9,10 @@ import { whilePinned } from '../../src/holders/pinned-file.js';
 import { holderInTurn, holderOf } from '../../src/holders/who-holds.js';
 import { FileLock, inspect, inspectFolder } from '../../src/index.js';
 import { lockPath, testFolder } from '../support/folder.js';
+import { holding, LONGEST_MILLISECONDS, refusalSoon } from '../support/holding.js';
 import { Peer } from '../support/peer.js';
-import { Program } from '../support/program.js';
 import { errorOf } from '../support/refused.js';
 import { needs } from '../support/tools.js';
-
-// What it costs on an idle machine is milliseconds; before there were limits,
-// seconds and minutes. Shared machines stall.
-const LONGEST_MILLISECONDS = 1500;
-
-/** A program that holds the lock at argv[1], whatever else it is. */
-const HOLD = `
-import ctypes, fcntl, os, resource, sys
-def hold():
-    file = open(sys.argv[1], 'a')
-    fcntl.flock(file, fcntl.LOCK_EX)
-    print('held', flush=True)
-    return file
-`;
-
-async function holding(path: string, how: string, args = '[]'): Promise<Program> {
-  const program = `${HOLD}${how}\nsys.stdin.read()`;
-  // It makes its arguments itself: to pass so many on takes Node seconds.
-  const again = `import os, sys; os.execv(sys.executable, ['python3', '-c', sys.argv[2], sys.argv[1]] + ${args})`;
-  const holder = Program.start('python3', ['-c', again, path, program]);
-  await holder.says('held');
-  return holder;
-}
-
-/** The error of a refusal, and that it came soon. */
-async function refusalSoon(path: string): Promise<{ holder: Record<string, unknown> }> {
-  await errorOf(() => FileLock.acquireSync(path));
-  const began = performance.now();
-  const error = await errorOf(() => FileLock.acquireSync(path));
-  expect(performance.now() - began).toBeLessThan(LONGEST_MILLISECONDS);
-  expect(error).toMatchObject({ code: 'ERR_LOCK_HELD' });
-  return error as unknown as { holder: Record<string, unknown> };
-}
 
 describe('a holder that makes itself long', () => {
   const LONG = {
@@ -66,18 +33,22 @@ describe('a holder that makes itself long', () => {
     });
   }
 
-  needs('python3')('10,000 descriptors before the one with the lock: not verified', async () => {
-    const path = lockPath();
-    const many = `
+  needs('python3')(
+    '10,000 descriptors before the one with the lock: not verified',
+    { tags: ['long'] },
+    async () => {
+      const path = lockPath();
+      const many = `
 resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))
 all = [os.open('/dev/null', os.O_RDONLY) for _ in range(10000)]
 f = hold()`;
-    const holder = await holding(path, many);
-    const { holder: named } = await refusalSoon(path);
-    expect(named).toMatchObject({ pid: holder.pid, source: 'kernel', verified: false });
-    // One who asks for it has the time to wait.
-    expect((await inspect(path)).holders).toMatchObject([{ pid: holder.pid, verified: true }]);
-  });
+      const holder = await holding(path, many);
+      const { holder: named } = await refusalSoon(path);
+      expect(named).toMatchObject({ pid: holder.pid, source: 'kernel', verified: false });
+      // One who asks for it has the time to wait.
+      expect((await inspect(path)).holders).toMatchObject([{ pid: holder.pid, verified: true }]);
+    },
+  );
 
   needs('python3')('a name with a bracket, newlines and escapes', async () => {
     const path = lockPath();
@@ -101,25 +72,6 @@ print('a zombie', flush=True)`;
     const holder = await holding(path, zombie);
     await holder.says('a zombie');
     expect((await inspect(path)).state).toBe('free');
-  });
-
-  needs('python3')('20,000 locks of somebody else: the holder is found, or not known', async () => {
-    const path = lockPath();
-    const peer = await Peer.start();
-    await peer.acquire('a', path);
-    const many = `
-import struct
-files = [open(sys.argv[1] + '.' + str(number), 'w') for number in range(100)]
-for at in range(200):
-    for file in files:
-        fcntl.fcntl(file, fcntl.F_SETLK, struct.pack('hhqqi', fcntl.F_WRLCK, 0, 2 * at, 1, 0))
-print('held', flush=True)`;
-    await holding(path, many);
-    const error = await refusalSoon(path);
-    // The table is longer than is read, and the newest are its beginning: the
-    // record is what is left, and nobody is told that the lock is free.
-    expect(error.holder).toMatchObject({ pid: peer.pid });
-    expect(['held', 'unknown']).toContain((await inspect(path)).state);
   });
 });
 
@@ -176,7 +128,9 @@ describe('waits that end together', () => {
     expect(one).not.toBe(other);
   });
 
-  test('on many paths get the time of one look: the rest say what the file says', () => {
+  test('on many paths get the time of one look: the rest say what the file says', {
+    tags: ['long'],
+  }, () => {
     const folder = testFolder();
     const paths = Array.from({ length: 2000 }, (_, index) => join(folder, `${index}.lock`));
     const locks = paths.map((path) => FileLock.acquireSync(path, { data: { path } }));

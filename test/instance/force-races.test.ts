@@ -5,50 +5,56 @@ import { InstanceLock } from '../../src/instance/instance-lock.js';
 import { lockPath, testFolder } from '../support/folder.js';
 import { instancePeer, instanceProgram, told } from '../support/instance.js';
 import type { Peer, RemoteLock } from '../support/peer.js';
+import { inTwoSizes } from '../support/sizes.js';
 
-test('two that steal at once, a hundred rounds: exactly one ends up holding, and the other is refused or gets `lost`', async () => {
-  const thieves = await Promise.all([instancePeer(), instancePeer()]);
-  const folder = testFolder();
-  const force = { force: { how: 'steal' } } as object;
-  const lost: Promise<void>[] = [];
-  const winners: { pid: number; path: string; isCurrent(): Promise<boolean> }[] = [];
-  for (let round = 0; round < 100; round++) {
-    const path = join(folder, `${round}.lock`);
-    const victim = await InstanceLock.acquire(path);
-    const results = await Promise.allSettled(
-      thieves.map((each) => each.call<RemoteLock>('acquire', path, path, force)),
-    );
-    expect(victim.isCurrent()).toBe(false);
-    await victim.release();
-    const current = await Promise.all(
-      thieves.map(
-        (each, at) => results[at]?.status === 'fulfilled' && each.call('isCurrent', path),
-      ),
-    );
-    expect(current.filter(Boolean)).toHaveLength(1);
-    const [at, not] = current[0] ? [0, 1] : [1, 0];
-    const [winner, loser] = [thieves[at] as Peer, thieves[not] as Peer];
-    winners.push({ path, pid: winner.pid, isCurrent: () => winner.call('isCurrent', path) });
-    const result = results[not] as PromiseSettledResult<RemoteLock>;
-    if (result.status === 'rejected') {
-      expect(result.reason).toMatchObject({ name: 'AlreadyRunningError', code: 'ERR_LOCK_HELD' });
-    } else {
-      // It held, and was stolen from in turn.
-      const event = loser.event<{ pid: number } | null>('lost', path);
-      lost.push(
-        event.then((holder) => {
-          expect(holder?.pid).toBe(winner.pid);
-          return loser.release(path);
-        }),
+inTwoSizes(
+  (rounds) =>
+    `two that steal at once, ${rounds} rounds: exactly one ends up holding, and the other is refused or gets \`lost\``,
+  { short: 5, long: 100 },
+  async (rounds) => {
+    const thieves = await Promise.all([instancePeer(), instancePeer()]);
+    const folder = testFolder();
+    const force = { force: { how: 'steal' } } as object;
+    const lost: Promise<void>[] = [];
+    const winners: { pid: number; path: string; isCurrent(): Promise<boolean> }[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const path = join(folder, `${round}.lock`);
+      const victim = await InstanceLock.acquire(path);
+      const results = await Promise.allSettled(
+        thieves.map((each) => each.call<RemoteLock>('acquire', path, path, force)),
       );
+      expect(victim.isCurrent()).toBe(false);
+      await victim.release();
+      const current = await Promise.all(
+        thieves.map(
+          (each, at) => results[at]?.status === 'fulfilled' && each.call('isCurrent', path),
+        ),
+      );
+      expect(current.filter(Boolean)).toHaveLength(1);
+      const [at, not] = current[0] ? [0, 1] : [1, 0];
+      const [winner, loser] = [thieves[at] as Peer, thieves[not] as Peer];
+      winners.push({ path, pid: winner.pid, isCurrent: () => winner.call('isCurrent', path) });
+      const result = results[not] as PromiseSettledResult<RemoteLock>;
+      if (result.status === 'rejected') {
+        expect(result.reason).toMatchObject({ name: 'AlreadyRunningError', code: 'ERR_LOCK_HELD' });
+      } else {
+        // It held, and was stolen from in turn.
+        const event = loser.event<{ pid: number } | null>('lost', path);
+        lost.push(
+          event.then((holder) => {
+            expect(holder?.pid).toBe(winner.pid);
+            return loser.release(path);
+          }),
+        );
+      }
     }
-  }
-  await Promise.all(lost);
-  for (const { path, pid, isCurrent } of winners) {
-    expect(await isCurrent()).toBe(true);
-    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ pid });
-  }
-});
+    await Promise.all(lost);
+    for (const { path, pid, isCurrent } of winners) {
+      expect(await isCurrent()).toBe(true);
+      expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ pid });
+    }
+  },
+);
 
 // While it holds, it looks at the path by itself, without the library. A file
 // that is gone or another one was stolen from it, and then the thief says so:
@@ -95,6 +101,7 @@ test.each([
   ['0644', '{ permissions: 0o644 }'],
 ])(
   'one that steals and four that release, for 6 s, of mode %s: no file of another is ever removed',
+  { tags: ['long'] },
   async (_, own) => {
     const path = lockPath();
     const milliseconds = '6000';
@@ -129,5 +136,4 @@ test.each([
     expect(left).toEqual([]);
     InstanceLock.acquireSync(path).releaseSync();
   },
-  40_000,
 );

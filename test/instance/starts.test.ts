@@ -5,44 +5,49 @@ import { until } from '../support/census.js';
 import { lockPath } from '../support/folder.js';
 import { instanceProgram, told } from '../support/instance.js';
 import type { End, Program } from '../support/program.js';
+import { inTwoSizes } from '../support/sizes.js';
 
 const TORTURE = (process.env['HOLDFAST_TORTURE'] ?? '') !== '';
 const SECONDS = TORTURE ? 30 : 6;
 
-test('of twenty starts at once exactly one runs, and nineteen name its pid', async () => {
-  const path = lockPath();
-  // Each is ready before any of them tries.
-  const gate = `${path}.gate`;
-  const programs = Array.from({ length: 20 }, () =>
-    instanceProgram(
-      path,
-      `say('ready');
+inTwoSizes(
+  (starts) => `of ${starts} starts at once exactly one runs, and the others name its pid`,
+  { short: 5, long: 20 },
+  async (starts) => {
+    const path = lockPath();
+    // Each is ready before any of them tries.
+    const gate = `${path}.gate`;
+    const programs = Array.from({ length: starts }, () =>
+      instanceProgram(
+        path,
+        `say('ready');
       while (!fs.existsSync(args[0]));
       await hold().catch((error) => { tell(error); process.exit(1); });`,
-      { args: [gate] },
-    ),
-  );
-  await Promise.all(programs.map((each) => each.says('ready')));
-  writeFileSync(gate, '');
-  const refused: End[] = [];
-  for (const each of programs) void each.exited.then((end) => refused.push(end));
-  await until(() => refused.length >= 19);
-  const running = programs.filter(({ stdout }) => stdout.includes('held'));
-  expect(running).toHaveLength(1);
-  const [one] = running as [Program];
-  expect(refused).toHaveLength(19);
-  for (const end of refused) {
-    expect(end.code).toBe(1);
-    expect(told(end)).toMatchObject([
-      { name: 'AlreadyRunningError', pid: one.pid, holder: { verified: true } },
-    ]);
-    expect(told(end)[0].message.split('\n')[0]).toBe(
-      `another instance is already running (pid ${one.pid})`,
+        { args: [gate] },
+      ),
     );
-  }
-  await one.end();
-  expect(existsSync(path)).toBe(false);
-});
+    await Promise.all(programs.map((each) => each.says('ready')));
+    writeFileSync(gate, '');
+    const refused: End[] = [];
+    for (const each of programs) void each.exited.then((end) => refused.push(end));
+    await until(() => refused.length >= starts - 1);
+    const running = programs.filter(({ stdout }) => stdout.includes('held'));
+    expect(running).toHaveLength(1);
+    const [one] = running as [Program];
+    expect(refused).toHaveLength(starts - 1);
+    for (const end of refused) {
+      expect(end.code).toBe(1);
+      expect(told(end)).toMatchObject([
+        { name: 'AlreadyRunningError', pid: one.pid, holder: { verified: true } },
+      ]);
+      expect(told(end)[0].message.split('\n')[0]).toBe(
+        `another instance is already running (pid ${one.pid})`,
+      );
+    }
+    await one.end();
+    expect(existsSync(path)).toBe(false);
+  },
+);
 
 // The process inside writes its pid into a log, at once and then each
 // millisecond. It is killed or stopped between two writes at the most, and on
@@ -64,7 +69,9 @@ interface Start {
 
 const ENDINGS = ['SIGKILL', 'SIGTERM', 'SIGSTOP'] as const;
 
-test(`for ${SECONDS} s of starts and kills at random there are never two inside, and after each death the next start succeeds`, async () => {
+test(`for ${SECONDS} s of starts and kills at random there are never two inside, and after each death the next start succeeds`, {
+  tags: ['long'],
+}, async () => {
   const path = lockPath();
   const log = `${path}.log`;
   writeFileSync(log, '');
@@ -132,4 +139,4 @@ test(`for ${SECONDS} s of starts and kills at random there are never two inside,
   expect(Math.min(seen.SIGKILL, seen.SIGTERM, seen.SIGSTOP)).toBeGreaterThan(0);
   InstanceLock.acquireSync(path).releaseSync();
   expect(existsSync(path)).toBe(false);
-}, 60_000);
+});

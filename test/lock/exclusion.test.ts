@@ -6,6 +6,7 @@ import { FileLock } from '../../src/index.js';
 import { lockPath, testFolder } from '../support/folder.js';
 import { Peer } from '../support/peer.js';
 import { Program } from '../support/program.js';
+import { inTwoSizes } from '../support/sizes.js';
 
 describe('between processes', () => {
   test('an exclusive lock refuses another process and names its holder', async () => {
@@ -78,25 +79,32 @@ describe('between processes', () => {
     );
   });
 
-  test('a counter that 8 processes raise 200 times each loses no update', async () => {
-    const path = lockPath();
-    const counter = `${path}.counter`;
-    writeFileSync(counter, '0');
-    const source = `
+  inTwoSizes(
+    ({ processes, times }) =>
+      `a counter that ${processes} processes raise ${times} times each loses no update`,
+    { short: { processes: 3, times: 100 }, long: { processes: 8, times: 200 } },
+    async ({ processes, times }) => {
+      const path = lockPath();
+      const counter = `${path}.counter`;
+      writeFileSync(counter, '0');
+      const source = `
       import { readFileSync, writeFileSync } from 'node:fs';
       const [path, counter] = args;
-      for (let turn = 0; turn < 200; turn++) {
+      for (let turn = 0; turn < ${times}; turn++) {
         await withLock(path, { record: false }, () => {
           writeFileSync(counter, String(Number(readFileSync(counter, 'utf8')) + 1));
         });
       }`;
-    const programs = Array.from({ length: 8 }, () => Program.module(source, [path, counter]));
-    const ends = await Promise.all(programs.map((program) => program.exited));
-    expect(ends.map(({ code, stderr }) => ({ code, stderr }))).toEqual(
-      ends.map(() => ({ code: 0, stderr: '' })),
-    );
-    expect(readFileSync(counter, 'utf8')).toBe('1600');
-  });
+      const programs = Array.from({ length: processes }, () =>
+        Program.module(source, [path, counter]),
+      );
+      const ends = await Promise.all(programs.map((program) => program.exited));
+      expect(ends.map(({ code, stderr }) => ({ code, stderr }))).toEqual(
+        ends.map(() => ({ code: 0, stderr: '' })),
+      );
+      expect(readFileSync(counter, 'utf8')).toBe(`${processes * times}`);
+    },
+  );
 });
 
 describe('in one process', () => {

@@ -5,6 +5,7 @@ import { descriptorsTo } from '../support/census.js';
 import { lockPath } from '../support/folder.js';
 import { GIVEN, heir } from '../support/heir.js';
 import { Program } from '../support/program.js';
+import { inTwoSizes } from '../support/sizes.js';
 
 function record(path: string): { pid?: number; holdfast?: { token: number } } {
   return JSON.parse(readFileSync(path, 'utf8'));
@@ -190,17 +191,21 @@ describe('detach', () => {
     FileLock.acquireSync(path).releaseSync();
   });
 
-  test('20 hand-overs in both orders at once end with the record of the child', async () => {
-    for (let round = 0; round < 20; round++) {
-      const path = lockPath(`${round}.lock`);
-      const lock = FileLock.acquireSync(path);
-      const child = await heir(lock);
-      const adopting = child.call('adopt', 'a', GIVEN, path);
-      if (round % 2 === 0) await new Promise(setImmediate);
-      lock.detach();
-      await adopting;
-      expect(record(path)).toMatchObject({ pid: child.pid });
-      await child.kill();
-    }
-  });
+  inTwoSizes(
+    (rounds) => `${rounds} hand-overs in both orders at once end with the record of the child`,
+    { short: 2, long: 20 },
+    async (rounds) => {
+      for (let round = 0; round < rounds; round++) {
+        const path = lockPath(`${round}.lock`);
+        const lock = FileLock.acquireSync(path);
+        const child = await heir(lock);
+        const adopting = child.call('adopt', 'a', GIVEN, path);
+        if (round % 2 === 0) await new Promise(setImmediate);
+        lock.detach();
+        await adopting;
+        expect(record(path)).toMatchObject({ pid: child.pid });
+        await child.kill();
+      }
+    },
+  );
 });

@@ -53,8 +53,13 @@ function foreign(
     : Program.start('sh', ['-c', line, path]);
 }
 
-describe.each(['flock', 'python3', 'perl'] as const)('%s and Holdfast', (tool) => {
-  const test = needs(tool);
+describe.for([
+  ['flock', []],
+  ['python3', ['long']],
+  ['perl', ['long']],
+] as const)('%s and Holdfast', ([tool, tags]) => {
+  const test = (title: string, body: () => Promise<void>): void =>
+    needs(tool)(title, { tags: [...tags] }, body);
 
   test('exclude each other where one is exclusive', async () => {
     const path = lockPath();

@@ -128,6 +128,8 @@ describe('a FileLock that is garbage-collected while held', () => {
         if (shared().tryUpgrade()) throw new Error('upgraded');
         other.releaseSync();
       })();
+      // A lock is watched, and may be collected, from its first 100 ms on.
+      await new Promise((resolve) => setTimeout(resolve, 150));
       const timer = setInterval(() => gc(), 5);
       await collected;
       for (let turn = 0; turn < 5; turn++) {

@@ -179,7 +179,9 @@ describe('a kill in the midst of a write', () => {
     FileLock.acquireSync(path, { record: 'json' }).releaseSync();
   });
 
-  test('at random, of holders with long records, leaves files that are ours', async () => {
+  test('at random, of holders with long records, leaves files that are ours', {
+    tags: ['long'],
+  }, async () => {
     const entry = new URL('../../dist/index.js', import.meta.url).href;
     const source = `
       const { FileLock } = await import('${entry}');

@@ -96,9 +96,11 @@ describe('code that waits for a lock that is held around it', () => {
         await new Promise<void>((resolve) => {
           next = FileLock.acquire(path, { onWait: () => resolve() });
         });
-        // Its thread must be in the queue before the inner one's.
+        // In the kernel's queue, one after the other: a thread that comes to it
+        // as the lock is released may take it before one that has waited.
         await until(() => waitsFor(path) === 1);
         inner = FileLock.acquire(path, LATE);
+        await until(() => waitsFor(path) === 2);
       });
       outside.releaseSync();
       await outer;

@@ -67,7 +67,9 @@ describe('a write torn at each byte', () => {
     expect(owners).toEqual(expect.arrayContaining([...seen]));
   });
 
-  test('never keeps the next one from locking, nor is it taken for a holder', () => {
+  test('never keeps the next one from locking, nor is it taken for a holder', {
+    tags: ['long'],
+  }, () => {
     const path = lockPath();
     const [before, after] = [CONTENTS['a longer record'], NEW['a record']];
     for (const state of tears(before, after)) {

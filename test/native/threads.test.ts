@@ -6,6 +6,7 @@ import { FileLock, inspect } from '../../src/index.js';
 import { descriptorsTo, IDLE_THREADS, threadCount, until } from '../support/census.js';
 import { lockPath, testFolder } from '../support/folder.js';
 import { Peer } from '../support/peer.js';
+import { inTwoSizes } from '../support/sizes.js';
 
 const ENTRY = new URL('../../dist/index.js', import.meta.url).href;
 
@@ -109,43 +110,47 @@ describe('the end of a worker', () => {
     expect(descriptorsTo(path)).toBe(0);
   });
 
-  test('300 terminations that race with a grant never leave a lock held', async () => {
-    const folder = testFolder();
-    const threadsBefore = threadCount();
-    let round = 0;
-    let left = 0;
-    const lane = async (name: string): Promise<void> => {
-      const path = join(folder, `${name}.lock`);
-      while (round < 300) {
-        const turn = round++;
-        const lock = FileLock.acquireSync(path, { record: false });
-        const worker = startWorker(
-          `
+  inTwoSizes(
+    (rounds) => `${rounds} terminations that race with a grant never leave a lock held`,
+    { short: 6, long: 300 },
+    async (rounds) => {
+      const folder = testFolder();
+      const threadsBefore = threadCount();
+      let round = 0;
+      let left = 0;
+      const lane = async (name: string): Promise<void> => {
+        const path = join(folder, `${name}.lock`);
+        while (round < rounds) {
+          const turn = round++;
+          const lock = FileLock.acquireSync(path, { record: false });
+          const worker = startWorker(
+            `
           FileLock.acquire(path, { record: false }).then((lock) => (globalThis.kept = lock));
           parentPort.postMessage('waiting');`,
-          { path },
-        );
-        await once(worker, 'message');
-        // A different distance between the two each time, in either order.
-        const spin = (turn % 10) * 40;
-        const first = turn % 2 === 0;
-        let ended: Promise<number> | undefined;
-        if (first) lock.releaseSync();
-        else ended = worker.terminate();
-        spinMicroseconds(spin);
-        if (first) ended = worker.terminate();
-        else lock.releaseSync();
-        await ended;
-        const after = FileLock.tryAcquire(path, { record: false });
-        if (after === null) left++;
-        after?.releaseSync();
-      }
-    };
-    await Promise.all(['a', 'b', 'c'].map(lane));
-    expect(left).toBe(0);
-    expect(descriptorsTo(folder)).toBe(0);
-    await until(() => threadCount() <= threadsBefore + IDLE_THREADS);
-  }, 60_000);
+            { path },
+          );
+          await once(worker, 'message');
+          // A different distance between the two each time, in either order.
+          const spin = (turn % 10) * 40;
+          const first = turn % 2 === 0;
+          let ended: Promise<number> | undefined;
+          if (first) lock.releaseSync();
+          else ended = worker.terminate();
+          spinMicroseconds(spin);
+          if (first) ended = worker.terminate();
+          else lock.releaseSync();
+          await ended;
+          const after = FileLock.tryAcquire(path, { record: false });
+          if (after === null) left++;
+          after?.releaseSync();
+        }
+      };
+      await Promise.all(['a', 'b', 'c'].map(lane));
+      expect(left).toBe(0);
+      expect(descriptorsTo(folder)).toBe(0);
+      await until(() => threadCount() <= threadsBefore + IDLE_THREADS);
+    },
+  );
 
   test('waits that are pending when a worker is terminated are gone with it', async () => {
     const path = lockPath();

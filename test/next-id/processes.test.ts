@@ -15,6 +15,7 @@ import {
 import type { Program } from '../support/program.js';
 import { errorOf } from '../support/refused.js';
 import { runScript } from '../support/script.js';
+import { inTwoSizes } from '../support/sizes.js';
 import { needs } from '../support/tools.js';
 
 const LOCK = '.next-id.lock';
@@ -46,16 +47,22 @@ async function idOf(program: Program): Promise<number> {
 
 const next = async (folder: string): Promise<number> => (await withNextId(folder, () => {})).id;
 
-describe('thirty processes at once', () => {
-  test('have ids 1 to 30, none twice', async () => {
-    const folder = testFolder();
-    const ids = await Promise.all(oneTo(30).map(() => idOf(nextIdProgram(folder, CREATOR))));
-    expect(ids.sort((one, other) => one - other)).toEqual(oneTo(30));
-    expect(idsIn(folder)).toEqual(oneTo(30));
-    expect(counterIn(folder)).toBe('30\n');
-  });
+describe('processes at once', () => {
+  inTwoSizes(
+    (count) => `${count} have ids 1 to ${count}, none twice`,
+    { short: 6, long: 30 },
+    async (count) => {
+      const folder = testFolder();
+      const ids = await Promise.all(oneTo(count).map(() => idOf(nextIdProgram(folder, CREATOR))));
+      expect(ids.sort((one, other) => one - other)).toEqual(oneTo(count));
+      expect(idsIn(folder)).toEqual(oneTo(count));
+      expect(counterIn(folder)).toBe(`${count}\n`);
+    },
+  );
 
-  test('and with a third of them killed in between: no id twice, and none left out', async () => {
+  test('thirty, a third of them killed in between: no id twice, and none left out', {
+    tags: ['long'],
+  }, async () => {
     const folder = testFolder();
     const random = randomFrom(20);
     const told: number[] = [];
@@ -221,7 +228,7 @@ function worker(folder: string, source: string): { worker: Worker; said: Promise
 }
 
 describe('worker threads', () => {
-  test('eight at once with five ids each: 1 to 40, none twice', async () => {
+  test('eight at once with five ids each: 1 to 40, none twice', { tags: ['long'] }, async () => {
     const folder = testFolder();
     const source = `
       const ids = await Promise.all([1, 2, 3, 4, 5].map(async () =>

@@ -165,7 +165,7 @@ describe('an addon that this program may not load', () => {
     expect(advised(said)).toEqual([expect.stringContaining('enter its folders')]);
   });
 
-  needs('root')('for the rights of what HOLDFAST_PREBUILD names', () => {
+  needs('root')('for the rights of what HOLDFAST_PREBUILD names', { tags: ['long'] }, () => {
     mkdirSync(join(folder, 'private'), { mode: 0o700 });
     cpSync(join(home, 'prebuilds'), join(folder, 'private', 'prebuilds'), { recursive: true });
     const env = { HOLDFAST_PREBUILD: join(folder, 'private') };
@@ -175,17 +175,21 @@ describe('an addon that this program may not load', () => {
     expect(advised(said)).toEqual([expect.stringContaining('enter its folders')]);
   });
 
-  needs('root', 'unshare')('from a file system that is mounted with noexec', () => {
-    // A copy of it there, for a moment.
-    const script = `
+  needs('root', 'unshare')(
+    'from a file system that is mounted with noexec',
+    { tags: ['long'] },
+    () => {
+      // A copy of it there, for a moment.
+      const script = `
       mount -t tmpfs -o noexec none "$0" && mkdir -p "$0/$(dirname "$1")" &&
       cp "$0/../prebuild.node" "$0/$1" && shift && exec "$@"`;
-    cpSync(join(home, ADDON), join(home, 'prebuild.node'));
-    const wrap = ['unshare', '-m', 'sh', '-c', script, join(home, 'prebuilds')];
-    const said = says(undefined, { wrap: [...wrap, ADDON.slice('prebuilds/'.length)] });
-    expect(reasonOf(said)).toMatch(/noexec/);
-    expect(advised(said)).toEqual([expect.stringContaining('HOLDFAST_PREBUILD')]);
-  });
+      cpSync(join(home, ADDON), join(home, 'prebuild.node'));
+      const wrap = ['unshare', '-m', 'sh', '-c', script, join(home, 'prebuilds')];
+      const said = says(undefined, { wrap: [...wrap, ADDON.slice('prebuilds/'.length)] });
+      expect(reasonOf(said)).toMatch(/noexec/);
+      expect(advised(said)).toEqual([expect.stringContaining('HOLDFAST_PREBUILD')]);
+    },
+  );
 
   test('with --no-addons', () => {
     const said = says(undefined, { flags: ['--no-addons'] });
@@ -208,7 +212,7 @@ describe('an addon that this program may not load', () => {
   });
 });
 
-describe('the permission model', () => {
+describe('the permission model', { tags: ['long'] }, () => {
   // Its name is one of an experiment on Node 20.
   function works(permission: string, node = process.execPath): void {
     const all = join(folder, '*');
@@ -243,7 +247,7 @@ describe('the permission model', () => {
   });
 });
 
-describe('an addon that is none', () => {
+describe('an addon that is none', { tags: ['long'] }, () => {
   test('for another processor, or damaged: install it again', () => {
     const other = process.arch === 'x64' ? 'arm64' : 'x64';
     cpSync(join(home, `prebuilds/linux-${other}/holdfast.node`), join(home, ADDON));

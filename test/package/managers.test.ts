@@ -182,28 +182,23 @@ function matrix(): void {
     const old = Number(process.versions.node.split('.')[0]) < (manager.node ?? 0);
     const packages = [...manager.packages, ...(old && NODE !== undefined ? [NODE] : [])];
     for (const scripts of ['on', 'off'] as const) {
-      testWith(
-        packages,
-        `with ${manager.title}, scripts ${scripts}`,
-        (bin) => {
-          const [name = ''] = NODE?.split('@') ?? [];
-          const node = old ? join(bin, name, 'bin', 'node') : process.execPath;
-          const project = newProject(manager, scripts);
-          const how = manager[scripts] ?? {};
-          const env = { ...environment(project, node), ...how.env };
-          const program = join(bin, manager.program);
-          const isScript = /\.m?js$/.test(program);
-          const args = [...(isScript ? [program] : []), ...manager.install, ...(how.args ?? [])];
-          const ran = attempt(project, isScript ? node : program, args, env);
-          const said = `${ran.stdout}\n${ran.stderr}`;
-          expect(ran.status, said).toBe(0);
-          expect(noiseOf(said), said).toEqual([]);
-          const pnp = env['YARN_NODE_LINKER'] === 'pnp' && manager.title.startsWith('yarn 4');
-          const use = [...(pnp ? ['--require', './.pnp.cjs'] : []), 'use.cjs'];
-          expect(run(project, process.execPath, use)).toBe('true true\n');
-        },
-        300_000,
-      );
+      testWith(packages, `with ${manager.title}, scripts ${scripts}`, (bin) => {
+        const [name = ''] = NODE?.split('@') ?? [];
+        const node = old ? join(bin, name, 'bin', 'node') : process.execPath;
+        const project = newProject(manager, scripts);
+        const how = manager[scripts] ?? {};
+        const env = { ...environment(project, node), ...how.env };
+        const program = join(bin, manager.program);
+        const isScript = /\.m?js$/.test(program);
+        const args = [...(isScript ? [program] : []), ...manager.install, ...(how.args ?? [])];
+        const ran = attempt(project, isScript ? node : program, args, env);
+        const said = `${ran.stdout}\n${ran.stderr}`;
+        expect(ran.status, said).toBe(0);
+        expect(noiseOf(said), said).toEqual([]);
+        const pnp = env['YARN_NODE_LINKER'] === 'pnp' && manager.title.startsWith('yarn 4');
+        const use = [...(pnp ? ['--require', './.pnp.cjs'] : []), 'use.cjs'];
+        expect(run(project, process.execPath, use)).toBe('true true\n');
+      });
     }
   }
 

@@ -1,3 +1,4 @@
+// @module-tag long
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -100,7 +101,7 @@ describe('the packed tarball', () => {
     );
   });
 
-  test('has types that compile, from a module and from CommonJS', () => {
+  test('has types that compile, from a module and from CommonJS', { tags: ['long'] }, () => {
     const source = `
       import { FileLock, inspect, isLockError, withLock, type LockStatus } from 'holdfast';
       import { AlreadyRunningError, InstanceLock, instanceLocker } from 'holdfast/instance';

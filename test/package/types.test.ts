@@ -1,3 +1,4 @@
+// @module-tag long
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -100,9 +101,9 @@ function compiles(compiler: string): void {
 }
 
 describe('the types compile', () => {
-  test('with the TypeScript of this folder', () => {
+  test('with the TypeScript of this folder', { tags: ['long'] }, () => {
     compiles(join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'));
-  }, 120_000);
+  });
 
   // Seconds each: the one in between only where time is given.
   const versions = (process.env['HOLDFAST_PACKAGE'] ?? '') === '' ? ['5.9.3'] : ['5.9.3', '6.0.3'];

@@ -13,6 +13,10 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'vitest';
 
+// vitest.config.ts has taken it away, and npm fetches.
+const certificates = process.env['HOLDFAST_TEST_CA_CERTS'];
+if (certificates !== undefined) process.env['NODE_EXTRA_CA_CERTS'] = certificates;
+
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const CACHE = join(ROOT, 'node_modules', '.cache', 'package-tools');
 const WINDOWS = process.platform === 'win32';
@@ -113,7 +117,7 @@ const unavailable = new Map<string, string>();
  * The folder of the packages, which npm brings at the first use, or `null`
  * where that is not possible.
  */
-export function tools(...packages: string[]): string | null {
+function tools(...packages: string[]): string | null {
   const key = packages.join(' ').replaceAll(/[^\w.-]+/g, '_');
   const folder = join(CACHE, key, 'node_modules');
   if (existsSync(folder)) return folder;
@@ -136,19 +140,14 @@ export function tools(...packages: string[]): string | null {
 
 type Body = (folder: string) => void | Promise<void>;
 
-/** A test with packages from npm: skipped, with the reason, where npm cannot get them. */
-export function testWith(packages: string[], title: string, body: Body, timeout = 120_000): void {
-  const folder = tools(...packages);
-  if (folder !== null) {
-    test(title, () => body(folder), timeout);
-    return;
-  }
-  const reason = `needs ${packages.join(', ')} from npm`;
-  if ((process.env['HOLDFAST_TEST_NO_SKIP'] ?? '') === '') {
-    test.skip(`${title} [skipped: ${reason}]`, () => {});
-    return;
-  }
-  test(title, () => {
+/** A long test with packages from npm: skipped, with the reason, where npm cannot get them. */
+export function testWith(packages: string[], title: string, body: Body): void {
+  // Not before it runs: `npm test` fetches nothing.
+  test(title, { tags: ['long'], timeout: 300_000 }, (context) => {
+    const folder = tools(...packages);
+    if (folder !== null) return body(folder);
+    const reason = `needs ${packages.join(', ')} from npm`;
+    if ((process.env['HOLDFAST_TEST_NO_SKIP'] ?? '') === '') return context.skip(reason);
     throw new Error(`${reason}, and HOLDFAST_TEST_NO_SKIP forbids to skip`);
   });
 }

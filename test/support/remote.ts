@@ -4,7 +4,7 @@ import { Worker, type WorkerOptions } from 'node:worker_threads';
 import { onTestFinished } from 'vitest';
 import type { Holder } from '../../src/index.js';
 
-const ANSWER_MILLISECONDS = 25_000;
+const EVENT_MILLISECONDS = 25_000;
 
 export interface RemoteError extends Error {
   code?: string;
@@ -106,7 +106,7 @@ export class Remote {
       if (this.#source instanceof Worker) this.#source.postMessage(message);
       else this.#source.send(message, (error) => error && reject(error));
     });
-    return heard(within(answer, () => `no answer to ${method}: ${this.stderr}`));
+    return heard(answer);
   }
 
   /** The value of the next event of that name, or of one that has come already. */
@@ -192,7 +192,7 @@ function heard<T>(promise: Promise<T>): Promise<T> {
 export function within<T>(
   promise: Promise<T>,
   message: () => string,
-  milliseconds = ANSWER_MILLISECONDS,
+  milliseconds = EVENT_MILLISECONDS,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(message())), milliseconds);

@@ -1,8 +1,10 @@
-import { afterEach } from 'vitest';
+import { afterAll, afterEach } from 'vitest';
 
 // A warning that no test expects is a mistake, as an error is.
 const warnings: Error[] = [];
 const expected = new Set<string>();
+// A test may fake the timers.
+const { setImmediate } = globalThis;
 
 // Node prints each warning; here only what no test expects is worth reading.
 process.removeAllListeners('warning');
@@ -16,7 +18,13 @@ export function expectWarning(code: string): void {
   expected.add(code);
 }
 
-afterEach(() => {
+async function check(): Promise<void> {
+  // Node emits a warning in the next tick.
+  await new Promise((resolve) => setImmediate(resolve));
   const seen = warnings.splice(0);
   if (seen.length > 0) throw new AggregateError(seen, 'unexpected process warnings');
-});
+}
+
+afterEach(check);
+// What a test does in its own hooks comes after those of `afterEach`.
+afterAll(check);
