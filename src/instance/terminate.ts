@@ -110,7 +110,7 @@ async function holdersNow({ path, file }: Ending): Promise<Holder<object>[]> {
   const view = await walkAsync(viewKernel(file, readContent(path), { everyHolder: true, budget }));
   const holders = view?.holders ?? [];
   if (!budget.cut) return holders;
-  throw cannotEnd(path, holders[0] ?? null, 'there are too many processes to search');
+  throw cannotEnd(path, holders[0] ?? null, 'the search for its processes would take too long');
 }
 
 const KILL_MILLISECONDS = 5000;

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { checkOptions } from '../../src/base/arguments.js';
 import { Claims } from '../../src/claims.js';
 import { Election } from '../../src/election.js';
-import { FileLock, fileLocker, inspect, watchLock, withLock } from '../../src/index.js';
+import { FileLock, fileLocker, inspect, inspectFolder, watchLock, withLock } from '../../src/index.js';
 import { InstanceLock, instanceLocker } from '../../src/instance.js';
 import { withNextId } from '../../src/next-id.js';
 import { memoryLocker } from '../../src/testing.js';
@@ -29,6 +29,7 @@ describe('an option that does not exist', () => {
     ['fileLocker', () => fileLocker(typo)],
     ['fileLocker().acquire', () => fileLocker().acquire(path, typo)],
     ['inspect', () => inspect(path, typo)],
+    ['inspectFolder', () => inspectFolder(folder, typo).next()],
     ['watchLock', () => watchLock(path, typo).next()],
     ['InstanceLock.acquire', () => InstanceLock.acquire(path, typo)],
     ['InstanceLock.acquireSync', () => InstanceLock.acquireSync(path, typo)],

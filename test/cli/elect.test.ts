@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { until } from '../support/census.js';
-import { call, finish, start } from '../support/command.js';
+import { call, callIn, finish, start } from '../support/command.js';
 import { NODE, pidOf, SAYS, standBy } from '../support/elect-command.js';
 import { testFolder } from '../support/folder.js';
 import { isAlive, queueOf, seatOf } from '../support/kernel.js';
@@ -208,7 +208,7 @@ describe('holdfast elect', () => {
     [['elect', 'status', '--id', 'a', 'folder']],
   ])('%j is a usage error, and creates nothing', async (args) => {
     const cwd = testFolder();
-    const { code, stdout, stderr } = await finish(args, { cwd });
+    const { code, stdout, stderr } = await callIn(cwd, ...args);
     expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
     expect(stderr).toMatch(/^holdfast: .+\n$/);
     expect(readdirSync(cwd)).toEqual([]);

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { COMMAND, finish } from '../support/command.js';
+import { COMMAND, callIn } from '../support/command.js';
 import { testFolder } from '../support/folder.js';
 import { LOCK } from '../support/next-id.js';
 import { nextId } from '../support/next-id-command.js';
@@ -42,7 +42,7 @@ describe('wrong words are 64, and nothing is created', () => {
     [['--lock-name', '..', 'dir']],
   ])('%j', async (args) => {
     const cwd = testFolder();
-    const { code, stdout, stderr } = await finish(['next-id', ...args], { cwd });
+    const { code, stdout, stderr } = await callIn(cwd, 'next-id', ...args);
     expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
     expect(stderr).toMatch(/^holdfast: .+\n$/);
     expect(readdirSync(cwd)).toEqual([]);

@@ -9,267 +9,275 @@ import { lockPath } from '../support/folder.js';
 import { waitsFor } from '../support/kernel.js';
 import { errorOf } from '../support/refused.js';
 
-describe.each(SUBJECTS)('$title', ({ instance, files, remote, crashes, make }) => {
-  const here = remote ? none : test;
-  const dying = crashes ? test : none;
+for (const { title, instance, files, remote, crashes, make } of SUBJECTS) {
+  // What two processes do is the same for both file lockers.
+  const tags = remote && instance ? ['long'] : [];
+  describe(title, { tags }, () => {
+    const here = remote ? none : test;
+    const dying = crashes ? test : none;
 
-  const patient = { timeout: 8000 };
+    const patient = { timeout: 8000 };
 
-  /** Starts to acquire, and resolves once it waits as the `place`th. */
-  async function queue(
-    locker: Locker,
-    path: string,
-    place = 1,
-    options: object = {},
-  ): Promise<{ granted: Promise<HeldLock> }> {
-    let granted: Promise<HeldLock> | undefined;
-    await new Promise<void>((resolve, reject) => {
-      granted = locker.acquire(path, { ...patient, ...options, onWait: () => resolve() });
-      granted.catch(reject);
-    });
-    if (files) await until(() => waitsFor(path) === place);
-    return { granted: granted as Promise<HeldLock> };
-  }
-
-  test('one holds at a time, and the next is granted it on release', async () => {
-    const { one, other } = await make();
-    const path = lockPath();
-    const first = await one.acquire(path);
-    const { granted } = await queue(other, path);
-    let done = false;
-    granted.then(() => (done = true));
-    // Shows that nothing happens: a grant in error would come at once.
-    await new Promise((resolve) => setTimeout(resolve, 60));
-    expect(done).toBe(false);
-    await first.release();
-    const second = await granted;
-    await expect(one.acquire(path, { timeout: 0 })).rejects.toMatchObject({
-      code: 'ERR_LOCK_HELD',
-    });
-    await second.release();
-    await (await one.acquire(path, { timeout: 0 })).release();
-  });
-
-  test('locks of two paths have nothing to do with each other', async () => {
-    const { one, other } = await make();
-    const locks = await Promise.all([one.acquire(lockPath()), other.acquire(lockPath())]);
-    for (const each of locks) await each.release();
-  });
-
-  // The kernel reverses one pair in a hundred. And a wait for a file that its
-  // holder removes starts again with the next file: nobody is left out.
-  test('the first to wait is the first to be granted it', { retry: 3 }, async () => {
-    const { one, other } = await make();
-    const path = lockPath();
-    const held = await one.acquire(path, patient);
-    const order: number[] = [];
-    const all: Promise<void>[] = [];
-    for (const number of [1, 2, 3]) {
-      const { granted } = await queue(number === 2 ? one : other, path, number);
-      all.push(
-        granted.then((lock) => {
-          order.push(number);
-          return lock.release();
-        }),
-      );
+    /** Starts to acquire, and resolves once it waits as the `place`th. */
+    async function queue(
+      locker: Locker,
+      path: string,
+      place = 1,
+      options: object = {},
+    ): Promise<{ granted: Promise<HeldLock> }> {
+      let granted: Promise<HeldLock> | undefined;
+      await new Promise<void>((resolve, reject) => {
+        granted = locker.acquire(path, { ...patient, ...options, onWait: () => resolve() });
+        granted.catch(reject);
+      });
+      if (files) await until(() => waitsFor(path) === place);
+      return { granted: granted as Promise<HeldLock> };
     }
-    await held.release();
-    await Promise.all(all);
-    expect(instance && files ? order.sort() : order).toEqual([1, 2, 3]);
-  });
 
-  test('timeout 0 is refused at once, with the code, the path and the holder', async () => {
-    const { one, other } = await make();
-    const path = lockPath();
-    const held = await one.acquire(path, { timeout: 0 });
-    let waited = false;
-    const began = performance.now();
-    const options = { timeout: 0, onWait: () => (waited = true) };
-    const error = await errorOf(() => other.acquire(path, options));
-    expect(performance.now() - began).toBeLessThan(1000);
-    expect(error).toMatchObject({
-      name: instance ? 'AlreadyRunningError' : 'LockHeldError',
-      code: 'ERR_LOCK_HELD',
-      path,
-      holder: { pid: expect.any(Number), self: !remote, source: 'kernel', verified: true },
-      cause: { code: 'EWOULDBLOCK', syscall: 'flock' },
-    });
-    expect(waited).toBe(false);
-    await held.release();
-  });
-
-  test('without a timeout it waits, or is refused as a second instance', async () => {
-    const { one, other } = await make();
-    const path = lockPath();
-    const held = await one.acquire(path);
-    if (instance) {
-      const refused = other.acquire(path);
-      await expect(refused).rejects.toMatchObject({ name: 'AlreadyRunningError' });
-      await held.release();
-      return;
-    }
-    const { granted } = await queue(other, path, 1, { timeout: undefined });
-    await held.release();
-    await (await granted).release();
-  });
-
-  test('a timeout ends the wait, never early, with the holder', async () => {
-    const { one, other } = await make();
-    const path = lockPath();
-    const held = await one.acquire(path, patient);
-    for (const timeout of [1, 80.5]) {
-      const began = performance.now();
-      const error = await errorOf(() => other.acquire(path, { timeout }));
-      const elapsed = performance.now() - began;
-      expect(elapsed).toBeGreaterThanOrEqual(timeout);
-      expect(elapsed).toBeLessThan(timeout + 1000);
-      const holder = { pid: expect.any(Number), verified: true };
-      if (instance) {
-        expect(error).toMatchObject({ name: 'AlreadyRunningError', code: 'ERR_LOCK_HELD', holder });
-        expect((error as { waited: number }).waited).toBeGreaterThanOrEqual(Math.floor(timeout));
-      } else {
-        expect(error).toMatchObject({ code: 'ERR_LOCK_TIMEOUT', path, timeout, holder });
-      }
-    }
-    // The one that gave up is not granted it later.
-    await held.release();
-    await (await other.acquire(path, { timeout: 0 })).release();
-  });
-
-  test('an abort while it waits rejects with the reason, and leaves the queue', async () => {
-    const { one, other } = await make();
-    const path = lockPath();
-    const held = await one.acquire(path, patient);
-    const controller = new AbortController();
-    const reason = new Error('enough');
-    const first = await queue(other, path, 1, { signal: controller.signal });
-    const second = await queue(other, path, 2);
-    controller.abort(reason);
-    await expect(first.granted).rejects.toBe(reason);
-    await held.release();
-    await (await second.granted).release();
-  });
-
-  here('an abort before the call rejects with the reason', async () => {
-    const { one } = await make();
-    const path = lockPath();
-    const reason = { any: 'thing' };
-    const signal = AbortSignal.abort(reason);
-    await expect(one.acquire(path, { signal })).rejects.toBe(reason);
-    expect(existsSync(path)).toBe(false);
-    await (await one.acquire(path, { timeout: 0 })).release();
-  });
-
-  test('an abort after the grant changes nothing', async () => {
-    const { one, other } = await make();
-    const path = lockPath();
-    const controller = new AbortController();
-    const lock = await one.acquire(path, { signal: controller.signal });
-    controller.abort();
-    await expect(other.acquire(path, { timeout: 0 })).rejects.toMatchObject({
-      code: 'ERR_LOCK_HELD',
-    });
-    await lock.release();
-  });
-
-  test('onWait is called once, with the holder, and not where there is no wait', async () => {
-    const { one, other } = await make();
-    const path = lockPath();
-    const seen: unknown[] = [];
-    const onWait = (holder: unknown): void => void seen.push(holder);
-    const held = await one.acquire(path, { ...patient, onWait });
-    expect(seen).toEqual([]);
-    const granted = other.acquire(path, { ...patient, onWait });
-    await until(() => seen.length > 0);
-    // Shows that nothing happens: a second call would come with the first.
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(seen).toMatchObject([{ pid: expect.any(Number), self: !remote, verified: true }]);
-    await held.release();
-    await (await granted).release();
-    expect(seen).toHaveLength(1);
-  });
-
-  here('what onWait throws ends the wait', async () => {
-    const { one } = await make();
-    const path = lockPath();
-    const held = await one.acquire(path);
-    const reason = new Error('no');
-    const onWait = (): never => {
-      throw reason;
-    };
-    await expect(one.acquire(path, { ...patient, onWait })).rejects.toBe(reason);
-    await held.release();
-    await (await one.acquire(path, { timeout: 0 })).release();
-  });
-
-  test('tokens grow strictly', async () => {
-    const { one, other } = await make();
-    const path = lockPath();
-    let last = 0;
-    for (let round = 0; round < 10; round++) {
-      const lock = await (round % 2 === 0 ? one : other).acquire(path, patient);
-      expect(lock.token).toBeGreaterThan(last);
-      expect(Number.isSafeInteger(lock.token)).toBe(true);
-      last = lock.token;
-      await lock.release();
-    }
-  });
-
-  test('a second release does nothing, least of all to the next holder', async () => {
-    const { one, other } = await make();
-    const path = lockPath();
-    const first = await one.acquire(path, patient);
-    await first.release();
-    await first.release();
-    await using _second = await other.acquire(path, patient);
-    await first.release();
-    await first[Symbol.asyncDispose]();
-    await expect(one.acquire(path, { timeout: 0 })).rejects.toMatchObject({
-      code: 'ERR_LOCK_HELD',
-    });
-  });
-
-  here('wrong arguments are refused', async () => {
-    const { one } = await make();
-    const path = lockPath();
-    const wrong: [path: unknown, options: unknown, code: string][] = [
-      ['', {}, 'ERR_INVALID_ARG_VALUE'],
-      [4, {}, 'ERR_INVALID_ARG_TYPE'],
-      [path, { timeout: -1 }, 'ERR_OUT_OF_RANGE'],
-      [path, { timeout: '1' }, 'ERR_INVALID_ARG_TYPE'],
-      [path, { timeout: Number.NaN }, 'ERR_OUT_OF_RANGE'],
-      [path, { signal: {} }, 'ERR_INVALID_ARG_TYPE'],
-      [path, { onWait: 1 }, 'ERR_INVALID_ARG_TYPE'],
-      [path, 'options', 'ERR_INVALID_ARG_TYPE'],
-    ];
-    for (const [file, options, code] of wrong) {
-      const error = await one.acquire(file as string, options as object).then(
-        (lock) => lock.release(),
-        (each: unknown) => each,
-      );
-      expect(error).toMatchObject({ code });
-    }
-    await (await one.acquire(path, { timeout: Infinity })).release();
-  });
-
-  dying('a holder that dies hands it on, and its release is nothing any more', async () => {
-    const { one, other, crash } = await make();
-    const path = lockPath();
-    const dead = await one.acquire(path, patient);
-    const { granted } = await queue(other, path);
-    await crash?.(path);
-    const next = await granted;
-    expect(next.token).toBeGreaterThan(dead.token);
-    if (!remote) {
-      await dead.release();
+    test('one holds at a time, and the next is granted it on release', async () => {
+      const { one, other } = await make();
+      const path = lockPath();
+      const first = await one.acquire(path);
+      const { granted } = await queue(other, path);
+      let done = false;
+      granted.then(() => (done = true));
+      // Shows that nothing happens: a grant in error would come at once.
+      await new Promise((resolve) => setTimeout(resolve, 60));
+      expect(done).toBe(false);
+      await first.release();
+      const second = await granted;
       await expect(one.acquire(path, { timeout: 0 })).rejects.toMatchObject({
         code: 'ERR_LOCK_HELD',
       });
-    }
-    await next.release();
-    await (await other.acquire(path, { timeout: 0 })).release();
+      await second.release();
+      await (await one.acquire(path, { timeout: 0 })).release();
+    });
+
+    test('locks of two paths have nothing to do with each other', async () => {
+      const { one, other } = await make();
+      const locks = await Promise.all([one.acquire(lockPath()), other.acquire(lockPath())]);
+      for (const each of locks) await each.release();
+    });
+
+    // The kernel reverses one pair in a hundred. And a wait for a file that its
+    // holder removes starts again with the next file: nobody is left out.
+    test('the first to wait is the first to be granted it', { retry: 3 }, async () => {
+      const { one, other } = await make();
+      const path = lockPath();
+      const held = await one.acquire(path, patient);
+      const order: number[] = [];
+      const all: Promise<void>[] = [];
+      for (const number of [1, 2, 3]) {
+        const { granted } = await queue(number === 2 ? one : other, path, number);
+        all.push(
+          granted.then((lock) => {
+            order.push(number);
+            return lock.release();
+          }),
+        );
+      }
+      await held.release();
+      await Promise.all(all);
+      expect(instance && files ? order.sort() : order).toEqual([1, 2, 3]);
+    });
+
+    test('timeout 0 is refused at once, with the code, the path and the holder', async () => {
+      const { one, other } = await make();
+      const path = lockPath();
+      const held = await one.acquire(path, { timeout: 0 });
+      let waited = false;
+      const began = performance.now();
+      const options = { timeout: 0, onWait: () => (waited = true) };
+      const error = await errorOf(() => other.acquire(path, options));
+      expect(performance.now() - began).toBeLessThan(1000);
+      expect(error).toMatchObject({
+        name: instance ? 'AlreadyRunningError' : 'LockHeldError',
+        code: 'ERR_LOCK_HELD',
+        path,
+        holder: { pid: expect.any(Number), self: !remote, source: 'kernel', verified: true },
+        cause: { code: 'EWOULDBLOCK', syscall: 'flock' },
+      });
+      expect(waited).toBe(false);
+      await held.release();
+    });
+
+    test('without a timeout it waits, or is refused as a second instance', async () => {
+      const { one, other } = await make();
+      const path = lockPath();
+      const held = await one.acquire(path);
+      if (instance) {
+        const refused = other.acquire(path);
+        await expect(refused).rejects.toMatchObject({ name: 'AlreadyRunningError' });
+        await held.release();
+        return;
+      }
+      const { granted } = await queue(other, path, 1, { timeout: undefined });
+      await held.release();
+      await (await granted).release();
+    });
+
+    test('a timeout ends the wait, never early, with the holder', async () => {
+      const { one, other } = await make();
+      const path = lockPath();
+      const held = await one.acquire(path, patient);
+      for (const timeout of [1, 80.5]) {
+        const began = performance.now();
+        const error = await errorOf(() => other.acquire(path, { timeout }));
+        const elapsed = performance.now() - began;
+        expect(elapsed).toBeGreaterThanOrEqual(timeout);
+        expect(elapsed).toBeLessThan(timeout + 1000);
+        const holder = { pid: expect.any(Number), verified: true };
+        if (instance) {
+          expect(error).toMatchObject({
+            name: 'AlreadyRunningError',
+            code: 'ERR_LOCK_HELD',
+            holder,
+          });
+          expect((error as { waited: number }).waited).toBeGreaterThanOrEqual(Math.floor(timeout));
+        } else {
+          expect(error).toMatchObject({ code: 'ERR_LOCK_TIMEOUT', path, timeout, holder });
+        }
+      }
+      // The one that gave up is not granted it later.
+      await held.release();
+      await (await other.acquire(path, { timeout: 0 })).release();
+    });
+
+    test('an abort while it waits rejects with the reason, and leaves the queue', async () => {
+      const { one, other } = await make();
+      const path = lockPath();
+      const held = await one.acquire(path, patient);
+      const controller = new AbortController();
+      const reason = new Error('enough');
+      const first = await queue(other, path, 1, { signal: controller.signal });
+      const second = await queue(other, path, 2);
+      controller.abort(reason);
+      await expect(first.granted).rejects.toBe(reason);
+      await held.release();
+      await (await second.granted).release();
+    });
+
+    here('an abort before the call rejects with the reason', async () => {
+      const { one } = await make();
+      const path = lockPath();
+      const reason = { any: 'thing' };
+      const signal = AbortSignal.abort(reason);
+      await expect(one.acquire(path, { signal })).rejects.toBe(reason);
+      expect(existsSync(path)).toBe(false);
+      await (await one.acquire(path, { timeout: 0 })).release();
+    });
+
+    test('an abort after the grant changes nothing', async () => {
+      const { one, other } = await make();
+      const path = lockPath();
+      const controller = new AbortController();
+      const lock = await one.acquire(path, { signal: controller.signal });
+      controller.abort();
+      await expect(other.acquire(path, { timeout: 0 })).rejects.toMatchObject({
+        code: 'ERR_LOCK_HELD',
+      });
+      await lock.release();
+    });
+
+    test('onWait is called once, with the holder, and not where there is no wait', async () => {
+      const { one, other } = await make();
+      const path = lockPath();
+      const seen: unknown[] = [];
+      const onWait = (holder: unknown): void => void seen.push(holder);
+      const held = await one.acquire(path, { ...patient, onWait });
+      expect(seen).toEqual([]);
+      const granted = other.acquire(path, { ...patient, onWait });
+      await until(() => seen.length > 0);
+      // Shows that nothing happens: a second call would come with the first.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(seen).toMatchObject([{ pid: expect.any(Number), self: !remote, verified: true }]);
+      await held.release();
+      await (await granted).release();
+      expect(seen).toHaveLength(1);
+    });
+
+    here('what onWait throws ends the wait', async () => {
+      const { one } = await make();
+      const path = lockPath();
+      const held = await one.acquire(path);
+      const reason = new Error('no');
+      const onWait = (): never => {
+        throw reason;
+      };
+      await expect(one.acquire(path, { ...patient, onWait })).rejects.toBe(reason);
+      await held.release();
+      await (await one.acquire(path, { timeout: 0 })).release();
+    });
+
+    test('tokens grow strictly', async () => {
+      const { one, other } = await make();
+      const path = lockPath();
+      let last = 0;
+      for (let round = 0; round < 10; round++) {
+        const lock = await (round % 2 === 0 ? one : other).acquire(path, patient);
+        expect(lock.token).toBeGreaterThan(last);
+        expect(Number.isSafeInteger(lock.token)).toBe(true);
+        last = lock.token;
+        await lock.release();
+      }
+    });
+
+    test('a second release does nothing, least of all to the next holder', async () => {
+      const { one, other } = await make();
+      const path = lockPath();
+      const first = await one.acquire(path, patient);
+      await first.release();
+      await first.release();
+      await using _second = await other.acquire(path, patient);
+      await first.release();
+      await first[Symbol.asyncDispose]();
+      await expect(one.acquire(path, { timeout: 0 })).rejects.toMatchObject({
+        code: 'ERR_LOCK_HELD',
+      });
+    });
+
+    here('wrong arguments are refused', async () => {
+      const { one } = await make();
+      const path = lockPath();
+      const wrong: [path: unknown, options: unknown, code: string][] = [
+        ['', {}, 'ERR_INVALID_ARG_VALUE'],
+        [4, {}, 'ERR_INVALID_ARG_TYPE'],
+        [path, { timeout: -1 }, 'ERR_OUT_OF_RANGE'],
+        [path, { timeout: '1' }, 'ERR_INVALID_ARG_TYPE'],
+        [path, { timeout: Number.NaN }, 'ERR_OUT_OF_RANGE'],
+        [path, { signal: {} }, 'ERR_INVALID_ARG_TYPE'],
+        [path, { onWait: 1 }, 'ERR_INVALID_ARG_TYPE'],
+        [path, 'options', 'ERR_INVALID_ARG_TYPE'],
+      ];
+      for (const [file, options, code] of wrong) {
+        const error = await one.acquire(file as string, options as object).then(
+          (lock) => lock.release(),
+          (each: unknown) => each,
+        );
+        expect(error).toMatchObject({ code });
+      }
+      await (await one.acquire(path, { timeout: Infinity })).release();
+    });
+
+    dying('a holder that dies hands it on, and its release is nothing any more', async () => {
+      const { one, other, crash } = await make();
+      const path = lockPath();
+      const dead = await one.acquire(path, patient);
+      const { granted } = await queue(other, path);
+      await crash?.(path);
+      const next = await granted;
+      expect(next.token).toBeGreaterThan(dead.token);
+      if (!remote) {
+        await dead.release();
+        await expect(one.acquire(path, { timeout: 0 })).rejects.toMatchObject({
+          code: 'ERR_LOCK_HELD',
+        });
+      }
+      await next.release();
+      await (await other.acquire(path, { timeout: 0 })).release();
+    });
   });
-});
+}
 
 test('crash is false where nobody holds', async () => {
   const locker = memoryLocker();

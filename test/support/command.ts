@@ -40,6 +40,17 @@ export async function call(...argv: string[]): Promise<Called> {
   return { code, stdout: streams.stdout.text, stderr: streams.stderr.text };
 }
 
+/** The same, in a working directory. */
+export async function callIn(cwd: string, ...argv: string[]): Promise<Called> {
+  const before = process.cwd();
+  process.chdir(cwd);
+  try {
+    return await call(...argv);
+  } finally {
+    process.chdir(before);
+  }
+}
+
 /** In the foreground of a terminal 300 columns wide; its stdin is the keyboard. Needs python3. */
 export function onTerminal(...command: string[]): Program {
   return Program.start('python3', ['-c', TERMINAL, ...command]);
