@@ -5,7 +5,14 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { checkOptions } from '../../src/base/arguments.js';
 import { Claims } from '../../src/claims.js';
 import { Election } from '../../src/election.js';
-import { FileLock, fileLocker, inspect, inspectFolder, watchLock, withLock } from '../../src/index.js';
+import {
+  FileLock,
+  fileLocker,
+  inspect,
+  inspectFolder,
+  watchLock,
+  withLock,
+} from '../../src/index.js';
 import { InstanceLock, instanceLocker } from '../../src/instance.js';
 import { withNextId } from '../../src/next-id.js';
 import { memoryLocker } from '../../src/testing.js';

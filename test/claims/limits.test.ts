@@ -18,7 +18,7 @@ inTwoSizes(
     for (let at = 0; at < count; at++) {
       put(`agent-${at}.lock`, handWritten(`agent-${at}`, { directories: [`src/${at}/`] }));
     }
-    const began = performance.now();
+    const before = process.cpuUsage();
     const list = await claims.list();
     expect(list).toHaveLength(count);
     expect(list.every(({ state }) => state === 'active')).toBe(true);
@@ -33,7 +33,9 @@ inTwoSizes(
     expect(await claim.release()).toBe(true);
     await claims.releaseAll();
     expect(readdirSync(directory)).toEqual([]);
-    expect(performance.now() - began).toBeLessThan(20_000);
+    // Microseconds of the processor, which others do not lengthen.
+    const { user, system } = process.cpuUsage(before);
+    expect(user + system).toBeLessThan(20_000_000);
   },
 );
 

@@ -13,11 +13,14 @@ export function isStopped(pid: number): boolean {
   }
 }
 
-/** Runs, and is neither a zombie nor dead. */
+const PF_EXITING = 0x4;
+
+/** Runs: it is no zombie, and does not end at this moment, without its files but still listed. */
 export function isAlive(pid: number): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+    const [state = '', , , , , , flags] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return !/[ZX]/.test(state) && (Number(flags) & PF_EXITING) === 0;
   } catch {
     return false;
   }
