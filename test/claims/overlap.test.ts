@@ -14,7 +14,7 @@ describe('generated patterns', () => {
   inTwoSizes(
     (pairs) =>
       `overlap if and only if trying all paths finds one, and the witness is one: ${pairs} pairs`,
-    { short: 500, long: 10_000 },
+    { short: 150, long: 10_000 },
     (pairs) => {
       const next = generator(SEED);
       const pool = generatePool(600, next);

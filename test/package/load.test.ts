@@ -158,7 +158,7 @@ describe('an addon that this program may not load', () => {
     expect(advised(said)).toEqual([expect.stringContaining('read the file')]);
   });
 
-  needs('root')('for the rights of its folder', () => {
+  needs('root')('for the rights of its folder', { tags: ['long'] }, () => {
     chmodSync(join(home, 'prebuilds'), 0o700);
     const said = says(undefined, NOBODY);
     expect(reasonOf(said)).toMatch(/^EACCES: .*holdfast\.node'$/);
