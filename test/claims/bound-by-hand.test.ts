@@ -1,34 +1,6 @@
 import { readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type ClaimState, Claims } from '../../src/claims.js';
-import { ClaimsPeer } from '../support/claims-peer.js';
-import { testFolder } from '../support/folder.js';
-
-const WIDE = { agent: 'wide', files: ['src/*/a.ts'], bind: true };
-const NARROW = { agent: 'narrow', files: ['src/b/*.ts'] };
-
-interface Setting {
-  root: string;
-  locks: string;
-  file: string;
-  owner: ClaimsPeer;
-  other: ClaimsPeer;
-  claims: Claims;
-  stateOf(agent: string): Promise<ClaimState | undefined>;
-}
-
-/** `owner` has bound `wide`. */
-async function setting(): Promise<Setting> {
-  const root = testFolder();
-  const locks = join(root, 'locks');
-  const [owner, other] = (await ClaimsPeer.startMany(2, locks, root)) as [ClaimsPeer, ClaimsPeer];
-  await owner.claim(WIDE);
-  const claims = new Claims(locks, { root });
-  const stateOf = async (agent: string): Promise<ClaimState | undefined> =>
-    (await claims.list()).find((each) => each.agent === agent)?.state;
-  return { root, locks, file: join(locks, 'wide.lock'), owner, other, claims, stateOf };
-}
+import { NARROW, setting } from '../support/claims-bound.js';
 
 test('a bound claim that a hand removes is lost, and its descriptor let go of', async () => {
   const { owner, other, file } = await setting();

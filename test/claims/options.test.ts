@@ -2,27 +2,12 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type ClaimOptions, type ClaimRequest, Claims } from '../../src/claims.js';
+import { refused, setUp } from '../support/claims-refused.js';
 import { testFolder } from '../support/folder.js';
 import { ARGUMENT_CODES, errorOf } from '../support/refused.js';
 
 const [TYPE, VALUE, RANGE] = ARGUMENT_CODES;
 const good: ClaimRequest = { agent: 'a', files: ['x'] };
-
-function setUp(): { folder: string; claims: Claims } {
-  const folder = testFolder();
-  return { folder, claims: new Claims(join(folder, 'locks'), { root: folder }) };
-}
-
-/** All of these fail with it, and nothing has come to be. */
-async function refused(code: string, calls: (claims: Claims) => (() => unknown)[]): Promise<void> {
-  const { folder, claims } = setUp();
-  for (const call of calls(claims)) {
-    const error = await errorOf(call);
-    expect(error).toMatchObject({ code });
-    expect(error).toBeInstanceOf(code === RANGE ? RangeError : TypeError);
-  }
-  expect(readdirSync(folder)).toEqual([]);
-}
 
 describe('options', () => {
   test.each<[string, unknown, string]>([

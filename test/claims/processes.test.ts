@@ -1,26 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { type ClaimRequest, Claims } from '../../src/claims.js';
-import { byHand, ClaimsPeer, TORTURE } from '../support/claims-peer.js';
-import { testFolder } from '../support/folder.js';
+import { byHand, ClaimsPeer, places, TORTURE } from '../support/claims-peer.js';
 import { inTwoSizes } from '../support/sizes.js';
 import { needs } from '../support/tools.js';
-
-interface Places {
-  root: string;
-  locks: string;
-  markers: string;
-}
-
-function places(): Places {
-  const root = testFolder();
-  const all = { root, locks: join(root, 'locks'), markers: join(root, 'markers') };
-  mkdirSync(all.markers);
-  return all;
-}
 
 type Scope = Pick<ClaimRequest, 'files' | 'directories' | 'except'>;
 

@@ -3,23 +3,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Claims } from '../../src/claims.js';
-import { byHand, ClaimsPeer, TORTURE } from '../support/claims-peer.js';
-import { testFolder } from '../support/folder.js';
+import { byHand, ClaimsPeer, places, TORTURE } from '../support/claims-peer.js';
 import { runScript } from '../support/script.js';
 import { needs } from '../support/tools.js';
-
-interface Places {
-  root: string;
-  locks: string;
-  markers: string;
-}
-
-function places(): Places {
-  const root = testFolder();
-  const all = { root, locks: join(root, 'locks'), markers: join(root, 'markers') };
-  mkdirSync(all.markers);
-  return all;
-}
 
 test('in a folder that is removed and made anew all the time, two overlapping claims are never both there', {
   tags: ['long'],

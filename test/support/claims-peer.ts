@@ -1,5 +1,8 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { ClaimOptions, ClaimRequest, ClaimStatus } from '../../src/claims.js';
+import { testFolder } from './folder.js';
 import { forked, Remote } from './remote.js';
 
 /** What a peer says of a claim of its own. */
@@ -65,6 +68,20 @@ export class ClaimsPeer extends Remote {
     });
     return pid;
   }
+}
+
+export interface Places {
+  root: string;
+  locks: string;
+  markers: string;
+}
+
+/** A tree, its claims, and a folder for the judge's marks. */
+export function places(): Places {
+  const root = testFolder();
+  const all = { root, locks: join(root, 'locks'), markers: join(root, 'markers') };
+  mkdirSync(all.markers);
+  return all;
 }
 
 /** A claim's file as a person writes it. */
