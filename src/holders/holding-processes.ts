@@ -115,12 +115,12 @@ function* searchAll(
 
 /**
  * The same by the descriptors alone. The process that the record names comes
- * first, even when the time is up.
+ * first, even when the time is up. `everyProcess`: the others too.
  */
 export function* searchProcesses(
   file: string,
   content: Content | null,
-  search: Search,
+  search: Search & { everyProcess: boolean },
 ): Walk<{ mode: LockMode | null; found: Found[] }> {
   const found: Found[] = [];
   const owner = content?.owner ?? null;
@@ -130,7 +130,7 @@ export function* searchProcesses(
     ({ mode } = yield* filesLockedBy(named, search.budget.untimed(), file));
     if (mode !== null) found.push({ pid: named, verified: true });
   }
-  if (mode === null || search.everyHolder) {
+  if (search.everyProcess && (mode === null || search.everyHolder)) {
     // A snapshot covers every process.
     const pids = search.snapshot
       ? (search.snapshot.processes.get(file) ?? [])

@@ -69,9 +69,9 @@ const STATUS_LIMIT = 64 * 1024;
 const TABLE_LIMIT = 1024 * 1024;
 const MOUNTS_LIMIT = 4 * 1024 * 1024;
 
-// A read of /proc/locks comes in pieces of 4 KiB. It can miss a lock that is
-// held throughout while others come and go, so no lock counts as free before
-// as many looks.
+// A read of /proc/locks can miss a lock that is held throughout while others
+// come and go (viewDescriptors in kernel-view.ts). So the table is looked at as
+// often, and its silence is believed only where it did not change.
 export const LOOKS = 3;
 
 // On a busy machine, time passes while this process does not run.

@@ -49,11 +49,18 @@ export function* viewKernel(
   const view: KernelView = { mode: null, holders: [], waiters: [], others: [] };
   if (snapshot !== undefined && !hasHolder(snapshot.locks.get(file))) {
     addLocks(view, snapshot.locks.get(file) ?? []);
-    return snapshot.cut ? yield* viewProcesses(view, file, content, { ...options, budget }) : view;
+    const seen = yield* viewDescriptors(view, file, content, {
+      ...options,
+      budget,
+      everyProcess: true,
+    });
+    return seen ?? (snapshot.cut ? null : view);
   }
+  const tables = new Set<string>();
   for (let look = 0; look < LOOKS; look++) {
     const table = yield* lockTable(budget);
     if (table === null) return null;
+    tables.add(table);
     const locks = locksOf(table, file);
     addLocks(view, locks);
     const held = locks.filter(isHeldFlock);
@@ -63,23 +70,32 @@ export function* viewKernel(
     // holder is out of sight.
     if (budget.isSpent() || found.some(({ pid }) => pid !== null)) break;
   }
-  if (view.mode === null && budget.cut) {
-    return yield* viewProcesses(view, file, content, { ...options, budget });
+  if (view.mode === null) {
+    // While others come and go, an inspection has the time to be sure.
+    const { cut } = budget;
+    const everyProcess = cut || (options.everyHolder && tables.size > 1);
+    const seen = yield* viewDescriptors(view, file, content, { ...options, budget, everyProcess });
+    return seen ?? (cut ? null : view);
   }
   if (view.mode === 'exclusive') yield* addRecord(view.holders, content);
   return view;
 }
 
 /**
- * The part of the table that was read does not show the lock: another program
- * has thousands, or the machine is so slow that the time was up. Descriptors
- * show a holder, but not that there is none.
+ * The table does not show the lock, and the lock may be held all the same. With
+ * fifty that wait for it and others that come and go, a third of all reads miss
+ * it; with a thousand, almost all:
+ *   1. Our reader comes to the lock, the fifth in the table. Its line, with all
+ *      that wait, does not fit into the page that the kernel has for a reader.
+ *   2. Another process releases its lock, the second.
+ *   3. With more room, the kernel goes on at the fifth: what was the sixth.
+ * Descriptors show every holder that may be seen. `null`: none.
  */
-function* viewProcesses(
+function* viewDescriptors(
   view: KernelView,
   file: string,
   content: Content | null,
-  options: ViewOptions & { budget: Budget },
+  options: ViewOptions & { budget: Budget; everyProcess: boolean },
 ): Walk<KernelView | null> {
   const { mode, found } = yield* searchProcesses(file, content, options);
   if (mode === null) return null;

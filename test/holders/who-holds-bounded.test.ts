@@ -5,6 +5,7 @@ import { readBounded } from '../../src/base/bounded.js';
 import { offsetOfExpiry } from '../../src/claims/claim-file.js';
 import { Budget, type Look, type Walk, walkSync } from '../../src/holders/kernel-tables.js';
 import { viewKernel } from '../../src/holders/kernel-view.js';
+import { readContent } from '../../src/holders/lock-file.js';
 import { whilePinned } from '../../src/holders/pinned-file.js';
 import { holderInTurn, holderOf } from '../../src/holders/who-holds.js';
 import { FileLock, inspect, inspectFolder } from '../../src/index.js';
@@ -144,20 +145,71 @@ describe('waits that end together', () => {
   });
 });
 
-/** Answers all looks, and counts those for which `which` is true. */
-function countLooks<R>(walk: Walk<R>, which: (look: Look) => boolean): number {
-  let count = 0;
+/** Answers each look truthfully, or with what `answer` makes of it. */
+function walkWith<R>(walk: Walk<R>, answer: (look: Look) => string | undefined): R {
   let step = walk.next();
   while (step.done !== true) {
     const look = step.value;
-    if (which(look)) count++;
     const one = (function* (): Walk<string | string[] | null> {
       return yield look;
     })();
-    step = walk.next(walkSync(one));
+    step = walk.next(answer(look) ?? walkSync(one));
   }
+  return step.value;
+}
+
+/** Answers all looks, and counts those for which `which` is true. */
+function countLooks<R>(walk: Walk<R>, which: (look: Look) => boolean): number {
+  let count = 0;
+  walkWith(walk, (look) => {
+    if (which(look)) count++;
+    return undefined;
+  });
   return count;
 }
+
+describe('a table that misses a lock that is held', () => {
+  const OTHER = '1: FLOCK  ADVISORY  WRITE 1 00:01:';
+
+  /** Other locks come and go, and push this one out of each read. */
+  function viewMissed(path: string, everyHolder: boolean, changing: boolean) {
+    let reads = 0;
+    const content = readContent(path);
+    return whilePinned(path, (file) =>
+      walkWith(viewKernel(file ?? '', content, { everyHolder }), (look) => {
+        if (!('text' in look) || look.text !== '/proc/locks') return undefined;
+        return `${OTHER}${changing ? reads++ : reads} 0 EOF\n`;
+      }),
+    );
+  }
+
+  test('the process that the record names is looked at', () => {
+    const path = lockPath();
+    using _lock = FileLock.acquireSync(path, { data: { port: 80 } });
+    const named = [{ pid: process.pid, self: true, verified: true, data: { port: 80 } }];
+    for (const everyHolder of [false, true]) {
+      const view = viewMissed(path, everyHolder, false);
+      expect(view).toMatchObject({ mode: 'exclusive', holders: named });
+    }
+  });
+
+  test('no record: an inspection looks at every process, if the table changed', async () => {
+    const path = lockPath();
+    const peer = await Peer.start();
+    await peer.acquire('a', path, { record: false });
+    const named = [{ pid: peer.pid, verified: true }];
+    expect(viewMissed(path, true, true)).toMatchObject({ mode: 'exclusive', holders: named });
+    expect(viewMissed(path, true, false)).toMatchObject({ mode: null, holders: [] });
+    // Nobody waits for that to be told who refused.
+    expect(viewMissed(path, false, true)).toMatchObject({ mode: null, holders: [] });
+  });
+
+  test('a lock that is free stays free', () => {
+    const path = lockPath();
+    FileLock.acquireSync(path).releaseSync();
+    expect(viewMissed(path, true, true)).toMatchObject({ mode: null, holders: [] });
+  });
+});
 
 describe('what is read', () => {
   needs('python3')('is bounded, each', async () => {
