@@ -26,7 +26,7 @@ await build({
   output: {
     dir: 'dist',
     format: 'esm',
-    // Beside index.js: binding.ts looks for the addon from there.
+    // Beside index.js: load.ts looks for the addon from there.
     chunkFileNames: '[name].js',
     comments: false,
     codeSplitting: {

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { systemError } from '../base/errors.js';
-import { loadBinding, type NativeProgram } from '../native/binding.js';
+import type { NativeProgram } from '../native/binding.js';
+import { loadBinding } from '../native/load.js';
 import { type Caller, nonblockingStreams, UNKNOWN_CALLER } from './caller.js';
 import { EXIT, Exit } from './exit-codes.js';
 import { inForeground } from './foreground.js';

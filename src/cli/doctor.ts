@@ -13,7 +13,7 @@ import { type Mount, parseMount } from '../base/proc.js';
 import { sleep } from '../base/timers.js';
 import { inspect } from '../holders/inspect.js';
 import { FileLock } from '../lock/file-lock.js';
-import { loadBinding } from '../native/binding.js';
+import { loadBinding } from '../native/load.js';
 import { count, runPeer } from './doctor-peer.js';
 import { PeerProcess } from './doctor-peer-process.js';
 import { EXIT, Exit, messageOf, usageError } from './exit-codes.js';

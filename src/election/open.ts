@@ -1,6 +1,6 @@
 import { type LockFile, openExisting } from '../holders/lock-file.js';
 import { type Content, FOREIGN } from '../holders/owner-record.js';
-import { loadBinding } from '../native/binding.js';
+import { loadBinding } from '../native/load.js';
 import { canPass } from './troubles.js';
 
 /**

@@ -13,7 +13,7 @@ import type { Holder } from '../base/holder.js';
 import type { LockMode } from '../base/locker.js';
 import { type FilePath, joinPath, pathText } from '../base/paths.js';
 import { sleep } from '../base/timers.js';
-import { loadBinding } from '../native/binding.js';
+import { loadBinding } from '../native/load.js';
 import { inspectionBudget, walkAsync } from './kernel-tables.js';
 import { type OtherLock, viewKernel } from './kernel-view.js';
 import { probeMode, readContent } from './lock-file.js';

@@ -7,11 +7,11 @@ import {
   IS_DIRECTORY,
   IS_READ_ONLY,
   IS_REMOTE,
-  loadBinding,
   type NativeBinding,
   type NativeMode,
   SHARED,
 } from '../native/binding.js';
+import { loadBinding } from '../native/load.js';
 import { type Content, FOREIGN, parseContent, RECORD_LIMIT } from './owner-record.js';
 
 const WOULD_BLOCK = errnoOf('EWOULDBLOCK');

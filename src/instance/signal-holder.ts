@@ -13,7 +13,7 @@ import {
   walkSync,
 } from '../holders/kernel-tables.js';
 import { startInStat, userInStatus } from '../holders/process-identity.js';
-import { loadBinding } from '../native/binding.js';
+import { loadBinding } from '../native/load.js';
 
 /** A hold whose processes shall end. */
 export interface PinnedHold {

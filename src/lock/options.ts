@@ -14,7 +14,8 @@ import { type AcquireOptions, type LockMode, OF_ACQUIRE } from '../base/locker.j
 import type { FilePath } from '../base/paths.js';
 import { LONGEST_TIMER } from '../base/timers.js';
 import { checkData, type RecordFormat } from '../holders/owner-record.js';
-import { EXCLUSIVE, loadBinding, type NativeBinding, SHARED } from '../native/binding.js';
+import { EXCLUSIVE, type NativeBinding, SHARED } from '../native/binding.js';
+import { loadBinding } from '../native/load.js';
 
 export interface FileLockOptions<T extends object = Record<string, unknown>>
   extends AcquireOptions<T> {

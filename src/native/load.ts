@@ -1,0 +1,96 @@
+import { existsSync } from 'node:fs';
+// By its default export: webpack follows an imported createRequire and puts
+// what is required through it into the bundle.
+import Module from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { FilePath } from '../base/paths.js';
+import type { NativeBinding } from './binding.js';
+import { explainFailure } from './load-failure.js';
+
+let binding: NativeBinding | undefined;
+
+/**
+ * The addon, loaded at the first call: importing the package never fails, and
+ * after a failed load the next call tries again. Throws `EMFILE`, `ENFILE` or
+ * `ENOMEM` where the system is short of what loading needs, and otherwise
+ * `LockUnsupportedError`; `path` is the file that the caller wants to lock.
+ */
+export function loadBinding(path: FilePath): NativeBinding {
+  if (binding !== undefined) return binding;
+  const folders = roots();
+  try {
+    binding = load(folders);
+  } catch (error) {
+    throw explainFailure(error as Error, {
+      path,
+      folders,
+      places: placesIn(folders),
+      isGiven: givenFolder() !== '',
+      exists,
+    });
+  }
+  return binding;
+}
+
+const givenFolder = (): string => process.env['HOLDFAST_PREBUILD'] ?? '';
+
+/** Where this code is: this file, or the bundle that contains it. */
+function ownFiles(): string[] {
+  const url: string | undefined = import.meta.url;
+  const files = url?.startsWith('file:') === true ? [fileURLToPath(url)] : [];
+  try {
+    // A bundle of CommonJS. There import.meta.url is empty, or (webpack) where
+    // this file was when the bundle was made.
+    files.push(__filename);
+  } catch {
+    // A module. Not checked with typeof: webpack fills in the answer, and it is wrong.
+  }
+  return files;
+}
+
+/**
+ * The folder of this file, for bundles, and the two above it: the package is
+ * above dist/core.js, and two above src/native/load.ts.
+ */
+function roots(): string[] {
+  if (givenFolder() !== '') return [resolve(givenFolder())];
+  const folders = ownFiles().map((file) => dirname(file));
+  return [
+    ...new Set(folders.flatMap((folder) => [dirname(folder), folder, dirname(dirname(folder))])),
+  ];
+}
+
+/** Where the addon may be, by its exact name. */
+function placesIn(folders: string[]): string[] {
+  const names = ['build/Release', `prebuilds/${process.platform}-${process.arch}`];
+  return folders.flatMap((each) => names.map((name) => join(each, name, 'holdfast.node')));
+}
+
+/**
+ * By its exact name first: that takes a tenth of the time of node-gyp-build's
+ * search, and finds no other addon where the package was bundled into another
+ * package.
+ */
+function load(folders: string[]): NativeBinding {
+  const place = placesIn(folders).find(exists);
+  const found = place === undefined ? search(folders) : Module.createRequire(place)(place);
+  if (typeof (found as NativeBinding).startWaiting === 'function') return found as NativeBinding;
+  throw new Error(`${place ?? 'what node-gyp-build found'} is not an addon of Holdfast`);
+}
+
+/** Under the permission model, existsSync throws. */
+function exists(path: string): boolean {
+  try {
+    return existsSync(path);
+  } catch {
+    return false;
+  }
+}
+
+/** Under the other names that prebuildify can give it. */
+function search([root]: string[]): unknown {
+  if (root === undefined) throw new Error('it is not known where this file is');
+  const from = ownFiles()[0] ?? join(root, 'holdfast.js');
+  return Module.createRequire(from)('node-gyp-build')(root);
+}
