@@ -15,7 +15,6 @@ import {
 import { conflictLines, listLines, planLines, verdictLines, warnIfMissing } from './claim-show.js';
 import { readStandardInput } from './descriptors.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
-import { guard } from './guard.js';
 import { formatJson, print, type Streams, say } from './streams.js';
 import { clockTime } from './time.js';
 
@@ -60,7 +59,7 @@ const ACTIONS: Record<ClaimAction, Action> = {
     return conflicts.length > 0 ? EXIT.refused : EXIT.ok;
   },
   plan,
-  guard,
+  guard: async (given, streams) => (await import('./guard.js')).guard(given, streams),
 };
 
 /** `holdfast claim`. */

@@ -1,7 +1,7 @@
 import { readSync, writeSync } from 'node:fs';
-import { isatty } from 'node:tty';
 import { sleepSync } from '../base/timers.js';
 import { EXIT, Exit } from './exit-codes.js';
+import { isTerminal } from './is-terminal.js';
 import type { Output } from './streams.js';
 
 // If the reader of a pipe is gone (`| head -1`), exit as any command would.
@@ -32,7 +32,7 @@ class DescriptorOutput implements Output {
   }
 
   get isTTY(): boolean {
-    return isatty(this.#fd);
+    return isTerminal(this.#fd);
   }
 
   get columns(): number | undefined {

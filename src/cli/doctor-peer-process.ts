@@ -62,7 +62,7 @@ export class PeerProcess {
 
 /** The file of the command, which also runs from the sources. */
 function entry(): string {
-  const places = ['./cli/holdfast.js', '../../dist/cli/holdfast.js'];
+  const places = ['./holdfast.js', '../../dist/cli/holdfast.js'];
   const files = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
   return files.find((file) => existsSync(file)) ?? (process.argv[1] as string);
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { isatty } from 'node:tty';
 import { statFields } from '../base/proc.js';
+import { isTerminal } from './is-terminal.js';
 
 /** Whether this process group gets the signals of the keyboard: proc_pid_stat(5). */
 export function inForeground(): boolean {
@@ -9,6 +9,6 @@ export function inForeground(): boolean {
     return fields[2] === fields[5];
   } catch {
     // Without /proc: most processes with a terminal are in the foreground.
-    return isatty(0);
+    return isTerminal(0);
   }
 }

@@ -1,18 +1,29 @@
 #!/usr/bin/env node
 import { constants } from 'node:os';
-import { Writable, type WritableOptions } from 'node:stream';
-import { isatty } from 'node:tty';
+import type { Writable } from 'node:stream';
 import { inspectCaller } from './caller.js';
 import { standardError, standardOutput } from './descriptors.js';
 import { inForeground } from './foreground.js';
+import { isTerminal } from './is-terminal.js';
 import { main, runsCommand } from './main.js';
 import { type Streams, say } from './streams.js';
+
+/** Loads node:stream only when it is called, because that takes milliseconds. */
+function errorStream(): Writable {
+  const { Writable } = process.getBuiltinModule('node:stream');
+  return new Writable({
+    write(chunk, _encoding, done) {
+      streams.stderr.write(String(chunk));
+      done();
+    },
+  });
+}
 
 const streams: Streams = {
   caller: runsCommand(process.argv[2] ?? '') ? inspectCaller() : undefined,
   // Opened only to be read: the command that runs may need it.
   get stdin() {
-    return isatty(0) ? process.stdin : undefined;
+    return isTerminal(0) ? process.stdin : undefined;
   },
   stdout: standardOutput(),
   stderr: standardError(),
@@ -20,12 +31,15 @@ const streams: Streams = {
 };
 // Node itself opens a stream on standard error, for a warning and whenever a
 // socket is destroyed. That would make a pipe non-blocking.
-if (!isatty(2)) {
-  const write: WritableOptions['write'] = (chunk, _encoding, done) => {
-    streams.stderr.write(String(chunk));
-    done();
-  };
-  Object.defineProperty(process, 'stderr', { value: new Writable({ write }), configurable: true });
+if (!isTerminal(2)) {
+  let stream: Writable | undefined;
+  Object.defineProperty(process, 'stderr', {
+    get: () => {
+      stream ??= errorStream();
+      return stream;
+    },
+    configurable: true,
+  });
 }
 // By default Node opens its debugger on this signal, and any user of this machine
 // can connect to it. While a command runs, other listeners pass the signal on.
@@ -43,5 +57,6 @@ process.on('warning', (warning: Error & { code?: string }) => {
 // Everything is written, so exit at once. When Node ends by itself, it removes its
 // signal handlers first. A signal that came then would hide the exit status of
 // the command. Node emits a warning in the next tick, so exit after it.
-const status = await main(process.argv.slice(2), streams);
-process.nextTick(() => process.exit(status));
+void main(process.argv.slice(2), streams).then((status) => {
+  process.nextTick(() => process.exit(status));
+});

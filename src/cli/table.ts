@@ -5,6 +5,9 @@ const PIECE = 100;
 
 /** Formats rows as lines with aligned columns and no borders. */
 export function tableLines(rows: string[][], gap = 2): string[] {
+  // A single row has nothing to align with.
+  const [only] = rows;
+  if (only !== undefined && rows.length === 1) return [only.join(' '.repeat(gap)).trimEnd()];
   if (rows.length <= PIECE) return linesOf(rows, gap);
   const columns = Math.max(...rows.slice(0, PIECE).map((row) => row.length));
   const widths = Array.from({ length: columns }, () => 0);

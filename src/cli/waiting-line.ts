@@ -1,5 +1,6 @@
 import { formatTimeout } from '../base/errors.js';
 import { describeHolder, type Holder } from '../base/holder.js';
+import { inspect } from '../holders/inspect.js';
 import { type Streams, say } from './streams.js';
 import { clock } from './time.js';
 import { bytesOf } from './words.js';
@@ -87,7 +88,6 @@ export class WaitingLine {
       return;
     }
     try {
-      const { inspect } = await import('../holders/inspect.js');
       const { holders, waiters } = await inspect(bytesOf(this.#typed));
       const ahead = waiters.indexOf(process.pid);
       if (this.#timer !== undefined) this.#draw(holders[0] ?? null, Math.max(0, ahead));

@@ -7,6 +7,8 @@ import { installedProject, ROOT, run as runIn } from '../support/package-project
 const TSC = join(ROOT, 'node_modules', '.bin', 'tsc');
 const run = (cwd: string, command: string, ...args: string[]): string => runIn(cwd, command, args);
 
+const RELATIVE = /(?:from|import|require)\s*\(?\s*["'](\.[^"']+)["']/g;
+
 /** The files of JavaScript and types that are reached from what the manifest names. */
 function reachedFrom(folder: string, entries: string[]): Set<string> {
   const reached = new Set<string>();
@@ -14,7 +16,7 @@ function reachedFrom(folder: string, entries: string[]): Set<string> {
     if (reached.has(file)) return;
     reached.add(file);
     const text = readFileSync(join(folder, file), 'utf8');
-    for (const [, target = ''] of text.matchAll(/(?:from|import)\s*\(?\s*["'](\.[^"']+)["']/g)) {
+    for (const [, target = ''] of text.matchAll(RELATIVE)) {
       visit(join(dirname(file), file.endsWith('.d.ts') ? target.replace(/js$/, 'd.ts') : target));
     }
   };
@@ -52,6 +54,8 @@ describe('the packed tarball', () => {
       /^docs\/[\w-]+\.(md|svg)$/,
       /^prebuilds\/[\w-]+\/holdfast[\w.-]*\.node$/,
       /^prebuilds\/SHA256SUMS$/,
+      // Of CommonJS.
+      /^dist\/cli\/package\.json$/,
       // Types that only other files inside use: small, and no harm.
       /^dist\/([a-z-]+\/)?[\w-]+\.d\.ts$/,
     ];
@@ -68,7 +72,8 @@ describe('the packed tarball', () => {
     const prebuilds = package_.tarball.files.filter(({ path }) => path.startsWith('prebuilds/'));
     const others = package_.tarball.files.filter((file) => !prebuilds.includes(file));
     for (const prebuild of prebuilds) expect(prebuild.size, prebuild.path).toBeLessThan(100_000);
-    expect(total(others)).toBeLessThan(600_000);
+    // The command has its own copy of what it uses, because it starts sooner so.
+    expect(total(others)).toBeLessThan(850_000);
     expect(size).toBeLessThan(150_000 + 60_000 * prebuilds.length);
   });
 

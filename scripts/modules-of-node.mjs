@@ -1,0 +1,76 @@
+// How the built package gets the modules of Node.
+
+// These take Node milliseconds to load, and most programs need none of them.
+// Only functions are imported from them, so each is loaded when one is called.
+const LATE = new Set([
+  'cli-table3',
+  'node:child_process',
+  'node:crypto',
+  'node:fs/promises',
+  'node:readline',
+  'node:timers/promises',
+  'node:tty',
+]);
+
+const IMPORT = /^import (?:(\w+)|\{(.*)\}) from "(node:[\w/]+)";$/gm;
+const REQUIRE = /^let (\w+) = require\("([\w:/-]+)"\);\n(?:\1 = .*\.__toESM\(\1.*\);\n)?/gm;
+
+// A file of Rolldown's own functions: all that is made of default imports needs it.
+const HELPERS = 'rolldown-runtime.js';
+const HELPERS_REQUIRED = /^(?:const \w+ = )?require\("\.\/rolldown-runtime\.js"\);\n/m;
+
+/** A plugin of Rolldown. */
+export function modulesOfNode() {
+  return {
+    name: 'modules-of-node',
+    renderChunk(code, _chunk, { format }) {
+      return format === 'cjs' ? requiredLate(code) : withoutImports(code);
+    },
+    /** What Rolldown's own functions were for is gone. */
+    generateBundle({ format }, files) {
+      if (format !== 'cjs') return;
+      delete files[HELPERS];
+      const left = Object.values(files).find(({ code }) => code.includes('rolldown_runtime'));
+      if (left !== undefined) throw new Error(`${left.fileName} needs ${HELPERS}`);
+    },
+  };
+}
+
+/**
+ * For each module of Node that is imported, Node lists its exports and
+ * evaluates them all: 2.5 ms for eight. process.getBuiltinModule() does not.
+ */
+function withoutImports(code) {
+  const rewritten = code.replace(IMPORT, (_statement, whole, names, module) => {
+    const got = `process.getBuiltinModule("${module}")`;
+    if (whole !== undefined) return `const ${whole} = ${got};`;
+    const pairs = names.split(',').map((each) => each.trim().split(' as '));
+    if (!LATE.has(module)) {
+      return `const { ${pairs.map((pair) => pair.join(': ')).join(', ')} } = ${got};`;
+    }
+    return pairs
+      .map(([name, local = name]) => `const ${local} = (...given) => ${got}.${name}(...given);`)
+      .join('\n');
+  });
+  // A statement in another form would be slow, and nobody would notice.
+  const left = /^import .*"node:.*/m.exec(rewritten);
+  if (left !== null) throw new Error(`scripts/modules-of-node.mjs does not know: ${left[0]}`);
+  return rewritten;
+}
+
+/**
+ * Of CommonJS, the output has an import as a field of the module, as in
+ * `node_tty.isatty`, and a default import as `default` of a copy of it.
+ */
+function requiredLate(code) {
+  let rewritten = code.replace(HELPERS_REQUIRED, '');
+  for (const [statement, local, module] of code.matchAll(REQUIRE)) {
+    const isLate = LATE.has(module);
+    const late = `(require("${module}"))`;
+    rewritten = rewritten
+      .replace(statement, isLate ? '' : `let ${local} = require("${module}");\n`)
+      .replaceAll(new RegExp(`\\b${local}\\.default\\b`, 'g'), isLate ? late : local);
+    if (isLate) rewritten = rewritten.replaceAll(new RegExp(`\\b${local}\\.`, 'g'), `${late}.`);
+  }
+  return rewritten;
+}
