@@ -13,6 +13,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   napi_add_env_cleanup_hook(env, Environment::End, self);
   AtQuickExit(Table::AbandonAll);
   ExportEntryCalls(exports, self);
+  ExportTakeCalls(exports, self);
   ExportLockCalls(exports, self);
   ExportRecordCalls(exports, self);
   ExportProcessCalls(exports, self);

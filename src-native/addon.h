@@ -29,7 +29,9 @@ void Export(Napi::Object exports, const char* name, Environment* self) {
 
 // Opening files, and what is known about them.
 void ExportEntryCalls(Napi::Object exports, Environment* self);
-// Taking a lock, waiting for it, and ending it.
+// Taking a free lock in one call, and releasing it.
+void ExportTakeCalls(Napi::Object exports, Environment* self);
+// The steps one by one, waiting, and the other ways to end.
 void ExportLockCalls(Napi::Object exports, Environment* self);
 // The record in the file.
 void ExportRecordCalls(Napi::Object exports, Environment* self);

@@ -12,31 +12,22 @@ namespace {
 
 // Puts a new entry into the table and returns its id, or an error.
 Napi::Value Add(const Napi::CallbackInfo& info, Entry* entry) {
-  Environment* self = Self(info);
-  entry->remote = self->Remote(entry->fd, entry->file);
-  if (self->table.Add(entry) == 0) {
-    CloseDescriptor(entry->fd);
-    delete entry;
-    return Number(info, -ENFILE);
-  }
-  return Number(info, static_cast<double>(entry->id));
+  const int error = Self(info)->Add(entry);
+  if (error == 0) return Number(info, static_cast<double>(entry->id));
+  delete entry;
+  return Number(info, -error);
 }
 
 Napi::Value Open(const Napi::CallbackInfo& info) {
-  Entry* entry = new Entry;
-  OpenedFile opened;
+  Environment* self = Self(info);
+  Entry* entry = self->table.Fresh();
   int error = EINVAL;
-  if (TextAt(info, 0, &entry->path)) {
-    error = OpenLockFile(entry->path.data(), IntAt(info, 1), &opened);
-  }
+  if (TextAt(info, 0, &entry->path)) error = self->Open(entry, IntAt(info, 1));
   if (error != 0) {
-    delete entry;
+    self->table.Recycle(entry);
     return Number(info, -error);
   }
-  entry->fd = opened.fd;
-  entry->read_only = opened.read_only;
-  entry->file = opened.state;
-  return Add(info, entry);
+  return Number(info, static_cast<double>(entry->id));
 }
 
 // Puts a descriptor that was opened elsewhere into the table.
@@ -109,8 +100,7 @@ Napi::Value Owns(const Napi::CallbackInfo& info) {
 Napi::Value Traits(const Napi::CallbackInfo& info) {
   const Entry* entry = EntryAt(info);
   if (entry == nullptr) return Number(info, 0);
-  return Number(info, (entry->file.kind == Kind::kDirectory ? 1 : 0) |
-                          (entry->read_only ? 2 : 0) | (entry->remote ? 4 : 0));
+  return Number(info, TraitsOf(*entry));
 }
 
 Napi::Value Descriptor(const Napi::CallbackInfo& info) {
@@ -126,13 +116,9 @@ Napi::Value Owner(const Napi::CallbackInfo& info) {
 Napi::Value Compare(const Napi::CallbackInfo& info) {
   Entry* entry = EntryAt(info);
   if (entry == nullptr) return Number(info, -EBADF);
-  FileState at_path;
-  const int error = StateOfPath(entry->path.data(), &at_path);
-  if (error == ENOENT || error == ENOTDIR) return Number(info, -ESTALE);
+  const int error = CompareEntry(entry);
   if (error != 0) return Number(info, -error);
-  if (!at_path.SameFile(entry->file)) return Number(info, -ESTALE);
-  entry->file.size = at_path.size;
-  return Number(info, static_cast<double>(at_path.size));
+  return Number(info, static_cast<double>(entry->file.size));
 }
 
 Napi::Value SameFile(const Napi::CallbackInfo& info) {

@@ -3,11 +3,13 @@
 #ifndef HOLDFAST_ENVIRONMENT_H_
 #define HOLDFAST_ENVIRONMENT_H_
 
+#include <errno.h>
 #include <napi.h>
 
 #include "file.h"
 #include "js-mailbox.h"
 #include "program.h"
+#include "record-text.h"
 #include "table.h"
 
 namespace holdfast {
@@ -26,8 +28,18 @@ struct RunningChild {
   RunningChild* next = nullptr;
 };
 
+// What TakeCalls tells beside a status; src/native/binding.ts has the same.
+enum Result { kId, kToken, kSince, kSize, kTraits, kResults };
+
 struct Environment {
   napi_env env = nullptr;
+  // One array for all copies of the package on this thread.
+  double* results = nullptr;
+  napi_ref results_reference = nullptr;
+  RecordText record_text;
+  // The content that was read for an entry, if TypeScript has yet to see it.
+  Buffer content;
+  uint64_t content_of = 0;
   RunningChild* children = nullptr;
   Table table;
   JsMailbox* mailbox = new JsMailbox;
@@ -66,6 +78,26 @@ struct Environment {
       *link = running->next;
       return;
     }
+  }
+
+  // Opens the file at the path of a new entry and takes the entry over. An
+  // errno: the entry stays the caller's.
+  int Open(Entry* entry, int permissions) {
+    OpenedFile opened;
+    const int error = OpenLockFile(entry->path.data(), permissions, &opened);
+    if (error != 0) return error;
+    entry->fd = opened.fd;
+    entry->read_only = opened.read_only;
+    entry->file = opened.state;
+    return Add(entry);
+  }
+
+  // The same for an entry with a descriptor, which is closed after an error.
+  int Add(Entry* entry) {
+    entry->remote = Remote(entry->fd, entry->file);
+    if (table.Add(entry) != 0) return 0;
+    CloseDescriptor(entry->fd);
+    return ENFILE;
   }
 
   bool Remote(int fd, const FileState& state) {

@@ -1,4 +1,4 @@
-// Taking a lock, waiting for it, and ending it.
+// The steps of taking a lock one by one, waiting for it, and ways to end it.
 #include <errno.h>
 
 #include "addon.h"
@@ -117,13 +117,6 @@ Napi::Value RemoveAtEnd(const Napi::CallbackInfo& info) {
   return Undefined(info);
 }
 
-Napi::Value Release(const Napi::CallbackInfo& info) {
-  Entry* entry = EntryAt(info);
-  if (entry == nullptr) return Number(info, 0);
-  const Failure failure = Self(info)->table.Release(entry);
-  return Number(info, failure.step * 4096 + failure.error);
-}
-
 Napi::Value Relinquish(const Napi::CallbackInfo& info) {
   Entry* entry = EntryAt(info);
   if (entry != nullptr) Self(info)->table.Drop(entry);
@@ -147,7 +140,6 @@ void ExportLockCalls(Napi::Object exports, Environment* self) {
   Export<WaitHere>(exports, "waitHere", self);
   Export<CancelWaiting>(exports, "cancelWaiting", self);
   Export<RemoveAtEnd>(exports, "removeAtEnd", self);
-  Export<Release>(exports, "release", self);
   Export<Relinquish>(exports, "relinquish", self);
   Export<Detach>(exports, "detach", self);
 }

@@ -9,10 +9,26 @@
 namespace holdfast {
 namespace {
 
+Napi::Value TextOf(const Napi::CallbackInfo& info, const char* bytes,
+                   size_t size) {
+  napi_value text;
+  if (napi_create_string_utf8(info.Env(), bytes, size, &text) != napi_ok) {
+    return Number(info, -ENOMEM);
+  }
+  return Napi::Value(info.Env(), text);
+}
+
 Napi::Value Read(const Napi::CallbackInfo& info) {
   Entry* entry = EntryAt(info);
   if (entry == nullptr) return Number(info, -EBADF);
-  Buffer content;
+  Environment* self = Self(info);
+  Buffer& content = self->content;
+  if (self->content_of == entry->id) {
+    // Begin() has just read it.
+    self->content_of = 0;
+    return TextOf(info, content.data(), content.size());
+  }
+  self->content_of = 0;
   size_t length;
   const size_t size = static_cast<size_t>(
       entry->file.size < kRecordLimit ? entry->file.size : kRecordLimit);
@@ -25,12 +41,7 @@ Napi::Value Read(const Napi::CallbackInfo& info) {
   }
   if (error != 0) return Number(info, -error);
   entry->content = HashOf(content.data(), length);
-  napi_value text;
-  if (napi_create_string_utf8(info.Env(), content.data(), length, &text) !=
-      napi_ok) {
-    return Number(info, -ENOMEM);
-  }
-  return Napi::Value(info.Env(), text);
+  return TextOf(info, content.data(), length);
 }
 
 Napi::Value Write(const Napi::CallbackInfo& info) {

@@ -19,10 +19,42 @@ constexpr uint32_t kMostSlots = 1u << kSlotBits;
 #endif
 constexpr uint32_t kLastGeneration = UINT32_MAX;
 
+constexpr size_t kSpareBytes = 4096;
+
 Mutex tables_mutex;
 Table* tables = nullptr;
 
 }  // namespace
+
+Comparison ComparePath(const char* path, const FileState& file) {
+  FileState at_path;
+  Comparison compared;
+  compared.made = true;
+  compared.error = StateOfPath(path, &at_path);
+  if (compared.error == ENOENT || compared.error == ENOTDIR) {
+    compared.error = ESTALE;
+  }
+  if (compared.error != 0) return compared;
+  if (at_path.SameFile(file)) {
+    compared.size = at_path.size;
+  } else {
+    compared.error = ESTALE;
+  }
+  return compared;
+}
+
+int CompareEntry(Entry* entry) {
+  Comparison compared = entry->compared;
+  entry->compared = Comparison{};
+  if (!compared.made) compared = ComparePath(entry->path.data(), entry->file);
+  if (compared.error == 0) entry->file.size = compared.size;
+  return compared.error;
+}
+
+int TraitsOf(const Entry& entry) {
+  return (entry.file.kind == Kind::kDirectory ? 1 : 0) |
+         (entry.read_only ? 2 : 0) | (entry.remote ? 4 : 0);
+}
 
 Table::Table() : process_(getpid()) {
   MutexGuard guard(&tables_mutex);
@@ -39,8 +71,37 @@ Table::~Table() {
       break;
     }
   }
+  delete spare_;
   free(slots_);
   free(vacant_);
+}
+
+Entry* Table::Fresh() {
+  Entry* entry = spare_;
+  if (entry == nullptr) return new Entry;
+  spare_ = nullptr;
+  return entry;
+}
+
+void Table::Recycle(Entry* entry) {
+  // One that had a long record does not keep the memory.
+  if (spare_ != nullptr || entry->record.capacity() > kSpareBytes ||
+      entry->path.capacity() > kSpareBytes) {
+    delete entry;
+    return;
+  }
+  entry->id = 0;
+  entry->fd = -1;
+  entry->read_only = false;
+  entry->remote = false;
+  entry->remove_at_end = false;
+  entry->held = Mode::kUnlocked;
+  entry->content = 0;
+  entry->record.Truncate(0);
+  entry->left.Truncate(0);
+  entry->wait = nullptr;
+  entry->compared = Comparison{};
+  spare_ = entry;
 }
 
 uint64_t Table::Add(Entry* entry) {
@@ -99,19 +160,31 @@ int Table::TakeFd(Entry* entry) {
   return fd;
 }
 
+void Table::Vacate(const Entry* entry) {
+  const uint32_t slot = static_cast<uint32_t>(entry->id & (kMostSlots - 1));
+  slots_[slot].entry = nullptr;
+  // A slot that has used up its generations is retired: starting again, it
+  // would give out ids of earlier entries.
+  if (slots_[slot].generation != kLastGeneration) {
+    vacant_[vacant_count_++] = slot;
+  }
+}
+
+int Table::TakeOut(Entry* entry) {
+  MutexGuard guard(&mutex_);
+  const int fd = entry->fd;
+  entry->fd = -1;
+  Vacate(entry);
+  return fd;
+}
+
 void Table::Drop(Entry* entry) {
   {
     MutexGuard guard(&mutex_);
-    const uint32_t slot = static_cast<uint32_t>(entry->id & (kMostSlots - 1));
-    slots_[slot].entry = nullptr;
-    // A slot that has used up its generations is retired: starting again, it
-    // would give out ids of earlier entries.
-    if (slots_[slot].generation != kLastGeneration) {
-      vacant_[vacant_count_++] = slot;
-    }
+    Vacate(entry);
   }
   if (entry->wait != nullptr) entry->wait->Unreference();
-  delete entry;
+  Recycle(entry);
 }
 
 Failure Table::Release(Entry* entry) {
@@ -133,12 +206,13 @@ Failure Table::Release(Entry* entry) {
       if (error != EAGAIN) failure.Note(Failure::kUnlink, error);
     }
   }
-  const int fd = TakeFd(entry);
+  const int fd = TakeOut(entry);
   // Unlock before the close: a child between fork and exec has a copy of the
   // descriptor, and that would keep the lock.
   if (locked) failure.Note(Failure::kUnlock, Flock(fd, LOCK_UN));
   failure.Note(Failure::kClose, CloseDescriptor(fd));
-  Drop(entry);
+  if (entry->wait != nullptr) entry->wait->Unreference();
+  Recycle(entry);
   return failure;
 }
 

@@ -29,6 +29,13 @@ struct Failure {
   }
 };
 
+// What the comparison of path and descriptor gave.
+struct Comparison {
+  bool made = false;
+  int error = 0;  // ESTALE: the path leads elsewhere
+  uint64_t size = 0;
+};
+
 struct Entry {
   uint64_t id = 0;
   int fd = -1;
@@ -45,7 +52,19 @@ struct Entry {
   Buffer record;
   Buffer left;
   Wait* wait = nullptr;
+  // The thread that waited has made it already.
+  Comparison compared;
 };
+
+// Compares path and descriptor, and notes the size. ESTALE: the path leads
+// elsewhere.
+int CompareEntry(Entry* entry);
+
+// The same on a waiting thread, which does not own the entry.
+Comparison ComparePath(const char* path, const FileState& file);
+
+// As src/native/binding.ts has them.
+int TraitsOf(const Entry& entry);
 
 class Table {
  public:
@@ -54,6 +73,10 @@ class Table {
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
 
+  // An entry to fill in: the last one that ended, whose buffers have memory, or
+  // a new one. Give it to Add or Recycle.
+  Entry* Fresh();
+  void Recycle(Entry* entry);
   // Takes over the entry and gives it an id; 0: the table is full.
   uint64_t Add(Entry* entry);
   Entry* Find(uint64_t id);
@@ -99,6 +122,11 @@ class Table {
   int RemoveRecord(Entry* entry);
   void AbandonEntry(Entry* entry);
   int TakeFd(Entry* entry);
+  // TakeFd, and the entry is no longer in the table.
+  int TakeOut(Entry* entry);
+  void Vacate(const Entry* entry);
+
+  Entry* spare_ = nullptr;
 
   // Guards the slots and the records against AbandonAll on the thread that ends
   // the process. Never held during a call that may block.

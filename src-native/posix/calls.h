@@ -17,6 +17,7 @@
 #include <sys/mount.h>
 #include <sys/param.h>
 #elif __SIZEOF_LONG__ == 8
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #elif defined(__arm__) && defined(__ARM_EABI__)
 #include <asm/statfs.h>
@@ -35,6 +36,12 @@ constexpr int kLargeFile = 0;
 using FileLock = struct flock;
 using FileSystem = struct statfs;
 
+#if defined(__APPLE__)
+
+inline int OpenPath(const char* path, int flags, int permissions) {
+  return open(path, flags, permissions);
+}
+
 inline ssize_t ReadAt(int fd, void* buffer, size_t size, size_t offset) {
   return pread(fd, buffer, size, static_cast<off_t>(offset));
 }
@@ -42,6 +49,29 @@ inline ssize_t ReadAt(int fd, void* buffer, size_t size, size_t offset) {
 inline ssize_t WriteAt(int fd, const void* bytes, size_t size, size_t offset) {
   return pwrite(fd, bytes, size, static_cast<off_t>(offset));
 }
+
+inline int Close(int fd) { return close(fd); }
+
+#else
+
+// By number: the functions of the C library are cancellation points. In a
+// program with threads, each costs two atomic operations beside its call.
+inline int OpenPath(const char* path, int flags, int permissions) {
+  return static_cast<int>(
+      syscall(SYS_openat, AT_FDCWD, path, flags, permissions));
+}
+
+inline ssize_t ReadAt(int fd, void* buffer, size_t size, size_t offset) {
+  return syscall(SYS_pread64, fd, buffer, size, offset);
+}
+
+inline ssize_t WriteAt(int fd, const void* bytes, size_t size, size_t offset) {
+  return syscall(SYS_pwrite64, fd, bytes, size, offset);
+}
+
+inline int Close(int fd) { return static_cast<int>(syscall(SYS_close, fd)); }
+
+#endif
 
 inline int Truncate(int fd, size_t size) {
   return ftruncate(fd, static_cast<off_t>(size));
@@ -88,6 +118,12 @@ inline ssize_t ReadAt(int fd, void* buffer, size_t size, size_t offset) {
 inline ssize_t WriteAt(int fd, const void* bytes, size_t size, size_t offset) {
   return syscall(SYS_pwrite64, fd, bytes, size, 0, offset, 0);
 }
+
+inline int OpenPath(const char* path, int flags, int permissions) {
+  return open(path, flags, permissions);
+}
+
+inline int Close(int fd) { return close(fd); }
 
 inline int Truncate(int fd, size_t size) {
   return static_cast<int>(syscall(SYS_ftruncate64, fd, 0, size, 0));

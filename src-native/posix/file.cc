@@ -120,7 +120,7 @@ int Truncate(int fd, size_t size) {
 int CloseDescriptor(int fd) {
   // Do not retry after EINTR: on Linux the descriptor is already closed, and
   // its number may belong to somebody else (close(2)).
-  return close(fd) == -1 && errno != EINTR ? errno : 0;
+  return calls::Close(fd) == -1 && errno != EINTR ? errno : 0;
 }
 
 int Duplicate(int fd, int* duplicate) {

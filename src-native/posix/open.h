@@ -22,8 +22,8 @@ auto RetryInterrupted(Call call) {
 }
 
 inline int Open(const char* path, int flags, int permissions) {
-  return static_cast<int>(
-      RetryInterrupted([&] { return open(path, flags, permissions); }));
+  return RetryInterrupted(
+      [&] { return calls::OpenPath(path, flags, permissions); });
 }
 
 }  // namespace holdfast

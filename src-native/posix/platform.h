@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sys/file.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../file.h"
@@ -32,6 +33,16 @@ class Mutex {
 // converts.
 inline int ConvertFlock(int fd, bool, int operation) {
   return Flock(fd, operation);
+}
+
+// The user whose files this process makes.
+inline uint32_t OwnUser() { return geteuid(); }
+
+inline uint64_t WallClockMicroseconds() {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000 +
+         static_cast<uint64_t>(now.tv_nsec / 1000);
 }
 
 inline int RemoveFile(const char* path) { return unlink(path); }

@@ -46,6 +46,11 @@ class Mutex {
 // does not convert.
 int ConvertFlock(int fd, bool was_exclusive, int operation);
 
+// Files have no such owner here: FileState has 0.
+inline uint32_t OwnUser() { return 0; }
+
+uint64_t WallClockMicroseconds();
+
 // Returns 0 also if the system cannot remove the file because it is open.
 int RemoveFile(const char* path);
 

@@ -3,6 +3,9 @@
 #include "../process.h"
 
 #include <errno.h>
+#include <windows.h>
+
+#include "platform.h"
 
 namespace holdfast {
 
@@ -10,5 +13,15 @@ int OpenProcess(int, int*) { return ENOTSUP; }
 int SignalProcess(int, int) { return ENOTSUP; }
 
 void AtQuickExit(void (*)()) {}
+
+uint64_t WallClockMicroseconds() {
+  // In tenths of a microsecond since 1601.
+  constexpr uint64_t kUnixEpoch = 116444736000000000;
+  FILETIME now;
+  GetSystemTimePreciseAsFileTime(&now);
+  const uint64_t ticks =
+      static_cast<uint64_t>(now.dwHighDateTime) << 32 | now.dwLowDateTime;
+  return (ticks - kUnixEpoch) / 10;
+}
 
 }  // namespace holdfast

@@ -38,11 +38,16 @@ export class LockFile {
   /** Bits: `IS_DIRECTORY` and its siblings. */
   readonly traits: number;
 
-  constructor(native: NativeBinding, id: number, path: FilePath) {
+  constructor(
+    native: NativeBinding,
+    id: number,
+    path: FilePath,
+    traits: number = native.traits(id),
+  ) {
     this.native = native;
     this.id = id;
     this.path = path;
-    this.traits = native.traits(id);
+    this.traits = traits;
   }
 
   get isDirectory(): boolean {

@@ -48,7 +48,19 @@ export function releasedContent(format: RecordFormat, token: number): string {
   return format === 'pid' ? '' : `{"holdfast":{"token":${token}}}\n`;
 }
 
-/** The record of this process; `data` is from {@link checkData}. */
+/** What all JSON records of this process begin with, and what stands before the token. */
+export function recordFrame(): { head: string; tail: string } {
+  const { pid, hostname, start, boot } = ownIdentity();
+  return {
+    head: `{"pid":${pid},"startedAt":"`,
+    tail: `"holdfast":{"hostname":${JSON.stringify(hostname)},"start":"${start}","boot":"${boot}","token":`,
+  };
+}
+
+/**
+ * The record of this process; `data` is from {@link checkData}. The addon writes
+ * the same: src-native/record-text.cc.
+ */
 export function heldContent(
   format: RecordFormat,
   since: number,
@@ -56,10 +68,10 @@ export function heldContent(
   data: string,
   member = false,
 ): string {
-  const { pid, hostname, start, boot } = ownIdentity();
-  if (format === 'pid') return `${pid}\n`;
-  const own = `{"hostname":${JSON.stringify(hostname)},"start":"${start}","boot":"${boot}","token":${token}${member ? ',"member":true' : ''}}`;
-  return `{"pid":${pid},"startedAt":"${new Date(since).toISOString()}",${data}"holdfast":${own}}\n`;
+  if (format === 'pid') return `${ownIdentity().pid}\n`;
+  const { head, tail } = recordFrame();
+  const end = member ? ',"member":true}}\n' : '}}\n';
+  return `${head}${new Date(since).toISOString()}",${data}${tail}${token}${end}`;
 }
 
 /**

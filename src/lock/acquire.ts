@@ -1,73 +1,56 @@
 import { throwIfAborted } from '../base/abort.js';
-import {
-  errnoOf,
-  LockHeldError,
-  LockStateError,
-  LockTimeoutError,
-  openError,
-} from '../base/errors.js';
-import { makeFolders } from '../base/make-folders.js';
-import { parentOf, pathText } from '../base/paths.js';
+import { LockHeldError, LockStateError, LockTimeoutError } from '../base/errors.js';
+import { pathText } from '../base/paths.js';
 import { sleep, sleepSync } from '../base/timers.js';
 import { LockFile } from '../holders/lock-file.js';
 import { holderInTurn, holderOf } from '../holders/who-holds.js';
-import { beginHold, type Hold } from './hold.js';
+import { beginHold, type Hold, takeFree } from './hold.js';
 import { nativeMode, type Request } from './options.js';
 import { watchForItself } from './self-wait.js';
-import { Deadline, deadlineOf, type Outcome, type Wait } from './wait.js';
-import { attempt, attemptHere, attemptSync, waitForLock, waitForLockSync } from './waiting.js';
-
-const MISSING = errnoOf('ENOENT');
+import { Deadline, deadlineOf, type Listener, type Outcome, type Wait } from './wait.js';
+import { attempt, attemptSync, waitForLock, waitForLockSync } from './waiting.js';
 
 // A probe holds the lock for microseconds; it must not cause a refusal.
 const SECOND_TRY_MILLISECONDS = 1;
 // A file that is replaced at every look is not worth a busy loop.
 const ROUNDS_WITHOUT_PAUSE = 3;
 const LONGEST_PAUSE_MILLISECONDS = 50;
-const FOLDER_TRIES = 10;
 
 /** Waits without taking this thread. */
 export async function acquire(request: Request): Promise<Hold> {
   throwIfAborted(request.signal);
   const deadline = new Deadline(request.timeout);
-  const file = openLockFile(request);
-  const first = tryOnce(request, file);
-  if (typeof first === 'object') return first;
-  const start = { file, outcome: first, deadline };
-  const rounds = acquiring(request, start, { takesThread: false, lookUp: holderInTurn });
-  let step = rounds.next();
-  while (step.done !== true) {
-    const answer = take(step.value);
-    step = rounds.next(answer instanceof Promise ? await answer : answer);
-  }
-  return holdOrThrow(request, step.value, holderInTurn);
+  const first = takeFree(request);
+  if (isHold(first)) return first;
+  const way = { takesThread: false, lookUp: holderInTurn };
+  // A single promise between the grant and the caller. An error is made behind
+  // it, so that its stack shows who has awaited this call.
+  const result = await new Promise<Result>((ended, failed) =>
+    goOn(acquiring(request, { first, deadline }, way), { ended, failed }),
+  );
+  return holdOrThrow(request, result, holderInTurn);
 }
 
 /** The same, taking this thread for as long as it waits. */
 export function acquireSync(request: Request): Hold {
   throwIfAborted(request.signal);
   const deadline = new Deadline(request.timeout);
-  const file = openLockFile(request);
-  const first = tryOnce(request, file);
-  if (typeof first === 'object') return first;
-  return holdOrThrow(request, goOnSync(request, { file, outcome: first, deadline }), holderOf);
+  const first = takeFree(request);
+  if (isHold(first)) return first;
+  return holdOrThrow(request, goOnSync(request, { first, deadline }), holderOf);
 }
 
 /** Without waiting, and without the search for the holder: `null` if refused. */
 export function tryAcquire(request: Request): Hold | null {
-  const file = openLockFile(request);
-  const first = tryOnce(request, file);
-  if (typeof first === 'object') return first;
-  const start = { file, outcome: first, deadline: new Deadline(0) };
+  const first = takeFree(request);
+  if (isHold(first)) return first;
+  const start = { first, deadline: new Deadline(0) };
   const result = goOnSync({ ...request, timeout: 0 }, start);
   return typeof result === 'object' ? result : null;
 }
 
-/** Most locks are free: then this is all. `undefined`: not tried, it might hang. */
-function tryOnce(request: Request, file: LockFile): Hold | 'refused' | 'replaced' | undefined {
-  if (file.isRemote) return undefined;
-  const outcome = attemptHere(file, nativeMode(request.mode));
-  return outcome === 'granted' ? (beginHold(request, file) ?? 'replaced') : outcome;
+function isHold(taken: Hold | LockFile | null): taken is Hold {
+  return taken !== null && !(taken instanceof LockFile);
 }
 
 function holdOrThrow({ path, timeout }: Request, result: Result, lookUp: LookUp): Hold {
@@ -80,18 +63,47 @@ function holdOrThrow({ path, timeout }: Request, result: Result, lookUp: LookUp)
 type LookUp = typeof holderOf;
 type Result = Hold | 'refused' | 'timeout';
 type Answer = Outcome | 'refused' | undefined;
+type Rounds = Generator<Step, Result, Answer>;
 
 /** What the loop needs to have done, in one of two ways. */
 type Step =
   | { what: 'attempt' | 'wait'; wait: Wait }
   | { what: 'pause'; milliseconds: number; signal: AbortSignal | undefined };
 
-function take(step: Step): Answer | Promise<Answer> {
-  if (step.what === 'pause') return sleep(step.milliseconds, step.signal) as Promise<undefined>;
-  if (step.what === 'attempt') return attempt(step.wait);
-  const unwatch = watchForItself(step.wait);
-  const waiting = waitForLock(step.wait);
-  return unwatch === undefined ? waiting : waiting.finally(unwatch);
+/** Runs the loop, from one answer to the next, without a promise in between. */
+function goOn(rounds: Rounds, listener: Listener<Result>, answer?: Answer): void {
+  try {
+    for (let step = rounds.next(answer); ; step = rounds.next(answer)) {
+      if (step.done === true) {
+        listener.ended(step.value);
+        return;
+      }
+      const later = {
+        ended: (outcome: Answer) => goOn(rounds, listener, outcome),
+        failed: listener.failed,
+      };
+      const now = take(step.value, later);
+      if (now === 'later') return;
+      answer = now;
+    }
+  } catch (error) {
+    listener.failed(error);
+  }
+}
+
+function take(step: Step, later: Listener<Answer>): Answer | 'later' {
+  if (step.what === 'pause') {
+    sleep(step.milliseconds, step.signal).then(() => later.ended(undefined), later.failed);
+    return 'later';
+  }
+  if (step.what === 'attempt') {
+    const outcome = attempt(step.wait);
+    if (!(outcome instanceof Promise)) return outcome;
+    outcome.then(later.ended, later.failed);
+    return 'later';
+  }
+  waitForLock(step.wait, watchForItself(step.wait, later));
+  return 'later';
 }
 
 function takeSync(step: Step): Answer {
@@ -109,8 +121,7 @@ function goOnSync(request: Request, start: Start): Result {
 
 /** What came of the first attempt. */
 interface Start {
-  file: LockFile;
-  outcome: 'refused' | 'replaced' | undefined;
+  first: LockFile | null;
   deadline: Deadline;
 }
 
@@ -124,29 +135,33 @@ interface Way {
  * Goes on after the first attempt: waits, and starts again where the file was
  * replaced at its path. A step that throws has closed the file.
  */
-function* acquiring(request: Request, start: Start, way: Way): Generator<Step, Result, Answer> {
+function* acquiring(request: Request, start: Start, way: Way): Rounds {
   const { timeout } = request;
   const { deadline } = start;
   const signal = way.takesThread ? undefined : request.signal;
-  let wait = waitFor(request, start.file, deadline);
-  let outcome: Answer = start.outcome ?? (yield { what: 'attempt', wait });
+  let file = start.first;
   let announced = false;
   for (let round = 0; ; round++) {
-    if (outcome === 'refused' && timeout === 0) {
-      yield { what: 'pause', milliseconds: SECOND_TRY_MILLISECONDS, signal: undefined };
-      closeIfAborted(signal, wait);
-      outcome = yield { what: 'attempt', wait };
-      if (outcome === 'refused') {
-        wait.file.close();
-        return 'refused';
+    let outcome: Answer = 'replaced';
+    if (file !== null) {
+      const wait = waitFor(request, file, deadline);
+      outcome = file.isRemote ? yield { what: 'attempt', wait } : 'refused';
+      if (outcome === 'refused' && timeout === 0) {
+        yield { what: 'pause', milliseconds: SECOND_TRY_MILLISECONDS, signal: undefined };
+        closeIfAborted(signal, wait);
+        outcome = yield { what: 'attempt', wait };
+        if (outcome === 'refused') {
+          file.close();
+          return 'refused';
+        }
+      } else if (outcome === 'refused') {
+        prepareToWait(announced ? undefined : request.onWait, wait, way);
+        announced = true;
+        outcome = yield { what: 'wait', wait };
       }
-    } else if (outcome === 'refused') {
-      prepareToWait(announced ? undefined : request.onWait, wait, way);
-      announced = true;
-      outcome = yield { what: 'wait', wait };
+      const hold = outcome === 'granted' ? beginHold(request, file) : null;
+      if (hold !== null) return hold;
     }
-    const hold = outcome === 'granted' ? beginHold(request, wait.file) : null;
-    if (hold !== null) return hold;
     const pause = pauseAfter(round);
     if (timeout === 0) {
       if (outcome === 'timeout' || pause > 0) return 'refused';
@@ -157,8 +172,9 @@ function* acquiring(request: Request, start: Start, way: Way): Generator<Step, R
     }
     // Again in each round: while a wait is being ended, nobody listens.
     throwIfAborted(signal);
-    wait = waitFor(request, openLockFile(request), deadline);
-    outcome = yield { what: 'attempt', wait };
+    const taken = takeFree(request);
+    if (isHold(taken)) return taken;
+    file = taken;
   }
 }
 
@@ -167,17 +183,6 @@ function waitFor(request: Request, file: LockFile, deadline: Deadline): Wait {
   const until = deadline.remaining === 0 ? deadlineOf(0, file.isRemote) : deadline;
   return { file, mode: nativeMode(mode), deadline: until, signal, followPath: true, pollInterval };
 }
-
-/** Creates missing folders; others may remove them before the next try. */
-function openLockFile({ native, path, permissions, create }: Request): LockFile {
-  for (let tries = 0; ; tries++) {
-    const id = native.open(path, create ? permissions : -1);
-    if (id > 0) return new LockFile(native, id, path);
-    if (id !== -MISSING || tries === FOLDER_TRIES || !create) throw openError(-id, path);
-    makeFolders(parentOf(path));
-  }
-}
-
 function closeIfAborted(signal: AbortSignal | undefined, { file }: Wait): void {
   if (signal?.aborted !== true) return;
   file.close();

@@ -54,7 +54,9 @@ export async function lockDescriptor(
     pollInterval: undefined,
   };
   let outcome = await attempt(wait);
-  if (outcome === 'refused' && timeout > 0) outcome = await waitForLock(wait);
+  if (outcome === 'refused' && timeout > 0) {
+    outcome = await new Promise((ended, failed) => waitForLock(wait, { ended, failed }));
+  }
   if (outcome === 'granted') {
     native.detach(id);
     return;

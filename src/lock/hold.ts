@@ -1,18 +1,42 @@
-import { LockLostError, LockStateError } from '../base/errors.js';
-import { pathText } from '../base/paths.js';
+import {
+  errnoOf,
+  flockError,
+  LockLostError,
+  LockStateError,
+  openError,
+  systemError,
+} from '../base/errors.js';
+import { makeFolders } from '../base/make-folders.js';
+import { parentOf, pathText } from '../base/paths.js';
 import { emitHoldfastWarning } from '../base/warning.js';
-import type { LockFile } from '../holders/lock-file.js';
+import { LockFile } from '../holders/lock-file.js';
 import {
   type Content,
   heldContent,
   nextToken,
   type OwnerRecord,
   type RecordFormat,
+  recordFrame,
   releasedContent,
   toOwnerRecord,
 } from '../holders/owner-record.js';
 import { isOwn } from '../holders/process-identity.js';
-import type { Request } from './options.js';
+import {
+  CONTENT,
+  ID,
+  type NativeBinding,
+  OPENED,
+  REFUSED,
+  REPLACED,
+  SINCE,
+  SIZE,
+  TAKE_STEPS,
+  TAKEN,
+  TOKEN,
+  TRAITS,
+} from '../native/binding.js';
+import { results } from '../native/load.js';
+import { OTHERS_MAY_READ, type Request } from './options.js';
 
 /** A lock that is held. */
 export interface Hold {
@@ -33,8 +57,6 @@ export interface Hold {
   readonly public: boolean;
 }
 
-const OTHERS_MAY_READ = 0o004;
-
 /** Nothing is written yet. */
 export function holdOf(request: Request, file: LockFile): Hold {
   return {
@@ -50,6 +72,39 @@ export function holdOf(request: Request, file: LockFile): Hold {
   };
 }
 
+const MISSING = errnoOf('ENOENT');
+const FOLDER_TRIES = 10;
+
+/**
+ * Opens the file and takes its lock if it is free, in one call of the addon:
+ * most locks are free. Otherwise the open file: somebody has the lock, or the
+ * file is remote and no attempt was made. `null`: the path leads elsewhere by
+ * now. Creates missing folders; others may remove them before the next try.
+ */
+export function takeFree(request: Request): Hold | LockFile | null {
+  const { native, path, permissions, create, wish, dataText, record } = request;
+  if (record === 'json') identify(native);
+  const data = dataText === '' ? undefined : dataText;
+  for (let tries = 0; ; tries++) {
+    const status = native.take(path, create ? permissions : -1, wish, data);
+    if (status === REPLACED) return null;
+    if (status >= 0) {
+      const file = new LockFile(native, results[ID] as number, path, results[TRAITS]);
+      return status === REFUSED || status === OPENED ? file : goOn(request, file, status);
+    }
+    if (status !== -MISSING || tries === FOLDER_TRIES || !create) throw openError(-status, path);
+    makeFolders(parentOf(path));
+  }
+}
+
+let identified = false;
+
+function identify(native: NativeBinding): void {
+  if (identified) return;
+  const { head, tail } = recordFrame();
+  identified = native.identify(head, tail);
+}
+
 /**
  * Call when the lock is granted: compares path and descriptor and writes the
  * record. `null`, and the descriptor is closed, when the path leads elsewhere:
@@ -59,25 +114,55 @@ export function holdOf(request: Request, file: LockFile): Hold {
  *   4. Somebody else opens the new file and is granted its lock.
  */
 export function beginHold(request: Request, file: LockFile): Hold | null {
+  const { native, wish, dataText, record } = request;
+  if (record === 'json') identify(native);
+  const status = native.begin(file.id, wish, dataText === '' ? undefined : dataText);
+  return status === REPLACED ? null : goOn(request, file, status);
+}
+
+/** Goes on from where the addon came to; `status` is that of `take` or `begin`. */
+function goOn(request: Request, file: LockFile, status: number): Hold | null {
+  const hold = holdOf(request, file);
+  hold.token = results[TOKEN] as number;
+  hold.since = results[SINCE] as number;
+  if (hold.since !== 0) hold.record = hold.format === false ? null : hold.format;
+  if (status === TAKEN) return hold;
   try {
-    const size = file.size();
-    const hold = size < 0 ? null : holdFile(request, file, size);
-    if (hold === null) file.close();
-    return hold;
+    const current = status === CONTENT ? holdFile(request, hold) : goOnAfter(hold, request, status);
+    if (!current) file.close();
+    return current ? hold : null;
   } catch (error) {
     file.close();
     throw error;
   }
 }
 
-function holdFile(request: Request, file: LockFile, size: number): Hold | null {
+/** The rest, after a step that failed. Only a record may fail. */
+function goOnAfter(hold: Hold, request: Request, status: number): boolean {
+  const { file } = hold;
+  const step = TAKE_STEPS[status >> 12] ?? 'flock';
+  const errno = status & 4095;
+  if (step === 'flock') throw flockError(errno, file.path);
+  const error = systemError(errno, step, file.path);
+  if (step !== 'write') throw error;
+  goOnWithout(hold, error);
+  hold.record = null;
+  if (!request.keepFile) file.removeAtEnd();
+  return file.size() >= 0;
+}
+
+/** Content that the addon does not know. False: the path leads elsewhere. */
+function holdFile(request: Request, hold: Hold): boolean {
   const { mode, keepFile } = request;
-  const hold = holdOf(request, file);
+  const { file } = hold;
+  const size = results[SIZE] as number;
+  hold.since = 0;
+  hold.record = null;
   if (request.record === false || file.isDirectory) {
     if (file.isDirectory && request.recordWanted) throw noRecord(file, 'it is a directory');
     if (!keepFile && size === 0 && !file.isFixed) file.removeAtEnd();
     hold.token = mode === 'shared' ? 0 : nextToken(0, file.path);
-    return hold;
+    return true;
   }
   const content = file.read(size);
   hold.previous = toOwnerRecord<object>(content);
@@ -86,17 +171,17 @@ function holdFile(request: Request, file: LockFile, size: number): Hold | null {
   const removes = !keepFile && content.ours && !file.isFixed;
   if (mode === 'shared') {
     if (removes) file.removeAtEnd();
-    return hold;
+    return true;
   }
   if (!content.ours && request.recordWanted) {
     throw noRecord(file, 'it has content that is not a lock record, which is left alone');
   }
-  if (!recordHold(hold, content, { data: request.dataText })) return hold;
+  if (!recordHold(hold, content, { data: request.dataText })) return true;
   // Not before: a call that is refused leaves the file as it was.
   if (removes) file.removeAtEnd();
   // Again: the record has to be in the file before it is clear that the file is
   // the one at the path. Otherwise a newcomer might read an old token there.
-  return file.size() < 0 ? null : hold;
+  return file.size() >= 0;
 }
 
 function noRecord({ path }: LockFile, reason: string): LockStateError {

@@ -4,7 +4,7 @@ import { errnoOf, flockError } from '../base/errors.js';
 import { LONGEST_TIMER } from '../base/timers.js';
 import type { NativeBinding } from '../native/binding.js';
 import { type Group, joinGroup } from './path-watch.js';
-import type { Outcome, Wait } from './wait.js';
+import type { Listener, Outcome, Wait } from './wait.js';
 
 const WOULD_BLOCK = errnoOf('EWOULDBLOCK');
 
@@ -13,92 +13,130 @@ const WOULD_BLOCK = errnoOf('EWOULDBLOCK');
 // the caller hears without it.
 const CANCEL_MILLISECONDS = 20;
 
-/** Waits on a thread of the addon. `null`: the system has no thread for it. */
-export function waitInKernel(wait: Wait): Promise<Outcome> | null {
-  return startThread<Outcome>(wait);
+/** Waits on a thread of the addon. False: the system has no thread for it. */
+export function waitInKernel(wait: Wait, listener: Listener<Outcome>): boolean {
+  return KernelWait.start(wait, listener as Listener<Outcome | 'refused'>, 'wait');
 }
 
 /** A single attempt there, where it may hang. */
-export function attemptInKernel(wait: Wait): Promise<Outcome | 'refused'> | null {
-  return startThread<Outcome | 'refused'>(wait, 'refused');
+export function attemptInKernel(wait: Wait, listener: Listener<Outcome | 'refused'>): boolean {
+  return KernelWait.start(wait, listener, 'attempt');
 }
 
-/** With `refused`, a single attempt that resolves to it. */
-function startThread<R extends string>(wait: Wait, refused?: R): Promise<Outcome | R> | null {
-  const { file, mode, deadline, signal } = wait;
-  const { native, id } = file;
-  const singleAttempt = refused !== undefined;
-  const pending = pendingWaits(native);
-  if (native.startWaiting(id, mode, singleAttempt) !== 0) return null;
-  return new Promise<Outcome | R>((resolve, reject) => {
-    let timer: NodeJS.Timeout | undefined;
-    let group: Group | undefined;
-    let unlisten = (): void => {};
-    const stop = (): void => {
-      pending.delete(id);
-      if (timer !== undefined) clearTimeout(timer);
-      unlisten();
-      group?.members.delete(file);
-    };
-    // The order of every ending: the wait cannot end a second time, what the
-    // kernel may have granted is given back, then the caller hears.
-    const end = (tell: () => void): void => {
-      stop();
-      if (!native.cancelWaiting(id)) {
-        tell();
-        return;
-      }
-      const tellOnce = (): void => {
-        pending.delete(id);
-        clearTimeout(timer);
-        tell();
-      };
-      pending.set(id, tellOnce);
-      timer = setTimeout(tellOnce, CANCEL_MILLISECONDS);
-    };
-    const onTimer = (): void => {
-      // Timers may fire early by a fraction, and are cut at LONGEST_TIMER.
-      if (deadline.remaining > 0) setTimer();
-      else end(() => resolve('timeout'));
-    };
-    const setTimer = (): void => {
-      const { remaining } = deadline;
-      if (remaining !== Number.POSITIVE_INFINITY) {
-        timer = setTimeout(onTimer, Math.min(Math.ceil(remaining), LONGEST_TIMER));
-      }
-    };
-    pending.set(id, () => {
-      stop();
-      const errno = native.finishWaiting(id, mode);
-      if (errno === 0) return resolve('granted');
-      if (singleAttempt && errno === WOULD_BLOCK) return resolve(refused);
-      file.close();
-      reject(flockError(errno, file.path));
-    });
+class KernelWait {
+  static start(
+    wait: Wait,
+    listener: Listener<Outcome | 'refused'>,
+    what: 'wait' | 'attempt',
+  ): boolean {
+    const { native, id } = wait.file;
+    const pending = pendingWaits(native);
+    if (native.startWaiting(id, wait.mode, what === 'attempt') !== 0) return false;
+    new KernelWait(wait, listener, what, pending);
+    return true;
+  }
+
+  readonly #wait: Wait;
+  readonly #listener: Listener<Outcome | 'refused'>;
+  readonly #pending: Pending;
+  #timer: NodeJS.Timeout | undefined;
+  #group: Group | undefined;
+  #unlisten: (() => void) | undefined;
+
+  /** The wait has begun. */
+  private constructor(
+    wait: Wait,
+    listener: Listener<Outcome | 'refused'>,
+    what: 'wait' | 'attempt',
+    pending: Pending,
+  ) {
+    const { file, signal } = wait;
+    this.#wait = wait;
+    this.#listener = listener;
+    this.#pending = pending;
+    pending.set(file.id, () => this.#settled(what));
     try {
-      unlisten = onAbort(signal, () => end(() => reject(signal?.reason)));
-      setTimer();
-      if (!singleAttempt && wait.followPath) {
-        group = joinGroup(file, () => end(() => resolve('replaced')));
+      if (signal !== undefined) {
+        this.#unlisten = onAbort(signal, () => this.#end(() => listener.failed(signal.reason)));
+      }
+      this.#setTimer();
+      if (what === 'wait' && wait.followPath) {
+        this.#group = joinGroup(file, () => this.#end(() => listener.ended('replaced')));
       }
     } catch (error) {
-      // The wait has begun, and nothing else would ever end it.
-      end(() => reject(error));
+      // Nothing else would ever end the wait.
+      this.#end(() => listener.failed(error));
     }
-  });
+  }
+
+  #settled(what: 'wait' | 'attempt'): void {
+    const { file, mode } = this.#wait;
+    this.#stop();
+    const errno = file.native.finishWaiting(file.id, mode);
+    if (errno === 0) {
+      this.#listener.ended('granted');
+    } else if (what === 'attempt' && errno === WOULD_BLOCK) {
+      this.#listener.ended('refused');
+    } else {
+      file.close();
+      this.#listener.failed(flockError(errno, file.path));
+    }
+  }
+
+  #setTimer(): void {
+    const { remaining } = this.#wait.deadline;
+    if (remaining === Number.POSITIVE_INFINITY) return;
+    this.#timer = setTimeout(() => this.#onTimer(), Math.min(Math.ceil(remaining), LONGEST_TIMER));
+  }
+
+  #onTimer(): void {
+    // Timers may fire early by a fraction, and are cut at LONGEST_TIMER.
+    if (this.#wait.deadline.remaining > 0) this.#setTimer();
+    else this.#end(() => this.#listener.ended('timeout'));
+  }
+
+  #stop(): void {
+    const { file } = this.#wait;
+    this.#pending.delete(file.id);
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#unlisten?.();
+    this.#group?.members.delete(file);
+  }
+
+  /**
+   * The order of every ending: the wait cannot end a second time, what the
+   * kernel may have granted is given back, then the caller hears.
+   */
+  #end(tell: () => void): void {
+    const { native, id } = this.#wait.file;
+    this.#stop();
+    if (!native.cancelWaiting(id)) {
+      tell();
+      return;
+    }
+    const tellOnce = (): void => {
+      this.#pending.delete(id);
+      clearTimeout(timer);
+      tell();
+    };
+    this.#pending.set(id, tellOnce);
+    const timer = setTimeout(tellOnce, CANCEL_MILLISECONDS);
+  }
 }
 
-const pendingOf = new WeakMap<NativeBinding, Map<number, () => void>>();
+/** What to call when the wait with an id has settled. */
+type Pending = Map<number, () => void>;
+
+const pendingOf = new WeakMap<NativeBinding, Pending>();
 const PENDING = Symbol.for('holdfast.pendingWaits');
 
-/** What to call when the wait with an id has settled. */
-function pendingWaits(native: NativeBinding): Map<number, () => void> {
+function pendingWaits(native: NativeBinding): Pending {
   let pending = pendingOf.get(native);
   if (pending === undefined) {
     // Kept with the addon itself, which takes one callback per thread: a second
     // instance of this module on the same thread shares it.
-    const shared = native as { [PENDING]?: Map<number, () => void> };
-    pending = shared[PENDING] ?? new Map<number, () => void>();
+    const shared = native as { [PENDING]?: Pending };
+    pending = shared[PENDING] ?? new Map();
     shared[PENDING] = pending;
     const settled = pending;
     native.onSettled((id) => settled.get(id)?.());

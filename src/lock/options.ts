@@ -14,7 +14,7 @@ import { type AcquireOptions, type LockMode, OF_ACQUIRE } from '../base/locker.j
 import type { FilePath } from '../base/paths.js';
 import { LONGEST_TIMER } from '../base/timers.js';
 import { checkData, type RecordFormat } from '../holders/owner-record.js';
-import { EXCLUSIVE, type NativeBinding, SHARED } from '../native/binding.js';
+import { EXCLUSIVE, type NativeBinding, SHARED, WISHES } from '../native/binding.js';
 import { loadBinding } from '../native/load.js';
 
 export interface FileLockOptions<T extends object = Record<string, unknown>>
@@ -76,11 +76,19 @@ export interface Request {
   readonly keepFile: boolean;
   /** The record says that it names a member of an election. */
   readonly member: boolean;
+  /** The same for the addon: a mode and {@link WISHES}. */
+  readonly wish: number;
   readonly timeout: number;
   readonly signal: AbortSignal | undefined;
   readonly onWait: ((holder: Holder<never> | null) => void) | undefined;
   readonly pollInterval: number | undefined;
 }
+
+const MODES = ['exclusive', 'shared'] as const;
+const RECORDS = ['json', 'pid', false] as const;
+
+/** A file that is created with this bit may be read by anybody. */
+export const OTHERS_MAY_READ = 0o004;
 
 export function checkRequest(
   path: unknown,
@@ -89,22 +97,33 @@ export function checkRequest(
   { create = true, member = false }: { create?: boolean; member?: boolean } = {},
 ): Request {
   const checked = checkOptions(options, FILE_LOCK_OPTIONS);
-  const { permissions, pollInterval, record, signal, onWait } = checked;
+  const { pollInterval, record: given, signal, onWait } = checked;
   const keepFile = checkBoolean(checked.keepFile, 'options.keepFile', true);
   const lockPath = checkFilePath(path);
+  const mode = checkOneOf(checked.mode, 'options.mode', MODES, 'exclusive');
+  const permissions =
+    checked.permissions === undefined
+      ? 0o600
+      : checkInteger(checked.permissions, 'options.permissions', 0, 0o7777);
+  const record = checkOneOf(given, 'options.record', RECORDS, 'json');
+  const dataText = checkData(checked.data);
+  const isPrivate = dataText !== '' && (permissions & OTHERS_MAY_READ) === 0;
   return {
     path: lockPath,
-    mode: checkOneOf(checked.mode, 'options.mode', ['exclusive', 'shared'] as const, 'exclusive'),
-    permissions:
-      permissions === undefined
-        ? 0o600
-        : checkInteger(permissions, 'options.permissions', 0, 0o7777),
+    mode,
+    permissions,
     create,
-    record: checkOneOf(record, 'options.record', ['json', 'pid', false] as const, 'json'),
-    recordWanted: record === 'json' || record === 'pid',
-    dataText: checkData(checked.data),
+    record,
+    recordWanted: given === 'json' || given === 'pid',
+    dataText,
     keepFile,
     member,
+    wish:
+      nativeMode(mode) |
+      (record === false ? 0 : WISHES[record]) |
+      (keepFile ? 0 : WISHES.remove) |
+      (member ? WISHES.member : 0) |
+      (isPrivate && record === 'json' ? WISHES.private : 0),
     timeout: checkMilliseconds(checked.timeout, 'options.timeout', defaultTimeout),
     signal: checkSignal(signal),
     onWait: checkFunction(onWait, 'options.onWait') as Request['onWait'],

@@ -3,7 +3,7 @@ import { clearTimeout, setTimeout } from 'node:timers';
 import { pathText } from '../base/paths.js';
 import { emitHoldfastWarning } from '../base/warning.js';
 import type { NativeBinding } from '../native/binding.js';
-import type { Wait } from './wait.js';
+import type { Listener, Wait } from './wait.js';
 
 /** A lock that is held around the code that runs. */
 export interface Around {
@@ -43,16 +43,25 @@ function isOf({ native, id }: Around, other: number): boolean {
 /**
  * Warns after a second where code waits for a lock that is held around it: if
  * the holder waits for this code in turn, neither ends. Call it on starting to
- * wait, while the callers are still on the stack; call the result at the end.
+ * wait, while the callers are still on the stack; the wait tells the result.
  */
-export function watchForItself({ file }: Wait): (() => void) | undefined {
+export function watchForItself<R>({ file }: Wait, listener: Listener<R>): Listener<R> {
   const holder = around?.getStore()?.find((each) => isOf(each, file.id));
-  if (holder === undefined) return undefined;
+  if (holder === undefined) return listener;
   const callers = callersNow();
   const timer = setTimeout(() => {
     if (isOf(holder, file.id)) warn(pathText(file.path), callers);
   }, WARN_MILLISECONDS).unref();
-  return () => clearTimeout(timer);
+  return {
+    ended(result) {
+      clearTimeout(timer);
+      listener.ended(result);
+    },
+    failed(error) {
+      clearTimeout(timer);
+      listener.failed(error);
+    },
+  };
 }
 
 /**

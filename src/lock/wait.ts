@@ -44,6 +44,12 @@ export interface Wait {
  */
 export type Outcome = 'granted' | 'replaced' | 'timeout';
 
+/** Hears the end of something that takes time: one of the two, once. */
+export interface Listener<R> {
+  ended(result: R): void;
+  failed(error: unknown): void;
+}
+
 // How long a thread may be blocked before JavaScript runs again:
 // worker.terminate() needs that.
 const SLICE_MILLISECONDS = 50;

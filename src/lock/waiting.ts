@@ -4,29 +4,34 @@ import type { LockFile } from '../holders/lock-file.js';
 import type { NativeMode } from '../native/binding.js';
 import { attemptInKernel, waitInKernel } from './kernel-wait.js';
 import { PATH_CHECK_MILLISECONDS } from './path-watch.js';
-import { type Outcome, sliceOf, type Wait } from './wait.js';
+import { type Listener, type Outcome, sliceOf, type Wait } from './wait.js';
 
 const WOULD_BLOCK = errnoOf('EWOULDBLOCK');
 const FALLBACK_POLL_MILLISECONDS = 50;
 
-/** Waits without taking this thread. Throws `signal.reason` and system errors. */
-export function waitForLock(wait: Wait): Promise<Outcome> {
+/** Waits without taking this thread. Fails with `signal.reason` and system errors. */
+export function waitForLock(wait: Wait, listener: Listener<Outcome>): void {
   const { file, signal, pollInterval } = wait;
   if (signal?.aborted === true) {
     file.close();
-    return Promise.reject(signal.reason);
+    listener.failed(signal.reason);
+    return;
   }
-  if (pollInterval === undefined && !file.isRemote) {
-    const waiting = waitInKernel(wait);
-    if (waiting !== null) return waiting;
-  }
-  return poll(wait);
+  if (pollInterval === undefined && !file.isRemote && waitInKernel(wait, listener)) return;
+  poll(wait).then(listener.ended, listener.failed);
 }
 
 /** Without waiting: here, or where even an attempt may hang, on a thread of its own. */
 export function attempt(wait: Wait): Outcome | 'refused' | Promise<Outcome | 'refused'> {
-  const elsewhere = wait.file.isRemote ? attemptInKernel(wait) : null;
-  return elsewhere ?? attemptHere(wait.file, wait.mode);
+  return (wait.file.isRemote ? attemptElsewhere(wait) : null) ?? attemptHere(wait.file, wait.mode);
+}
+
+function attemptElsewhere(wait: Wait): Promise<Outcome | 'refused'> | null {
+  let isThere = false;
+  const attempt = new Promise<Outcome | 'refused'>((ended, failed) => {
+    isThere = attemptInKernel(wait, { ended, failed });
+  });
+  return isThere ? attempt : null;
 }
 
 /** The same, taking this thread. */
@@ -48,7 +53,7 @@ export function attemptSync(wait: Wait): Outcome | 'refused' {
   }
 }
 
-export function attemptHere(file: LockFile, mode: NativeMode): 'granted' | 'refused' {
+function attemptHere(file: LockFile, mode: NativeMode): 'granted' | 'refused' {
   try {
     return file.tryLock(mode) ? 'granted' : 'refused';
   } catch (error) {

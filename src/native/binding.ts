@@ -12,6 +12,31 @@ export const IS_DIRECTORY = 1;
 export const IS_READ_ONLY = 2;
 export const IS_REMOTE = 4;
 
+/**
+ * How {@link NativeBinding.take} and `begin` end. From 4096 on it is
+ * `step * 4096 + errno`: see {@link TAKE_STEPS}.
+ */
+export const TAKEN = 0;
+/** On a remote file system: no attempt was made. */
+export const OPENED = 1;
+export const REFUSED = 2;
+/** The path leads elsewhere. The id is dead, and not told. */
+export const REPLACED = 3;
+/** Held, and at the path. What is in the file is for {@link NativeBinding.read}. */
+export const CONTENT = 4;
+export const TAKE_STEPS = [undefined, 'flock', 'stat', 'read', 'write'] as const;
+
+/** What {@link NativeBinding.take} does with the file; added to the mode. */
+export const WISHES = { json: 4, pid: 8, remove: 16, member: 32, private: 64 } as const;
+
+/** Where {@link NativeBinding.results} has what a status does not tell. */
+export const ID = 0;
+export const TOKEN = 1;
+/** When the record was written; 0: there is none. */
+export const SINCE = 2;
+export const SIZE = 3;
+export const TRAITS = 4;
+
 /** The step of a release that failed: the result is `step * 4096 + errno`. */
 export const RELEASE_STEPS = [undefined, 'write', 'unlink', 'flock', 'close'] as const;
 
@@ -27,6 +52,21 @@ export interface NativeBinding {
    * Negative permissions: a missing file is not created.
    */
   open(path: FilePath, permissions: number): number;
+  /**
+   * Opens, locks without waiting, compares, and writes the record where the
+   * file has only what a release leaves: what almost every acquire needs. One
+   * of the statuses above, or `-errno` of the opening.
+   */
+  take(path: FilePath, permissions: number, wish: number, data: string | undefined): number;
+  /** All that comes after the lock in `take`, for one that was waited for. */
+  begin(id: number, wish: number, data: string | undefined): number;
+  /** The array that `take` and `begin` fill in. Always the same one. */
+  results(): Float64Array;
+  /**
+   * The parts of a JSON record that are the same for the whole process: up to
+   * the date, and from behind the user's fields up to the token.
+   */
+  identify(head: string, tail: string): boolean;
   /** Takes over a descriptor that already holds a lock. The id, or `-errno`. */
   adopt(fd: number, path: FilePath, mode: NativeMode): number;
   /** A duplicate of a descriptor that stays the caller's. The id, or `-errno`. */

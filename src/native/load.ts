@@ -10,6 +10,9 @@ import { explainFailure } from './load-failure.js';
 
 let binding: NativeBinding | undefined;
 
+/** See {@link NativeBinding.results}. */
+export let results: Float64Array = new Float64Array();
+
 /**
  * The addon, loaded at the first call: importing the package never fails, and
  * after a failed load the next call tries again. Throws `EMFILE`, `ENFILE` or
@@ -21,6 +24,7 @@ export function loadBinding(path: FilePath): NativeBinding {
   const folders = roots();
   try {
     binding = load(folders);
+    results = binding.results();
   } catch (error) {
     throw explainFailure(error as Error, {
       path,

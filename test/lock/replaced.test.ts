@@ -5,26 +5,15 @@ import { FileLock, type FileLockOptions, inspect } from '../../src/index.js';
 import { acquire, acquireSync, tryAcquire } from '../../src/lock/acquire.js';
 import { writeRecord } from '../../src/lock/hold.js';
 import { checkRequest } from '../../src/lock/options.js';
-import type { NativeBinding } from '../../src/native/binding.js';
 import { descriptorsTo, until } from '../support/census.js';
 import { lockPath } from '../support/folder.js';
 import { Peer } from '../support/peer.js';
+import { requestWith } from '../support/wrapped-binding.js';
 
 /** Puts another, empty file at the path. */
 function replace(path: string): void {
   writeFileSync(`${path}.new`, '');
   renameSync(`${path}.new`, path);
-}
-
-/** A checked call whose system calls are partly the test's. */
-function requestWith(
-  path: string,
-  options: FileLockOptions,
-  change: (native: NativeBinding) => Partial<NativeBinding>,
-): ReturnType<typeof checkRequest> {
-  const request = checkRequest(path, options, Number.POSITIVE_INFINITY);
-  const { native } = request;
-  return { ...request, native: Object.assign(Object.create(native), change(native)) };
 }
 
 describe('the file is replaced while acquiring', () => {
@@ -205,18 +194,15 @@ test.each(['unlinked', 'replaced'])(
 test('an abort at the moment a replaced file is given up leaves no lock', async () => {
   const path = lockPath();
   const controller = new AbortController();
-  const request = checkRequest(path, { signal: controller.signal }, 1000);
-  const { native } = request;
   let rounds = 0;
-  const changing = {
-    ...native,
+  const request = requestWith(path, { signal: controller.signal, timeout: 1000 }, (native) => ({
     // At first the path leads elsewhere; then the caller aborts.
-    compare: (id: number) => {
+    compare: (id) => {
       if (rounds++ > 0) return native.compare(id);
       controller.abort(new Error('enough'));
       return -116;
     },
-  };
-  await expect(acquire({ ...request, native: changing })).rejects.toThrow('enough');
+  }));
+  await expect(acquire(request)).rejects.toThrow('enough');
   await until(() => FileLock.tryAcquire(path)?.releaseSync() === undefined);
 });

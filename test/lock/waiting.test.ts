@@ -6,6 +6,7 @@ import { FileLock, type Holder } from '../../src/index.js';
 import { checkRequest } from '../../src/lock/options.js';
 import type { Deadline } from '../../src/lock/wait.js';
 import { waitForLock } from '../../src/lock/waiting.js';
+import { EXCLUSIVE } from '../../src/native/binding.js';
 import { descriptorsTo, until } from '../support/census.js';
 import { lockPath } from '../support/folder.js';
 import { Peer } from '../support/peer.js';
@@ -270,14 +271,15 @@ test('a timer that fires before the deadline, or is cut at 2^31-1, is set again'
     },
   } as Deadline;
   const began = performance.now();
-  const outcome = await waitForLock({
+  const wait = {
     file: new LockFile(native, native.open(path, 0o600), path),
-    mode: 2,
+    mode: EXCLUSIVE,
     deadline,
     followPath: true,
     signal: undefined,
     pollInterval: undefined,
-  });
+  } as const;
+  const outcome = await new Promise((ended, failed) => waitForLock(wait, { ended, failed }));
   expect(outcome).toBe('timeout');
   expect(performance.now() - began).toBeGreaterThan(35);
 });
