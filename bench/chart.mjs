@@ -1,117 +1,135 @@
-// One picture of the figures: bars for what is compared with the peers, and
-// lines for how costs grow, both on logarithmic scales, for they span decades.
-const [WIDTH, HEIGHT, LEFT, TOP, BAR] = [820, 0, 330, 46, 22];
-const COLOURS = ['#0b7285', '#868e96', '#c2255c', '#e67700', '#5f3dc4'];
-const FONT = 'font-family="system-ui, sans-serif" font-size="12"';
+// docs/performance.svg: what a lock costs with Holdfast and with its peers. Each
+// panel has a linear axis of its own that begins at zero. The width is that of a
+// README on GitHub, so that the text keeps its size there.
+const WIDTH = 838;
+const LEFT = 290;
+const RIGHT = 760;
+const BAR = 26;
+const MOST_MARKS = 7;
+const [OURS, THEIRS, LINE, QUIET] = ['#0b7285', '#adb5bd', '#dee2e6', '#495057'];
+// Text on a line of the grid stays legible.
+const HALO = 'stroke="#ffffff" stroke-width="4" paint-order="stroke"';
 
 function escaped(text) {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('`', '');
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 }
 
 function text(x, y, content, attributes = '') {
   return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${escaped(content)}</text>`;
 }
 
-function scale(values, width) {
-  const low = 10 ** Math.floor(Math.log10(Math.min(...values)));
-  const high = 10 ** Math.ceil(Math.log10(Math.max(...values) * 1.01));
-  const at = (value) => (Math.log10(value / low) / Math.log10(high / low)) * width;
-  const marks = [];
-  for (let mark = low; mark <= high; mark *= 10) marks.push(mark);
-  return { at, marks };
+/** Round numbers from zero to `most` or just above, 1, 2 or 5 times a power of ten apart. */
+export function marksUpTo(most) {
+  const magnitude = 10 ** Math.floor(Math.log10(most / MOST_MARKS));
+  const step = [1, 2, 5, 10]
+    .map((each) => each * magnitude)
+    .find((each) => most / each <= MOST_MARKS);
+  const count = Math.ceil(most / step);
+  return Array.from({ length: count + 1 }, (_, at) => Number((at * step).toPrecision(6)));
 }
 
-function time(microseconds) {
-  if (microseconds < 1000) return `${microseconds.toPrecision(3)} µs`;
-  return `${(microseconds / 1000).toPrecision(3)} ms`;
+function valueText(value, unit) {
+  return `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ${unit}`;
 }
 
-/** `bars`: `[what, who, microseconds]`, each group of one `what` together. */
-function drawBars(bars, top) {
-  const width = WIDTH - LEFT - 90;
-  const { at, marks } = scale(
-    bars.map(([, , value]) => value),
-    width,
-  );
-  const whos = [...new Set(bars.map(([, who]) => who))];
-  const out = marks.map((mark) => {
-    const x = LEFT + at(mark);
-    return `<line x1="${x}" x2="${x}" y1="${top}" y2="${top + bars.length * BAR}" stroke="#dee2e6"/>`;
-  });
-  bars.forEach(([what, who, value], index) => {
-    const y = top + index * BAR;
-    const colour = COLOURS[whos.indexOf(who) % COLOURS.length];
+/** `bars`: `[label, value]`; those of Holdfast have a label that says so. */
+function drawPanel({ title, unit, bars }, top) {
+  const marks = marksUpTo(Math.max(...bars.map(([, value]) => value)));
+  const at = (value) => LEFT + (value / marks.at(-1)) * (RIGHT - LEFT);
+  const [first, bottom] = [top + 34, top + 34 + bars.length * BAR];
+  const out = [text(16, top + 18, title, 'font-size="15" font-weight="bold"')];
+  for (const mark of marks) {
+    const x = at(mark).toFixed(1);
     out.push(
-      text(LEFT - 8, y + 15, `${what}: ${who}`, 'text-anchor="end"'),
-      `<rect x="${LEFT}" y="${y + 3}" width="${Math.max(1, at(value)).toFixed(1)}" height="${BAR - 6}" fill="${colour}"/>`,
-      text(LEFT + at(value) + 6, y + 15, time(value)),
+      `<line x1="${x}" x2="${x}" y1="${first}" y2="${bottom + 4}" stroke="${LINE}"/>`,
+      text(at(mark), bottom + 19, `${mark}`, `text-anchor="middle" fill="${QUIET}"`),
+    );
+  }
+  out.push(text(RIGHT + 22, bottom + 19, unit, `fill="${QUIET}"`));
+  bars.forEach(([label, value], index) => {
+    const y = first + index * BAR;
+    const isOurs = label.startsWith('Holdfast');
+    const weight = isOurs ? ' font-weight="bold"' : '';
+    const width = Math.max(1, at(value) - LEFT).toFixed(1);
+    out.push(
+      text(LEFT - 10, y + 18, label, `text-anchor="end"${weight}`),
+      `<rect x="${LEFT}" y="${y + 4}" width="${width}" height="${BAR - 8}" fill="${isOurs ? OURS : THEIRS}"/>`,
+      text(at(value) + 6, y + 18, valueText(value, unit), `${HALO}${weight}`),
     );
   });
-  return { svg: out.join('\n'), height: bars.length * BAR };
+  return { svg: out.join('\n'), bottom: bottom + 36 };
 }
 
-/** `lines`: `{ name, points: [[count, microseconds], …] }`. */
-function drawLines(lines, top) {
-  const [width, height] = [WIDTH - LEFT - 90, 220];
-  const points = lines.flatMap((line) => line.points);
-  const x = scale(
-    points.map(([count]) => count),
-    width,
-  );
-  const y = scale(
-    points.map(([, value]) => value),
-    height,
-  );
-  const place = ([count, value]) => [LEFT + x.at(count), top + height - y.at(value)];
-  const out = [
-    ...x.marks.map((mark) =>
-      text(LEFT + x.at(mark), top + height + 18, `${mark}`, 'text-anchor="middle"'),
-    ),
-    ...y.marks.map((mark) => {
-      const at = top + height - y.at(mark);
-      const line = `<line x1="${LEFT}" x2="${LEFT + width}" y1="${at}" y2="${at}" stroke="#dee2e6"/>`;
-      return `${line}${text(LEFT - 8, at + 4, time(mark), 'text-anchor="end"')}`;
-    }),
+function panels(figures) {
+  const all = [
+    {
+      title: 'Lock and release a free lock (CPU time)',
+      unit: 'µs',
+      bars: [
+        ['C, the same system calls', 'cycle c'],
+        ['Holdfast', 'cycle plain'],
+        ['fs-ext', 'cycle fs-ext'],
+        ['fs-native-extensions', 'cycle fs-native-extensions'],
+      ],
+    },
+    {
+      title: 'The same where the holder leaves a trace: a record, or a folder with a time',
+      unit: 'µs',
+      bars: [
+        ['C, the same system calls', 'cycle cJson'],
+        ['Holdfast, with its record', 'cycle json'],
+        ['proper-lockfile', 'cycle proper-lockfile'],
+      ],
+    },
+    {
+      title: 'From a release to the code of the waiter, on one CPU (time on the clock)',
+      unit: 'µs',
+      bars: [
+        ['C', 'handoff one c'],
+        ['Holdfast', 'handoff one plain'],
+        ['Holdfast, with its record', 'handoff one json'],
+        ['fs-ext, a promise, path compared', 'handoff one fs-ext-lock'],
+        ['fs-native-extensions', 'handoff one fs-native-extensions'],
+      ],
+    },
+    {
+      title: 'Load the package (CPU time)',
+      unit: 'ms',
+      bars: [
+        ['Holdfast', 'start import'],
+        ['fs-ext', 'start fs-ext'],
+        ['fs-native-extensions', 'start fs-native-extensions'],
+        ['proper-lockfile', 'start proper-lockfile'],
+      ],
+    },
   ];
-  lines.forEach(({ name, points: own }, index) => {
-    const colour = COLOURS[index % COLOURS.length];
-    const path = own
-      .map((point) =>
-        place(point)
-          .map((each) => each.toFixed(1))
-          .join(','),
-      )
-      .join(' ');
-    out.push(
-      `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2"/>`,
-      text(16, top + 20 + index * 20, name, `fill="${colour}" font-size="11"`),
-    );
-  });
-  return { svg: out.join('\n'), height: height + 30 };
+  return all.map(({ bars, ...panel }) => ({
+    ...panel,
+    bars: bars
+      .map(([label, name]) => [label, figures[name]])
+      .filter(([, value]) => value !== undefined),
+  }));
 }
 
-export function drawChart({ bars, lines, caption }) {
-  const head = text(
-    16,
-    24,
-    'Holdfast and its peers, and how its costs grow',
-    'font-size="15" font-weight="bold"',
-  );
-  const first = drawBars(bars, TOP);
-  const below = TOP + first.height + 50;
-  const title = text(
-    16,
-    below - 14,
-    'Cost of one more, by how many there are',
-    'font-weight="bold"',
-  );
-  const second = drawLines(lines, below);
-  const height = below + second.height + 30 + HEIGHT;
-  const foot = text(16, height - 10, caption, 'fill="#868e96" font-size="10"');
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" ${FONT}>
-<title>Holdfast and its peers, and how its costs grow</title>
+export function drawChart({ figures, machine }) {
+  const { subject, date, processors, software } = machine;
+  const out = [];
+  let top = 12;
+  for (const panel of panels(figures)) {
+    if (panel.bars.length === 0) continue;
+    const { svg, bottom } = drawPanel(panel, top);
+    out.push(svg);
+    top = bottom;
+  }
+  const captions = [`${subject}, ${date}, ${processors}`, software.join(', ')];
+  captions.forEach((caption, line) => {
+    out.push(text(16, top + 14 + line * 18, caption, `fill="${QUIET}" font-size="12"`));
+  });
+  const height = top + 46;
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="system-ui, sans-serif" font-size="13">
+<title>What a lock costs with Holdfast and with its peers</title>
 <rect width="100%" height="100%" fill="#ffffff"/>
-${[head, first.svg, title, second.svg, foot].join('\n')}
+${out.join('\n')}
 </svg>
 `;
 }

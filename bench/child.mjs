@@ -24,6 +24,10 @@ function within(promise, what) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
+// Where the variable is set, each start of Node reads all certificates of the
+// machine, which would be half of what is measured.
+const { NODE_EXTRA_CA_CERTS: _, ...environment } = process.env;
+
 export class Child {
   #process;
   #lines;
@@ -35,7 +39,7 @@ export class Child {
     this.#name = line.join(' ');
     this.#process = spawn(line[0], line.slice(1), {
       stdio: ['pipe', 'pipe', 'inherit'],
-      env: { ...process.env, ...env },
+      env: { ...environment, ...env },
     });
     running.add(this.#process);
     this.#process.stdin.on('error', () => {});
@@ -63,6 +67,11 @@ export class Child {
     return this.hear();
   }
 
+  /** A command and its arguments, and the answer, in JSON. */
+  async command(...words) {
+    return JSON.parse(await this.ask(`${JSON.stringify(words)}\n`));
+  }
+
   /** Kills it; resolves when it is gone. */
   async kill() {
     if (!running.has(this.#process)) return;
@@ -70,17 +79,4 @@ export class Child {
     this.#process.kill('SIGKILL');
     await within(gone, this.#name);
   }
-}
-
-/** Runs a command to its end and returns the milliseconds that took. */
-export async function timeProcess(command, args) {
-  const start = process.hrtime.bigint();
-  const child = spawn(command, args, { stdio: 'ignore' });
-  running.add(child);
-  const [code, signal] = await within(once(child, 'exit'), command).finally(() => {
-    running.delete(child);
-    if (child.exitCode === null) child.kill('SIGKILL');
-  });
-  if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code ?? signal}`);
-  return Number(process.hrtime.bigint() - start) / 1e6;
 }

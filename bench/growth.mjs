@@ -11,10 +11,6 @@ class Grower extends Child {
   constructor() {
     super(process.execPath, [join(CHILDREN, 'growth.mjs')]);
   }
-
-  async run(...command) {
-    return JSON.parse(await this.ask(`${JSON.stringify(command)}\n`));
-  }
 }
 
 const CYCLES = 2000;
@@ -22,9 +18,9 @@ const CYCLES = 2000;
 async function measureWaiters(folder, rounds) {
   const child = new Grower();
   const path = join(folder, 'growth-waiters.lock');
-  await child.run('waiters', path, 100);
+  await child.command('waiters', path, 100);
   const counts = [1, 10, 100, 1000];
-  const contestants = byCount(counts, (count) => child.run('waiters', path, count));
+  const contestants = byCount(counts, (count) => child.command('waiters', path, count));
   const samples = await interleave(contestants, rounds);
   await child.kill();
   return { name: 'a wait that is served, by waits in the queue', unit: 'µs', counts, samples };
@@ -32,9 +28,9 @@ async function measureWaiters(folder, rounds) {
 
 async function measureHeld(folder, rounds) {
   const child = new Grower();
-  await child.run('held', folder, 1, CYCLES);
+  await child.command('held', folder, 1, CYCLES);
   const counts = [1, 10, 100, 1000, 10_000];
-  const contestants = byCount(counts, (count) => child.run('held', folder, count, CYCLES));
+  const contestants = byCount(counts, (count) => child.command('held', folder, count, CYCLES));
   const samples = await interleave(contestants, rounds);
   await child.kill();
   return { name: 'one more lock and release, by locks held', unit: 'µs', counts, samples };
@@ -44,11 +40,13 @@ async function measureProcesses(folder, rounds) {
   const counts = [1, 2, 4, 8, 16, 32, 64];
   const children = Array.from({ length: counts.at(-1) }, () => new Grower());
   const path = join(folder, 'growth-processes.lock');
-  await Promise.all(children.map((child) => child.run('contend', path, 10)));
+  await Promise.all(children.map((child) => child.command('contend', path, 10)));
   const contestants = byCount(counts, async (count) => {
     const each = Math.ceil(CYCLES / count);
     const start = performance.now();
-    await Promise.all(children.slice(0, count).map((child) => child.run('contend', path, each)));
+    await Promise.all(
+      children.slice(0, count).map((child) => child.command('contend', path, each)),
+    );
     return ((performance.now() - start) * 1000) / (each * count);
   });
   const samples = await interleave(contestants, rounds);
@@ -78,9 +76,5 @@ export async function measureGrowth({ folder, quick }) {
         .join(', '),
     });
   });
-  const lines = series.map(({ name, counts, samples }) => ({
-    name,
-    points: counts.map((count) => [count, median(samples[count])]),
-  }));
-  return { title: 'Growth', rows, chart: { lines } };
+  return { title: 'Growth', rows };
 }

@@ -5,37 +5,35 @@
 // lock. Both clocks are CLOCK_MONOTONIC. The bench makes sure that the waiter
 // is blocked in the kernel before it has the holder release.
 //
-// Both run on one CPU and the bench on another: on two CPUs of a virtual
-// machine the figure is decided by which one the scheduler wakes threads on.
-import { execFileSync } from 'node:child_process';
+// Both run on one CPU, or each on one of its own; left to the scheduler, the
+// figure is decided by which CPU it wakes threads on.
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Child } from './child.mjs';
-import { interleave, median, ratios } from './measure.mjs';
+import { aside, FIRST_CPU, LAST_CPU } from './cpus.mjs';
+import { compare, interleave, median } from './measure.mjs';
 import { CHILDREN, LIMIT } from './prepare.mjs';
 import { row, skipped } from './report.mjs';
 
 const HANDOFFS_PER_BLOCK = 20;
 const BLOCKED_WITHIN_MILLISECONDS = 1000;
 
-function allowedCpus() {
-  const list = /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync('/proc/self/status', 'utf8'))[1];
-  return { list, first: list.split(/[-,]/)[0], last: list.split(/[-,]/).at(-1) };
-}
-
-function pinItself(cpus) {
-  execFileSync('taskset', ['-a', '-cp', cpus, String(process.pid)], { stdio: 'ignore' });
-}
-
-/** Until the kernel lists somebody who waits for the lock of `file`. */
-async function untilWaitedFor(file) {
-  const waiter = new RegExp(`-> FLOCK .*:${statSync(file).ino} `);
+/** Until the kernel lists a process that waits for the lock of `file`. */
+export async function untilWaitedFor(file) {
+  const waiter = new RegExp(`-> (FLOCK|OFDLCK) .*:${statSync(file).ino} `);
   const end = performance.now() + BLOCKED_WITHIN_MILLISECONDS;
   while (!waiter.test(readFileSync('/proc/locks', 'latin1'))) {
-    if (performance.now() > end) throw new Error(`nobody came to wait for ${file}`);
+    if (performance.now() > end) throw new Error(`no process came to wait for ${file}`);
     await pause(1);
   }
+}
+
+/** A process that holds or waits, of one of the systems. */
+export function startRole(role, system, file, cpu) {
+  return system === 'c'
+    ? new Child(LIMIT, [role, file], { cpu })
+    : new Child(process.execPath, [join(CHILDREN, `handoff-${role}.mjs`), system, file], { cpu });
 }
 
 class Pair {
@@ -43,21 +41,15 @@ class Pair {
   #holder;
   #waiter;
 
-  constructor(folder, system, cpu) {
-    this.#file = join(folder, `handoff-${system}`);
-    writeFileSync(this.#file, '');
-    const start = (role) =>
-      system === 'c'
-        ? new Child(LIMIT, [role, this.#file], { cpu })
-        : new Child(process.execPath, [join(CHILDREN, `handoff-${role}.mjs`), system, this.#file], {
-            cpu,
-          });
-    this.#holder = start('holder');
-    this.#waiter = start('waiter');
+  constructor(file, system, waiterCpu) {
+    this.#file = file;
+    writeFileSync(file, '');
+    this.#holder = startRole('holder', system, file, FIRST_CPU);
+    this.#waiter = startRole('waiter', system, file, waiterCpu);
   }
 
   /** Microseconds. */
-  async handOver() {
+  async #handOver() {
     await this.#holder.ask('h');
     await this.#waiter.ask('w');
     await untilWaitedFor(this.#file);
@@ -67,9 +59,9 @@ class Pair {
     return Number(acquired - released) / 1000;
   }
 
-  async block(count) {
+  async block() {
     const latencies = [];
-    for (let done = 0; done < count; done++) latencies.push(await this.handOver());
+    while (latencies.length < HANDOFFS_PER_BLOCK) latencies.push(await this.#handOver());
     return median(latencies);
   }
 
@@ -79,102 +71,57 @@ class Pair {
   }
 }
 
-async function measureRelease({ folder, quick, peers }) {
-  const cpus = allowedCpus();
-  const systems = ['c', 'plain', 'json', ...('fs-ext' in peers ? ['fs-ext', 'fs-ext-lock'] : [])];
-  const pairs = systems.map((system) => [system, new Pair(folder, system, cpus.first)]);
-  pinItself(cpus.last);
+async function measureReleases({ folder, quick, peers }, waiterCpu) {
+  const systems = ['c', 'plain', 'json'];
+  if ('fs-ext' in peers) systems.push('fs-ext', 'fs-ext-lock');
+  if ('fs-native-extensions' in peers) systems.push('fs-native-extensions');
+  const pairs = systems.map((system) => {
+    return [system, new Pair(join(folder, `handoff-${system}-${waiterCpu}`), system, waiterCpu)];
+  });
   try {
-    for (const [, pair] of pairs) await pair.block(HANDOFFS_PER_BLOCK);
-    const blocks = pairs.map(([name, pair]) => [name, () => pair.block(HANDOFFS_PER_BLOCK)]);
+    for (const [, pair] of pairs) await pair.block();
+    const blocks = pairs.map(([name, pair]) => [name, () => pair.block()]);
     return await interleave(Object.fromEntries(blocks), quick ? 5 : 30);
   } finally {
-    pinItself(cpus.list);
     for (const [, pair] of pairs) await pair.end();
   }
 }
 
-/**
- * The same with a holder that is killed: one and the same kind of holder, a
- * Holdfast process, and the waiter is either ours or the one in C. The time
- * begins before the signal is sent, and most of it is the death of a Node
- * process, whose memory the kernel gives back before its descriptors.
- */
-async function measureKill({ folder, quick }) {
-  const file = join(folder, 'killed');
-  writeFileSync(file, '');
-  const waiters = {
-    c: new Child(LIMIT, ['waiter', file]),
-    plain: new Child(process.execPath, [join(CHILDREN, 'handoff-waiter.mjs'), 'plain', file]),
-  };
-  const holders = {
-    node: () => new Child(process.execPath, [join(CHILDREN, 'handoff-holder.mjs'), 'plain', file]),
-    c: () => new Child(LIMIT, ['holder', file]),
-  };
-  const contestants = {};
-  for (const [holderName, start] of Object.entries(holders)) {
-    for (const [waiterName, waiter] of Object.entries(waiters)) {
-      contestants[`${waiterName} after ${holderName}`] = async () => {
-        const holder = start();
-        await holder.ask('h');
-        await waiter.ask('w');
-        await untilWaitedFor(file);
-        const killed = process.hrtime.bigint();
-        process.kill(holder.pid, 'SIGKILL');
-        const acquired = BigInt(await waiter.hear());
-        return Number(acquired - killed) / 1000;
-      };
-    }
-  }
-  await interleave(contestants, 2);
-  const samples = await interleave(contestants, quick ? 10 : 100);
-  for (const waiter of Object.values(waiters)) await waiter.kill();
-  return samples;
+function information(where, samples) {
+  const pairs = [
+    ['Holdfast with the JSON record, against C', 'json', 'c'],
+    ['Holdfast, against bare fs-ext, which compares nothing', 'plain', 'fs-ext'],
+    ['Holdfast, against fs-native-extensions', 'plain', 'fs-native-extensions'],
+    ['Holdfast, against C', 'plain', 'c'],
+  ];
+  return pairs.map(([what, left, right]) => {
+    const title = `handoff on ${where}: ${what}`;
+    if (!(right in samples)) return skipped(title, `${right} is not there`);
+    return row({ what: title, unit: '×', ...compare(samples[left], samples[right], 'µs') });
+  });
 }
 
 export async function measureHandoff(context) {
-  const detail = (left, right) =>
-    `${median(left).toFixed(1)} µs against ${median(right).toFixed(1)} µs`;
-  const against = (what, left, right, budget) =>
-    row({ what, values: ratios(left, right), unit: '×', budget, detail: detail(left, right) });
-
-  const release = await measureRelease(context);
-  const rows = [
-    'fs-ext' in release
-      ? against('handoff on one CPU, against fs-ext', release.plain, release['fs-ext'], 0.9)
-      : skipped('handoff on one CPU, against fs-ext', 'fs-ext is not there'),
-    against('handoff on one CPU, against C', release.plain, release.c, 3),
-    against('handoff with the JSON record on one CPU, against C', release.json, release.c),
-  ];
-  if ('fs-ext' in release) {
-    rows.push(
-      against(
-        'handoff on one CPU, against fs-ext with a promise and the path compared, as ours',
-        release.plain,
-        release['fs-ext-lock'],
-      ),
-    );
-  }
-  const kill = await measureKill(context);
-  rows.push(
-    against(
-      'handoff after SIGKILL of a Holdfast process, against a C waiter',
-      kill['plain after node'],
-      kill['c after node'],
-      1.5,
-    ),
-    against(
-      'handoff after SIGKILL of a C process, against a C waiter',
-      kill['plain after c'],
-      kill['c after c'],
-    ),
-  );
-  const bars = [
-    ['handoff', 'C', release.c],
-    ['handoff', 'Holdfast', release.plain],
-    ['handoff', 'fs-ext', release['fs-ext']],
-  ]
-    .filter(([, , values]) => values !== undefined)
-    .map(([what, who, values]) => [what, who, median(values)]);
-  return { rows, chart: { bars } };
+  const one = await aside(() => measureReleases(context, FIRST_CPU));
+  const two = FIRST_CPU === LAST_CPU ? {} : await aside(() => measureReleases(context, LAST_CPU));
+  const against = (samples, left, right) => {
+    if (samples[left] === undefined) return { reason: 'this machine has one CPU' };
+    if (samples[right] === undefined) return { reason: 'fs-ext is not there' };
+    return compare(samples[left], samples[right], 'µs');
+  };
+  const figures = (where, samples) =>
+    Object.entries(samples).map(([name, values]) => [`handoff ${where} ${name}`, median(values)]);
+  return {
+    budgets: {
+      handoffOneCpu: against(one, 'plain', 'fs-ext-lock'),
+      handoffTwoCpus: against(two, 'plain', 'fs-ext-lock'),
+      handoffC: against(one, 'plain', 'c'),
+      handoffJsonC: against(one, 'json', 'c'),
+    },
+    rows: [
+      ...information('one CPU', one).slice(1, 3),
+      ...(two.plain === undefined ? [] : information('two CPUs', two)),
+    ],
+    figures: Object.fromEntries([...figures('one', one), ...figures('two', two)]),
+  };
 }

@@ -2,16 +2,22 @@
 // command here makes exactly the calls that the library makes (run.mjs has
 // strace compare the two, where it is installed), and nothing else.
 //
-//   limit cycle FILE             counts on stdin, nanoseconds on stdout
+//   limit cycle FILE             counts on stdin, nanoseconds of CPU on stdout
 //   limit record FILE LENGTH LEFT    the same, writing a record
 //   limit holder FILE            see children/handoff-holder.mjs
 //   limit waiter FILE            see children/handoff-waiter.mjs
 //   limit hold PREFIX COUNT      holds PREFIX0, PREFIX1, … until stdin ends
+//   limit wait PREFIX COUNT      waits for all of them, a thread each, and checks
+//       each path once a second; seconds on stdin, nanoseconds of CPU on stdout
 //   limit trace FILE [LENGTH LEFT]   one cycle between two marks, for strace
+//
+// Four threads idle beside it, as in a Node process: a descriptor costs more to
+// look up where threads share the table.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/stat.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { kLongestSeconds = 600, kMostBytes = 64 * 1024 };
+enum { kLongestSeconds = 600, kMostBytes = 64 * 1024, kIdleThreads = 4 };
 
 static const char* path;
 static size_t record_length;
@@ -38,10 +44,28 @@ static void Check(int good, const char* what) {
   _exit(1);
 }
 
-static int64_t Now(void) {
+static int64_t ReadClock(clockid_t clock) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static int64_t Now(void) { return ReadClock(CLOCK_MONOTONIC); }
+
+static int64_t CpuTime(void) { return ReadClock(CLOCK_PROCESS_CPUTIME_ID); }
+
+static void StartThread(void* (*body)(void*), void* argument) {
+  pthread_attr_t attributes;
+  pthread_t thread;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, 64 * 1024);
+  Check(pthread_create(&thread, &attributes, body, argument) == 0, "thread");
+}
+
+static void* Idle(void* unused) {
+  for (;;) {
+    if (pause() == 0) return unused;
+  }
 }
 
 static uint64_t Statx(int fd, const char* at, int flags) {
@@ -90,9 +114,9 @@ static void Measure(void) {
   char line[32];
   while (fgets(line, sizeof line, stdin) != NULL) {
     const long count = atol(line);
-    const int64_t start = Now();
+    const int64_t start = CpuTime();
     for (long done = 0; done < count; done++) Cycle();
-    printf("%lld\n", (long long)(Now() - start));
+    printf("%lld\n", (long long)(CpuTime() - start));
   }
 }
 
@@ -136,11 +160,15 @@ static void Waiter(void) {
   }
 }
 
-static void Hold(const char* prefix, int count) {
+static void AllowManyFiles(void) {
   struct rlimit limit;
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void Hold(const char* prefix, int count) {
+  AllowManyFiles();
   char name[4096];
   path = name;
   for (int number = 0; number < count; number++) {
@@ -150,6 +178,34 @@ static void Hold(const char* prefix, int count) {
   printf("held\n");
   char command;
   while (read(STDIN_FILENO, &command, 1) == 1) {
+  }
+}
+
+static void* WaitFor(void* fd) {
+  Check(flock((int)(intptr_t)fd, LOCK_EX) == 0, "flock");
+  return NULL;
+}
+
+static void Wait(const char* prefix, int count) {
+  AllowManyFiles();
+  char name[4096];
+  path = name;
+  for (int number = 0; number < count; number++) {
+    snprintf(name, sizeof name, "%s%d", prefix, number);
+    StartThread(WaitFor, (void*)(intptr_t)Open());
+  }
+  printf("waiting\n");
+  char line[32];
+  while (fgets(line, sizeof line, stdin) != NULL) {
+    const int64_t start = CpuTime();
+    for (long seconds = atol(line); seconds > 0; seconds--) {
+      sleep(1);
+      for (int number = 0; number < count; number++) {
+        snprintf(name, sizeof name, "%s%d", prefix, number);
+        ComparePath();
+      }
+    }
+    printf("%lld\n", (long long)(CpuTime() - start));
   }
 }
 
@@ -167,6 +223,7 @@ int main(int argc, char** argv) {
     left_length = (size_t)atol(argv[4]);
     if (record_length > kMostBytes || left_length >= record_length) return 64;
   }
+  for (int idle = 0; idle < kIdleThreads; idle++) StartThread(Idle, NULL);
   const char* command = argv[1];
   if (strcmp(command, "cycle") == 0 || strcmp(command, "record") == 0) {
     Measure();
@@ -178,6 +235,8 @@ int main(int argc, char** argv) {
     Waiter();
   } else if (strcmp(command, "hold") == 0 && argc > 3) {
     Hold(argv[2], atoi(argv[3]));
+  } else if (strcmp(command, "wait") == 0 && argc > 3) {
+    Wait(argv[2], atoi(argv[3]));
   } else {
     return 64;
   }

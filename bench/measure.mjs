@@ -30,6 +30,12 @@ export function ratios(left, right) {
   return left.map((value, round) => value / right[round]);
 }
 
+/** The same with the two medians beside it. */
+export function compare(left, right, unit, digits = 1) {
+  const figure = (values) => `${median(values).toFixed(digits)} ${unit}`;
+  return { values: ratios(left, right), detail: `${figure(left)} against ${figure(right)}` };
+}
+
 export function differences(left, right) {
   return left.map((value, round) => value - right[round]);
 }

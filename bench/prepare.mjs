@@ -1,25 +1,28 @@
-// What the bench needs besides the package: the C limit, compiled, and the
-// peers, installed. Both folders are ignored by git and made where missing.
+// What the bench needs besides the package: two programs in C, compiled, and
+// the peers, installed. Both folders are ignored by git and made where missing.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 export const LIMIT = here('build/limit');
+export const CPU_OF = here('build/cpu-of');
 export const CHILDREN = here('children/');
 export const COMMAND = here('../dist/cli/holdfast.js');
 
 // fs-ext is compiled by its own install script, so npm has to run those.
 const PEERS = { 'fs-ext': '2.1.1', 'fs-native-extensions': '1.5.1', 'proper-lockfile': '4.1.2' };
 
-export function compileLimit() {
-  const source = here('limit.c');
-  if (existsSync(LIMIT) && statSync(LIMIT).mtimeMs > statSync(source).mtimeMs) return;
+export function compilePrograms() {
   mkdirSync(here('build'), { recursive: true });
-  execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', LIMIT, source], {
-    stdio: 'inherit',
-  });
+  for (const program of [LIMIT, CPU_OF]) {
+    const source = here(`${basename(program)}.c`);
+    if (existsSync(program) && statSync(program).mtimeMs > statSync(source).mtimeMs) continue;
+    const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-pthread'];
+    execFileSync('cc', [...flags, '-o', program, source], { stdio: 'inherit' });
+  }
 }
 
 function installedVersion(name) {

@@ -1,79 +1,75 @@
-// The table, and what it was measured on.
-import { execFileSync } from 'node:child_process';
+// bench/README.md: every figure, with its quartiles, and what it may be at most.
 import { readFileSync } from 'node:fs';
-import os from 'node:os';
+import { BUDGETS } from './budgets.mjs';
 import { summarize } from './measure.mjs';
 
-/**
- * A figure: the median of `values` against a `budget`, which is the most it
- * may be; without one it is for information.
- */
-export function row({ what, values, unit, budget, detail = '' }) {
-  return { what, ...summarize(values), unit, budget, detail };
+/** A figure: the median of `values`; with a `most`, it may not be above it. */
+export function row({ what, values, unit, most, detail = '' }) {
+  return { what, ...summarize(values), unit, most, detail };
 }
 
 export function skipped(what, reason) {
   return { what, reason };
 }
 
-function figure(value, unit) {
-  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
-  return unit === '×' ? `${value.toFixed(2)} ×` : `${value.toFixed(digits)} ${unit}`;
+/** The rows of all budgets, from `{ values, detail }` or `{ reason }` by their ids. */
+export function budgetRows(measured) {
+  return BUDGETS.map(({ id, what, unit, most }) => {
+    const { values, detail, reason } = measured[id] ?? { reason: 'left out of this run' };
+    return values === undefined ? skipped(what, reason) : row({ what, values, unit, most, detail });
+  });
 }
 
-function verdict({ median, budget }) {
-  if (budget === undefined) return '';
-  return median <= budget ? 'pass' : '**miss**';
+export function isMissed({ median, most }) {
+  return most !== undefined && median > most;
+}
+
+function figure(value, unit) {
+  const size = Math.abs(value);
+  const digits = unit === '×' || size < 10 ? 2 : size < 100 ? 1 : 0;
+  return `${value.toFixed(digits)} ${unit}`;
 }
 
 function line(entry) {
-  if (entry.reason !== undefined)
-    return `| ${entry.what} | not measured: ${entry.reason} | | | | |`;
-  const { what, median, low, high, unit, budget, detail } = entry;
-  const spread = `${figure(low, unit)} to ${figure(high, unit)}`;
-  const most = budget === undefined ? '' : `${budget} ${unit}`;
-  return `| ${what} | ${figure(median, unit)} | ${spread} | ${most} | ${verdict(entry)} | ${detail} |`;
+  const { what, reason, low, high, unit, most, detail } = entry;
+  if (reason !== undefined) return `| ${what} | not measured: ${reason} | | | | |`;
+  const cells = [
+    figure(entry.median, unit),
+    `${figure(low, unit)} to ${figure(high, unit)}`,
+    most === undefined ? '' : `${most} ${unit}`,
+    most === undefined ? '' : isMissed(entry) ? '**miss**' : 'pass',
+    detail,
+  ];
+  return `| ${[what, ...cells].join(' | ')} |`;
 }
 
-export function describeMachine(peers) {
-  const cpu = os.cpus()[0]?.model.trim() ?? 'unknown CPU';
-  const load = readFileSync('/proc/loadavg', 'utf8').split(' ').slice(0, 2).join(' ');
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+function table(rows) {
   return [
-    `Holdfast ${version}${commit()}, ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC.`,
-    `${os.cpus().length} × ${cpu}, ${os.type()} ${os.release()}, ${fileSystem(os.tmpdir())}, load ${load}.`,
-    `Node ${process.version}, ${Object.entries(peers)
-      .map(([name, peerVersion]) => `${name} ${peerVersion}`)
-      .join(', ')}.`,
-  ].join(' ');
-}
-
-function commit() {
-  try {
-    const options = { cwd: new URL('.', import.meta.url), encoding: 'utf8' };
-    return ` (${execFileSync('git', ['describe', '--always', '--dirty'], options).trim()})`;
-  } catch {
-    return '';
-  }
-}
-
-function fileSystem(path) {
-  const options = { encoding: 'utf8' };
-  return execFileSync('stat', ['-f', '-c', '%T', path], options).trim();
-}
-
-export function formatReport({ rows, notes, peers, quick }) {
-  return [
-    '# Performance',
-    '',
-    `${describeMachine(peers)}${quick ? ' Quick run: few rounds.' : ''}`,
-    '',
-    'Medians with quartiles; ratios are taken round by round within one run. By `node bench/run.mjs`.',
-    '',
     '| what | measured | quartiles | at most | | |',
     '|---|---|---|---|---|---|',
     ...rows.map(line),
-    '',
-    ...notes.map((note) => `${note}\n`),
   ].join('\n');
+}
+
+/** Puts the values at their names, `{{name}}`; there must be one for each. */
+export function fillTemplate(name, values) {
+  const template = readFileSync(new URL(`templates/${name}`, import.meta.url), 'utf8');
+  return template.replaceAll(/\{\{(\w+)\}\}/g, (_, key) => {
+    if (values[key] === undefined) throw new Error(`templates/${name}: nothing for ${key}`);
+    return values[key];
+  });
+}
+
+export function formatReport({ budgets, rows, sections, notes, machine, quick }) {
+  const { date, subject, processors, system, load, software } = machine;
+  const kind = quick ? 'A quick run, of few rounds:' : 'A full run:';
+  const missed = budgets.filter(isMissed).length;
+  return fillTemplate('README.md', {
+    run: `${kind} ${subject}, ${date}; ${processors}, ${system}, load ${load}; ${software.join(', ')}.`,
+    verdict: `Budgets missed: ${missed} of ${budgets.length}.`,
+    budgets: table(budgets),
+    notes: notes.join('\n\n'),
+    others: table(rows),
+    sections: sections.map(({ title, rows }) => `## ${title}\n\n${table(rows)}`).join('\n\n'),
+  });
 }

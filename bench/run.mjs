@@ -1,27 +1,33 @@
 // node bench/run.mjs [--quick] [--only NAME]… [--no-verdict] [--write]
 //
-// Measures Holdfast against its budgets (docs/performance.md) and prints a
-// table; a whole run also writes it to docs/performance.md, and a chart beside it;
-// a quick one with --write does so too, and says that it was quick. Exits 1 when a
-// budget is missed, but for --no-verdict, which is for a busy machine. Needs `npm ci && npm run build`, a C compiler and Linux.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+// Measures Holdfast against its budgets, C and its peers, and prints what becomes
+// bench/README.md: see there for the options. Exits 1 if a budget is missed or
+// the README has other figures, unless --no-verdict says that the machine is
+// busy. Needs `npm ci && npm run build`, a C compiler and Linux.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { drawChart } from './chart.mjs';
 import { measureClaims } from './claims.mjs';
+import { measureCrash } from './crash.mjs';
 import { measureElection } from './election.mjs';
 import { measureGrowth } from './growth.mjs';
 import { measureHandoff } from './handoff.mjs';
+import { describeMachine } from './machine.mjs';
+import { formatPage } from './page.mjs';
 import { measurePending } from './pending.mjs';
-import { compileLimit, installPeers } from './prepare.mjs';
-import { describeMachine, formatReport } from './report.mjs';
+import { compilePrograms, installPeers } from './prepare.mjs';
+import { compareReadme } from './readme-figures.mjs';
+import { budgetRows, formatReport, isMissed } from './report.mjs';
 import { measureStartUp } from './start-up.mjs';
 import { measureUncontended } from './uncontended.mjs';
 
 const groups = {
   uncontended: measureUncontended,
   handoff: measureHandoff,
+  crash: measureCrash,
   pending: measurePending,
   'start-up': measureStartUp,
   claims: measureClaims,
@@ -45,44 +51,57 @@ if (unknown !== undefined) {
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
-compileLimit();
+compilePrograms();
+const { quick } = values;
 const peers = installPeers();
+const machine = describeMachine(peers);
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
-const rows = [];
-const notes = [];
-const sections = [];
-const chart = { bars: [], lines: [] };
+const measured = {};
+const figures = {};
+const [rows, sections, notes] = [[], [], []];
 for (const [name, measure] of Object.entries(groups)) {
   if (!values.only.includes(name)) continue;
-  console.error(`${name} …`);
-  const result = await measure({ folder, peers, quick: values.quick });
+  const start = performance.now();
+  const result = await measure({ folder, peers, quick });
+  console.error(`${name}: ${((performance.now() - start) / 1000).toFixed(0)} s`);
+  Object.assign(measured, result.budgets);
+  Object.assign(figures, result.figures);
   if (result.title === undefined) rows.push(...result.rows);
   else sections.push(result);
   notes.push(...(result.notes ?? []));
-  for (const part of ['bars', 'lines']) chart[part].push(...(result.chart?.[part] ?? []));
 }
-const format = (part) => formatReport({ notes: [], peers, quick: values.quick, ...part });
-const report = [
-  format({ rows, notes }),
-  ...sections.map((each) => `\n## ${each.title}\n\n${tableOf(format({ rows: each.rows }))}`),
-].join('');
+const budgets = budgetRows(measured);
+const report = formatReport({ budgets, rows, sections, notes, machine, quick });
 console.log(report);
-const whole = (!values.quick || values.write) && values.only.length === Object.keys(groups).length;
-if (whole) {
-  writeFileSync(new URL('../docs/performance.md', import.meta.url), report);
-  const caption = describeMachine(peers);
-  writeFileSync(
-    new URL('../docs/performance.svg', import.meta.url),
-    drawChart({ ...chart, caption }),
-  );
-}
-const missed = [rows, ...sections.map((each) => each.rows)]
-  .flat()
-  .some(({ budget, median }) => median > budget);
-process.exit(missed && !values['no-verdict'] ? 1 : 0);
 
-function tableOf(text) {
-  return text.slice(text.indexOf('| what |'));
+const isWhole = values.only.length === Object.keys(groups).length;
+const disagreement = isWhole ? writePages() : null;
+if (disagreement !== null) console.error(disagreement);
+const isBad = disagreement !== null || budgets.some(isMissed);
+process.exit(isBad && !values['no-verdict'] ? 1 : 0);
+
+/** Returns how the README differs from the new pages, or `null`. */
+function writePages() {
+  const page = formatPage({ figures, machine, quick });
+  const isFinal = !quick && machine.isClean;
+  const isPublished = isFinal || (quick && values.write);
+  const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+  mkdirSync(here('build/'), { recursive: true });
+  const written = [
+    [here(isPublished ? 'README.md' : 'build/README.md'), report],
+    [here(isPublished ? '../docs/performance.md' : 'build/performance.md'), page],
+    // A picture is believed at a glance, so it is of full runs alone.
+    [
+      here(isFinal ? '../docs/performance.svg' : 'build/performance.svg'),
+      drawChart({ figures, machine }),
+    ],
+  ];
+  for (const [file, content] of written) {
+    writeFileSync(file, content);
+    console.error(`written: ${file}`);
+  }
+  if (!quick && !machine.isClean) console.error('not published: the tree has changes');
+  return isPublished ? compareReadme(readFileSync(here('../README.md'), 'utf8'), page) : null;
 }

@@ -1,48 +1,86 @@
 // What a process pays once: the import and the first lock (which loads the
-// addon), each timed inside a process of its own, and the whole command.
-import { existsSync } from 'node:fs';
+// addon), each inside a process of its own, and whole commands. All of it is
+// CPU time, without NODE_EXTRA_CA_CERTS (see child.mjs).
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Child, timeProcess } from './child.mjs';
-import { interleave, median, ratios } from './measure.mjs';
-import { CHILDREN, COMMAND } from './prepare.mjs';
-import { row, skipped } from './report.mjs';
+import { Child } from './child.mjs';
+import { aside, FIRST_CPU } from './cpus.mjs';
+import { compare, interleave, median, ratios } from './measure.mjs';
+import { CHILDREN, COMMAND, CPU_OF } from './prepare.mjs';
+import { row } from './report.mjs';
 
-const RUN = '`holdfast run FILE true` against `node -e 0`';
+const cpu = FIRST_CPU;
 
-export async function measureStartUp({ folder, quick }) {
+/** `[import, first lock]` of one process. */
+async function timeInside(name, file) {
+  const child = new Child(process.execPath, [join(CHILDREN, 'import.mjs'), name, file], { cpu });
+  const times = JSON.parse(await child.hear());
+  await child.kill();
+  return times;
+}
+
+function startCommands(file, claims) {
+  const holdfast = (...args) => [process.execPath, COMMAND, ...args];
+  const commands = { nothing: [process.execPath, '-e', '0'], flock: ['flock', file, 'true'] };
+  if (existsSync(COMMAND)) {
+    commands.run = holdfast('run', file, 'true');
+    commands.check = holdfast('claim', 'check', '--dir', claims, 'src/index.ts');
+  }
+  return Object.entries(commands).map(([name, words]) => [name, new Child(CPU_OF, words, { cpu })]);
+}
+
+async function measureAll({ folder, quick, peers }) {
   const file = join(folder, 'start-up');
-  const node = (...args) => timeProcess(process.execPath, args);
-  const timeInside = async (script, ...args) => {
-    const child = new Child(process.execPath, [join(CHILDREN, script), ...args]);
-    return Number(await child.hear());
-  };
-  const contestants = {
-    imported: () => timeInside('import.mjs'),
-    nothing: () => node('-e', '0'),
-    firstLock: () => timeInside('first-lock.mjs', file),
-  };
-  if (existsSync(COMMAND)) contestants.command = () => node(COMMAND, 'run', file, 'true');
+  const claims = join(folder, 'start-up-claims');
+  mkdirSync(claims);
+  const children = startCommands(file, claims);
+  const contestants = { holdfast: () => timeInside('holdfast', file) };
+  for (const name of Object.keys(peers)) contestants[name] = () => timeInside(name, file);
+  for (const [name, child] of children) {
+    contestants[name] = async () => Number(await child.ask('\n')) / 1e6;
+  }
   await interleave(contestants, 2);
-  const samples = await interleave(contestants, quick ? 15 : 60);
+  const { holdfast, ...samples } = await interleave(contestants, quick ? 12 : 60);
+  for (const [, child] of children) await child.kill();
+  for (const name of Object.keys(peers)) samples[name] = samples[name].map(([time]) => time);
+  samples.import = holdfast.map(([time]) => time);
+  samples.firstLock = holdfast.map(([, time]) => time);
+  return samples;
+}
 
-  const milliseconds = (name) => `${median(samples[name]).toFixed(1)} ms`;
-  const rows = [
+export async function measureStartUp(context) {
+  const samples = await aside(() => measureAll(context));
+  const against = (left, right, reason) =>
+    left in samples && right in samples ? compare(samples[left], samples[right], 'ms') : { reason };
+  const peer = 'proper-lockfile is not there';
+  const command = 'dist/cli/holdfast.js is not there';
+  const rows = ['fs-ext', 'fs-native-extensions']
+    .filter((name) => name in samples)
+    .map((name) =>
+      row({
+        what: `\`require('${name}')\`, against \`import 'holdfast'\``,
+        unit: '×',
+        ...compare(samples[name], samples.import, 'ms'),
+      }),
+    );
+  rows.push(
     row({
-      what: "`import 'holdfast'` on top of an empty module",
-      values: samples.imported,
-      unit: 'ms',
-      budget: 8,
+      what: '`flock FILE true` against `node -e 0`',
+      values: ratios(samples.flock, samples.nothing),
+      unit: '×',
+      detail: `${median(samples.flock).toFixed(2)} ms against ${median(samples.nothing).toFixed(1)} ms`,
     }),
-    row({ what: 'the first lock after it', values: samples.firstLock, unit: 'ms', budget: 5 }),
-    samples.command === undefined
-      ? skipped(RUN, 'dist/cli/holdfast.js is not there')
-      : row({
-          what: RUN,
-          values: ratios(samples.command, samples.nothing),
-          unit: '×',
-          budget: 1.5,
-          detail: `${milliseconds('command')} against ${milliseconds('nothing')}`,
-        }),
-  ];
-  return { rows };
+  );
+  return {
+    budgets: {
+      import: against('import', 'proper-lockfile', peer),
+      firstLock: against('firstLock', 'proper-lockfile', peer),
+      claimCheck: against('check', 'nothing', command),
+      run: against('run', 'nothing', command),
+    },
+    rows,
+    figures: Object.fromEntries(
+      Object.entries(samples).map(([name, values]) => [`start ${name}`, median(values)]),
+    ),
+  };
 }

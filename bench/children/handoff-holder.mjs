@@ -36,6 +36,19 @@ const systems = {
     };
     return [take, release];
   },
+  'fs-native-extensions'() {
+    const { tryLock, unlock } = require(peerPath('fs-native-extensions'));
+    let fd;
+    const take = () => {
+      fd = openSync(file, 'a+', 0o600);
+      if (!tryLock(fd)) throw new Error('not locked');
+    };
+    const release = () => {
+      unlock(fd);
+      closeSync(fd);
+    };
+    return [take, release];
+  },
 };
 
 const [take, release] = await systems[system.replace(/-lock$/, '')]();

@@ -60,6 +60,19 @@ const systems = {
       writeSync(1, 'waiting\n');
     };
   },
+  'fs-native-extensions'() {
+    const { unlock, waitForLock } = require(peerPath('fs-native-extensions'));
+    return async () => {
+      const fd = openSync(file, 'a+', 0o600);
+      const pending = waitForLock(fd);
+      writeSync(1, 'waiting\n');
+      await pending;
+      const acquired = process.hrtime.bigint();
+      unlock(fd);
+      closeSync(fd);
+      writeSync(1, `${acquired}\n`);
+    };
+  },
 };
 
 const waitOnce = await systems[system]();

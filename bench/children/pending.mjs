@@ -1,10 +1,14 @@
 // A process with waits pending: `pending.mjs`. Each line on stdin is a JSON
 // array, a command and its arguments; the answer is a line of JSON.
 import { setMaxListeners } from 'node:events';
-import { stat } from 'node:fs';
+import { openSync, stat } from 'node:fs';
+import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { FileLock } from 'holdfast';
+import { peerPath } from '../prepare.mjs';
+
+const require = createRequire(import.meta.url);
 
 let stop = new AbortController();
 let waits = [];
@@ -22,6 +26,14 @@ const commands = {
     await pause(200);
     return count;
   },
+  /** As many waits of fs-native-extensions, for a lock of this process. */
+  async waitNatively(file, count) {
+    const { tryLock, waitForLock } = require(peerPath('fs-native-extensions'));
+    if (!tryLock(openSync(file, 'a+'))) throw new Error('not locked');
+    for (let number = 0; number < count; number++) void waitForLock(openSync(file, 'a+'));
+    await pause(200);
+    return count;
+  },
   async abort() {
     stop.abort();
     const results = await Promise.allSettled(waits);
@@ -29,15 +41,16 @@ const commands = {
     await pause(50);
     return results.every(({ status }) => status === 'rejected');
   },
-  /** Microseconds per `fs.stat`, one after the other. */
+  /** Microseconds per `fs.stat`, one after the other: of CPU, and on the clock. */
   async stat(file, count) {
-    const start = process.hrtime.bigint();
+    const [start, before] = [performance.now(), process.cpuUsage()];
     for (let done = 0; done < count; done++) {
       await new Promise((resolve, reject) => {
         stat(file, (error) => (error === null ? resolve() : reject(error)));
       });
     }
-    return Number(process.hrtime.bigint() - start) / count / 1000;
+    const { user, system } = process.cpuUsage(before);
+    return { cpu: (user + system) / count, wall: ((performance.now() - start) * 1000) / count };
   },
   /** Milliseconds of CPU, user and system, that the process takes meanwhile. */
   async cpu(milliseconds) {

@@ -1,0 +1,1 @@
+// A module with nothing in it: what `require` of a peer is measured against.
