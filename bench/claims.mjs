@@ -96,7 +96,7 @@ export async function measureClaims({ folder, quick }) {
   try {
     return await aside(async () => {
       const adding = await measureAdding(bench, quick ? 8 : 40);
-      const plans = await measurePlans(bench, quick ? 3 : 15);
+      const plans = await measurePlans(bench, quick ? 2 : 15);
       const growth = await measureGrowth(bench, quick ? 2 : 15, SIZES);
       return {
         title: 'Scope claims',

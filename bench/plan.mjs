@@ -15,7 +15,6 @@ export async function measurePlans(bench, rounds) {
   const plan = (input, module) => () => timeWork('plan', input, directory, bench.root, module);
   const contestants = { many: plan(many, CLAIMS), few: plan(few, CLAIMS) };
   if (first.claims !== undefined) contestants.first = plan(many, first.claims);
-  await interleave(contestants, 1);
   const samples = await interleave(contestants, rounds);
   const times = (name) => samples[name].map(([milliseconds]) => milliseconds);
   const [[, , found]] = samples.many;

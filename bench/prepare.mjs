@@ -10,7 +10,8 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 export const LIMIT = here('build/limit');
 export const CPU_OF = here('build/cpu-of');
 export const CHILDREN = here('children/');
-export const COMMAND = here('../dist/cli/holdfast.js');
+const { bin } = JSON.parse(readFileSync(here('../package.json'), 'utf8'));
+export const COMMAND = here(`../${bin.holdfast}`);
 
 // fs-ext is compiled by its own install script, so npm has to run those.
 const PEERS = { 'fs-ext': '2.1.1', 'fs-native-extensions': '1.5.1', 'proper-lockfile': '4.1.2' };

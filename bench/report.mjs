@@ -63,10 +63,12 @@ export function fillTemplate(name, values) {
 export function formatReport({ budgets, rows, sections, notes, machine, quick }) {
   const { date, subject, processors, system, load, software } = machine;
   const kind = quick ? 'A quick run, of few rounds:' : 'A full run:';
+  const unknown = budgets.filter(({ reason }) => reason !== undefined).length;
   const missed = budgets.filter(isMissed).length;
+  const kept = budgets.length - unknown - missed;
   return fillTemplate('README.md', {
     run: `${kind} ${subject}, ${date}; ${processors}, ${system}, load ${load}; ${software.join(', ')}.`,
-    verdict: `Budgets missed: ${missed} of ${budgets.length}.`,
+    verdict: `Kept: ${kept}; missed: ${missed}; not measured: ${unknown}.`,
     budgets: table(budgets),
     notes: notes.join('\n\n'),
     others: table(rows),

@@ -53,7 +53,7 @@ export async function measureStartUp(context) {
   const against = (left, right, reason) =>
     left in samples && right in samples ? compare(samples[left], samples[right], 'ms') : { reason };
   const peer = 'proper-lockfile is not there';
-  const command = 'dist/cli/holdfast.js is not there';
+  const command = 'the command is not built';
   const rows = ['fs-ext', 'fs-native-extensions']
     .filter((name) => name in samples)
     .map((name) =>
