@@ -20,6 +20,7 @@ export const PAGES = [
   'CHANGELOG.md',
   'CONTRIBUTING.md',
   ...filesBelow('docs', '.md'),
+  'bench/README.md',
   ...filesBelow('examples', '.md'),
 ];
 
