@@ -20,6 +20,7 @@ import { LiveClaims } from './live-claims.js';
 import type { Found, Wanted } from './model.js';
 import { parsePattern } from './parse-pattern.js';
 import { makePlan } from './plan.js';
+import { prefilter } from './prefilter.js';
 import { checkRequests } from './request.js';
 import { defaultRoot, findRoot, type Root } from './root.js';
 import { checkStatuses, claimedBy, heldByAnother, isForeign, statusOf } from './status.js';
@@ -125,7 +126,8 @@ export class Claims {
     const patterns = paths.map((path, at) =>
       parsePattern(path, 'file', this.#root, `paths[${at}]`, 'path'),
     );
-    const found = await this.#folder.readShared();
+    const mayOverlap = prefilter([{ patterns, except: [] }], this.#root);
+    const found = await this.#folder.readShared((_, text) => mayOverlap(text));
     const verdicts = verdictsOf(patterns, found, as);
     const invalid = found.filter(({ state }) => state === 'invalid');
     if (!ignoring && invalid.length > 0 && verdicts.some((each) => each.verdict === 'unclaimed')) {

@@ -14,6 +14,7 @@ import { readBounded } from '../base/bounded.js';
 import { probe, whileOpen } from '../holders/lock-file.js';
 import { FileLock, internalsOf } from '../lock/file-lock.js';
 import { SHARED } from '../native/binding.js';
+import { isCanonicalClaim } from './canonical-form.js';
 import {
   CLAIM_LIMIT,
   CLAIM_SUFFIX,
@@ -29,6 +30,9 @@ import { isMissing, removeIfThere } from './missing.js';
 import type { Found } from './model.js';
 import type { Root } from './root.js';
 import { Section, type SectionOptions } from './section.js';
+
+/** Whether a canonical claim with this text matters to the caller. */
+export type Relevance = (agent: string, text: string) => boolean;
 
 /** The future content of a claim's file. */
 export interface Draft {
@@ -68,9 +72,9 @@ export class ClaimsFolder {
     return this.#section.exclusivelyIfThere(body);
   }
 
-  /** All claims, by the agents' names, while no other process changes any. */
-  async readShared(): Promise<Found[]> {
-    return (await this.#section.shared(() => this.read())) ?? [];
+  /** All claims, by the agents' names, while no other process changes any. See {@link each}. */
+  async readShared(isRelevant?: Relevance): Promise<Found[]> {
+    return (await this.#section.shared(() => [...this.each(isRelevant)])) ?? [];
   }
 
   /** All claims, by the agents' names. */
@@ -78,8 +82,11 @@ export class ClaimsFolder {
     return [...this.each()];
   }
 
-  /** The same one by one, for callers that need not keep them all. */
-  *each(): Generator<Found, void, undefined> {
+  /**
+   * The same one by one, for callers that need not keep them all. Leaves out
+   * valid claims for which `isRelevant` is false; others it may not be asked about.
+   */
+  *each(isRelevant?: Relevance): Generator<Found, void, undefined> {
     const locations = new Map<string, string>();
     const names = readdirSync(this.path);
     for (const name of names) {
@@ -92,7 +99,7 @@ export class ClaimsFolder {
     const agents = [...locations.keys()].map((name) => name.slice(0, -CLAIM_SUFFIX.length)).sort();
     for (const agent of agents) {
       const name = `${agent}${CLAIM_SUFFIX}`;
-      const found = this.#read(name, locations.get(name) as string, now);
+      const found = this.#read(name, locations.get(name) as string, now, isRelevant);
       if (found !== null) yield found;
     }
   }
@@ -107,7 +114,7 @@ export class ClaimsFolder {
     return this.#read(name, name, Date.now());
   }
 
-  #read(name: string, location: string, now: number): Found | null {
+  #read(name: string, location: string, now: number, isRelevant?: Relevance): Found | null {
     const agent = name.slice(0, -CLAIM_SUFFIX.length);
     // Not by join(), which would take as long as the reading.
     const path = `${this.path}${sep}${location}`;
@@ -115,7 +122,12 @@ export class ClaimsFolder {
     const found = { agent, file, location: path };
     let claim: ClaimFile | string;
     try {
-      claim = parseClaim(readBounded(path, CLAIM_LIMIT + 1), agent, this.root);
+      const content = readBounded(path, CLAIM_LIMIT + 1);
+      if (isRelevant !== undefined) {
+        const text = content.toString('latin1');
+        if (isCanonicalClaim(text, agent) && !isRelevant(agent, text)) return null;
+      }
+      claim = parseClaim(content, agent, this.root);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       const isUnreadable = name.includes('\ufffd');

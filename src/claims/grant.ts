@@ -12,6 +12,7 @@ import type { ClaimsFolder } from './folder.js';
 import type { HeldClaim } from './held-claim.js';
 import type { LiveClaims } from './live-claims.js';
 import type { Found, Wanted } from './model.js';
+import { prefilter } from './prefilter.js';
 import { claimed } from './status.js';
 import type { Conflict } from './types.js';
 
@@ -45,7 +46,10 @@ export function decide(
   const blockers: Found[] = [];
   const ended: Found[] = [];
   const known = new Set<string>();
-  for (const found of folder.each()) {
+  const mayOverlap = prefilter(wanted, folder.root);
+  const isRelevant = (agent: string, text: string): boolean =>
+    agents.has(agent) || mayOverlap(text);
+  for (const found of folder.each(isRelevant)) {
     known.add(found.agent);
     const isOwn = agents.has(found.agent);
     if (found.claim === null) {
