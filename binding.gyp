@@ -14,6 +14,7 @@
         "src-native/take-calls.cc",
         "src-native/lock-calls.cc",
         "src-native/record-calls.cc",
+        "src-native/folder-calls.cc",
         "src-native/process-calls.cc",
         "src-native/table.cc",
         "src-native/record.cc",

@@ -16,6 +16,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   ExportTakeCalls(exports, self);
   ExportLockCalls(exports, self);
   ExportRecordCalls(exports, self);
+  ExportFolderCalls(exports, self);
   ExportProcessCalls(exports, self);
   return exports;
 }

@@ -35,6 +35,8 @@ void ExportTakeCalls(Napi::Object exports, Environment* self);
 void ExportLockCalls(Napi::Object exports, Environment* self);
 // The record in the file.
 void ExportRecordCalls(Napi::Object exports, Environment* self);
+// Reading many files.
+void ExportFolderCalls(Napi::Object exports, Environment* self);
 // Other processes, and running a command.
 void ExportProcessCalls(Napi::Object exports, Environment* self);
 

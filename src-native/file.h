@@ -47,6 +47,10 @@ struct OpenedFile {
 // ENXIO: neither a regular file nor a directory, so it cannot be a lock file.
 int OpenLockFile(const char* path, int permissions, OpenedFile* opened);
 
+// Opens a file for reading alone, and creates none; it follows no symlink and
+// does not block on a FIFO. Not on Windows: ENOTSUP.
+int OpenToRead(const char* path, int* fd);
+
 int StateOfDescriptor(int fd, FileState* state);
 // The state of the path itself: a symlink is not followed.
 int StateOfPath(const char* path, FileState* state);

@@ -45,6 +45,7 @@ export const SHARED_SOURCES = [
   'take-calls.cc',
   'lock-calls.cc',
   'record-calls.cc',
+  'folder-calls.cc',
   'process-calls.cc',
   'table.cc',
   'record.cc',

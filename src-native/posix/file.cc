@@ -83,6 +83,11 @@ int OpenLockFile(const char* path, int permissions, OpenedFile* opened) {
   return 0;
 }
 
+int OpenToRead(const char* path, int* fd) {
+  *fd = Open(path, kOpenFlags | O_RDONLY, 0);
+  return *fd == -1 ? errno : 0;
+}
+
 int Flock(int fd, int operation) {
   return RetryInterrupted([&] { return flock(fd, operation); }) == -1 ? errno
                                                                       : 0;

@@ -163,6 +163,9 @@ int IsRemotePath(const char* path, bool* remote) {
   return 0;
 }
 
+// TypeScript reads these files.
+int OpenToRead(const char*, int*) { return ENOTSUP; }
+
 int ReadContent(int fd, char* buffer, size_t capacity, size_t* length) {
   *length = 0;
   while (*length < capacity) {

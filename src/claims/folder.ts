@@ -28,6 +28,7 @@ import { GRACE_MILLISECONDS } from './expiry.js';
 import { Journal, type Move, temporaryName } from './journal.js';
 import { isMissing, removeIfThere } from './missing.js';
 import type { Found } from './model.js';
+import { readAll } from './read-all.js';
 import type { Root } from './root.js';
 import { Section, type SectionOptions } from './section.js';
 
@@ -97,9 +98,15 @@ export class ClaimsFolder {
     const now = Date.now();
     // By the agents' names: with the suffix, 'a-b' would come before 'a'.
     const agents = [...locations.keys()].map((name) => name.slice(0, -CLAIM_SUFFIX.length)).sort();
-    for (const agent of agents) {
-      const name = `${agent}${CLAIM_SUFFIX}`;
-      const found = this.#read(name, locations.get(name) as string, now, isRelevant);
+    const files = agents.map((agent) => locations.get(`${agent}${CLAIM_SUFFIX}`) as string);
+    let at = 0;
+    for (const text of readAll(this.path, files, CLAIM_LIMIT + 1)) {
+      const agent = agents[at] as string;
+      const location = files[at++] as string;
+      if (text !== null && isRelevant !== undefined) {
+        if (isCanonicalClaim(text, agent) && !isRelevant(agent, text)) continue;
+      }
+      const found = this.#read(agent, { location, now, text });
       if (found !== null) yield found;
     }
   }
@@ -110,23 +117,23 @@ export class ClaimsFolder {
 
   /** One agent's claim, or `null`. */
   find(agent: string): Found | null {
-    const name = `${agent}${CLAIM_SUFFIX}`;
-    return this.#read(name, name, Date.now());
+    return this.#read(agent, { location: `${agent}${CLAIM_SUFFIX}`, now: Date.now(), text: null });
   }
 
-  #read(name: string, location: string, now: number, isRelevant?: Relevance): Found | null {
-    const agent = name.slice(0, -CLAIM_SUFFIX.length);
+  /** `text`: the content as Latin-1, if it has been read. */
+  #read(
+    agent: string,
+    { location, now, text }: { location: string; now: number; text: string | null },
+  ): Found | null {
+    const name = `${agent}${CLAIM_SUFFIX}`;
     // Not by join(), which would take as long as the reading.
     const path = `${this.path}${sep}${location}`;
     const file = location === name ? path : `${this.path}${sep}${name}`;
     const found = { agent, file, location: path };
     let claim: ClaimFile | string;
     try {
-      const content = readBounded(path, CLAIM_LIMIT + 1);
-      if (isRelevant !== undefined) {
-        const text = content.toString('latin1');
-        if (isCanonicalClaim(text, agent) && !isRelevant(agent, text)) return null;
-      }
+      const content =
+        text === null ? readBounded(path, CLAIM_LIMIT + 1) : Buffer.from(text, 'latin1');
       claim = parseClaim(content, agent, this.root);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;

@@ -120,6 +120,11 @@ export interface NativeBinding {
    * system cannot do it safely.
    */
   replace(id: number, temporary: FilePath, permissions: number, text: string): number;
+  /**
+   * The contents of files in a folder as Latin-1, each or `-errno`; `-EFBIG`
+   * above 64 KiB. All are `-ENOTSUP` on Windows. A single number: `-ENOMEM`.
+   */
+  readFiles(folder: FilePath, names: readonly string[]): (string | number)[] | number;
   /** A descriptor of a process (not in the table), or `-errno`. */
   openProcess(pid: number): number;
   /** An errno. */
