@@ -1,3 +1,4 @@
+import { matchesPath } from './match-path.js';
 import { ANY, INSIDE, type Pattern, SEGMENTS, STAR, type Token } from './pattern.js';
 
 const SLASH = 47;
@@ -33,9 +34,29 @@ export function findCommon(
   return search(one.tokens, other.tokens, excluded, true) || found;
 }
 
+/** Whether {@link findCommon} finds a path, or is undecided. */
+export function haveCommon(one: Pattern, other: Pattern, except: readonly Pattern[]): boolean {
+  if (!mayOverlap(one, other)) return false;
+  const excluded = except.filter((each) => mayOverlap(each, one) && mayOverlap(each, other));
+  if (excluded.length === 0) return one === other || isMet(one, other);
+  const tokens = excluded.map((each) => each.tokens);
+  return search(one.tokens, other.tokens, tokens, false) !== null;
+}
+
 /** Whether some path matches both patterns. */
 export function patternsOverlap(one: Pattern, other: Pattern): boolean {
-  return mayOverlap(one, other) && search(one.tokens, other.tokens, [], false) !== null;
+  return mayOverlap(one, other) && isMet(one, other);
+}
+
+function isMet(one: Pattern, other: Pattern): boolean {
+  const literal = one.literal ? one : other.literal ? other : null;
+  if (literal !== null) {
+    const pattern = literal === one ? other : one;
+    // Where a search could give up, it has the last word.
+    const mostSteps = (literal.tail.length + 2) * (pattern.tokens.length + 1);
+    if (mostSteps <= MOST_STEPS) return matchesPath(pattern.tokens, literal.tail);
+  }
+  return search(one.tokens, other.tokens, [], false) !== null;
 }
 
 /** Whether `wide` matches every path that `narrow` does. */
@@ -92,7 +113,7 @@ function search(
   except: (readonly Token[])[],
   wordy: boolean,
 ): string | null {
-  const machine = new Except(except);
+  const machine = except.length === 0 ? NO_EXCEPT : new Except(except);
   const other = unused([a, b, ...except]);
   const seen = new Map<number, Reached[]>();
   const queue: Step[] = [];
@@ -253,6 +274,8 @@ class Except {
   }
 
   advance(reached: Reached, read: number): Reached {
+    // It stays empty.
+    if (reached.places.length === 0) return reached;
     const known = reached.next.get(read);
     if (known !== undefined) return known;
     this.work += reached.places.length;
@@ -285,3 +308,5 @@ class Except {
     return set;
   }
 }
+
+const NO_EXCEPT = new Except([]);

@@ -35,6 +35,7 @@ export class Pattern implements Entry {
   private readonly plainValue: boolean;
   private readonly ignoresCaseValue: boolean;
   private segmentsValue: readonly (string | null)[] | undefined;
+  private headsValue: readonly string[] | undefined;
   private tailValue: string | undefined;
   private tokensValue: Token[] | undefined;
 
@@ -57,6 +58,18 @@ export class Pattern implements Entry {
       ? segmentsOf(this.pattern)
       : this.#comparableSegments(segmentsOf(this.pattern));
     return this.segmentsValue;
+  }
+
+  /** The same, but of a segment with a wildcard what comes before the first one. */
+  get heads(): readonly string[] {
+    this.headsValue ??= this.#findHeads();
+    return this.headsValue;
+  }
+
+  /** All paths that match have as many segments as the pattern. */
+  get hasFixedDepth(): boolean {
+    if (this.literal || this.kind === 'directory') return this.literal;
+    return this.segments.length === segmentsOf(this.pattern).length;
   }
 
   /** The leading segments without a wildcard; all segments of a literal path. */
@@ -84,6 +97,15 @@ export class Pattern implements Entry {
     );
   }
 
+  #findHeads(): readonly string[] {
+    const texts = segmentsOf(this.pattern);
+    return this.segments.map((each, at) => {
+      if (each !== null) return each;
+      const text = texts[at] as string;
+      return this.#comparable(text.slice(0, firstWildcard(text)));
+    });
+  }
+
   #findTail(): string {
     if (this.kind === 'directory') return '';
     if (this.literal) return this.plainValue ? this.pattern : this.segments.join('/');
@@ -108,14 +130,22 @@ export function unescaped(segment: string): string {
   return segment.includes('\\') ? segment.replace(/\\(.)/gsu, '$1') : segment;
 }
 
-/** Read from the start: only from there it is clear what a backslash escapes. */
+function firstWildcard(segment: string): number {
+  return wildcardsOf(segment)[0] as number;
+}
+
 function behindLastWildcard(segment: string): number {
-  let behind = 0;
+  return (wildcardsOf(segment).at(-1) ?? -1) + 1;
+}
+
+/** Read from the start: only from there it is clear what a backslash escapes. */
+function wildcardsOf(segment: string): number[] {
+  const places: number[] = [];
   for (let at = 0; at < segment.length; at++) {
     if (segment[at] === '\\') at++;
-    else if (segment[at] === '*' || segment[at] === '?') behind = at + 1;
+    else if (segment[at] === '*' || segment[at] === '?') places.push(at);
   }
-  return behind;
+  return places;
 }
 
 /** A literal path as people write it. */

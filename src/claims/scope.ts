@@ -1,4 +1,4 @@
-import { findCommon, isWithin, patternsOverlap } from './overlap.js';
+import { findCommon, haveCommon, isWithin, patternsOverlap } from './overlap.js';
 import { type Pattern, plainPath } from './pattern.js';
 
 /** All paths that match one of `patterns` and none of `except`. */
@@ -34,7 +34,7 @@ export function witnessOf(one: Part, other: Part): string | null {
 function overlaps(one: Part, other: Part): boolean {
   const [a, b] = [one.pattern, other.pattern];
   if (one.scope.except.length + other.scope.except.length > 0) {
-    return witnessOf(one, other) !== null;
+    return haveCommon(a, b, [...one.scope.except, ...other.scope.except]);
   }
   if ((a.literal || a.folder) && (b.literal || b.folder)) return true;
   return patternsOverlap(a, b);
@@ -43,7 +43,7 @@ function overlaps(one: Part, other: Part): boolean {
 /** Whether `except` leaves nothing of a scope. */
 export function isEmpty({ patterns, except }: Scope): boolean {
   if (except.length === 0) return patterns.length === 0;
-  return patterns.every((pattern) => findCommon(pattern, pattern, except) === null);
+  return !patterns.some((pattern) => haveCommon(pattern, pattern, except));
 }
 
 /** Whether the scope has every path that matches `pattern`. */
@@ -52,12 +52,20 @@ export function isCovered(pattern: Pattern, { patterns, except }: Scope): boolea
   return patterns.some((each) => isWithin(pattern, each));
 }
 
+interface Indexed<S extends Scope> extends Part<S> {
+  /** How many were added before. */
+  order: number;
+}
+
 interface Node<S extends Scope> {
   children: Map<string, Node<S>> | null;
   /** Literal paths that end here. */
-  literals: Part<S>[];
-  /** Patterns that go on from here with a wildcard, or as a folder. */
-  open: Part<S>[];
+  literals: Indexed<S>[] | null;
+  /**
+   * Patterns that go on from here with a wildcard, by what comes before it in
+   * its segment; folders, and patterns that go on with `**`, by an empty text.
+   */
+  open: Map<string, Indexed<S>[]> | null;
 }
 
 /**
@@ -67,11 +75,13 @@ interface Node<S extends Scope> {
  */
 export class ScopeIndex<S extends Scope> {
   readonly #top: Node<S> = newNode();
+  #size = 0;
 
   add(scope: S): void {
     for (const pattern of scope.patterns) {
+      const { prefix } = pattern;
       let node = this.#top;
-      for (const segment of pattern.prefix) {
+      for (const segment of prefix) {
         node.children ??= new Map();
         let child = node.children.get(segment);
         if (child === undefined) {
@@ -80,7 +90,14 @@ export class ScopeIndex<S extends Scope> {
         }
         node = child;
       }
-      (pattern.literal ? node.literals : node.open).push({ scope, pattern });
+      const part = { scope, pattern, order: this.#size++ };
+      if (pattern.literal) {
+        node.literals ??= [];
+        node.literals.push(part);
+      } else {
+        node.open ??= new Map();
+        listOf(node.open, pattern.heads[prefix.length] ?? '').push(part);
+      }
     }
   }
 
@@ -93,35 +110,78 @@ export class ScopeIndex<S extends Scope> {
     wanted: (other: S) => boolean = () => true,
   ): Generator<Overlap<S>, void, undefined> {
     for (const pattern of scope.patterns) {
-      for (const part of this.#near(pattern)) {
+      const near: Indexed<S>[] = [];
+      walk(this.#top, pattern, 0, near);
+      for (const part of near) {
         if (!wanted(part.scope)) continue;
         if (!overlaps({ scope, pattern }, part)) continue;
         yield { scope: part.scope, own: pattern, other: part.pattern };
       }
     }
   }
-
-  /** All patterns that the leading segments do not rule out. */
-  #near({ prefix, literal }: Pattern): Part<S>[] {
-    const near: Part<S>[] = [];
-    let node: Node<S> | undefined = this.#top;
-    for (const segment of prefix) {
-      // Not push(...node.open): a call takes a limited number of arguments.
-      for (const each of node.open) near.push(each);
-      node = node.children?.get(segment);
-      if (node === undefined) return near;
-    }
-    collect(literal ? { ...node, children: null } : node, near);
-    return near;
-  }
 }
 
 function newNode<S extends Scope>(): Node<S> {
-  return { children: null, literals: [], open: [] };
+  return { children: null, literals: null, open: null };
 }
 
-function collect<S extends Scope>({ open, literals, children }: Node<S>, into: Part<S>[]): void {
-  for (const each of open) into.push(each);
-  for (const each of literals) into.push(each);
-  for (const child of children?.values() ?? []) collect(child, into);
+function listOf<K, V>(lists: Map<K, V[]>, key: K): V[] {
+  let list = lists.get(key);
+  if (list === undefined) {
+    list = [];
+    lists.set(key, list);
+  }
+  return list;
+}
+
+/** All patterns that the segments up to the first `**` do not rule out, from a depth on. */
+function walk<S extends Scope>(
+  top: Node<S>,
+  pattern: Pattern,
+  from: number,
+  near: Indexed<S>[],
+): void {
+  const { segments } = pattern;
+  let node = top;
+  for (let depth = from; depth < segments.length; depth++) {
+    const segment = segments[depth] as string | null;
+    const head = segment ?? (pattern.heads[depth] as string);
+    collectOpen(node, near, (other) => {
+      return head.startsWith(other) || (segment === null && other.startsWith(head));
+    });
+    if (segment === null) {
+      for (const [name, child] of node.children ?? []) {
+        if (name.startsWith(head)) walk(child, pattern, depth + 1, near);
+      }
+      return;
+    }
+    const child = node.children?.get(segment);
+    if (child === undefined) return;
+    node = child;
+  }
+  collect(node, near, { below: !pattern.hasFixedDepth });
+}
+
+function collect<S extends Scope>(
+  node: Node<S>,
+  into: Indexed<S>[],
+  { below }: { below: boolean },
+): void {
+  collectOpen(node, into, () => true);
+  for (const each of node.literals ?? []) into.push(each);
+  if (below) for (const child of node.children?.values() ?? []) collect(child, into, { below });
+}
+
+/** In the order in which they were added. */
+function collectOpen<S extends Scope>(
+  { open }: Node<S>,
+  into: Indexed<S>[],
+  fits: (head: string) => boolean,
+): void {
+  if (open === null) return;
+  const lists: Indexed<S>[][] = [];
+  for (const [head, list] of open) if (fits(head)) lists.push(list);
+  const all = lists.length > 1 ? lists.flat().sort((a, b) => a.order - b.order) : lists[0];
+  // Not push(...all): a call takes a limited number of arguments.
+  for (const each of all ?? []) into.push(each);
 }
