@@ -2,9 +2,26 @@
 // at a time. It runs the built package.
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
-import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { serve, tell } from './serve.mjs';
+
+// What a test does right before a call, by its name. In place before the package
+// takes the functions.
+const meddlers = new Map();
+for (const name of [
+  'closeSync',
+  'openSync',
+  'readdirSync',
+  'renameSync',
+  'unlinkSync',
+  'writeFileSync',
+]) {
+  const real = fs[name];
+  fs[name] = (...args) => {
+    meddlers.get(name)?.(args);
+    return real(...args);
+  };
+}
 
 const { Claims } = await import(new URL('../../dist/claims.js', import.meta.url).href);
 const held = new Map();
@@ -88,19 +105,12 @@ const pathOf = (each) => {
 
 /** Once, right before the `nth` call of `fs[name]` with a path that has `part`. */
 const before = ({ name, part, nth = 1 }, action) => {
-  const real = fs[name];
   let left = nth;
-  const put = (method) => {
-    fs[name] = method;
-    syncBuiltinESMExports();
-  };
-  put((...args) => {
-    if (args.some((each) => pathOf(each).includes(part)) && --left === 0) {
-      put(real);
-      action();
-      tell('meddled');
-    }
-    return real(...args);
+  meddlers.set(name, (args) => {
+    if (!args.some((each) => pathOf(each).includes(part)) || --left > 0) return;
+    meddlers.delete(name);
+    action();
+    tell('meddled');
   });
 };
 
