@@ -11,6 +11,14 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const CORE = /src\/(base|native|holders|lock)\//;
 // What subcommands share: all of src/cli but their own files.
 const COMMON = /src\/cli\/(?!claim|doctor|elect|guard|help|holdfast|next-id|run|status|table)/;
+// What they need to run a command, or when a lock is held or something fails.
+// Each is loaded when a function of it is called: to parse what is not needed
+// would take as long as the rest.
+const RUNNING = /src\/cli\/(caller|command|waiting-line)\./;
+const WAITING =
+  /src\/(base\/(make-folders|warning)|native\/load-failure|holders\/(holding-processes|inspect|kernel-tables|kernel-view|pinned-file|snapshot|who-holds)|lock\/(adopt|kernel-wait|path-watch|self-wait))\./;
+const CLAIMING =
+  /src\/claims\/(acquire-claims|changes|claim|conflict-words|conflicts|grant|held-claim|overlap|plan|request|resolutions|waves)\./;
 
 rmSync(`${root}dist`, { recursive: true, force: true });
 await bundle({
@@ -33,7 +41,12 @@ await bundle({
   format: 'cjs',
   dir: 'dist/cli',
   input: { holdfast: 'src/cli/holdfast.ts' },
-  groups: [{ name: 'command', test: (id) => CORE.test(id) || COMMON.test(id) }],
+  groups: [
+    { name: 'running', test: RUNNING, priority: 1 },
+    { name: 'waiting', test: WAITING, priority: 1 },
+    { name: 'claiming', test: CLAIMING, priority: 1 },
+    { name: 'command', test: (id) => CORE.test(id) || COMMON.test(id) },
+  ],
 });
 writeFileSync(`${root}dist/cli/package.json`, '{ "type": "commonjs" }\n');
 
@@ -43,6 +56,7 @@ async function bundle({ format, dir, input, groups }) {
     cwd: root,
     input,
     platform: 'node',
+    preserveEntrySignatures: 'allow-extension',
     external: ['node-gyp-build', 'cli-table3'],
     plugins: [modulesOfNode()],
     output: {
@@ -50,7 +64,7 @@ async function bundle({ format, dir, input, groups }) {
       format,
       chunkFileNames: '[name].js',
       comments: false,
-      codeSplitting: { groups },
+      codeSplitting: { groups, includeDependenciesRecursively: false },
     },
   });
 }

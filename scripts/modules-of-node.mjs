@@ -3,6 +3,9 @@
 // These take Node milliseconds to load, and most programs need none of them.
 // Only functions are imported from them, so each is loaded when one is called.
 const LATE = new Set([
+  './claiming.js',
+  './running.js',
+  './waiting.js',
   'cli-table3',
   'node:child_process',
   'node:crypto',
@@ -13,10 +16,17 @@ const LATE = new Set([
 ]);
 
 const IMPORT = /^import (?:(\w+)|\{(.*)\}) from "(node:[\w/]+)";$/gm;
-const REQUIRE = /^let (\w+) = require\("([\w:/-]+)"\);\n(?:\1 = .*\.__toESM\(\1.*\);\n)?/gm;
+const REQUIRE =
+  /^(?:let|const) (\w+) = require\("([\w:./-]+)"\);\n(?:\1 = .*\.__toESM\(\1.*\);\n)?/gm;
 
 // A file of Rolldown's own functions: all that is made of default imports needs it.
 const HELPERS = 'rolldown-runtime.js';
+const GETTER =
+  /^Object\.defineProperty\(exports, ["'](\w+)["'], \{\s*enumerable: true,\s*get: function ?\(\) \{\s*return (\w+);\s*\}\s*\}\);/gm;
+// A variable may change after the export.
+const CONSTANT = (name) =>
+  new RegExp(`^(?:(?:async )?function\\*?|const|class) ${name}\\b|^var ${name} = class`, 'm');
+
 const HELPERS_REQUIRED = /^(?:const \w+ = )?require\("\.\/rolldown-runtime\.js"\);\n/m;
 
 /** A plugin of Rolldown. */
@@ -72,5 +82,7 @@ function requiredLate(code) {
       .replaceAll(new RegExp(`\\b${local}\\.default\\b`, 'g'), isLate ? late : local);
     if (isLate) rewritten = rewritten.replaceAll(new RegExp(`\\b${local}\\.`, 'g'), `${late}.`);
   }
-  return rewritten;
+  return rewritten.replace(GETTER, (statement, name, local) =>
+    CONSTANT(local).test(rewritten) ? `exports.${name} = ${local};` : statement,
+  );
 }

@@ -24,3 +24,12 @@ const never = new Int32Array(new SharedArrayBuffer(4));
 export function sleepSync(milliseconds: number): void {
   Atomics.wait(never, 0, 0, milliseconds);
 }
+
+/**
+ * Milliseconds of a clock that never jumps. The first use of `performance`
+ * would load node:perf_hooks, which takes a millisecond.
+ */
+export function monotonicTime(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + nanoseconds / 1e6;
+}

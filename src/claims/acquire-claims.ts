@@ -7,6 +7,7 @@ import {
   checkSignal,
   optionNames,
 } from '../base/arguments.js';
+import { monotonicTime } from '../base/timers.js';
 import { NextChange } from './changes.js';
 import type { ClaimFile } from './claim-file.js';
 import { conflictsAmong } from './conflicts.js';
@@ -52,12 +53,12 @@ export async function acquireClaims(
         { signal, undo: (decision) => undo(place, decision) },
       );
       if (conflicts.length === 0) return claims;
-      const waited = began === null ? 0 : performance.now() - began;
+      const waited = began === null ? 0 : monotonicTime() - began;
       if (waited >= timeout) {
         throw new ClaimConflictError(directory, conflicts, Math.round(waited));
       }
       if (began === null) {
-        began = performance.now();
+        began = monotonicTime();
         onWait?.(conflicts);
       }
       // The watch must begin before the decision that the wait follows. So the

@@ -1,5 +1,5 @@
 import { readSync, writeSync } from 'node:fs';
-import { sleepSync } from '../base/timers.js';
+import { monotonicTime, sleepSync } from '../base/timers.js';
 import { EXIT, Exit } from './exit-codes.js';
 import { isTerminal } from './is-terminal.js';
 import type { Output } from './streams.js';
@@ -96,13 +96,13 @@ export function readStandardInput(): string {
 
 /** Retries `attempt` while it fails with EAGAIN, for at most `patience` milliseconds. */
 function whenReady(attempt: () => number, patience: number): number {
-  const began = performance.now();
+  const began = monotonicTime();
   for (let pause = 1; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
     try {
       return attempt();
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'EAGAIN' || performance.now() - began >= patience) throw error;
+      if (code !== 'EAGAIN' || monotonicTime() - began >= patience) throw error;
       sleepSync(pause);
     }
   }

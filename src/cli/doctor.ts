@@ -10,7 +10,7 @@ import {
 import { join, resolve } from 'node:path';
 import { printable } from '../base/holder.js';
 import { type Mount, parseMount } from '../base/proc.js';
-import { sleep } from '../base/timers.js';
+import { monotonicTime, sleep } from '../base/timers.js';
 import { inspect } from '../holders/inspect.js';
 import { FileLock } from '../lock/file-lock.js';
 import { loadBinding } from '../native/load.js';
@@ -175,10 +175,10 @@ const CHECKS: Record<string, Run> = {
       lock.releaseSync();
       return { ok: false, detail: 'it did not wait' };
     }
-    const began = performance.now();
+    const began = monotonicTime();
     lock.releaseSync();
     await other.granted();
-    const took = performance.now() - began;
+    const took = monotonicTime() - began;
     await other.ask('release');
     return { ok: true, detail: `after ${took.toFixed(1)} ms` };
   },
@@ -208,10 +208,10 @@ const CHECKS: Record<string, Run> = {
     early?.releaseSync();
     if (early !== null) return { ok: false, detail: 'it did not wait' };
     const waiting = FileLock.acquire(path, { ...NO_RECORD, timeout: LIMIT_MILLISECONDS });
-    const began = performance.now();
+    const began = monotonicTime();
     other.kill();
     const lock = await waiting;
-    const took = performance.now() - began;
+    const took = monotonicTime() - began;
     lock.releaseSync();
     return { ok: true, detail: `after ${took.toFixed(1)} ms` };
   },

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { formatTimeout, isLockError, type LockError } from '../base/errors.js';
 import { describeHolder, type Holder } from '../base/holder.js';
+import { monotonicTime } from '../base/timers.js';
 import { executeInPlace, lockDescriptor } from '../lock/descriptor-lock.js';
 import { FileLock } from '../lock/file-lock.js';
 import type { Caller } from './caller.js';
@@ -69,7 +70,7 @@ async function acquire(
 ): Promise<FileLock | number> {
   const { mode, timeout, quiet, verbose } = options;
   const line = quiet ? null : new WaitingLine(streams, path, timeout);
-  const began = performance.now();
+  const began = monotonicTime();
   try {
     const wait = {
       timeout,
@@ -97,7 +98,7 @@ async function acquire(
 }
 
 async function runOnDescriptor(options: RunOptions, fd: number, streams: Streams): Promise<number> {
-  const began = performance.now();
+  const began = monotonicTime();
   const typed = `descriptor ${fd}`;
   try {
     await lockDescriptor(fd, options.unlock ? 'unlocked' : options.mode, options.timeout);
@@ -115,7 +116,7 @@ async function runOnDescriptor(options: RunOptions, fd: number, streams: Streams
 }
 
 function reportDuration(began: number, streams: Streams): void {
-  const seconds = ((performance.now() - began) / 1000).toFixed(6);
+  const seconds = ((monotonicTime() - began) / 1000).toFixed(6);
   say(streams, `getting lock took ${seconds} seconds`);
 }
 

@@ -1,5 +1,6 @@
 import { formatTimeout } from '../base/errors.js';
 import { describeHolder, type Holder } from '../base/holder.js';
+import { monotonicTime } from '../base/timers.js';
 import { inspect } from '../holders/inspect.js';
 import { type Streams, say } from './streams.js';
 import { clock } from './time.js';
@@ -12,7 +13,7 @@ export class WaitingLine {
   readonly #streams: Streams;
   readonly #typed: string;
   readonly #timeout: number;
-  readonly #began = performance.now();
+  readonly #began = monotonicTime();
   // Ends the line, so that the cursor is at the start of the next one; then the
   // signal takes effect as without a handler.
   readonly #interrupt = (signal: NodeJS.Signals): void => {
@@ -52,7 +53,7 @@ export class WaitingLine {
     this.#stop();
     if (!this.#shown) return;
     this.#shown = false;
-    const waited = performance.now() - this.#began;
+    const waited = monotonicTime() - this.#began;
     if (drawn) this.#streams.stderr.write('\r\x1b[K');
     else if (outcome === 'granted' && this.#streams.stderr.isTTY !== true) {
       say(this.#streams, `acquired ${this.#typed} after ${formatTimeout(waited)}`);
@@ -97,7 +98,7 @@ export class WaitingLine {
   }
 
   #text(holder: Holder | null, ahead: number): string {
-    const waited = clock(performance.now() - this.#began);
+    const waited = clock(monotonicTime() - this.#began);
     const limit = this.#timeout === Number.POSITIVE_INFINITY ? '' : ` of ${this.#limit()}`;
     const queue = ahead === 0 ? '' : `, ${ahead} ahead`;
     return `waiting ${waited}${limit} for ${this.#typed}, held by ${describeHolder(holder)}${queue}`;

@@ -4,6 +4,7 @@ import { onAbort, throwIfAborted } from '../base/abort.js';
 import { argumentError, checkOptions, checkSignal } from '../base/arguments.js';
 import { LockStateError } from '../base/errors.js';
 import { printable } from '../base/holder.js';
+import { monotonicTime } from '../base/timers.js';
 import { emitHoldfastWarning } from '../base/warning.js';
 import { Candidacy } from './candidacy.js';
 import { type Member, readMembers, sweepMembers } from './member-files.js';
@@ -258,7 +259,7 @@ export class Election<T extends object = Record<string, unknown>>
   /** A primary also removes the files of members that die while it is primary. */
   #sweep(): void {
     if (!this.#isPrimary) return;
-    this.#nextSweep = performance.now() + SWEEP_MILLISECONDS;
+    this.#nextSweep = monotonicTime() + SWEEP_MILLISECONDS;
     try {
       sweepMembers(this.#directory);
       this.#troubles.over('sweep');
@@ -285,7 +286,7 @@ export class Election<T extends object = Record<string, unknown>>
     } catch (error) {
       this.#troubles.report('check', error as Error);
     }
-    if (performance.now() >= this.#nextSweep) this.#sweep();
+    if (monotonicTime() >= this.#nextSweep) this.#sweep();
   }
 
   #fail(error: Error): void {

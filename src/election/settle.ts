@@ -1,4 +1,4 @@
-import { sleep } from '../base/timers.js';
+import { monotonicTime, sleep } from '../base/timers.js';
 import { readMembers } from './member-files.js';
 import { isTaken } from './seat.js';
 
@@ -21,11 +21,11 @@ export interface SettleOptions {
 export async function settleBefore(options: SettleOptions): Promise<void> {
   const { directory, id, since, settle, signal } = options;
   if (settle === 0 || isTaken(directory)) return;
-  const last = performance.now() + 3 * settle;
+  const last = monotonicTime() + 3 * settle;
   const left = since + settle - Date.now();
   // The clock may have been set in the meantime.
   await sleep(Math.min(settle, Math.max(0, left)), signal);
-  while (performance.now() < last) {
+  while (monotonicTime() < last) {
     if (isTaken(directory)) return;
     const now = Date.now();
     const isSettling = (member: { id: string; since: Date | null }): boolean => {

@@ -16,7 +16,7 @@ import {
   type Locker,
 } from '../base/locker.js';
 import type { FilePath } from '../base/paths.js';
-import { LONGEST_TIMER, sleepSync } from '../base/timers.js';
+import { LONGEST_TIMER, monotonicTime, sleepSync } from '../base/timers.js';
 
 /** A {@link Locker} without files, for unit tests of code that takes one. */
 export interface MemoryLocker extends Locker {
@@ -87,12 +87,12 @@ export function memoryLocker(options?: { instance?: boolean | undefined }): Memo
       throwIfAborted(signal);
       const queue = queueOf(lockPath);
       if (queue.holder === null && queue.waiting.size === 0) return grant(queue);
-      const began = performance.now();
+      const began = monotonicTime();
       const refuse = (): Error => {
         const holder = describe(queue);
         if (instance) {
           // At least the limit, even where only the timers are mocked.
-          const waited = Math.max(Math.round(performance.now() - began), Math.floor(limit));
+          const waited = Math.max(Math.round(monotonicTime() - began), Math.floor(limit));
           return new AlreadyRunningError(lockPath, holder, 'instance', waited);
         }
         return limit === 0
@@ -117,7 +117,7 @@ export function memoryLocker(options?: { instance?: boolean | undefined }): Memo
         const expire = (): void => {
           // A timer may fire early by a fraction of a millisecond. If more is left,
           // the timers are mocked and this clock is not: then follow the timers.
-          const left = began + limit - performance.now();
+          const left = began + limit - monotonicTime();
           if (left > 0 && left < 1) sleepSync(left);
           stop();
           refused(refuse());

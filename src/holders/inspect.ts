@@ -12,7 +12,7 @@ import { errnoOf, LockUnsupportedError, openError } from '../base/errors.js';
 import type { Holder } from '../base/holder.js';
 import type { LockMode } from '../base/locker.js';
 import { type FilePath, joinPath, pathText } from '../base/paths.js';
-import { sleep } from '../base/timers.js';
+import { monotonicTime, sleep } from '../base/timers.js';
 import { loadBinding } from '../native/load.js';
 import { inspectionBudget, walkAsync } from './kernel-tables.js';
 import { type OtherLock, viewKernel } from './kernel-view.js';
@@ -172,9 +172,9 @@ export async function* inspectFolder<T extends object = Record<string, unknown>>
   let snapshot: Snapshot | undefined;
   let taken = Number.NEGATIVE_INFINITY;
   for (const name of names) {
-    if (performance.now() - taken > SNAPSHOT_MILLISECONDS) {
+    if (monotonicTime() - taken > SNAPSHOT_MILLISECONDS) {
       snapshot = await snapshotNow();
-      taken = performance.now();
+      taken = monotonicTime();
     }
     const path = joinPath(folder, name);
     let status: LockStatus<T> | null;

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers';
 import { listBounded, readBounded } from '../base/bounded.js';
 import type { LockMode } from '../base/locker.js';
 import { mountOf } from '../base/proc.js';
+import { monotonicTime } from '../base/timers.js';
 
 /** One lock in /proc/locks or in the fdinfo of a descriptor: proc(5). */
 export interface TableLock {
@@ -86,7 +87,7 @@ export class Budget {
   readonly descriptors: number;
   cut = false;
   readonly #milliseconds: number;
-  readonly #began = performance.now();
+  readonly #began = monotonicTime();
   readonly #used = usedMilliseconds();
 
   constructor(descriptors: number, milliseconds: number) {
@@ -101,7 +102,7 @@ export class Budget {
 
   /** Whether the time is up. */
   isSpent(): boolean {
-    const passed = performance.now() - this.#began;
+    const passed = monotonicTime() - this.#began;
     if (passed < this.#milliseconds) return false;
     const used = usedMilliseconds() - this.#used;
     if (used < this.#milliseconds && passed < PATIENCE * this.#milliseconds) return false;
@@ -152,13 +153,13 @@ const SLICE_MILLISECONDS = 5;
 
 /** Lets the event loop turn every few milliseconds. */
 export async function walkAsync<R>(walk: Walk<R>): Promise<R> {
-  let began = performance.now();
+  let began = monotonicTime();
   let step = walk.next();
   while (step.done !== true) {
     step = walk.next(answer(step.value));
-    if (performance.now() - began < SLICE_MILLISECONDS) continue;
+    if (monotonicTime() - began < SLICE_MILLISECONDS) continue;
     await new Promise<void>((resolve) => setImmediate(resolve));
-    began = performance.now();
+    began = monotonicTime();
   }
   return step.value;
 }

@@ -228,11 +228,12 @@ export function toOwnerRecord<T extends object>(content: Content): OwnerRecord<T
   };
 }
 
-let clockOrigin = performance.timeOrigin;
+let clockOrigin: number | undefined;
 
 /** The wall clock in microseconds; follows when it is set. */
 function wallClock(): number {
   const now = Date.now();
+  clockOrigin ??= performance.timeOrigin;
   const fine = clockOrigin + performance.now();
   if (Math.abs(fine - now) > 2) {
     clockOrigin += now - fine;

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers';
 import type { Holder } from '../base/holder.js';
 import type { FilePath } from '../base/paths.js';
+import { monotonicTime } from '../base/timers.js';
 import { Budget, walkSync } from './kernel-tables.js';
 import { type KernelView, viewKernel } from './kernel-view.js';
 import { readContent } from './lock-file.js';
@@ -75,7 +76,7 @@ const MOMENT_MILLISECONDS = 100;
  * from the record.
  */
 export function holderInTurn<T extends object>(path: FilePath): Holder<T> | null {
-  const began = performance.now();
+  const began = monotonicTime();
   const key = typeof path === 'string' ? path : path.toString('latin1');
   turn ??= newTurn();
   let last = turn.seen.get(key);
@@ -83,7 +84,7 @@ export function holderInTurn<T extends object>(path: FilePath): Holder<T> | null
   if (last === undefined || (left > 0 && began - last.when > MOMENT_MILLISECONDS)) {
     const content = readContent(path);
     const view = left > 0 ? lookNow(path, content, left) : null;
-    last = { holder: nameOne<object>(view, content), when: performance.now() };
+    last = { holder: nameOne<object>(view, content), when: monotonicTime() };
     turn.seen.set(key, last);
     turn.milliseconds += last.when - began;
   }

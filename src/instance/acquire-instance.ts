@@ -1,5 +1,6 @@
 import { AlreadyRunningError, isLockError, LockStateError } from '../base/errors.js';
 import type { Holder } from '../base/holder.js';
+import { monotonicTime } from '../base/timers.js';
 import type { OwnerRecord } from '../holders/owner-record.js';
 import { FileLock, internalsOf } from '../lock/file-lock.js';
 import { checkRequest } from '../lock/options.js';
@@ -14,9 +15,9 @@ export async function acquireInstance(
   options: unknown,
 ): Promise<FileLock<object>> {
   const { name, file, timeout, onStale, force } = checkInstanceOptions(options);
-  const began = performance.now();
+  const began = monotonicTime();
   const refuse: Refuse = (holder) =>
-    new AlreadyRunningError(absolute, holder, name, Math.round(performance.now() - began));
+    new AlreadyRunningError(absolute, holder, name, Math.round(monotonicTime() - began));
   const { path: absolute } = checkRequest(path, file, timeout);
   let forced: Forced;
   try {

@@ -1,3 +1,4 @@
+import { monotonicTime } from '../base/timers.js';
 import type { LockFile } from '../holders/lock-file.js';
 import type { NativeMode } from '../native/binding.js';
 
@@ -8,13 +9,13 @@ export class Deadline {
   constructor(timeout: number) {
     // The two most common timeouts need no clock.
     const timed = timeout > 0 && timeout < Number.POSITIVE_INFINITY;
-    this.#end = timed ? performance.now() + timeout : timeout;
+    this.#end = timed ? monotonicTime() + timeout : timeout;
   }
 
   /** Milliseconds, 0 once it has passed, up to Infinity. */
   get remaining(): number {
     if (this.#end === 0 || this.#end === Number.POSITIVE_INFINITY) return this.#end;
-    return Math.max(0, this.#end - performance.now());
+    return Math.max(0, this.#end - monotonicTime());
   }
 }
 

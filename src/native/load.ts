@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 // By its default export: webpack follows an imported createRequire and puts
 // what is required through it into the bundle.
 import Module from 'node:module';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve, toNamespacedPath } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FilePath } from '../base/paths.js';
 import type { NativeBinding } from './binding.js';
@@ -78,9 +78,27 @@ function placesIn(folders: string[]): string[] {
  */
 function load(folders: string[]): NativeBinding {
   const place = placesIn(folders).find(exists);
-  const found = place === undefined ? search(folders) : Module.createRequire(place)(place);
+  const found = place === undefined ? search(folders) : loadFile(place);
   if (typeof (found as NativeBinding).startWaiting === 'function') return found as NativeBinding;
   throw new Error(`${place ?? 'what node-gyp-build found'} is not an addon of Holdfast`);
+}
+
+/**
+ * As require() would, but without its search for packages, which takes longer
+ * than all the rest. In its cache, so that all copies of this code in a thread
+ * have one addon, and see each other's locks.
+ */
+function loadFile(place: string): unknown {
+  const { _cache: cache } = Module as unknown as { _cache: NodeJS.Require['cache'] };
+  const file = realpathSync.native(place);
+  const loaded = cache[file];
+  if (loaded !== undefined) return loaded.exports;
+  const module = new Module(file);
+  process.dlopen(module, toNamespacedPath(file));
+  module.filename = file;
+  module.loaded = true;
+  cache[file] = module;
+  return module.exports;
 }
 
 /** Under the permission model, existsSync throws. */

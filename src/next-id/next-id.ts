@@ -6,6 +6,7 @@ import { printable } from '../base/holder.js';
 import type { HeldLock } from '../base/locker.js';
 import { makeFolders } from '../base/make-folders.js';
 import { type FilePath, joinPath, pathText } from '../base/paths.js';
+import { monotonicTime } from '../base/timers.js';
 import { emitHoldfastWarning } from '../base/warning.js';
 import { FileLock, internalsOf } from '../lock/file-lock.js';
 import type { FileLockOptions } from '../lock/options.js';
@@ -138,7 +139,7 @@ async function whileAllHeld<R>(
   acquire: Acquire,
   fn: (locks: Locked[]) => Promise<R>,
 ): Promise<R> {
-  const deadline = performance.now() + timeout;
+  const deadline = monotonicTime() + timeout;
   const locks: Locked[] = [];
   const acquireNext = async (): Promise<R> => {
     const folder = folders[locks.length];
@@ -146,7 +147,7 @@ async function whileAllHeld<R>(
     const path = joinPath(folder, lockName);
     // A timeout of 0 does not wait; a longer one does, however little of it is left.
     const isFirst = locks.length === 0;
-    const left = isFirst || timeout === 0 ? timeout : Math.max(1, deadline - performance.now());
+    const left = isFirst || timeout === 0 ? timeout : Math.max(1, deadline - monotonicTime());
     let lock: HeldLock;
     try {
       lock = await acquire(path, { timeout: left, signal });
