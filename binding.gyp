@@ -52,6 +52,7 @@
             "src-native/darwin/file.cc",
             "src-native/darwin/process.cc",
             "src-native/child-none.cc",
+            "src-native/look-none.cc",
             "src-native/wait-poll.cc"
           ],
           "xcode_settings": {
@@ -67,6 +68,7 @@
             "src-native/remove.cc",
             "src-native/linux/file.cc",
             "src-native/linux/guard.cc",
+            "src-native/linux/look-calls.cc",
             "src-native/linux/process.cc",
             "src-native/linux/child.cc",
             "src-native/linux/wait.cc",

@@ -18,6 +18,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   ExportRecordCalls(exports, self);
   ExportFolderCalls(exports, self);
   ExportProcessCalls(exports, self);
+  ExportLookCalls(exports, self);
   return exports;
 }
 

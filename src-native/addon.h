@@ -39,6 +39,8 @@ void ExportRecordCalls(Napi::Object exports, Environment* self);
 void ExportFolderCalls(Napi::Object exports, Environment* self);
 // Other processes, and running a command.
 void ExportProcessCalls(Napi::Object exports, Environment* self);
+// What /proc says, on Linux.
+void ExportLookCalls(Napi::Object exports, Environment* self);
 
 }  // namespace holdfast
 

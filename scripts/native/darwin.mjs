@@ -21,6 +21,7 @@ const zig = join(packages, 'linux-x64', 'bin', 'zig');
 export const SOURCES = [
   ...SHARED_SOURCES,
   'child-none.cc',
+  'look-none.cc',
   'wait-poll.cc',
   'posix/file.cc',
   'posix/program.cc',

@@ -10,6 +10,7 @@ const SOURCES = [
   ...SHARED_SOURCES,
   'remove.cc',
   'child-none.cc',
+  'look-none.cc',
   'wait-poll.cc',
   'windows/errors.cc',
   'windows/file.cc',

@@ -1,5 +1,6 @@
-import { readFileSync, readlinkSync } from 'node:fs';
-import { listBounded } from '../base/bounded.js';
+import { readFileSync } from 'node:fs';
+import type { NativeBinding } from '../native/binding.js';
+import { loadBinding } from '../native/load.js';
 
 /**
  * What this process has inherited, for the command to inherit as well: under
@@ -20,9 +21,9 @@ export interface Caller {
   removed: string[];
 }
 
-// The bits of `flags:` in fdinfo: open(2).
-const CLOSE_ON_EXEC = 0o2000000;
-const NONBLOCK = 0o4000;
+// The bits of what the addon says of a descriptor.
+const CLOSE_ON_EXEC = 1;
+const NONBLOCK = 2;
 // Kinds that the runtime opens for itself. A caller hardly ever passes one.
 const OWN_KINDS = /^anon_inode:\[(eventpoll|eventfd|io_uring)\]$/;
 const PIPE = /^pipe:\[\d+\]$/;
@@ -31,6 +32,9 @@ const HIGHEST_LOW = 15;
 const RUNTIME_SIGNALS = [13, 17, 25];
 // A bound for the parent's descriptors. Those of this process are all read.
 const MOST_OF_PARENT = 4096;
+const MOST_OF_ALL = 2 ** 31 - 1;
+/** This process. */
+const OWN = 0;
 
 /** For systems without Linux's /proc, and for `main` inside another program. */
 export const UNKNOWN_CALLER: Caller = {
@@ -44,27 +48,46 @@ export const UNKNOWN_CALLER: Caller = {
 
 /** Call it before opening streams or listening to signals: both change what it reads. */
 export function inspectCaller(): Caller {
-  if (process.platform !== 'linux') return UNKNOWN_CALLER;
-  const status = read('/proc/self/status');
+  const native = process.platform === 'linux' ? addon() : undefined;
+  if (native?.look === undefined) return UNKNOWN_CALLER;
+  const paths = ['/proc/self/status', '/proc/self/limits', `/proc/${process.ppid}/limits`];
+  const [status = '', limits = '', parents = ''] = native.look(paths);
+  const open = openDescriptors(native, OWN, MOST_OF_ALL);
   return {
-    descriptors: descriptors(),
+    descriptors: descriptors(native, open),
     ignored: signals(status, 'SigIgn').filter((each) => !RUNTIME_SIGNALS.includes(each)),
     blocked: signals(status, 'SigBlk'),
-    mostFiles: limitOfFiles(),
-    nonblocking: nonblockingStreams(),
+    mostFiles: limitOfFiles(limits, parents),
+    nonblocking: nonblockingAmong(open),
     removed: removedVariables(),
   };
 }
 
 /** Bit N: standard stream N has O_NONBLOCK. */
 export function nonblockingStreams(): number {
-  const bits = [0, 1, 2].filter((stream) => (flagsOf(stream) & NONBLOCK) !== 0);
-  return bits.reduce((all, stream) => all | (1 << stream), 0);
+  const native = addon();
+  return native === undefined ? 0 : nonblockingAmong(openDescriptors(native, OWN, MOST_OF_ALL));
+}
+
+/** Without it there is no lock either, and taking that reports the reason. */
+function addon(): NativeBinding | undefined {
+  try {
+    return loadBinding('');
+  } catch {
+    return undefined;
+  }
+}
+
+function nonblockingAmong(open: readonly Descriptor[]): number {
+  return open
+    .filter(({ number, flags }) => number <= 2 && (flags & NONBLOCK) !== 0)
+    .reduce((all, { number }) => all | (1 << number), 0);
 }
 
 interface Descriptor {
   number: number;
-  /** What it leads to: a path, `pipe:[5]`, `anon_inode:[eventfd]`. */
+  flags: number;
+  /** What it leads to: `pipe:[5]`, `anon_inode:[eventfd]`, or empty for a path. */
   target: string;
 }
 
@@ -74,15 +97,15 @@ interface Descriptor {
  * up to the first gap. So decide by the kind of the descriptor. Bun marks all
  * descriptors. Deno marks only those that it has opened itself.
  */
-function descriptors(): number[] {
+function descriptors(native: NativeBinding, all: readonly Descriptor[]): number[] {
   const { bun, deno } = process.versions;
-  const open = openDescriptors('self', Number.POSITIVE_INFINITY).filter(({ number }) => number > 2);
-  const isOwn = deno === undefined ? ownByKind(open) : () => true;
+  const open = all.filter(({ number }) => number > 2);
+  const isOwn = deno === undefined ? ownByKind(native, open) : () => true;
   const kept: number[] = [];
   let next = HIGHEST_LOW + 1;
   for (const descriptor of open) {
-    const { number } = descriptor;
-    const isMarked = (flagsOf(number) & CLOSE_ON_EXEC) !== 0;
+    const { number, flags } = descriptor;
+    const isMarked = (flags & CLOSE_ON_EXEC) !== 0;
     if (isMarked && isOwn(descriptor)) continue;
     // After the first gap come descriptors that were opened later, such as the
     // log file of a preloaded module.
@@ -95,11 +118,14 @@ function descriptors(): number[] {
 }
 
 /** True for the kinds of the runtime, and for pipes with both ends in this process only. */
-function ownByKind(open: readonly Descriptor[]): (descriptor: Descriptor) => boolean {
+function ownByKind(
+  native: NativeBinding,
+  open: readonly Descriptor[],
+): (descriptor: Descriptor) => boolean {
   const ends = new Map<string, number>();
   for (const { target } of open) ends.set(target, (ends.get(target) ?? 0) + 1);
   const parents = new Set(
-    openDescriptors(process.ppid, MOST_OF_PARENT).map(({ target }) => target),
+    openDescriptors(native, process.ppid, MOST_OF_PARENT).map(({ target }) => target),
   );
   const ofMake = descriptorsOfMake();
   return ({ number, target }) => {
@@ -115,29 +141,13 @@ function descriptorsOfMake(): number[] {
   return match === null ? [] : [Number(match[1]), Number(match[2])];
 }
 
-function openDescriptors(process: number | 'self', most: number): Descriptor[] {
-  const folder = `/proc/${process}/fd`;
-  let names: string[];
-  try {
-    names = listBounded(folder, most);
-  } catch {
-    // It is a process of another user.
-    return [];
-  }
+function openDescriptors(native: NativeBinding, process: number, most: number): Descriptor[] {
   const found: Descriptor[] = [];
-  for (const name of names) {
-    try {
-      found.push({ number: Number(name), target: readlinkSync(`${folder}/${name}`) });
-    } catch {
-      // This descriptor was open only to read the folder.
-    }
+  for (const line of native.descriptors?.(process, most).split('\n') ?? []) {
+    const [number, flags, target = ''] = line.split(' ');
+    if (flags !== undefined) found.push({ number: Number(number), flags: Number(flags), target });
   }
   return found.sort((one, other) => one.number - other.number);
-}
-
-function flagsOf(fd: number): number {
-  const match = /^flags:\s*([0-7]+)$/m.exec(read(`/proc/self/fdinfo/${fd}`));
-  return match === null ? 0 : Number.parseInt(match[1] as string, 8);
 }
 
 /** A set of signals, in hexadecimal; signal 1 is the lowest bit: proc_pid_status(5). */
@@ -156,28 +166,29 @@ function signals(status: string, name: string): number[] {
  * soft limit of its parent, unless a program in between changed it. If both
  * have the same hard limit, assume that none did.
  */
-function limitOfFiles(): number {
-  const [, hard] = limitsOf('self');
-  const [soft, parents] = limitsOf(process.ppid);
-  return hard !== undefined && hard === parents && soft !== undefined && soft < hard ? soft : -1;
+function limitOfFiles(own: string, parents: string): number {
+  const [, hard] = limitsIn(own);
+  const [soft, parentsHard] = limitsIn(parents);
+  const isInherited = hard !== undefined && hard === parentsHard;
+  return isInherited && soft !== undefined && soft < hard ? soft : -1;
 }
 
-function limitsOf(process: number | 'self'): number[] {
-  const line = /^Max open files\s+(\d+)\s+(\d+)/m.exec(read(`/proc/${process}/limits`));
+function limitsIn(text: string): number[] {
+  const line = /^Max open files\s+(\d+)\s+(\d+)/m.exec(text);
   return line === null ? [] : [Number(line[1]), Number(line[2])];
 }
 
 /** The variables of the channel to a parent that used fork() of `node:child_process`. */
 function removedVariables(): string[] {
   if (process.env['NODE_CHANNEL_FD'] !== undefined || process.connected !== true) return [];
-  return read('/proc/self/environ')
+  return environment()
     .split('\0')
     .filter((each) => /^NODE_CHANNEL_(FD|SERIALIZATION_MODE)=\w+$/.test(each));
 }
 
-function read(path: string): string {
+function environment(): string {
   try {
-    return readFileSync(path, 'latin1');
+    return readFileSync('/proc/self/environ', 'latin1');
   } catch {
     return '';
   }

@@ -2,6 +2,7 @@ import { readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { readBounded } from '../base/bounded.js';
 import { statFields } from '../base/proc.js';
+import { loadedBinding } from '../native/load.js';
 
 /**
  * Tells one run of a process from every other: pids are reused. `start` is the
@@ -30,18 +31,25 @@ function readOr(path: string, fallback: string): string {
   }
 }
 
+const PID_NAMESPACE = '/proc/self/ns/pid';
 let namespace: string | undefined;
 
 function pidNamespace(): string {
-  if (process.platform !== 'linux') return '';
-  if (namespace === undefined) {
-    try {
-      namespace = /\[(\d+)\]/.exec(readlinkSync('/proc/self/ns/pid'))?.[1] ?? '';
-    } catch {
-      namespace = '';
-    }
-  }
+  namespace ??= namespaceIn(readLink(PID_NAMESPACE));
   return namespace;
+}
+
+function namespaceIn(target: string): string {
+  return /\[(\d+)\]/.exec(target)?.[1] ?? '';
+}
+
+function readLink(path: string): string {
+  if (process.platform !== 'linux') return '';
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
 }
 
 /** Whether the kernel's tables show this process the locks of all others. */
@@ -93,13 +101,19 @@ export function userInStatus(status: string): number | null {
 
 let own: ProcessIdentity | undefined;
 
-/** This process. Read once. */
+const STAT = '/proc/self/stat';
+const BOOT = '/proc/sys/kernel/random/boot_id';
+
+/** This process. Read once, and by the addon in one call if that is loaded. */
 export function ownIdentity(): ProcessIdentity {
-  own ??= {
+  if (own !== undefined) return own;
+  const [stat, boot, pid] = loadedBinding()?.look?.([STAT, BOOT, PID_NAMESPACE]) ?? [];
+  if (pid !== undefined) namespace ??= namespaceIn(pid);
+  own = {
     pid: process.pid,
     hostname: hostname(),
-    start: startInStat(readOr('/proc/self/stat', '')) ?? '',
-    boot: readOr('/proc/sys/kernel/random/boot_id', '').trim(),
+    start: startInStat(stat ?? readOr(STAT, '')) ?? '',
+    boot: (boot ?? readOr(BOOT, '')).trim(),
   };
   return own;
 }

@@ -141,6 +141,18 @@ export interface NativeBinding {
    * that, another process may get it.
    */
   spawn(program: NativeProgram, onEnd: (exited: boolean, status: number) => void): number;
+  /**
+   * On Linux: where a link leads, or the content of a small file, of each path,
+   * as Latin-1; empty: it cannot be read.
+   */
+  look?(paths: readonly string[]): string[];
+  /**
+   * On Linux: the first `most` descriptors of a process, or of this one (0), a
+   * line each: the number; 1 for close-on-exec and 2 for O_NONBLOCK, of this
+   * process only; and what is not a path, such as `pipe:[5]`. Empty where they
+   * cannot be read.
+   */
+  descriptors?(pid: number, most: number): string;
 }
 
 /** A program, and what it inherits from this process. */

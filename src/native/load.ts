@@ -37,6 +37,11 @@ export function loadBinding(path: FilePath): NativeBinding {
   return binding;
 }
 
+/** The addon, if a call has loaded it. */
+export function loadedBinding(): NativeBinding | undefined {
+  return binding;
+}
+
 const givenFolder = (): string => process.env['HOLDFAST_PREBUILD'] ?? '';
 
 /** Where this code is: this file, or the bundle that contains it. */
