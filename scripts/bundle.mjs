@@ -10,15 +10,17 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 // The layers on top of the core are loaded by those who ask for them.
 const CORE = /src\/(base|native|holders|lock)\//;
 // What subcommands share: all of src/cli but their own files.
-const COMMON = /src\/cli\/(?!claim|doctor|elect|guard|help|holdfast|next-id|run|status|table)/;
-// What they need to run a command, or when a lock is held or something fails.
-// Each is loaded when a function of it is called: to parse what is not needed
-// would take as long as the rest.
-const RUNNING = /src\/cli\/(caller|command|waiting-line)\./;
-const WAITING =
-  /src\/(base\/(make-folders|warning)|native\/load-failure|holders\/(holding-processes|inspect|kernel-tables|kernel-view|pinned-file|snapshot|who-holds)|lock\/(adopt|kernel-wait|path-watch|self-wait))\./;
-const CLAIMING =
-  /src\/claims\/(acquire-claims|changes|claim|conflict-words|conflicts|grant|held-claim|overlap|plan|request|resolutions|waves)\./;
+const COMMON = /src\/cli\/(?!claim|doctor|elect|guard|help|holdfast|next-id|run|status)/;
+// What the command needs only to run a program, or when a lock is held, or to
+// change claims. Each is loaded when a function of it is called: parsing it
+// takes longer than a lock.
+const LATE = {
+  running: /src\/cli\/(caller|command|waiting-line)\./,
+  waiting:
+    /src\/(base\/(make-folders|warning)|native\/load-failure|holders\/(holding-processes|inspect|kernel-tables|kernel-view|pinned-file|snapshot|who-holds)|lock\/(adopt|kernel-wait|path-watch|self-wait))\./,
+  claiming:
+    /src\/claims\/(acquire-claims|changes|claim|conflict-words|conflicts|grant|held-claim|overlap|plan|request|resolutions|waves)\./,
+};
 
 rmSync(`${root}dist`, { recursive: true, force: true });
 await bundle({
@@ -41,30 +43,31 @@ await bundle({
   format: 'cjs',
   dir: 'dist/cli',
   input: { holdfast: 'src/cli/holdfast.ts' },
+  late: Object.keys(LATE),
   groups: [
-    { name: 'running', test: RUNNING, priority: 1 },
-    { name: 'waiting', test: WAITING, priority: 1 },
-    { name: 'claiming', test: CLAIMING, priority: 1 },
+    ...Object.entries(LATE).map(([name, test]) => ({ name, test, priority: 1 })),
     { name: 'command', test: (id) => CORE.test(id) || COMMON.test(id) },
   ],
 });
 writeFileSync(`${root}dist/cli/package.json`, '{ "type": "commonjs" }\n');
 
-async function bundle({ format, dir, input, groups }) {
+async function bundle({ format, dir, input, groups, late = [] }) {
+  // A group with late parts leaves out what its files import.
+  const isWhole = late.length === 0;
   mkdirSync(`${root}${dir}`, { recursive: true });
   await build({
     cwd: root,
     input,
     platform: 'node',
-    preserveEntrySignatures: 'allow-extension',
     external: ['node-gyp-build', 'cli-table3'],
-    plugins: [modulesOfNode()],
+    plugins: [modulesOfNode(late.map((name) => `./${name}.js`))],
+    ...(isWhole ? {} : { preserveEntrySignatures: 'allow-extension' }),
     output: {
       dir,
       format,
       chunkFileNames: '[name].js',
       comments: false,
-      codeSplitting: { groups, includeDependenciesRecursively: false },
+      codeSplitting: { groups, includeDependenciesRecursively: isWhole },
     },
   });
 }

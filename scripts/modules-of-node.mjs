@@ -3,9 +3,6 @@
 // These take Node milliseconds to load, and most programs need none of them.
 // Only functions are imported from them, so each is loaded when one is called.
 const LATE = new Set([
-  './claiming.js',
-  './running.js',
-  './waiting.js',
   'cli-table3',
   'node:child_process',
   'node:crypto',
@@ -17,7 +14,7 @@ const LATE = new Set([
 
 const IMPORT = /^import (?:(\w+)|\{(.*)\}) from "(node:[\w/]+)";$/gm;
 const REQUIRE =
-  /^(?:let|const) (\w+) = require\("([\w:./-]+)"\);\n(?:\1 = .*\.__toESM\(\1.*\);\n)?/gm;
+  /^(?:let|const) (\w+) = require\("([\w:./-]+)"\);\n(?:\1 = .*__toESM\(\1.*\);\n)?/gm;
 
 // A file of Rolldown's own functions: all that is made of default imports needs it.
 const HELPERS = 'rolldown-runtime.js';
@@ -29,19 +26,20 @@ const CONSTANT = (name) =>
 
 const HELPERS_REQUIRED = /^(?:const \w+ = )?require\("\.\/rolldown-runtime\.js"\);\n/m;
 
-/** A plugin of Rolldown. */
-export function modulesOfNode() {
+/** A plugin of Rolldown; `files` are those of the output to be loaded late as well. */
+export function modulesOfNode(files) {
+  const late = new Set([...LATE, ...files]);
   return {
     name: 'modules-of-node',
     renderChunk(code, _chunk, { format }) {
-      return format === 'cjs' ? requiredLate(code) : withoutImports(code);
+      return format === 'cjs' ? requiredLate(code, late) : withoutImports(code);
     },
     /** What Rolldown's own functions were for is gone. */
     generateBundle({ format }, files) {
       if (format !== 'cjs') return;
       delete files[HELPERS];
-      const left = Object.values(files).find(({ code }) => code.includes('rolldown_runtime'));
-      if (left !== undefined) throw new Error(`${left.fileName} needs ${HELPERS}`);
+      const left = Object.values(files).find(({ code }) => /rolldown_runtime|__toESM/.test(code));
+      if (left !== undefined) throw new Error(`${left.fileName} needs functions of Rolldown`);
     },
   };
 }
@@ -72,10 +70,10 @@ function withoutImports(code) {
  * Of CommonJS, the output has an import as a field of the module, as in
  * `node_tty.isatty`, and a default import as `default` of a copy of it.
  */
-function requiredLate(code) {
+function requiredLate(code, lateModules) {
   let rewritten = code.replace(HELPERS_REQUIRED, '');
   for (const [statement, local, module] of code.matchAll(REQUIRE)) {
-    const isLate = LATE.has(module);
+    const isLate = lateModules.has(module);
     const late = `(require("${module}"))`;
     rewritten = rewritten
       .replace(statement, isLate ? '' : `let ${local} = require("${module}");\n`)
