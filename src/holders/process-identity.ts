@@ -35,21 +35,21 @@ const PID_NAMESPACE = '/proc/self/ns/pid';
 let namespace: string | undefined;
 
 function pidNamespace(): string {
-  namespace ??= namespaceIn(readLink(PID_NAMESPACE));
+  if (process.platform !== 'linux') return '';
+  namespace ??= namespaceIn(linkOrNothing(PID_NAMESPACE));
   return namespace;
 }
 
-function namespaceIn(target: string): string {
-  return /\[(\d+)\]/.exec(target)?.[1] ?? '';
-}
-
-function readLink(path: string): string {
-  if (process.platform !== 'linux') return '';
+function linkOrNothing(path: string): string {
   try {
     return readlinkSync(path);
   } catch {
     return '';
   }
+}
+
+function namespaceIn(target: string): string {
+  return /\[(\d+)\]/.exec(target)?.[1] ?? '';
 }
 
 /** Whether the kernel's tables show this process the locks of all others. */
