@@ -9,6 +9,7 @@ import {
   IS_REMOTE,
   type NativeBinding,
   type NativeMode,
+  RELEASE_STEPS,
   SHARED,
 } from '../native/binding.js';
 import { loadBinding } from '../native/load.js';
@@ -121,7 +122,15 @@ export class LockFile {
     this.native.removeAtEnd(this.id);
   }
 
-  /** Unlocks as well. */
+  /** Removes the record, unlocks and closes; throws the first failure. */
+  release(): void {
+    const result = this.native.release(this.id);
+    if (result === 0) return;
+    const step = RELEASE_STEPS[result >> 12] ?? 'close';
+    throw systemError(result & 4095, step, this.path);
+  }
+
+  /** The same, whatever fails. */
   close(): void {
     this.native.release(this.id);
   }

@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../base/abort.js';
+import { Callers } from '../base/callers.js';
 import { LockHeldError, LockStateError, LockTimeoutError } from '../base/errors.js';
 import { pathText } from '../base/paths.js';
 import { sleep, sleepSync } from '../base/timers.js';
@@ -16,19 +17,41 @@ const SECOND_TRY_MILLISECONDS = 1;
 const ROUNDS_WITHOUT_PAUSE = 3;
 const LONGEST_PAUSE_MILLISECONDS = 50;
 
-/** Waits without taking this thread. */
-export async function acquire(request: Request): Promise<Hold> {
-  throwIfAborted(request.signal);
-  const deadline = new Deadline(request.timeout);
-  const first = takeFree(request);
-  if (isHold(first)) return first;
-  const way = { takesThread: false, lookUp: holderInTurn };
-  // A single promise between the grant and the caller. An error is made behind
-  // it, so that its stack shows who has awaited this call.
-  const result = await new Promise<Result>((ended, failed) =>
-    goOn(acquiring(request, { first, deadline }, way), { ended, failed }),
-  );
-  return holdOrThrow(request, result, holderInTurn);
+/**
+ * Waits without taking this thread, and resolves to what `make` makes of the
+ * hold. Between a grant and the code of the caller there is one promise.
+ */
+export function acquire(request: Request): Promise<Hold>;
+export function acquire<L>(
+  request: Request,
+  make: (hold: Hold) => L,
+  made: (lock: L) => void,
+): Promise<L>;
+export function acquire(
+  request: Request,
+  make: (hold: Hold) => unknown = (hold) => hold,
+  made: (lock: unknown) => void = () => {},
+): Promise<unknown> {
+  try {
+    throwIfAborted(request.signal);
+    const deadline = new Deadline(request.timeout);
+    const first = takeFree(request);
+    if (isHold(first)) {
+      const lock = make(first);
+      made(lock);
+      return Promise.resolve(lock);
+    }
+    return new Promise((resolve, reject) => {
+      const ended = (hold: Hold): void => {
+        const lock = make(hold);
+        resolve(lock);
+        made(lock);
+      };
+      goOnAsync(request, { first, deadline }, { ended, failed: reject });
+    });
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 /** The same, taking this thread for as long as it waits. */
@@ -37,7 +60,7 @@ export function acquireSync(request: Request): Hold {
   const deadline = new Deadline(request.timeout);
   const first = takeFree(request);
   if (isHold(first)) return first;
-  return holdOrThrow(request, goOnSync(request, { first, deadline }), holderOf);
+  return holdOrThrow(request, goOnSync(request, { first, deadline }));
 }
 
 /** Without waiting, and without the search for the holder: `null` if refused. */
@@ -53,57 +76,80 @@ function isHold(taken: Hold | LockFile | null): taken is Hold {
   return taken !== null && !(taken instanceof LockFile);
 }
 
-function holdOrThrow({ path, timeout }: Request, result: Result, lookUp: LookUp): Hold {
+function holdOrThrow(request: Request, result: Result): Hold {
   if (typeof result === 'object') return result;
+  throw refusal(request, result, holderOf);
+}
+
+function refusal(
+  { path, timeout }: Request,
+  result: 'refused' | 'timeout',
+  lookUp: LookUp,
+): LockHeldError | LockTimeoutError {
   const holder = lookUp(path);
-  if (result === 'refused') throw new LockHeldError(path, holder);
-  throw new LockTimeoutError(path, holder, timeout);
+  if (result === 'refused') return new LockHeldError(path, holder);
+  return new LockTimeoutError(path, holder, timeout);
 }
 
 type LookUp = typeof holderOf;
 type Result = Hold | 'refused' | 'timeout';
 type Answer = Outcome | 'refused' | undefined;
-type Rounds = Generator<Step, Result, Answer>;
+/** A grant has become a hold, or the path has come to lead elsewhere. */
+type Ungranted = Exclude<Answer, 'granted'>;
 
 /** What the loop needs to have done, in one of two ways. */
 type Step =
   | { what: 'attempt' | 'wait'; wait: Wait }
   | { what: 'pause'; milliseconds: number; signal: AbortSignal | undefined };
 
-/** Runs the loop, from one answer to the next, without a promise in between. */
-function goOn(rounds: Rounds, listener: Listener<Result>, answer?: Answer): void {
-  try {
-    for (let step = rounds.next(answer); ; step = rounds.next(answer)) {
-      if (step.done === true) {
-        listener.ended(step.value);
-        return;
-      }
-      const later = {
-        ended: (outcome: Answer) => goOn(rounds, listener, outcome),
-        failed: listener.failed,
-      };
-      const now = take(step.value, later);
-      if (now === 'later') return;
-      answer = now;
-    }
-  } catch (error) {
-    listener.failed(error);
-  }
+function begin(request: Request, step: Step, answer: Answer): Hold | Ungranted {
+  if (answer !== 'granted') return answer;
+  return (step.what === 'pause' ? null : beginHold(request, step.wait.file)) ?? 'replaced';
 }
 
-function take(step: Step, later: Listener<Answer>): Answer | 'later' {
+/** Runs the loop from one answer to the next, without a promise in between. */
+function goOnAsync(request: Request, start: Start, listener: Listener<Hold>): void {
+  const rounds = acquiring(request, start, { takesThread: false, lookUp: holderInTurn });
+  const callers = new Callers();
+  let isLater = false;
+  const failed = (error: unknown): void => {
+    const isOurs = isLater && error !== request.signal?.reason;
+    listener.failed(isOurs ? callers.putInto(error) : error);
+  };
+  const goOn = (answer: Ungranted): void => {
+    const next = rounds.next(answer);
+    if (next.done !== true) perform(next.value);
+    else if (typeof next.value === 'object') listener.ended(next.value);
+    else failed(refusal(request, next.value, holderInTurn));
+  };
+  const perform = (step: Step): void => {
+    const ended = (answer: Answer): void => {
+      try {
+        const begun = begin(request, step, answer);
+        if (typeof begun === 'object') listener.ended(begun);
+        else goOn(begun);
+      } catch (error) {
+        failed(error);
+      }
+    };
+    take(step, { ended, failed });
+  };
+  try {
+    goOn(undefined);
+  } catch (error) {
+    failed(error);
+  }
+  isLater = true;
+}
+
+function take(step: Step, listener: Listener<Answer>): void {
   if (step.what === 'pause') {
-    sleep(step.milliseconds, step.signal).then(() => later.ended(undefined), later.failed);
-    return 'later';
+    sleep(step.milliseconds, step.signal).then(() => listener.ended(undefined), listener.failed);
+  } else if (step.what === 'attempt') {
+    attempt(step.wait, listener);
+  } else {
+    waitForLock(step.wait, watchForItself(step.wait, listener));
   }
-  if (step.what === 'attempt') {
-    const outcome = attempt(step.wait);
-    if (!(outcome instanceof Promise)) return outcome;
-    outcome.then(later.ended, later.failed);
-    return 'later';
-  }
-  waitForLock(step.wait, watchForItself(step.wait, later));
-  return 'later';
 }
 
 function takeSync(step: Step): Answer {
@@ -114,9 +160,14 @@ function takeSync(step: Step): Answer {
 
 function goOnSync(request: Request, start: Start): Result {
   const rounds = acquiring(request, start, { takesThread: true, lookUp: holderOf });
-  let step = rounds.next();
-  while (step.done !== true) step = rounds.next(takeSync(step.value));
-  return step.value;
+  let answer: Ungranted;
+  for (;;) {
+    const step = rounds.next(answer);
+    if (step.done === true) return step.value;
+    const begun = begin(request, step.value, takeSync(step.value));
+    if (typeof begun === 'object') return begun;
+    answer = begun;
+  }
 }
 
 /** What came of the first attempt. */
@@ -135,14 +186,14 @@ interface Way {
  * Goes on after the first attempt: waits, and starts again where the file was
  * replaced at its path. A step that throws has closed the file.
  */
-function* acquiring(request: Request, start: Start, way: Way): Rounds {
+function* acquiring(request: Request, start: Start, way: Way): Generator<Step, Result, Ungranted> {
   const { timeout } = request;
   const { deadline } = start;
   const signal = way.takesThread ? undefined : request.signal;
   let file = start.first;
   let announced = false;
   for (let round = 0; ; round++) {
-    let outcome: Answer = 'replaced';
+    let outcome: Ungranted = 'replaced';
     if (file !== null) {
       const wait = waitFor(request, file, deadline);
       outcome = file.isRemote ? yield { what: 'attempt', wait } : 'refused';
@@ -159,8 +210,6 @@ function* acquiring(request: Request, start: Start, way: Way): Rounds {
         announced = true;
         outcome = yield { what: 'wait', wait };
       }
-      const hold = outcome === 'granted' ? beginHold(request, file) : null;
-      if (hold !== null) return hold;
     }
     const pause = pauseAfter(round);
     if (timeout === 0) {

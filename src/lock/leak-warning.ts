@@ -3,6 +3,7 @@ import { emitHoldfastWarning } from '../base/warning.js';
 
 interface Watched {
   readonly path: string;
+  readonly held: boolean;
 }
 
 // A lock that nobody can release any more stays held: what it guards may still
@@ -28,12 +29,26 @@ function watchTaken(): void {
   taken.clear();
 }
 
-/** Call on acquiring. */
-export function watch(lock: Watched): void {
+/** Call on acquiring. Returns `lock`. */
+export function watch<L extends Watched>(lock: L): L {
   taken.add(lock);
-  if (watching) return;
+  if (!watching) setTimeout(watchTaken, UNWATCHED_MILLISECONDS).unref();
   watching = true;
-  setTimeout(watchTaken, UNWATCHED_MILLISECONDS).unref();
+  return lock;
+}
+
+/**
+ * The same once the code has run that waits for the lock: to set a timer takes
+ * as long as half of what lies between the kernel's grant and that code.
+ */
+export function watchSoon(lock: Watched): void {
+  if (watching) {
+    taken.add(lock);
+    return;
+  }
+  queueMicrotask(() => {
+    if (lock.held) watch(lock);
+  });
 }
 
 /** Call when the lock is no longer held. */

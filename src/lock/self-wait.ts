@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
+import { Callers } from '../base/callers.js';
 import { pathText } from '../base/paths.js';
 import { emitHoldfastWarning } from '../base/warning.js';
 import type { NativeBinding } from '../native/binding.js';
@@ -48,9 +49,11 @@ function isOf({ native, id }: Around, other: number): boolean {
 export function watchForItself<R>({ file }: Wait, listener: Listener<R>): Listener<R> {
   const holder = around?.getStore()?.find((each) => isOf(each, file.id));
   if (holder === undefined) return listener;
-  const callers = callersNow();
+  // It also shows where the outer lock was taken. To record that on every
+  // acquire would take half as long again.
+  const callers = new Callers(MOST_FRAMES);
   const timer = setTimeout(() => {
-    if (isOf(holder, file.id)) warn(pathText(file.path), callers);
+    if (isOf(holder, file.id)) warn(pathText(file.path), callers.lines);
   }, WARN_MILLISECONDS).unref();
   return {
     ended(result) {
@@ -62,22 +65,6 @@ export function watchForItself<R>({ file }: Wait, listener: Listener<R>): Listen
       listener.failed(error);
     },
   };
-}
-
-/**
- * The stack with those that await, so it also shows where the outer lock was
- * taken. To record that on every acquire would take half as long again.
- */
-function callersNow(): string[] {
-  const limit = Error.stackTraceLimit;
-  // Set with Reflect, which does not throw where Error is frozen.
-  Reflect.set(Error, 'stackTraceLimit', MOST_FRAMES);
-  const { stack } = new Error();
-  Reflect.set(Error, 'stackTraceLimit', limit);
-  // Programs that map sources may have put anything in it.
-  return String(stack)
-    .split('\n')
-    .filter((line) => /^\s+at /.test(line));
 }
 
 function warn(path: string, callers: string[]): void {

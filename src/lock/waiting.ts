@@ -22,16 +22,9 @@ export function waitForLock(wait: Wait, listener: Listener<Outcome>): void {
 }
 
 /** Without waiting: here, or where even an attempt may hang, on a thread of its own. */
-export function attempt(wait: Wait): Outcome | 'refused' | Promise<Outcome | 'refused'> {
-  return (wait.file.isRemote ? attemptElsewhere(wait) : null) ?? attemptHere(wait.file, wait.mode);
-}
-
-function attemptElsewhere(wait: Wait): Promise<Outcome | 'refused'> | null {
-  let isThere = false;
-  const attempt = new Promise<Outcome | 'refused'>((ended, failed) => {
-    isThere = attemptInKernel(wait, { ended, failed });
-  });
-  return isThere ? attempt : null;
+export function attempt(wait: Wait, listener: Listener<Outcome | 'refused'>): void {
+  if (wait.file.isRemote && attemptInKernel(wait, listener)) return;
+  listener.ended(attemptHere(wait.file, wait.mode));
 }
 
 /** The same, taking this thread. */
@@ -88,7 +81,9 @@ async function poll(wait: Wait): Promise<Outcome> {
       wait.file.close();
       throw error;
     }
-    const outcome = await attempt(wait);
+    const outcome = await new Promise<Outcome | 'refused'>((ended, failed) =>
+      attempt(wait, { ended, failed }),
+    );
     const end = outcome === 'refused' ? endOfPolling(wait) : outcome;
     if (end !== null) return end;
   }
