@@ -13,6 +13,17 @@ const require = createRequire(import.meta.url);
 let stop = new AbortController();
 let waits = [];
 
+/** All threads are blocked in the kernel: starting them is not what waiting costs. */
+async function untilIdle() {
+  let spent;
+  do {
+    const before = process.cpuUsage();
+    await pause(200);
+    const { user, system } = process.cpuUsage(before);
+    spent = user + system;
+  } while (spent > 1000);
+}
+
 const commands = {
   /** Starts `count` waits on `PREFIX0` alone, or on as many paths. */
   async wait(prefix, count, onOnePath) {
@@ -22,8 +33,7 @@ const commands = {
     for (let number = 0; number < count; number++) {
       waits.push(FileLock.acquire(`${prefix}${onOnePath ? 0 : number}`, options));
     }
-    // Time for all threads to be blocked.
-    await pause(200);
+    await untilIdle();
     return count;
   },
   /** As many waits of fs-native-extensions, for a lock of this process. */
@@ -31,7 +41,7 @@ const commands = {
     const { tryLock, waitForLock } = require(peerPath('fs-native-extensions'));
     if (!tryLock(openSync(file, 'a+'))) throw new Error('not locked');
     for (let number = 0; number < count; number++) void waitForLock(openSync(file, 'a+'));
-    await pause(200);
+    await untilIdle();
     return count;
   },
   async abort() {
