@@ -31,8 +31,8 @@ export function modulesOfNode(files) {
   const late = new Set([...LATE, ...files]);
   return {
     name: 'modules-of-node',
-    renderChunk(code, _chunk, { format }) {
-      return format === 'cjs' ? requiredLate(code, late) : withoutImports(code);
+    renderChunk(code, { name }, { format }) {
+      return format === 'cjs' ? requiredLate(code, late) : withoutImports(code, name === 'core');
     },
     /** What Rolldown's own functions were for is gone. */
     generateBundle({ format }, files) {
@@ -47,10 +47,14 @@ export function modulesOfNode(files) {
 /**
  * For each module of Node that is imported, Node lists its exports and
  * evaluates them all: 2.5 ms for eight. process.getBuiltinModule() does not.
+ * The core has it for all files, because early versions of Bun lack it.
  */
-function withoutImports(code) {
+function withoutImports(code, isCore) {
+  const head = isCore
+    ? 'export const getBuiltinModule = process.getBuiltinModule ?? import.meta.require;\n'
+    : 'import { getBuiltinModule } from "./core.js";\n';
   const rewritten = code.replace(IMPORT, (_statement, whole, names, module) => {
-    const got = `process.getBuiltinModule("${module}")`;
+    const got = `getBuiltinModule("${module}")`;
     if (whole !== undefined) return `const ${whole} = ${got};`;
     const pairs = names.split(',').map((each) => each.trim().split(' as '));
     if (!LATE.has(module)) {
@@ -63,7 +67,7 @@ function withoutImports(code) {
   // A statement in another form would be slow, and nobody would notice.
   const left = /^import .*"node:.*/m.exec(rewritten);
   if (left !== null) throw new Error(`scripts/modules-of-node.mjs does not know: ${left[0]}`);
-  return rewritten;
+  return rewritten === code ? code : head + rewritten;
 }
 
 /**

@@ -92,6 +92,8 @@ export function runtimeOf(row, scratch) {
   script(command, ['#!/bin/sh', `exec ${[...row.emulator, binary].join(' ')} "$@"`, '']);
   script(preload, [
     `process.execPath = ${JSON.stringify(command)};`,
+    // The newest Node for arm that npm has lacks it.
+    'process.getBuiltinModule ??= require;',
     // The emulator answers for a process's own stat itself, with zeros for all
     // that it does not know. By another name of the file the kernel answers.
     "const fs = require('node:fs');",
