@@ -66,7 +66,7 @@ async function measureCpu(prefix, quick) {
     cOne: inC(1),
     cMany: inC(MANY),
   };
-  const samples = await interleave(contestants, quick ? 1 : 7);
+  const samples = await interleave(contestants, quick ? 2 : 7);
   await child.kill();
   const figure = (name) => `${median(samples[name]).toFixed(2)} ms`;
   const entry = (ours, c, waiters) => ({
