@@ -2,8 +2,9 @@
 const STRING = '[\\x20!#-[\\]-\\x7e]*';
 const SEGMENT = '(?!\\.{1,2}["/])[\\x20!#-.0-[\\]-\\x7e]+';
 // Relative on every platform, and without `..`: `parsePattern` never refuses these.
-const ENTRY = `"(?![A-Za-z]:)${SEGMENT}(?:/${SEGMENT})*/?"`;
-const LIST = `\\[(?:${ENTRY}(?:,${ENTRY})*)?\\]`;
+const ENTRY = `(?![A-Za-z]:)${SEGMENT}(?:/${SEGMENT})*`;
+const FILES = listOf(`"${ENTRY}/?"`);
+const DIRECTORIES = listOf(`"${ENTRY}/"`);
 // The days that every year has. `Date` would read the 31st of April as the 1st of May.
 const DAY =
   '(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)';
@@ -11,10 +12,14 @@ const TIME = `\\d{4}-${DAY}T(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\dZ`;
 
 /** What `formatClaim` writes, with the agent and both times. */
 const CANONICAL = new RegExp(
-  `^\\{"agent":"(${STRING})","locked_at":"(${TIME})","files":${LIST}(?:,"directories":${LIST})?` +
-    `(?:,"except":${LIST})?(?:,"task_description":"${STRING}")?,"expires_at":"(${TIME})"` +
+  `^\\{"agent":"(${STRING})","locked_at":"(${TIME})","files":${FILES}(?:,"directories":${DIRECTORIES})?` +
+    `(?:,"except":${FILES})?(?:,"task_description":"${STRING}")?,"expires_at":"(${TIME})"` +
     `,"id":"${STRING}"(?:,"bound":\\{"pid":[1-9]\\d{0,9},"start":"${STRING}"\\})?\\}\\n$`,
 );
+
+function listOf(entry: string): string {
+  return `\\[(?:${entry}(?:,${entry})*)?\\]`;
+}
 
 // A pattern has at most 4096 characters, and a folder's slash.
 const LONG_ENTRY = /"[^"]{4097}/;

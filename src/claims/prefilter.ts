@@ -2,80 +2,116 @@ import type { Pattern } from './pattern.js';
 import type { Root } from './root.js';
 import type { Scope } from './scope.js';
 
-// What tells entries apart is near their beginning.
-const LONGEST_LEAD = 64;
-// In characters of a regular expression, which takes time to compile.
+// What tells entries apart is near their beginning, or at their end.
+const MOST_STEPS = 64;
+// A large expression takes time to compile.
 const LARGEST_TRIE = 2000;
 // Normalisation can join a letter with what comes after it.
 const LEAD = /^(?:[\x20-)+->@-[\]-\x7e](?!\P{ASCII}))*/u;
+const TAIL = /^[\x20!#-)+->@-[\]-\x7e]*$/;
 
-/** The next characters of the leads; `null` after the last one of a lead. */
-type Trie = Map<string, Trie> | null;
+/** A step of a lead: a character, or the rest of a segment with a wildcard. */
+const REST = '*';
+
+/** What every path that matches a pattern begins with, and what it ends with. */
+interface Outline {
+  lead: readonly string[];
+  tail: string;
+}
+
+interface Trie {
+  next: Map<string, Trie>;
+  /** The tails of the leads that end here. */
+  tails: Set<string>;
+}
 
 /**
  * Tells by its text alone whether a canonical claim can overlap with `scopes`.
  * False: certainly not.
  *
- * A lead is what a pattern has before its first wildcard. For two patterns to
- * overlap, one of the leads must begin with the other. So the text must have,
- * after a quotation mark, a whole lead of `scopes`, or the beginning of one and
- * then a wildcard or the end of the string. Escapes, and characters that need
- * normalisation, are not in the text of a canonical claim.
+ * An entry that overlaps with a pattern either goes along the whole lead, and
+ * then has a wildcard, is a folder or ends with the tail; or it leaves the lead
+ * at a wildcard, or ends in it as a folder. Escapes, and characters
+ * that need normalisation, are not in the text of a canonical claim. The
+ * expression may also find what is no entry: that costs time and nothing else.
  */
 export function prefilter(
   scopes: readonly Scope[],
   { ignoresCase }: Root,
 ): (text: string) => boolean {
-  const leads = scopes.flatMap(({ patterns }) => patterns.map((each) => leadOf(each, ignoresCase)));
-  if (leads.length === 0) return () => false;
-  let expression = '';
-  for (let length = LONGEST_LEAD; length > 0; length >>= 1) {
-    const { trie, size } = trieOf(leads.map((each) => each.slice(0, length)));
-    if (trie === null) break;
+  const outlines = scopes.flatMap(({ patterns }) => patterns.map(outlineOf));
+  if (outlines.length === 0) return () => false;
+  for (let most = MOST_STEPS; most > 0; most >>= 1) {
+    const { trie, size } = trieOf(outlines, most, ignoresCase);
     if (size > LARGEST_TRIE) continue;
-    expression = expressionOf(trie);
-    break;
+    const may = new RegExp(`"${expressionOf(trie, '')}`, ignoresCase ? 'i' : '');
+    return (text) => may.test(text);
   }
-  if (expression === '') return () => true;
-  const may = new RegExp(`"${expression}`, ignoresCase ? 'i' : '');
-  return (text) => may.test(text);
+  return () => true;
 }
 
-/** Empty for the root itself. */
-function leadOf({ pattern }: Pattern, ignoresCase: boolean): string {
-  if (pattern === './') return '';
-  const [lead] = LEAD.exec(pattern) as RegExpExecArray;
-  return ignoresCase ? lead.toLowerCase() : lead;
-}
-
-function trieOf(leads: readonly string[]): { trie: Trie; size: number } {
-  const top: Trie = new Map();
-  let size = 0;
-  for (const lead of leads) {
-    if (lead === '') return { trie: null, size: 0 };
-    let node: Map<string, Trie> = top;
-    for (let at = 0; at < lead.length; at++) {
-      const character = lead[at] as string;
-      const next = node.get(character);
-      // A shorter lead says that already.
-      if (next === null) break;
-      if (at === lead.length - 1) node.set(character, null);
-      else if (next !== undefined) node = next;
-      else {
-        size++;
-        const made: Trie = new Map();
-        node.set(character, made);
-        node = made;
-      }
+function outlineOf({ kind, pattern, literal, tail }: Pattern): Outline {
+  // The root itself.
+  if (pattern === './') return { lead: [], tail: '' };
+  const lead: string[] = [];
+  const isUsed = kind === 'file' && !literal && TAIL.test(tail);
+  const segments = pattern.split('/');
+  for (const [at, segment] of segments.entries()) {
+    const [head] = LEAD.exec(segment) as RegExpExecArray;
+    lead.push(...head);
+    if (head !== segment) {
+      const next = segment[head.length];
+      // Other characters have another form in a canonical claim, if any.
+      if (segment === '**' || (next !== '*' && next !== '?')) break;
+      lead.push(REST);
     }
+    if (at < segments.length - 1) lead.push('/');
   }
-  return { trie: top, size };
+  return { lead, tail: isUsed ? tail.slice(-MOST_STEPS) : '' };
 }
 
-function expressionOf(trie: Trie): string {
-  if (trie === null) return '';
-  const ways = [...trie].map(([character, next]) => literally(character) + expressionOf(next));
-  return `(?:${ways.join('|')}|[*?"])`;
+function newTrie(): Trie {
+  return { next: new Map(), tails: new Set() };
+}
+
+function trieOf(
+  outlines: readonly Outline[],
+  most: number,
+  ignoresCase: boolean,
+): { trie: Trie; size: number } {
+  const trie = newTrie();
+  let size = 0;
+  for (const { lead, tail } of outlines) {
+    let node = trie;
+    for (const each of lead.slice(0, most)) {
+      const step = ignoresCase ? each.toLowerCase() : each;
+      let next = node.next.get(step);
+      if (next === undefined) {
+        size++;
+        next = newTrie();
+        node.next.set(step, next);
+      }
+      node = next;
+    }
+    node.tails.add(tail);
+  }
+  return { trie, size };
+}
+
+/** What may follow `step`. */
+function expressionOf({ next, tails }: Trie, step: string): string {
+  // Whatever it is.
+  if (tails.has('')) return '';
+  const ways = [...next].map(([each, trie]) => {
+    return (each === REST ? '[^"/]*' : literally(each)) + expressionOf(trie, each);
+  });
+  if (tails.size > 0) {
+    const ends = ['/', ...tails].map((tail) => `${[...tail].map(literally).join('')}"`);
+    ways.push(`[^"*?]*(?:[*?]|"(?<=${ends.join('|')}))`);
+  }
+  // The end of a folder; or of its name, if the pattern has what is in it as well.
+  const mayEnd = step === '/' || (next.get('/')?.tails.size ?? 0) > 0;
+  return `(?:${[...ways, mayEnd ? '[*?"]' : '[*?]'].join('|')})`;
 }
 
 function literally(character: string): string {

@@ -164,6 +164,36 @@ describe('the prefilter', () => {
     expect(mayOverlap(['docs/x', 'src/y'], claimOf('src/x', 'lib/y'))).toBe(false);
   });
 
+  test('compares what comes between and behind the wildcards', () => {
+    expect(mayOverlap(['src/a*/x'], claimOf('src/a/x'))).toBe(true);
+    expect(mayOverlap(['src/*/lib/x'], claimOf('src/a/lib/x'))).toBe(true);
+    expect(mayOverlap(['src/*/lib/x'], claimOf('src/a/test/x'))).toBe(false);
+    expect(mayOverlap(['src/*/lib/*.ts'], claimOf('src/**'))).toBe(true);
+    expect(mayOverlap(['src/*/lib/*.ts'], claimOf('src/a/l*/x.ts'))).toBe(true);
+    expect(mayOverlap(['src/*/'], claimOf('src/a'))).toBe(true);
+    expect(mayOverlap(['src/**/*.ts'], claimOf('src/lib/'))).toBe(true);
+    expect(mayOverlap(['src/**/*.ts'], claimOf('src/lib/a.ts'))).toBe(true);
+    expect(mayOverlap(['src/**/*.ts'], claimOf('src/lib/a.js', 'lib/a.ts'))).toBe(false);
+    expect(mayOverlap(['src/**/*.ts'], claimOf('src/lib/a*.js'))).toBe(true);
+    expect(mayOverlap(['**/*.ts'], claimOf('lib/a.js'))).toBe(false);
+    expect(mayOverlap(['**/*.ts', 'lib/*.js'], claimOf('lib/a.js'))).toBe(true);
+  });
+
+  test('knows where a folder ends', () => {
+    expect(mayOverlap(['src/a/x'], claimOf('src/'))).toBe(true);
+    expect(mayOverlap(['src/a/x'], claimOf('src'))).toBe(false);
+    expect(mayOverlap(['src/a/'], claimOf('src/a'))).toBe(true);
+    expect(mayOverlap(['src/a/**'], claimOf('src/a'))).toBe(true);
+    expect(mayOverlap(['src/a/*'], claimOf('src/a'))).toBe(false);
+    expect(mayOverlap(['src/a'], claimOf('src/a/'))).toBe(true);
+  });
+
+  test('takes time in proportion to the text', () => {
+    const wanted = [`${'*/'.repeat(30)}x`, `${'a*/'.repeat(30)}*x`, '**/*x'];
+    const entries = ['a/'.repeat(30_000), 'a'.repeat(30_000), ...Array(5000).fill('a/a/a')];
+    expect(mayOverlap(wanted, claimOf(...entries.map((each) => `${each}y`)))).toBe(false);
+  });
+
   test('knows a root that ignores case', () => {
     const root = { ...ROOT, ignoresCase: true };
     expect(mayOverlap(['SRC/a'], claimOf('src/A'), root)).toBe(true);
