@@ -48,15 +48,6 @@ int StartWait(Environment* self, Entry* entry, Mode mode, bool single_attempt,
                      &entry->wait);
 }
 
-// Takes a settled wait off its entry and returns its result.
-int Collect(Entry* entry, Mode mode) {
-  const int result = entry->wait->result();
-  entry->wait->Unreference();
-  entry->wait = nullptr;
-  entry->held = result == 0 ? mode : Mode::kUnlocked;
-  return result;
-}
-
 Napi::Value OnSettled(const Napi::CallbackInfo& info) {
   Environment* self = Self(info);
   const bool opened =
@@ -81,7 +72,7 @@ Napi::Value FinishWaiting(const Napi::CallbackInfo& info) {
   Entry* entry = EntryAt(info);
   if (entry == nullptr || entry->wait == nullptr) return Number(info, EBADF);
   Self(info)->mailbox->CountPending(info.Env(), -1);
-  return Number(info, Collect(entry, ModeAt(info, 1)));
+  return Number(info, CollectWait(entry, ModeAt(info, 1)));
 }
 
 // -1: not settled within the time, call again.
@@ -95,7 +86,7 @@ Napi::Value WaitHere(const Napi::CallbackInfo& info) {
     if (error != 0) return Number(info, error);
   }
   if (!entry->wait->AwaitSettled(IntAt(info, 3))) return Number(info, -1);
-  return Number(info, Collect(entry, mode));
+  return Number(info, CollectWait(entry, mode));
 }
 
 // Ends the entry and its wait, whose end JavaScript has not heard of. True:

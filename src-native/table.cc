@@ -56,6 +56,14 @@ int TraitsOf(const Entry& entry) {
          (entry.read_only ? 2 : 0) | (entry.remote ? 4 : 0);
 }
 
+int CollectWait(Entry* entry, Mode mode) {
+  const int result = entry->wait->result();
+  entry->wait->Unreference();
+  entry->wait = nullptr;
+  entry->held = result == 0 ? mode : Mode::kUnlocked;
+  return result;
+}
+
 Table::Table() : process_(getpid()) {
   MutexGuard guard(&tables_mutex);
   next_ = tables;

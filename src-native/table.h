@@ -66,6 +66,9 @@ Comparison ComparePath(const char* path, const FileState& file);
 // As src/native/binding.ts has them.
 int TraitsOf(const Entry& entry);
 
+// Takes a settled wait off its entry and returns its result.
+int CollectWait(Entry* entry, Mode mode);
+
 class Table {
  public:
   Table();

@@ -196,15 +196,21 @@ napi_value Take(napi_env env, napi_callback_info info) {
   return arguments.Answer(status, status == kReplaced ? nullptr : entry);
 }
 
-// (id, wish, data)
+// (id, wish, data). Takes in a wait that has settled.
 napi_value BeginHold(napi_env env, napi_callback_info info) {
   const Arguments<3> arguments(env, info);
   Buffer data;
   Entry* entry = arguments.EntryAt(0);
   if (entry == nullptr) return arguments.Answer(Failed(kFlock, EBADF));
+  const int wish = arguments.Int(1);
+  if (entry->wait != nullptr) {
+    arguments.self->mailbox->CountPending(env, -1);
+    const int error = CollectWait(entry, static_cast<Mode>(wish & kMode));
+    if (error != 0) return arguments.Answer(Failed(kFlock, error));
+  }
   if (!arguments.Data(2, &data))
     return arguments.Answer(Failed(kWrite, ENOMEM));
-  const int status = Begin(arguments.self, entry, arguments.Int(1), data);
+  const int status = Begin(arguments.self, entry, wish, data);
   return arguments.Answer(status, status == kReplaced ? nullptr : entry);
 }
 

@@ -71,9 +71,10 @@ class KernelWait {
   }
 
   #settled(what: 'wait' | 'attempt'): void {
-    const { file, mode } = this.#wait;
+    const { file, mode, followPath } = this.#wait;
     this.#ended = true;
-    const errno = file.native.finishWaiting(file.id, mode);
+    // Where a hold begins next, `begin` takes in the errno as well.
+    const errno = what === 'wait' && followPath ? 0 : file.native.finishWaiting(file.id, mode);
     if (errno === 0) {
       this.#listener.ended('granted');
     } else if (what === 'attempt' && errno === WOULD_BLOCK) {

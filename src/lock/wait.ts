@@ -32,7 +32,10 @@ export interface Wait {
   readonly mode: NativeMode;
   readonly deadline: Deadline;
   readonly signal: AbortSignal | undefined;
-  /** End with `replaced` when the path leads to another file. */
+  /**
+   * The lock is that of the path: the wait ends with `replaced` when that leads
+   * to another file, and after `granted` the caller has to call `beginHold`.
+   */
   readonly followPath: boolean;
   /** Poll at most this often (ms) instead of waiting in the kernel. */
   readonly pollInterval: number | undefined;

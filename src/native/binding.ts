@@ -58,7 +58,10 @@ export interface NativeBinding {
    * of the statuses above, or `-errno` of the opening.
    */
   take(path: FilePath, permissions: number, wish: number, data: string | undefined): number;
-  /** All that comes after the lock in `take`, for one that was waited for. */
+  /**
+   * All that comes after the lock in `take`, for one that was granted in another
+   * way. A wait that has settled is finished first.
+   */
   begin(id: number, wish: number, data: string | undefined): number;
   /** The array that `take` and `begin` fill in. Always the same one. */
   results(): Float64Array;

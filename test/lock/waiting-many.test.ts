@@ -57,7 +57,8 @@ describe('many waits', () => {
       }
       expect(granted + aborted).toBe(200 * batches);
       expect(Math.min(granted, aborted)).toBeGreaterThan(batches / 5);
-      expect(descriptorsTo(folder)).toBe(0);
+      // A waiting thread that is cancelled closes its own, when it gets to run.
+      await until(() => descriptorsTo(folder) === 0);
       expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(descriptorsBefore);
       await until(() => threadCount() <= threadsBefore + IDLE_THREADS);
     },

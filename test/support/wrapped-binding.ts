@@ -17,6 +17,7 @@ import {
 type Name = keyof NativeBinding;
 
 const STALE = errnoOf('ESTALE');
+const NO_WAIT = errnoOf('EBADF');
 const WOULD_BLOCK = errnoOf('EWOULDBLOCK');
 const MODE_BITS = 3;
 
@@ -28,7 +29,9 @@ function inSteps(native: NativeBinding): Pick<NativeBinding, 'take' | 'begin'> {
   const results = native.results();
   const failed = (step: (typeof TAKE_STEPS)[number], errno: number): number =>
     TAKE_STEPS.indexOf(step) * 4096 + errno;
-  const begin = (id: number): number => {
+  const begin: NativeBinding['begin'] = (id, wish) => {
+    const errno = native.finishWaiting(id, (wish & MODE_BITS) as NativeMode);
+    if (errno !== 0 && errno !== NO_WAIT) return failed('flock', errno);
     const size = native.compare(id);
     if (size === -STALE) {
       native.release(id);
@@ -38,7 +41,7 @@ function inSteps(native: NativeBinding): Pick<NativeBinding, 'take' | 'begin'> {
     results.set([0, 0, size], TOKEN);
     return CONTENT;
   };
-  const take: NativeBinding['take'] = (path, permissions, wish) => {
+  const take: NativeBinding['take'] = (path, permissions, wish, data) => {
     const id = native.open(path, permissions);
     if (id < 0) return id;
     results[ID] = id;
@@ -46,7 +49,7 @@ function inSteps(native: NativeBinding): Pick<NativeBinding, 'take' | 'begin'> {
     if ((results[TRAITS] & IS_REMOTE) !== 0) return OPENED;
     const errno = native.tryLock(id, (wish & MODE_BITS) as NativeMode);
     if (errno === WOULD_BLOCK) return REFUSED;
-    return errno === 0 ? begin(id) : failed('flock', errno);
+    return errno === 0 ? begin(id, wish, data) : failed('flock', errno);
   };
   return { take, begin };
 }
