@@ -141,10 +141,25 @@ function answer(look: Look): string | string[] | null {
   }
 }
 
-export function walkSync<R>(walk: Walk<R>): R {
+/** Answers to give again, by path. */
+export type Answers = Map<string, string | string[] | null>;
+
+export function walkSync<R>(walk: Walk<R>, known?: Answers): R {
   let step = walk.next();
-  while (step.done !== true) step = walk.next(answer(step.value));
+  while (step.done !== true) {
+    step = walk.next(known === undefined ? answer(step.value) : answerOnce(step.value, known));
+  }
   return step.value;
+}
+
+function answerOnce(look: Look, known: Answers): string | string[] | null {
+  const path = 'text' in look ? look.text : look.list;
+  let answered = known.get(path);
+  if (answered === undefined) {
+    answered = answer(look);
+    known.set(path, answered);
+  }
+  return answered;
 }
 
 // A read of /proc takes microseconds and does not block. Through the thread

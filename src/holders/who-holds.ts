@@ -1,8 +1,8 @@
-import { setImmediate } from 'node:timers';
+import { afterBurst } from '../base/bursts.js';
 import type { Holder } from '../base/holder.js';
 import type { FilePath } from '../base/paths.js';
 import { monotonicTime } from '../base/timers.js';
-import { Budget, walkSync } from './kernel-tables.js';
+import { type Answers, Budget, walkSync } from './kernel-tables.js';
 import { type KernelView, viewKernel } from './kernel-view.js';
 import { readContent } from './lock-file.js';
 import type { Content } from './owner-record.js';
@@ -41,10 +41,17 @@ export function holderOf<T extends object>(path: FilePath): Holder<T> | null {
   return nameOne(lookNow(path, content, REFUSAL.milliseconds), content);
 }
 
-function lookNow(path: FilePath, content: Content | null, milliseconds: number): KernelView | null {
+function lookNow(
+  path: FilePath,
+  content: Content | null,
+  milliseconds: number,
+  known?: Answers,
+): KernelView | null {
   const budget = new Budget(REFUSAL.descriptors, milliseconds);
   return whilePinned(path, (file) =>
-    file === null ? null : walkSync(viewKernel(file, content, { everyHolder: false, budget })),
+    file === null
+      ? null
+      : walkSync(viewKernel(file, content, { everyHolder: false, budget }), known),
   );
 }
 
@@ -59,42 +66,50 @@ function nameOne<T extends object>(
   return (holderFromRecord(content) ?? holder) as Holder<T> | null;
 }
 
-/** What was seen in one turn of the event loop, by path, and the time for it. */
-interface Turn {
+/** What was seen while waits ended together. */
+interface Burst {
   seen: Map<string, { holder: Holder<object> | null; when: number }>;
+  /** What /proc said. */
+  known: Answers;
+  /** The time that it took. */
   milliseconds: number;
+  began: number;
 }
-let turn: Turn | undefined;
+let burst: Burst | undefined;
 
-// Other code may make a turn long.
+// Other code may make a burst long.
 const MOMENT_MILLISECONDS = 100;
 
 /**
- * The same for asynchronous waits: many can end in one turn of the event loop,
- * and each error names the holder. Waits on one path share a search, and all
- * searches of a turn share the time of one; after that, errors name the holder
- * from the record.
+ * The same for asynchronous waits: thousands can end together, and each error
+ * names the holder. They read each table once, waits on one path share a
+ * search, and all searches share the time of one; after that, errors name the
+ * holder from the record.
  */
-export function holderInTurn<T extends object>(path: FilePath): Holder<T> | null {
-  const began = monotonicTime();
+export function holderInBurst<T extends object>(path: FilePath): Holder<T> | null {
+  const began = performance.now();
   const key = typeof path === 'string' ? path : path.toString('latin1');
-  turn ??= newTurn();
-  let last = turn.seen.get(key);
-  const left = REFUSAL.milliseconds - turn.milliseconds;
+  burst ??= newBurst(began);
+  if (began - burst.began > MOMENT_MILLISECONDS) {
+    burst.known = new Map();
+    burst.began = began;
+  }
+  let last = burst.seen.get(key);
+  const left = REFUSAL.milliseconds - burst.milliseconds;
   if (last === undefined || (left > 0 && began - last.when > MOMENT_MILLISECONDS)) {
     const content = readContent(path);
-    const view = left > 0 ? lookNow(path, content, left) : null;
-    last = { holder: nameOne<object>(view, content), when: monotonicTime() };
-    turn.seen.set(key, last);
-    turn.milliseconds += last.when - began;
+    const view = left > 0 ? lookNow(path, content, left, burst.known) : null;
+    last = { holder: nameOne<object>(view, content), when: performance.now() };
+    burst.seen.set(key, last);
+    burst.milliseconds += last.when - began;
   }
   const { holder } = last;
   return (holder === null ? null : { ...holder }) as Holder<T> | null;
 }
 
-function newTurn(): Turn {
-  setImmediate(() => {
-    turn = undefined;
+function newBurst(began: number): Burst {
+  afterBurst(() => {
+    burst = undefined;
   });
-  return { seen: new Map(), milliseconds: 0 };
+  return { seen: new Map(), known: new Map(), milliseconds: 0, began };
 }

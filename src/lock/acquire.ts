@@ -4,7 +4,7 @@ import { LockHeldError, LockStateError, LockTimeoutError } from '../base/errors.
 import { pathText } from '../base/paths.js';
 import { sleep, sleepSync } from '../base/timers.js';
 import { LockFile } from '../holders/lock-file.js';
-import { holderInTurn, holderOf } from '../holders/who-holds.js';
+import { holderInBurst, holderOf } from '../holders/who-holds.js';
 import { beginHold, type Hold, takeFree } from './hold.js';
 import { nativeMode, type Request } from './options.js';
 import { watchForItself } from './self-wait.js';
@@ -109,7 +109,7 @@ function begin(request: Request, step: Step, answer: Answer): Hold | Ungranted {
 
 /** Runs the loop from one answer to the next, without a promise in between. */
 function goOnAsync(request: Request, start: Start, listener: Listener<Hold>): void {
-  const rounds = acquiring(request, start, { takesThread: false, lookUp: holderInTurn });
+  const rounds = acquiring(request, start, { takesThread: false, lookUp: holderInBurst });
   const callers = new Callers();
   let isLater = false;
   const failed = (error: unknown): void => {
@@ -120,7 +120,7 @@ function goOnAsync(request: Request, start: Start, listener: Listener<Hold>): vo
     const next = rounds.next(answer);
     if (next.done !== true) perform(next.value);
     else if (typeof next.value === 'object') listener.ended(next.value);
-    else failed(refusal(request, next.value, holderInTurn));
+    else failed(refusal(request, next.value, holderInBurst));
   };
   const perform = (step: Step): void => {
     const ended = (answer: Answer): void => {

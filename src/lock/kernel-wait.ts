@@ -1,5 +1,6 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 import { onAbort } from '../base/abort.js';
+import { inBurst } from '../base/bursts.js';
 import { errnoOf, flockError } from '../base/errors.js';
 import { LONGEST_TIMER } from '../base/timers.js';
 import type { NativeBinding } from '../native/binding.js';
@@ -97,7 +98,7 @@ class KernelWait {
   #onTimer(): void {
     // Timers may fire early by a fraction, and are cut at LONGEST_TIMER.
     if (this.#wait.deadline.remaining > 0) this.#setTimer();
-    else this.#end(() => this.#listener.ended('timeout'));
+    else inBurst(() => this.#end(() => this.#listener.ended('timeout')));
   }
 
   #stop(): void {
@@ -124,7 +125,7 @@ class KernelWait {
     const tellOnce = (): void => {
       this.#pending.delete(id);
       clearTimeout(timer);
-      tell();
+      inBurst(tell);
     };
     this.#pending.set(id, tellOnce);
     const timer = setTimeout(tellOnce, CANCEL_MILLISECONDS);

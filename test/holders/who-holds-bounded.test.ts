@@ -7,7 +7,7 @@ import { Budget, type Look, type Walk, walkSync } from '../../src/holders/kernel
 import { viewKernel } from '../../src/holders/kernel-view.js';
 import { readContent } from '../../src/holders/lock-file.js';
 import { whilePinned } from '../../src/holders/pinned-file.js';
-import { holderInTurn, holderOf } from '../../src/holders/who-holds.js';
+import { holderInBurst, holderOf } from '../../src/holders/who-holds.js';
 import { FileLock, inspect, inspectFolder } from '../../src/index.js';
 import { lockPath, testFolder } from '../support/folder.js';
 import { holding, LONGEST_MILLISECONDS, refusalSoon } from '../support/holding.js';
@@ -104,7 +104,7 @@ describe('waits that end together', () => {
     };
     const one = readsIn(() => holderOf(path));
     expect(one).toBeGreaterThan(0);
-    const together = readsIn(() => Array.from({ length: 200 }, () => holderInTurn(path)));
+    const together = readsIn(() => Array.from({ length: 200 }, () => holderInBurst(path)));
     expect(together).toBeLessThan(4 * one);
   });
 
@@ -124,7 +124,7 @@ describe('waits that end together', () => {
   test('each has its own holder to change', () => {
     const path = lockPath();
     using _lock = FileLock.acquireSync(path);
-    const [one, other] = [holderInTurn(path), holderInTurn(path)];
+    const [one, other] = [holderInBurst(path), holderInBurst(path)];
     expect(one).toEqual(other);
     expect(one).not.toBe(other);
   });
@@ -135,7 +135,7 @@ describe('waits that end together', () => {
     const folder = testFolder();
     const paths = Array.from({ length: 2000 }, (_, index) => join(folder, `${index}.lock`));
     const locks = paths.map((path) => FileLock.acquireSync(path, { data: { path } }));
-    const holders = paths.map((path) => holderInTurn(path));
+    const holders = paths.map((path) => holderInBurst(path));
     holders.forEach((holder, index) => {
       expect(holder).toMatchObject({ pid: process.pid, self: true, data: { path: paths[index] } });
     });

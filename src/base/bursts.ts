@@ -1,0 +1,48 @@
+import { setImmediate } from 'node:timers';
+
+// Thousands of waits can end in one turn of the event loop, and each end takes
+// some time: the program's own code must get its turn in between.
+const SLICE_MILLISECONDS = 10;
+
+let queue: (() => void)[] = [];
+let ends: (() => void)[] = [];
+let isBurst = false;
+let sliceBegan = 0;
+
+/** Runs `work` now, or in a later turn if this one has had its share of such work. */
+export function inBurst(work: () => void): void {
+  if (!isBurst) begin();
+  if (queue.length === 0 && performance.now() - sliceBegan < SLICE_MILLISECONDS) work();
+  else queue.push(work);
+}
+
+/** Calls `callback` once no such work is left, and not in this turn. */
+export function afterBurst(callback: () => void): void {
+  if (!isBurst) begin();
+  ends.push(callback);
+}
+
+function begin(): void {
+  isBurst = true;
+  sliceBegan = performance.now();
+  setImmediate(nextSlice);
+}
+
+function nextSlice(): void {
+  sliceBegan = performance.now();
+  const works = queue;
+  queue = [];
+  let done = 0;
+  while (done < works.length && performance.now() - sliceBegan < SLICE_MILLISECONDS) {
+    works[done++]?.();
+  }
+  queue = [...works.slice(done), ...queue];
+  if (queue.length > 0) {
+    setImmediate(nextSlice);
+    return;
+  }
+  isBurst = false;
+  const callbacks = ends;
+  ends = [];
+  for (const callback of callbacks) callback();
+}
