@@ -17,7 +17,7 @@ const COMMON = /src\/cli\/(?!claim|doctor|elect|guard|help|holdfast|next-id|run|
 const LATE = {
   running: /src\/cli\/(caller|command|waiting-line)\./,
   waiting:
-    /src\/(base\/(make-folders|warning)|native\/load-failure|holders\/(holding-processes|inspect|kernel-tables|kernel-view|pinned-file|snapshot|who-holds)|lock\/(adopt|kernel-wait|path-watch|self-wait))\./,
+    /src\/(base\/(make-folders|warning)|native\/load-failure|holders\/(holding-processes|inspect|kernel-tables|kernel-view|pinned-file|snapshot|who-holds)|lock\/(adopt|descriptor-lock|kernel-wait|path-watch|self-wait|waiting|with-lock))\./,
   claiming:
     /src\/claims\/(acquire-claims|changes|claim|conflict-words|conflicts|grant|held-claim|overlap|plan|request|resolutions|waves)\./,
 };

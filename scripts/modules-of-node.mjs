@@ -47,13 +47,18 @@ export function modulesOfNode(files) {
 /**
  * For each module of Node that is imported, Node lists its exports and
  * evaluates them all: 2.5 ms for eight. process.getBuiltinModule() does not.
- * The core has it for all files, because early versions of Bun lack it.
+ * Early versions of Bun lack it, so the core has it for all files, and imports
+ * node:module. Of import.meta, compilers to CommonJS know only the URL.
  */
 function withoutImports(code, isCore) {
   const head = isCore
-    ? 'export const getBuiltinModule = process.getBuiltinModule ?? import.meta.require;\n'
+    ? `import Module from "node:module";
+export const getBuiltinModule = process.getBuiltinModule ?? Module.createRequire(import.meta.url);
+`
     : 'import { getBuiltinModule } from "./core.js";\n';
   const rewritten = code.replace(IMPORT, (_statement, whole, names, module) => {
+    // The head has it.
+    if (isCore && module === 'node:module' && whole === 'Module') return '';
     const got = `getBuiltinModule("${module}")`;
     if (whole !== undefined) return `const ${whole} = ${got};`;
     const pairs = names.split(',').map((each) => each.trim().split(' as '));
