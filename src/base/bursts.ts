@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers';
+import { monotonicTime } from './timers.js';
 
 // Thousands of waits can end in one turn of the event loop, and each end takes
 // some time: the program's own code must get its turn in between.
@@ -12,7 +13,7 @@ let sliceBegan = 0;
 /** Runs `work` now, or in a later turn if this one has had its share of such work. */
 export function inBurst(work: () => void): void {
   if (!isBurst) begin();
-  if (queue.length === 0 && performance.now() - sliceBegan < SLICE_MILLISECONDS) work();
+  if (queue.length === 0 && monotonicTime() - sliceBegan < SLICE_MILLISECONDS) work();
   else queue.push(work);
 }
 
@@ -24,16 +25,16 @@ export function afterBurst(callback: () => void): void {
 
 function begin(): void {
   isBurst = true;
-  sliceBegan = performance.now();
+  sliceBegan = monotonicTime();
   setImmediate(nextSlice);
 }
 
 function nextSlice(): void {
-  sliceBegan = performance.now();
+  sliceBegan = monotonicTime();
   const works = queue;
   queue = [];
   let done = 0;
-  while (done < works.length && performance.now() - sliceBegan < SLICE_MILLISECONDS) {
+  while (done < works.length && monotonicTime() - sliceBegan < SLICE_MILLISECONDS) {
     works[done++]?.();
   }
   queue = [...works.slice(done), ...queue];

@@ -87,7 +87,7 @@ const MOMENT_MILLISECONDS = 100;
  * holder from the record.
  */
 export function holderInBurst<T extends object>(path: FilePath): Holder<T> | null {
-  const began = performance.now();
+  const began = monotonicTime();
   const key = typeof path === 'string' ? path : path.toString('latin1');
   burst ??= newBurst(began);
   if (began - burst.began > MOMENT_MILLISECONDS) {
@@ -99,7 +99,7 @@ export function holderInBurst<T extends object>(path: FilePath): Holder<T> | nul
   if (last === undefined || (left > 0 && began - last.when > MOMENT_MILLISECONDS)) {
     const content = readContent(path);
     const view = left > 0 ? lookNow(path, content, left, burst.known) : null;
-    last = { holder: nameOne<object>(view, content), when: performance.now() };
+    last = { holder: nameOne<object>(view, content), when: monotonicTime() };
     burst.seen.set(key, last);
     burst.milliseconds += last.when - began;
   }

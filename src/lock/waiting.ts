@@ -1,5 +1,5 @@
 import { errnoOf, flockError } from '../base/errors.js';
-import { sleep, sleepSync } from '../base/timers.js';
+import { monotonicTime, sleep, sleepSync } from '../base/timers.js';
 import type { LockFile } from '../holders/lock-file.js';
 import type { NativeMode } from '../native/binding.js';
 import { attemptInKernel, waitInKernel } from './kernel-wait.js';
@@ -102,12 +102,12 @@ function pollSync(wait: Wait): Outcome {
 export function waitForLockSync(wait: Wait): Outcome {
   const { file, mode, deadline, pollInterval } = wait;
   if (pollInterval !== undefined || file.isRemote) return pollSync(wait);
-  let nextCheck = performance.now() + PATH_CHECK_MILLISECONDS;
+  let nextCheck = monotonicTime() + PATH_CHECK_MILLISECONDS;
   for (;;) {
     const errno = file.native.waitHere(file.id, mode, false, sliceOf(wait));
     if (errno === 0) return 'granted';
     if (errno > 0) return pollSync(wait);
-    const now = performance.now();
+    const now = monotonicTime();
     const replaced = now >= nextCheck && isReplaced(wait);
     if (now >= nextCheck) nextCheck = now + PATH_CHECK_MILLISECONDS;
     if (deadline.remaining === 0 || replaced) {

@@ -227,8 +227,8 @@ describe('what is read', () => {
     whilePinned(path, (file) => {
       const budget = new Budget(1000, 0);
       const options = { everyHolder: true, budget };
-      const view = walkSync(viewKernel(file ?? '', null, options));
-      // But who took it is looked up, however late.
+      const view = walkSync(viewKernel(file ?? '', readContent(path), options));
+      // But who took it, by the table or by the record, is looked up, however late.
       expect(view?.holders).toMatchObject([{ pid: process.pid, verified: true }]);
       expect(budget.cut).toBe(true);
     });

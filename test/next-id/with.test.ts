@@ -167,7 +167,7 @@ describe('the locks of several directories', () => {
   test('share one timeout; 0 does not wait for any of them', async () => {
     const { a, b } = folders();
     const timeouts: number[] = [];
-    vi.useFakeTimers({ toFake: ['performance'] });
+    vi.useFakeTimers({ toFake: ['hrtime'] });
     onTestFinished(() => void vi.useRealTimers());
     const locker = listening((_, timeout) => {
       timeouts.push(timeout);
