@@ -1,6 +1,6 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 import { onAbort } from '../base/abort.js';
-import { inBurst } from '../base/bursts.js';
+import { afterReactions, inBurst } from '../base/bursts.js';
 import { errnoOf, flockError } from '../base/errors.js';
 import { LONGEST_TIMER } from '../base/timers.js';
 import type { NativeBinding } from '../native/binding.js';
@@ -86,7 +86,7 @@ class KernelWait {
     }
     // Once the code that waits for the lock has run: this takes a quarter of
     // the time between the kernel's grant and that code.
-    queueMicrotask(() => this.#stop());
+    afterReactions(() => this.#stop());
   }
 
   #setTimer(): void {

@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers';
+import { afterReactions } from '../base/bursts.js';
 import { emitHoldfastWarning } from '../base/warning.js';
 
 interface Watched {
@@ -46,7 +47,7 @@ export function watchSoon(lock: Watched): void {
     taken.add(lock);
     return;
   }
-  queueMicrotask(() => {
+  afterReactions(() => {
     if (lock.held) watch(lock);
   });
 }
