@@ -6,14 +6,14 @@ import { join } from 'node:path';
 import { Child } from './child.mjs';
 import { aside, FIRST_CPU } from './cpus.mjs';
 import { compare, interleave, median, ratios } from './measure.mjs';
-import { CHILDREN, COMMAND, CPU_OF } from './prepare.mjs';
+import { CHILDREN, COMMAND, CPU_OF, peerPath } from './prepare.mjs';
 import { row } from './report.mjs';
 
 const cpu = FIRST_CPU;
 
-/** `[import, first lock]` of one process. */
-async function timeInside(name, file) {
-  const child = new Child(process.execPath, [join(CHILDREN, 'import.mjs'), name, file], { cpu });
+/** `[import, first lock]` of one process; of a peer, `[require]`. */
+async function timeInside(...words) {
+  const child = new Child(process.execPath, words, { cpu });
   const times = JSON.parse(await child.hear());
   await child.kill();
   return times;
@@ -34,8 +34,10 @@ async function measureAll({ folder, quick, peers }) {
   const claims = join(folder, 'start-up-claims');
   mkdirSync(claims);
   const children = startCommands(file, claims);
-  const contestants = { holdfast: () => timeInside('holdfast', file) };
-  for (const name of Object.keys(peers)) contestants[name] = () => timeInside(name, file);
+  const contestants = { holdfast: () => timeInside(join(CHILDREN, 'import.mjs'), file) };
+  for (const name of Object.keys(peers)) {
+    contestants[name] = () => timeInside(join(CHILDREN, 'require.cjs'), peerPath(name));
+  }
   for (const [name, child] of children) {
     contestants[name] = async () => Number(await child.ask('\n')) / 1e6;
   }

@@ -5,7 +5,7 @@ import { pathText } from '../base/paths.js';
 import { sleep, sleepSync } from '../base/timers.js';
 import { LockFile } from '../holders/lock-file.js';
 import { holderInBurst, holderOf } from '../holders/who-holds.js';
-import { beginHold, type Hold, takeFree } from './hold.js';
+import { beginHold, type Hold, holdOf, takeFree } from './hold.js';
 import { nativeMode, type Request } from './options.js';
 import { watchForItself } from './self-wait.js';
 import { Deadline, deadlineOf, type Listener, type Outcome, type Wait } from './wait.js';
@@ -19,7 +19,9 @@ const LONGEST_PAUSE_MILLISECONDS = 50;
 
 /**
  * Waits without taking this thread, and resolves to what `make` makes of the
- * hold. Between a grant and the code of the caller there is one promise.
+ * hold. Between a grant and the code of the caller there is one promise, and
+ * all that can be made in advance has been: `make` may be called before the
+ * grant, or for nothing. `made` is called as soon as the lock is held.
  */
 export function acquire(request: Request): Promise<Hold>;
 export function acquire<L>(
@@ -42,12 +44,11 @@ export function acquire(
       return Promise.resolve(lock);
     }
     return new Promise((resolve, reject) => {
-      const ended = (hold: Hold): void => {
-        const lock = make(hold);
+      const ended = (lock: unknown): void => {
         resolve(lock);
         made(lock);
       };
-      goOnAsync(request, { first, deadline }, { ended, failed: reject });
+      goOnAsync(request, { first, deadline }, make, { ended, failed: reject });
     });
   } catch (error) {
     return Promise.reject(error);
@@ -102,13 +103,13 @@ type Step =
   | { what: 'attempt' | 'wait'; wait: Wait }
   | { what: 'pause'; milliseconds: number; signal: AbortSignal | undefined };
 
-function begin(request: Request, step: Step, answer: Answer): Hold | Ungranted {
-  if (answer !== 'granted') return answer;
-  return (step.what === 'pause' ? null : beginHold(request, step.wait.file)) ?? 'replaced';
-}
-
 /** Runs the loop from one answer to the next, without a promise in between. */
-function goOnAsync(request: Request, start: Start, listener: Listener<Hold>): void {
+function goOnAsync<L>(
+  request: Request,
+  start: Start,
+  make: (hold: Hold) => L,
+  listener: Listener<L>,
+): void {
   const rounds = acquiring(request, start, { takesThread: false, lookUp: holderInBurst });
   const callers = new Callers();
   let isLater = false;
@@ -119,20 +120,30 @@ function goOnAsync(request: Request, start: Start, listener: Listener<Hold>): vo
   const goOn = (answer: Ungranted): void => {
     const next = rounds.next(answer);
     if (next.done !== true) perform(next.value);
-    else if (typeof next.value === 'object') listener.ended(next.value);
+    else if (typeof next.value === 'object') listener.ended(make(next.value));
     else failed(refusal(request, next.value, holderInBurst));
   };
   const perform = (step: Step): void => {
+    if (step.what === 'pause') {
+      const { milliseconds, signal } = step;
+      sleep(milliseconds, signal)
+        .then(() => goOn(undefined))
+        .catch(failed);
+      return;
+    }
+    const hold = holdOf(request, step.wait.file);
+    const lock = make(hold);
     const ended = (answer: Answer): void => {
       try {
-        const begun = begin(request, step, answer);
-        if (typeof begun === 'object') listener.ended(begun);
-        else goOn(begun);
+        if (answer !== 'granted') goOn(answer);
+        else if (beginHold(request, hold)) listener.ended(lock);
+        else goOn('replaced');
       } catch (error) {
         failed(error);
       }
     };
-    take(step, { ended, failed });
+    if (step.what === 'attempt') attempt(step.wait, { ended, failed });
+    else waitForLock(step.wait, watchForItself(step.wait, { ended, failed }));
   };
   try {
     goOn(undefined);
@@ -142,31 +153,22 @@ function goOnAsync(request: Request, start: Start, listener: Listener<Hold>): vo
   isLater = true;
 }
 
-function take(step: Step, listener: Listener<Answer>): void {
-  if (step.what === 'pause') {
-    sleep(step.milliseconds, step.signal).then(() => listener.ended(undefined), listener.failed);
-  } else if (step.what === 'attempt') {
-    attempt(step.wait, listener);
-  } else {
-    waitForLock(step.wait, watchForItself(step.wait, listener));
-  }
-}
-
-function takeSync(step: Step): Answer {
-  if (step.what === 'pause') sleepSync(step.milliseconds);
-  else return step.what === 'attempt' ? attemptSync(step.wait) : waitForLockSync(step.wait);
-  return undefined;
-}
-
 function goOnSync(request: Request, start: Start): Result {
   const rounds = acquiring(request, start, { takesThread: true, lookUp: holderOf });
   let answer: Ungranted;
   for (;;) {
-    const step = rounds.next(answer);
-    if (step.done === true) return step.value;
-    const begun = begin(request, step.value, takeSync(step.value));
-    if (typeof begun === 'object') return begun;
-    answer = begun;
+    const { done, value } = rounds.next(answer);
+    if (done === true) return value;
+    if (value.what === 'pause') {
+      sleepSync(value.milliseconds);
+      answer = undefined;
+      continue;
+    }
+    const outcome =
+      value.what === 'attempt' ? attemptSync(value.wait) : waitForLockSync(value.wait);
+    const hold = outcome === 'granted' ? holdOf(request, value.wait.file) : null;
+    if (hold !== null && beginHold(request, hold)) return hold;
+    answer = outcome === 'granted' ? 'replaced' : outcome;
   }
 }
 

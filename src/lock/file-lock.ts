@@ -44,8 +44,6 @@ export let lockOf: (request: Request, hold: Hold) => FileLock;
 export class FileLock<T extends object = Record<string, unknown>> implements HeldLock {
   /** Made absolute when it was acquired; bytes that are not UTF-8 are replaced. */
   readonly path: string;
-  /** Left by a holder that did not release; `null` if the last one did. */
-  readonly previous: OwnerRecord<T> | null;
 
   static {
     internalsOf = (lock) => {
@@ -61,17 +59,16 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   // As JSON: later changes to the caller's object have no effect.
   #data: string;
 
-  /** Use {@link FileLock.acquire} and its siblings. */
-  private constructor(hold: Hold, mode: LockMode, data: string) {
+  /** Use {@link FileLock.acquire} and its siblings. The hold may begin later. */
+  private constructor({ mode, dataText }: Request, hold: Hold) {
     this.path = pathText(hold.file.path);
-    this.previous = hold.previous as OwnerRecord<T> | null;
     this.#hold = hold;
     this.#mode = mode;
-    this.#data = data;
+    this.#data = dataText;
   }
 
-  static #begin<T extends object>({ mode, dataText }: Request, hold: Hold): FileLock<T> {
-    return watch(new FileLock<T>(hold, mode, dataText));
+  static #begin<T extends object>(request: Request, hold: Hold): FileLock<T> {
+    return watch(new FileLock<T>(request, hold));
   }
 
   /**
@@ -90,8 +87,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   ): Promise<FileLock<T>> {
     try {
       const request = checkRequest(path, options, Number.POSITIVE_INFINITY);
-      const { mode, dataText } = request;
-      return acquire(request, (hold) => new FileLock<T>(hold, mode, dataText), watchSoon);
+      return acquire(request, (hold) => new FileLock<T>(request, hold), watchSoon);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -145,6 +141,11 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
     return FileLock.#begin<T>({ ...request, mode }, hold);
   }
 
+  /** Left by a holder that did not release; `null` if the last one did. */
+  get previous(): OwnerRecord<T> | null {
+    return this.#hold.previous as OwnerRecord<T> | null;
+  }
+
   /** False once released, detached, or lost by a failed `tryUpgrade`. */
   get held(): boolean {
     return this.#held;
@@ -186,10 +187,8 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
       throw argumentError('ERR_INVALID_ARG_TYPE', 'patch', 'an object', patch);
     }
     if (this.#hold.record !== 'json') {
-      throw new LockStateError(
-        this.path,
-        `this lock of ${this.path} has no JSON record in the file`,
-      );
+      const message = `this lock of ${this.path} has no JSON record in the file`;
+      throw new LockStateError(this.path, message);
     }
     const data = checkData({ ...parseData(this.#data), ...patch }, 'patch');
     checkCurrent(this.#hold);

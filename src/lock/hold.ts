@@ -90,7 +90,9 @@ export function takeFree(request: Request): Hold | LockFile | null {
     if (status === REPLACED) return null;
     if (status >= 0) {
       const file = new LockFile(native, results[ID] as number, path, results[TRAITS]);
-      return status === REFUSED || status === OPENED ? file : goOn(request, file, status);
+      if (status === REFUSED || status === OPENED) return file;
+      const hold = holdOf(request, file);
+      return goOn(request, hold, status) ? hold : null;
     }
     if (status !== -MISSING || tries === FOLDER_TRIES || !create) throw openError(-status, path);
     makeFolders(parentOf(path));
@@ -107,32 +109,31 @@ function identify(native: NativeBinding): void {
 
 /**
  * Call when the lock is granted: compares path and descriptor and writes the
- * record. `null`, and the descriptor is closed, when the path leads elsewhere:
+ * record. False, and the descriptor is closed, when the path leads elsewhere:
  *   1. We open the file at the path.
  *   2. Its holder, or anybody, unlinks it or renames another onto the path.
  *   3. We are granted the lock of a file that nobody else will ever open.
  *   4. Somebody else opens the new file and is granted its lock.
  */
-export function beginHold(request: Request, file: LockFile): Hold | null {
+export function beginHold(request: Request, hold: Hold): boolean {
   const { native, wish, dataText, record } = request;
   if (record === 'json') identify(native);
-  const status = native.begin(file.id, wish, dataText === '' ? undefined : dataText);
-  return status === REPLACED ? null : goOn(request, file, status);
+  const status = native.begin(hold.file.id, wish, dataText === '' ? undefined : dataText);
+  return status !== REPLACED && goOn(request, hold, status);
 }
 
 /** Goes on from where the addon came to; `status` is that of `take` or `begin`. */
-function goOn(request: Request, file: LockFile, status: number): Hold | null {
-  const hold = holdOf(request, file);
+function goOn(request: Request, hold: Hold, status: number): boolean {
   hold.token = results[TOKEN] as number;
   hold.since = results[SINCE] as number;
   if (hold.since !== 0) hold.record = hold.format === false ? null : hold.format;
-  if (status === TAKEN) return hold;
+  if (status === TAKEN) return true;
   try {
     const current = status === CONTENT ? holdFile(request, hold) : goOnAfter(hold, request, status);
-    if (!current) file.close();
-    return current ? hold : null;
+    if (!current) hold.file.close();
+    return current;
   } catch (error) {
-    file.close();
+    hold.file.close();
     throw error;
   }
 }
