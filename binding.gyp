@@ -75,10 +75,10 @@
             "src-native/linux/waiter.cc"
           ]
         }],
-        # The atomics of libgcc call a private function of glibc. And -O2,
+        # The atomics of libgcc call a private function of glibc. And -Os,
         # because pages there have up to 64 KiB and the file is padded to whole
-        # pages: with -O3 it has two.
-        ["OS!='mac' and target_arch=='arm64'", { "cflags_cc": ["-mno-outline-atomics", "-O2"] }],
+        # pages: with -O2 it has two.
+        ["OS!='mac' and target_arch=='arm64'", { "cflags_cc": ["-mno-outline-atomics", "-Os"] }],
         # The types of the old names of the C library: src-native/posix/calls.h.
         ["target_arch=='arm'", { "cflags_cc": ["-U_FILE_OFFSET_BITS", "-U_TIME_BITS"] }],
         ["OS!='mac' and sanitize==''", {

@@ -9,9 +9,9 @@ import { EXPORTS, inFolder, isThere, placeOf, root, run } from './common.mjs';
 // but not libuv.
 const IMPORTS = new Set(
   `__errno_location _exit abort calloc clock_gettime clone close dlopen dlsym dup2 environ execve
-  fchmod fcntl flock free getenv geteuid getpid malloc memcmp memcpy memmove memset nanosleep open raise realloc
-  rename sigaction sigaddset sigemptyset sigfillset strchr strlen strrchr syscall sysconf unlink waitid
-  waitpid
+  fchmod fcntl flock free getenv geteuid getpid malloc memcmp memcpy memmove memset nanosleep open raise read readlink readlinkat
+  realloc rename sigaction sigaddset sigemptyset sigfillset snprintf strchr strlen strrchr strtol syscall
+  sysconf unlink waitid waitpid
   pthread_attr_destroy pthread_attr_init pthread_attr_setdetachstate pthread_attr_setstacksize
   pthread_cancel pthread_create pthread_detach pthread_exit pthread_join pthread_key_create
   pthread_mutex_lock pthread_mutex_trylock pthread_mutex_unlock pthread_once pthread_self

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 #if defined(__APPLE__)
@@ -22,7 +23,6 @@
 #elif defined(__arm__) && defined(__ARM_EABI__)
 #include <asm/statfs.h>
 #include <sys/syscall.h>
-#include <time.h>
 #else
 #error "how 64-bit arguments are passed to system calls here is not known"
 #endif
@@ -85,6 +85,17 @@ inline int StatDescriptor(int fd, FileSystem* found) {
   return fstatfs(fd, found);
 }
 
+struct Time {
+  int64_t seconds;
+  int64_t nanoseconds;
+};
+
+inline Time WallClock() {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return {now.tv_sec, now.tv_nsec};
+}
+
 inline int StatPath(const char* path, FileSystem* found) {
   return statfs(path, found);
 }
@@ -124,6 +135,21 @@ inline int OpenPath(const char* path, int flags, int permissions) {
 }
 
 inline int Close(int fd) { return close(fd); }
+
+struct Time {
+  int64_t seconds;
+  int64_t nanoseconds;
+};
+
+inline Time WallClock() {
+  // Since Linux 5.1. The function of the C library ends in 2038.
+  constexpr long kClockGettime64 = 403;
+  Time now;
+  if (syscall(kClockGettime64, CLOCK_REALTIME, &now) == 0) return now;
+  struct timespec narrow;
+  clock_gettime(CLOCK_REALTIME, &narrow);
+  return {narrow.tv_sec, narrow.tv_nsec};
+}
 
 inline int Truncate(int fd, size_t size) {
   return static_cast<int>(syscall(SYS_ftruncate64, fd, 0, size, 0));

@@ -7,10 +7,10 @@
 #include <pthread.h>
 #include <sys/file.h>
 #include <sys/types.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../file.h"
+#include "calls.h"
 
 namespace holdfast {
 
@@ -39,10 +39,9 @@ inline int ConvertFlock(int fd, bool, int operation) {
 inline uint32_t OwnUser() { return geteuid(); }
 
 inline uint64_t WallClockMicroseconds() {
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1000000 +
-         static_cast<uint64_t>(now.tv_nsec / 1000);
+  const calls::Time now = calls::WallClock();
+  return static_cast<uint64_t>(now.seconds) * 1000000 +
+         static_cast<uint64_t>(now.nanoseconds / 1000);
 }
 
 inline int RemoveFile(const char* path) { return unlink(path); }
