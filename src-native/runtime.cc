@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include <string>
+
 void* operator new(size_t size) {
   void* memory = malloc(size == 0 ? 1 : size);
   if (memory == nullptr) abort();
@@ -16,6 +18,12 @@ void operator delete(void* memory, size_t) noexcept { free(memory); }
 void operator delete[](void* memory, size_t) noexcept { free(memory); }
 
 extern "C" void __cxa_pure_virtual() { abort(); }
+
+// napi.h has a string in its errors. Compiled for size, what ends the string is
+// a function of the library; this makes it one of ours.
+#if defined(__GLIBCXX__)
+template void std::string::_M_dispose();
+#endif
 
 #if defined(__arm__)
 // Every unwind table names one of these, so that it is linked. The unwinder

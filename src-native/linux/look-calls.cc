@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -83,7 +84,7 @@ struct Description {
     const int size = is_path ? 0 : static_cast<int>(length_read);
     int flags = 0;
     if (own) {
-      const int fd = atoi(name);
+      const int fd = static_cast<int>(strtol(name, nullptr, 10));
       if (fd == folder) return true;
       const int status = fcntl(fd, F_GETFL);
       flags = ((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0 ? 1 : 0) |
