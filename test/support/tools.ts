@@ -4,6 +4,7 @@ import { type TestOptions, test } from 'vitest';
 // What each tool is asked to do to show that it works here: it may be
 // installed and yet forbidden (a container without ptrace or mounts).
 const PROBES = {
+  'g++': ['g++', '--version'],
   bash: ['bash', '-c', 'exec 63</dev/null'],
   find: ['find', '--version'],
   flock: ['flock', '--version'],
