@@ -44,14 +44,19 @@ function nextSlice(): void {
   const works = queue;
   queue = [];
   let done = 0;
-  while (done < works.length && monotonicTime() - sliceBegan < SLICE_MILLISECONDS) {
-    works[done++]?.();
+  try {
+    while (done < works.length && monotonicTime() - sliceBegan < SLICE_MILLISECONDS) {
+      works[done++]?.();
+    }
+  } finally {
+    // Also where the program's own code has thrown, by way of an error's stack.
+    queue = [...works.slice(done), ...queue];
+    if (queue.length > 0) setImmediate(nextSlice);
+    else endBurst();
   }
-  queue = [...works.slice(done), ...queue];
-  if (queue.length > 0) {
-    setImmediate(nextSlice);
-    return;
-  }
+}
+
+function endBurst(): void {
   isBurst = false;
   const callbacks = ends;
   ends = [];

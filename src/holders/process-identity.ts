@@ -109,13 +109,19 @@ export function ownIdentity(): ProcessIdentity {
   if (own !== undefined) return own;
   const [stat, boot, pid] = loadedBinding()?.look?.([STAT, BOOT, PID_NAMESPACE]) ?? [];
   if (pid !== undefined) namespace ??= namespaceIn(pid);
-  own = {
+  const identity = {
     pid: process.pid,
     hostname: hostname(),
     start: startInStat(stat ?? readOr(STAT, '')) ?? '',
     boot: (boot ?? readOr(BOOT, '')).trim(),
   };
-  return own;
+  if (isWhole(identity)) own = identity;
+  return identity;
+}
+
+/** False: /proc could not be read, for lack of descriptors maybe. The next call may be lucky. */
+export function isWhole({ start, boot }: ProcessIdentity): boolean {
+  return process.platform !== 'linux' || (start !== '' && boot !== '');
 }
 
 /** Whether that is this very process. */

@@ -103,7 +103,11 @@ type Step =
   | { what: 'attempt' | 'wait'; wait: Wait }
   | { what: 'pause'; milliseconds: number; signal: AbortSignal | undefined };
 
-/** Runs the loop from one answer to the next, without a promise in between. */
+/**
+ * Runs the loop. From a grant to the caller there is no promise but the
+ * caller's; all else goes on behind one, so that it runs in the caller's
+ * asynchronous context: `onWait`, and what looks for locks that are held around.
+ */
 function goOnAsync<L>(
   request: Request,
   start: Start,
@@ -111,46 +115,32 @@ function goOnAsync<L>(
   listener: Listener<L>,
 ): void {
   const rounds = acquiring(request, start, { takesThread: false, lookUp: holderInBurst });
-  const callers = new Callers();
-  let isLater = false;
-  const failed = (error: unknown): void => {
-    const isOurs = isLater && error !== request.signal?.reason;
-    listener.failed(isOurs ? callers.putInto(error) : error);
-  };
+  const callers = new Callers(acquire);
   const goOn = (answer: Ungranted): void => {
     const next = rounds.next(answer);
-    if (next.done !== true) perform(next.value);
+    if (next.done !== true) perform(next.value).then(goOn).catch(listener.failed);
     else if (typeof next.value === 'object') listener.ended(make(next.value));
-    else failed(refusal(request, next.value, holderInBurst));
+    else listener.failed(callers.putInto(refusal(request, next.value, holderInBurst)));
   };
-  const perform = (step: Step): void => {
-    if (step.what === 'pause') {
-      const { milliseconds, signal } = step;
-      sleep(milliseconds, signal)
-        .then(() => goOn(undefined))
-        .catch(failed);
-      return;
-    }
+  const perform = (step: Step): Promise<Ungranted> => {
+    if (step.what === 'pause') return sleep(step.milliseconds, step.signal) as Promise<undefined>;
     const hold = holdOf(request, step.wait.file);
     const lock = make(hold);
-    const ended = (answer: Answer): void => {
-      try {
-        if (answer !== 'granted') goOn(answer);
-        else if (beginHold(request, hold)) listener.ended(lock);
-        else goOn('replaced');
-      } catch (error) {
-        failed(error);
-      }
-    };
-    if (step.what === 'attempt') attempt(step.wait, { ended, failed });
-    else waitForLock(step.wait, watchForItself(step.wait, { ended, failed }));
+    return new Promise((goesOn, failed) => {
+      const ended = (answer: Answer): void => {
+        try {
+          if (answer !== 'granted') goesOn(answer);
+          else if (beginHold(request, hold)) listener.ended(lock);
+          else goesOn('replaced');
+        } catch (error) {
+          failed(error);
+        }
+      };
+      if (step.what === 'attempt') attempt(step.wait, { ended, failed });
+      else waitForLock(step.wait, watchForItself(step.wait, callers, { ended, failed }));
+    });
   };
-  try {
-    goOn(undefined);
-  } catch (error) {
-    failed(error);
-  }
-  isLater = true;
+  goOn(undefined);
 }
 
 function goOnSync(request: Request, start: Start): Result {

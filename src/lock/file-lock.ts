@@ -44,13 +44,15 @@ export let lockOf: (request: Request, hold: Hold) => FileLock;
 export class FileLock<T extends object = Record<string, unknown>> implements HeldLock {
   /** Made absolute when it was acquired; bytes that are not UTF-8 are replaced. */
   readonly path: string;
+  /** Left by a holder that did not release; `null` if the last one did. */
+  readonly previous: OwnerRecord<T> | null;
 
   static {
     internalsOf = (lock) => {
       const { file, record } = lock.#hold;
       return { native: file.native, id: file.id, file: file.path, record };
     };
-    lockOf = (request, hold) => FileLock.#begin(request, hold);
+    lockOf = (request, hold) => watch(new FileLock(request, hold));
   }
 
   readonly #hold: Hold;
@@ -62,13 +64,16 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   /** Use {@link FileLock.acquire} and its siblings. The hold may begin later. */
   private constructor({ mode, dataText }: Request, hold: Hold) {
     this.path = pathText(hold.file.path);
+    this.previous = hold.previous as OwnerRecord<T> | null;
     this.#hold = hold;
     this.#mode = mode;
     this.#data = dataText;
   }
 
-  static #begin<T extends object>(request: Request, hold: Hold): FileLock<T> {
-    return watch(new FileLock<T>(request, hold));
+  static #begun<T extends object>(lock: FileLock<T>): void {
+    // It may have been made before the grant.
+    Object.assign(lock, { previous: lock.#hold.previous });
+    watchSoon(lock);
   }
 
   /**
@@ -87,7 +92,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   ): Promise<FileLock<T>> {
     try {
       const request = checkRequest(path, options, Number.POSITIVE_INFINITY);
-      return acquire(request, (hold) => new FileLock<T>(request, hold), watchSoon);
+      return acquire(request, (hold) => new FileLock<T>(request, hold), FileLock.#begun);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -102,7 +107,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
     options?: FileLockOptions<T>,
   ): FileLock<T> {
     const request = checkRequest(path, options, 0);
-    return FileLock.#begin<T>(request, acquireSync(request));
+    return watch(new FileLock<T>(request, acquireSync(request)));
   }
 
   /**
@@ -116,7 +121,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   ): FileLock<T> | null {
     const request = checkRequest(path, options, 0);
     const hold = tryAcquire(request);
-    return hold === null ? null : FileLock.#begin<T>(request, hold);
+    return hold === null ? null : watch(new FileLock<T>(request, hold));
   }
 
   /**
@@ -138,12 +143,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
     checkInteger(fd, 'fd', 0, HIGHEST_DESCRIPTOR);
     const request = checkRequest(path, options, 0);
     const { hold, mode } = adopt(request, fd);
-    return FileLock.#begin<T>({ ...request, mode }, hold);
-  }
-
-  /** Left by a holder that did not release; `null` if the last one did. */
-  get previous(): OwnerRecord<T> | null {
-    return this.#hold.previous as OwnerRecord<T> | null;
+    return watch(new FileLock<T>({ ...request, mode }, hold));
   }
 
   /** False once released, detached, or lost by a failed `tryUpgrade`. */

@@ -20,7 +20,7 @@ import {
   releasedContent,
   toOwnerRecord,
 } from '../holders/owner-record.js';
-import { isOwn } from '../holders/process-identity.js';
+import { isOwn, isWhole, ownIdentity } from '../holders/process-identity.js';
 import {
   CONTENT,
   ID,
@@ -104,7 +104,7 @@ let identified = false;
 function identify(native: NativeBinding): void {
   if (identified) return;
   const { head, tail } = recordFrame();
-  identified = native.identify(head, tail);
+  identified = native.identify(head, tail) && isWhole(ownIdentity());
 }
 
 /**

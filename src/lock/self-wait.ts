@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
-import { Callers } from '../base/callers.js';
+import type { Callers } from '../base/callers.js';
 import { pathText } from '../base/paths.js';
 import { emitHoldfastWarning } from '../base/warning.js';
 import type { NativeBinding } from '../native/binding.js';
@@ -13,7 +13,6 @@ export interface Around {
 }
 
 const WARN_MILLISECONDS = 1000;
-const MOST_FRAMES = 50;
 
 // The locks around the code that runs. Not created before the first lock that
 // is held around something, so that the runtime does not pay for it.
@@ -44,14 +43,15 @@ function isOf({ native, id }: Around, other: number): boolean {
 /**
  * Warns after a second where code waits for a lock that is held around it: if
  * the holder waits for this code in turn, neither ends. Call it on starting to
- * wait, while the callers are still on the stack; the wait tells the result.
+ * wait, in the context of the callers; the wait tells the result.
  */
-export function watchForItself<R>({ file }: Wait, listener: Listener<R>): Listener<R> {
+export function watchForItself<R>(
+  { file }: Wait,
+  callers: Callers,
+  listener: Listener<R>,
+): Listener<R> {
   const holder = around?.getStore()?.find((each) => isOf(each, file.id));
   if (holder === undefined) return listener;
-  // It also shows where the outer lock was taken. To record that on every
-  // acquire would take half as long again.
-  const callers = new Callers(MOST_FRAMES);
   const timer = setTimeout(() => {
     if (isOf(holder, file.id)) warn(pathText(file.path), callers.lines);
   }, WARN_MILLISECONDS).unref();

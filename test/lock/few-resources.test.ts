@@ -101,6 +101,25 @@ describe('with few descriptors', () => {
     expect(end).toMatchObject([{ code: 'EMFILE', syscall: 'unlink' }, [false, true], {}]);
   });
 
+  needs('prlimit')('a call that failed leaves nothing that later records lack', async () => {
+    const path = lockPath();
+    const { reports } = await runScript(
+      path,
+      `
+      FileLock.acquireSync(path, { record: false }).releaseSync();
+      ${TAKE_DESCRIPTORS}
+      fill();
+      report((await outcome(() => FileLock.acquireSync(path))).code);
+      taken.forEach((fd) => fs.closeSync(fd));
+      const lock = FileLock.acquireSync(path);
+      report(JSON.parse(fs.readFileSync(path, 'utf8')).holdfast);
+      `,
+      { wrap: ['prlimit', '--nofile=64:64'] },
+    );
+    const some = expect.stringMatching(/./);
+    expect(reports).toMatchObject(['EMFILE', { hostname: some, start: some, boot: some }]);
+  });
+
   needs('prlimit')('no descriptors: EMFILE, and all is well once there are some', async () => {
     const path = lockPath();
     const holder = FileLock.acquireSync(path);
