@@ -124,15 +124,22 @@ function ownByKind(
 ): (descriptor: Descriptor) => boolean {
   const ends = new Map<string, number>();
   for (const { target } of open) ends.set(target, (ends.get(target) ?? 0) + 1);
-  const parents = new Set(
-    openDescriptors(native, process.ppid, MOST_OF_PARENT).map(({ target }) => target),
-  );
+  const parents = new Set(descriptorsOfParent(native).map(({ target }) => target));
   const ofMake = descriptorsOfMake();
   return ({ number, target }) => {
     if (OWN_KINDS.test(target)) return true;
     if (!PIPE.test(target) || ends.get(target) === 1) return false;
     return !parents.has(target) && !ofMake.includes(number);
   };
+}
+
+/**
+ * None where the parent is outside this pid namespace: there it has the number
+ * 0, which is {@link OWN} to the addon.
+ */
+function descriptorsOfParent(native: NativeBinding): Descriptor[] {
+  const { ppid } = process;
+  return ppid === 0 ? [] : openDescriptors(native, ppid, MOST_OF_PARENT);
 }
 
 /** The jobserver of make(1): `--jobserver-auth=3,4`; older ones: `--jobserver-fds`. */

@@ -4,7 +4,7 @@ import { expect, test, vi } from 'vitest';
 import { FileLock, inspect } from '../../src/index.js';
 import { InstanceLock } from '../../src/instance/instance-lock.js';
 import { COMMAND, call } from '../support/command.js';
-import { lockPath } from '../support/folder.js';
+import { lockPath, testFolder } from '../support/folder.js';
 import { instanceProgram, told } from '../support/instance.js';
 import { Program } from '../support/program.js';
 import { needs } from '../support/tools.js';
@@ -53,6 +53,25 @@ needs('unshare')('the first process of a container becomes its command with -F',
   const words = ['run', '-F', lockPath(), 'sh', '-c', script];
   const end = await Program.start('unshare', [...inside, ...words]).end();
   expect(end).toMatchObject({ code: 3, stdout: 'I am 1\n', stderr: '' });
+});
+
+needs('unshare')('the first process of a container passes no pipe of its own on', async () => {
+  const inside = ['-m', '--pid', '--fork', '--mount-proc'];
+  const look = ['sh', '-c', 'ls -l /proc/self/fd'];
+  const pipesOf = async (...words: string[]) => {
+    const { code, stdout } = await Program.start('unshare', [...inside, ...words]).end();
+    expect(code).toBe(0);
+    const lines = [...stdout.matchAll(/ (\d+) -> pipe:/g)].map(([, number]) => Number(number));
+    return lines.filter((number) => number > 2);
+  };
+  const without = await pipesOf(...look);
+  for (const subcommand of [
+    ['run', lockPath()],
+    ['next-id', testFolder()],
+    ['elect', testFolder()],
+  ]) {
+    expect(await pipesOf(process.execPath, COMMAND, ...subcommand, ...look)).toEqual(without);
+  }
 });
 
 needs('unshare')('a holder outside a container is perhaps one, to those inside', async () => {
