@@ -15,7 +15,9 @@
 namespace holdfast {
 namespace {
 
-constexpr size_t kLongestText = 16 * 1024;
+constexpr size_t kUsualText = 16 * 1024;
+// The status of a process has a line with up to 65,536 groups.
+constexpr size_t kLongestText = 1024 * 1024;
 constexpr size_t kLongestTarget = 128;
 
 // As the kernel writes it. The types of C libraries differ on 32 bits.
@@ -27,12 +29,16 @@ struct FolderEntry {
   char name[];
 };
 
-size_t ReadFile(const char* path, char* text) {
+size_t ReadFile(const char* path, Buffer* text) {
   const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd == -1) return 0;
   size_t length = 0;
-  while (length < kLongestText) {
-    const ssize_t got = read(fd, text + length, kLongestText - length);
+  for (;;) {
+    const size_t size = text->size();
+    if (length == size && (size >= kLongestText || !text->Allocate(size * 2))) {
+      break;
+    }
+    const ssize_t got = read(fd, text->data() + length, text->size() - length);
     if (got == -1 && errno == EINTR) continue;
     if (got <= 0) break;
     length += static_cast<size_t>(got);
@@ -42,8 +48,8 @@ size_t ReadFile(const char* path, char* text) {
 }
 
 // The target of a link, or the content of a file.
-size_t LookAt(const char* path, char* text) {
-  const ssize_t length = readlink(path, text, kLongestText);
+size_t LookAt(const char* path, Buffer* text) {
+  const ssize_t length = readlink(path, text->data(), text->size());
   return length >= 0 ? static_cast<size_t>(length) : ReadFile(path, text);
 }
 
@@ -56,11 +62,11 @@ Napi::Value Look(const Napi::CallbackInfo& info) {
   napi_create_array_with_length(env, count, &texts);
   Buffer path;
   Buffer text;
-  const bool allocated = text.Allocate(kLongestText);
+  const bool allocated = text.Allocate(kUsualText);
   for (uint32_t index = 0; index < count; index++) {
     const bool readable =
         allocated && BytesOf(env, Element(paths, index), &path);
-    const size_t length = readable ? LookAt(path.data(), text.data()) : 0;
+    const size_t length = readable ? LookAt(path.data(), &text) : 0;
     napi_value value;
     napi_create_string_latin1(env, text.data(), length, &value);
     napi_set_element(env, texts, index, value);

@@ -145,8 +145,8 @@ export interface NativeBinding {
    */
   spawn(program: NativeProgram, onEnd: (exited: boolean, status: number) => void): number;
   /**
-   * On Linux: where a link leads, or the content of a small file, of each path,
-   * as Latin-1; empty: it cannot be read.
+   * On Linux: where a link leads, or the content of a file up to 1 MiB, of each
+   * path, as Latin-1; empty: it cannot be read.
    */
   look?(paths: readonly string[]): string[];
   /**
