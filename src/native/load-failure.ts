@@ -23,8 +23,9 @@ interface Place {
 export interface Attempt {
   /** What the caller wants to lock. */
   path: FilePath;
+  /** The package's own first. */
   folders: string[];
-  /** Where the addon may be, by its exact name. */
+  /** Where the addon may be: what a search has found, and by its exact name. */
   places: string[];
   /** The folder comes from HOLDFAST_PREBUILD. */
   isGiven: boolean;
@@ -95,7 +96,7 @@ function reasonOf(error: Error, attempt: Attempt, there: Place | undefined): [st
   return [
     error.message,
     [
-      'install the package again: the file is damaged, or it is for another system, processor or C library',
+      'install the package again: the file is damaged or of another version, or it is for another system, processor or C library',
       `if it is for another: ${BUILD}`,
     ],
   ];

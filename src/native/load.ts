@@ -22,19 +22,21 @@ export let results: Float64Array = new Float64Array();
 export function loadBinding(path: FilePath): NativeBinding {
   if (binding !== undefined) return binding;
   const folders = roots();
+  const places = placesIn(folders);
   try {
-    binding = load(folders);
-    results = binding.results();
+    const loaded = load(folders, places);
+    results = loaded.results();
+    binding = loaded;
+    return loaded;
   } catch (error) {
     throw explainFailure(error as Error, {
       path,
       folders,
-      places: placesIn(folders),
+      places,
       isGiven: givenFolder() !== '',
       exists,
     });
   }
-  return binding;
 }
 
 /** The addon, if a call has loaded it. */
@@ -58,16 +60,21 @@ function ownFiles(): string[] {
   return files;
 }
 
+/** The files of this package that are two folders deep; see `scripts/bundle.mjs`. */
+const DEEP = /[\\/](dist[\\/]cli|src[\\/]native)$/;
+
 /**
- * The folder of this file, for bundles, and the two above it: the package is
- * above dist/core.js, and two above src/native/load.ts.
+ * The folder of this file, for bundles, and the two above it, the package's
+ * first: it is above dist/core.js, and two above dist/cli and src/native.
  */
 function roots(): string[] {
   if (givenFolder() !== '') return [resolve(givenFolder())];
-  const folders = ownFiles().map((file) => dirname(file));
-  return [
-    ...new Set(folders.flatMap((folder) => [dirname(folder), folder, dirname(dirname(folder))])),
-  ];
+  const all = ownFiles().flatMap((file) => {
+    const own = dirname(file);
+    const above = dirname(own);
+    return DEEP.test(own) ? [dirname(above), above, own] : [above, own, dirname(above)];
+  });
+  return [...new Set(all)];
 }
 
 /** Where the addon may be, by its exact name. */
@@ -79,13 +86,40 @@ function placesIn(folders: string[]): string[] {
 /**
  * By its exact name first: that takes a tenth of the time of node-gyp-build's
  * search, and finds no other addon where the package was bundled into another
- * package.
+ * package. `places` gets what the search finds.
  */
-function load(folders: string[]): NativeBinding {
-  const place = placesIn(folders).find(exists);
-  const found = place === undefined ? search(folders) : loadFile(place);
-  if (typeof (found as NativeBinding).startWaiting === 'function') return found as NativeBinding;
-  throw new Error(`${place ?? 'what node-gyp-build found'} is not an addon of Holdfast`);
+function load(folders: string[], places: string[]): NativeBinding {
+  const place = places.find(exists);
+  if (place !== undefined) return checked(place);
+  const [found, ...others] = search(folders);
+  if (found === undefined) throw new Error('there is no addon');
+  places.unshift(found, ...others);
+  try {
+    return checked(found);
+  } catch (error) {
+    const other = others.map(checkedOrNone).find((each) => each !== undefined);
+    if (other !== undefined) return other;
+    throw error;
+  }
+}
+
+// Among what is new in this version: what every acquire calls.
+const OF_THIS_VERSION = ['take', 'begin', 'results', 'identify'] as const;
+
+function checked(place: string): NativeBinding {
+  const found = loadFile(place) as NativeBinding;
+  const has = (name: keyof NativeBinding) => typeof found[name] === 'function';
+  if (!has('startWaiting')) throw new Error(`${place} is not an addon of Holdfast`);
+  if (OF_THIS_VERSION.every(has)) return found;
+  throw new Error(`${place} is an addon of another version of Holdfast`);
+}
+
+function checkedOrNone(place: string): NativeBinding | undefined {
+  try {
+    return checked(place);
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -115,9 +149,18 @@ function exists(path: string): boolean {
   }
 }
 
-/** Under the other names that prebuildify can give it. */
-function search([root]: string[]): unknown {
+/** Under the other names that prebuildify can give it, and in build/Debug. */
+function search(folders: string[]): string[] {
+  const [root] = folders;
   if (root === undefined) throw new Error('it is not known where this file is');
   const from = ownFiles()[0] ?? join(root, 'holdfast.js');
-  return Module.createRequire(from)('node-gyp-build')(root);
+  const { path: find } = Module.createRequire(from)('node-gyp-build');
+  const found = folders.map((folder): string => {
+    try {
+      return find(folder);
+    } catch {
+      return '';
+    }
+  });
+  return [...new Set(found)].filter((each) => each !== '');
 }
