@@ -166,6 +166,14 @@ describe('links between pages', () => {
     expect(brokenLinks(page, read(page))).toEqual([]);
   });
 
+  // Those of the README lead to the repository, on npm's page.
+  test.each(filesBelow('docs', '.md'))('of %s stay in the package', (page) => {
+    const outside = linksIn(read(page)).filter((target) =>
+      /^\.\.\/(?!README\.md|CHANGELOG\.md)/.test(target),
+    );
+    expect(outside).toEqual([]);
+  });
+
   test('that lead nowhere are found', () => {
     const page =
       '# One `a/b`\n[1](#one-ab) [2](#two) [3](api.md#filelockt) [4](api.md#no) [5](no.md)';
