@@ -127,7 +127,7 @@ export class Claims {
       parsePattern(path, 'file', this.#root, `paths[${at}]`, 'path'),
     );
     const mayOverlap = prefilter([{ patterns, except: [] }], this.#root);
-    const found = await this.#folder.readShared((_, text) => mayOverlap(text));
+    const found = await this.#folder.readShared(mayOverlap && ((_, text) => mayOverlap(text)));
     const verdicts = verdictsOf(patterns, found, as);
     const invalid = found.filter(({ state }) => state === 'invalid');
     if (!ignoring && invalid.length > 0 && verdicts.some((each) => each.verdict === 'unclaimed')) {

@@ -8,7 +8,7 @@ import { CLAIM_LIMIT, type ClaimFile, formatClaim } from './claim-file.js';
 import { RequestedScopes } from './conflicts.js';
 import { ClaimInvalidError, invalidClaims } from './errors.js';
 import { expiryAfter } from './expiry.js';
-import type { ClaimsFolder } from './folder.js';
+import type { ClaimsFolder, Relevance } from './folder.js';
 import type { HeldClaim } from './held-claim.js';
 import type { LiveClaims } from './live-claims.js';
 import type { Found, Wanted } from './model.js';
@@ -47,8 +47,8 @@ export function decide(
   const ended: Found[] = [];
   const known = new Set<string>();
   const mayOverlap = prefilter(wanted, folder.root);
-  const isRelevant = (agent: string, text: string): boolean =>
-    agents.has(agent) || mayOverlap(text);
+  const isRelevant: Relevance | undefined =
+    mayOverlap && ((agent, text) => agents.has(agent) || mayOverlap(text));
   for (const found of folder.each(isRelevant)) {
     known.add(found.agent);
     const isOwn = agents.has(found.agent);

@@ -6,6 +6,11 @@ import type { Scope } from './scope.js';
 const MOST_STEPS = 64;
 // A large expression takes time to compile.
 const LARGEST_TRIE = 2000;
+// With more, the expression costs more than it saves.
+const MOST_PATTERNS = 500;
+// Beside few claims the expression costs more as well: so it is not made for
+// the first ones, one for so many patterns.
+const PATTERNS_PER_CLAIM = 2;
 // Normalisation can join a letter with what comes after it.
 const LEAD = /^(?:[\x20-)+->@-[\]-\x7e](?!\P{ASCII}))*/u;
 const TAIL = /^[\x20!#-)+->@-[\]-\x7e]*$/;
@@ -27,7 +32,7 @@ interface Trie {
 
 /**
  * Tells by its text alone whether a canonical claim can overlap with `scopes`.
- * False: certainly not.
+ * False: certainly not. `undefined`: it would take too long to find out.
  *
  * An entry that overlaps with a pattern either goes along the whole lead, and
  * then has a wildcard, is a folder or ends with the tail; or it leaves the lead
@@ -38,16 +43,26 @@ interface Trie {
 export function prefilter(
   scopes: readonly Scope[],
   { ignoresCase }: Root,
-): (text: string) => boolean {
-  const outlines = scopes.flatMap(({ patterns }) => patterns.map(outlineOf));
-  if (outlines.length === 0) return () => false;
-  for (let most = MOST_STEPS; most > 0; most >>= 1) {
-    const { trie, size } = trieOf(outlines, most, ignoresCase);
-    if (size > LARGEST_TRIE) continue;
-    const may = new RegExp(`"${expressionOf(trie, '')}`, ignoresCase ? 'i' : '');
-    return (text) => may.test(text);
+): ((text: string) => boolean) | undefined {
+  const patterns = scopes.flatMap((scope) => scope.patterns);
+  if (patterns.length === 0) return () => false;
+  if (patterns.length > MOST_PATTERNS) return undefined;
+  let unfiltered = Math.floor(patterns.length / PATTERNS_PER_CLAIM);
+  let expression: RegExp | undefined;
+  return (text) => {
+    if (unfiltered-- > 0) return true;
+    expression ??= expressionFor(patterns, ignoresCase);
+    return expression.test(text);
+  };
+}
+
+function expressionFor(patterns: readonly Pattern[], ignoresCase: boolean): RegExp {
+  const outlines = patterns.map(outlineOf);
+  let trie: Trie | null = null;
+  for (let most = MOST_STEPS; trie === null; most >>= 1) {
+    trie = trieOf(outlines, most, ignoresCase);
   }
-  return () => true;
+  return new RegExp(`"${expressionOf(trie, '')}`, ignoresCase ? 'i' : '');
 }
 
 function outlineOf({ kind, pattern, literal, tail }: Pattern): Outline {
@@ -74,11 +89,8 @@ function newTrie(): Trie {
   return { next: new Map(), tails: new Set() };
 }
 
-function trieOf(
-  outlines: readonly Outline[],
-  most: number,
-  ignoresCase: boolean,
-): { trie: Trie; size: number } {
+/** `null`: it would be too large. With no steps it never is. */
+function trieOf(outlines: readonly Outline[], most: number, ignoresCase: boolean): Trie | null {
   const trie = newTrie();
   let size = 0;
   for (const { lead, tail } of outlines) {
@@ -87,7 +99,7 @@ function trieOf(
       const step = ignoresCase ? each.toLowerCase() : each;
       let next = node.next.get(step);
       if (next === undefined) {
-        size++;
+        if (++size > LARGEST_TRIE) return null;
         next = newTrie();
         node.next.set(step, next);
       }
@@ -95,7 +107,7 @@ function trieOf(
     }
     node.tails.add(tail);
   }
-  return { trie, size };
+  return trie;
 }
 
 /** What may follow `step`. */

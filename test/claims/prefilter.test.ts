@@ -1,9 +1,10 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { isCanonicalClaim } from '../../src/claims/canonical-form.js';
 import { formatClaim, parseClaim } from '../../src/claims/claim-file.js';
 import { parsePattern } from '../../src/claims/parse-pattern.js';
 import { prefilter } from '../../src/claims/prefilter.js';
-import { ScopeIndex } from '../../src/claims/scope.js';
+import type { Root } from '../../src/claims/root.js';
+import { type Scope, ScopeIndex } from '../../src/claims/scope.js';
 import { ROOT, read } from '../support/claims-patterns.js';
 import { generator } from '../support/claims-random.js';
 import { inTwoSizes } from '../support/sizes.js';
@@ -117,6 +118,15 @@ describe('a canonical claim', () => {
 });
 
 describe('the prefilter', () => {
+  /** Its answer once it has let the first claims through. */
+  const ready = (scopes: Scope[], root: Root): ((text: string) => boolean) => {
+    const filter = prefilter(scopes, root);
+    if (filter === undefined) throw new Error('there are too many patterns');
+    const count = scopes.flatMap(({ patterns }) => patterns).length;
+    for (let at = 0; at < count; at++) filter('');
+    return filter;
+  };
+
   inTwoSizes(
     (pairs) => `leaves out no claim that overlaps: ${pairs} pairs`,
     { short: 4000, long: 20_000 },
@@ -129,7 +139,7 @@ describe('the prefilter', () => {
           const wanted = generateTexts(next);
           const scope = { patterns: wanted.map((each) => read(each, root)), except: [] };
           const text = claimText(next, root);
-          if (!isCanonicalClaim(text, AGENT) || prefilter([scope], root)(text)) continue;
+          if (!isCanonicalClaim(text, AGENT) || ready([scope], root)(text)) continue;
           leftOut++;
           const claim = parse(text, root);
           if (typeof claim === 'string') {
@@ -151,7 +161,7 @@ describe('the prefilter', () => {
 
   const claimOf = (...entries: string[]): string => JSON.stringify({ files: entries });
   const mayOverlap = (wanted: string[], text: string, root = ROOT): boolean =>
-    prefilter([{ patterns: wanted.map((each) => read(each, root)), except: [] }], root)(text);
+    ready([{ patterns: wanted.map((each) => read(each, root)), except: [] }], root)(text);
 
   test('compares what comes before the wildcards', () => {
     expect(mayOverlap(['src/a/x.ts'], claimOf('src/b/x.ts', 'lib/'))).toBe(false);
@@ -200,11 +210,54 @@ describe('the prefilter', () => {
     expect(mayOverlap(['SRC/a'], claimOf('src/A'))).toBe(false);
   });
 
-  test('takes very many paths, and very long ones', () => {
-    const many = Array.from({ length: 5000 }, (_, at) => `src/${at}/${'x'.repeat(at % 300)}`);
-    const patterns = many.map((each) => parsePattern(each, 'file', ROOT, 'it'));
-    const filter = prefilter([{ patterns, except: [] }], ROOT);
-    expect(many.every((each) => filter(claimOf(each)))).toBe(true);
+  const scopeOf = (count: number, path: (at: number) => string): Scope => ({
+    patterns: Array.from({ length: count }, (_, at) => parsePattern(path(at), 'file', ROOT, 'it')),
+    except: [],
+  });
+  const different = (at: number): string => `${(at * 7919) % 1009}/${'x'.repeat(at % 300)}${at}`;
+
+  test('takes many paths, and very long ones', () => {
+    const filter = ready([scopeOf(500, (at) => `src/${different(at)}`)], ROOT);
+    for (let at = 0; at < 500; at++) expect(filter(claimOf(`src/${different(at)}`))).toBe(true);
     expect(filter(claimOf('lib/1'))).toBe(false);
+  });
+
+  test('gives up when there are more', () => {
+    expect(prefilter([scopeOf(500, different)], ROOT)).toBeTypeOf('function');
+    expect(prefilter([scopeOf(501, different)], ROOT)).toBe(undefined);
+    expect(prefilter([scopeOf(250, different), scopeOf(251, different)], ROOT)).toBe(undefined);
+  });
+
+  test('makes the expression once, and not for the first claims', () => {
+    const filter = prefilter([scopeOf(20, different)], ROOT);
+    const put = vi.spyOn(Map.prototype, 'set');
+    try {
+      const answers: unknown[] = [];
+      const steps: number[] = [];
+      for (let at = 0; at < 30; at++) {
+        answers.push(filter?.(claimOf('lib/1')));
+        steps.push(put.mock.calls.length);
+      }
+      expect(answers).toEqual([...Array(10).fill(true), ...Array(20).fill(false)]);
+      expect(steps[9]).toBe(0);
+      expect(steps[10]).toBeGreaterThan(0);
+      expect(steps[29]).toBe(steps[10]);
+    } finally {
+      put.mockRestore();
+    }
+  });
+
+  test('stops as soon as a trie is too large', () => {
+    const filter = prefilter([scopeOf(500, (at) => different(at).padEnd(60, `${at}-`))], ROOT);
+    const put = vi.spyOn(Map.prototype, 'set');
+    try {
+      for (let at = 0; at <= 500; at++) filter?.(claimOf('lib/1'));
+      const steps = put.mock.calls.length;
+      // With 64 steps, 32, … and 1.
+      expect(steps).toBeGreaterThan(2000);
+      expect(steps).toBeLessThan(7 * 2000 + 100);
+    } finally {
+      put.mockRestore();
+    }
   });
 });
