@@ -11,6 +11,8 @@ const MOST_PATTERNS = 500;
 // Beside few claims the expression costs more as well: so it is not made for
 // the first ones, one for so many patterns.
 const PATTERNS_PER_CLAIM = 2;
+// For so few it takes no longer than to compile what parses and compares claims.
+const FEW_PATTERNS = 20;
 // Normalisation can join a letter with what comes after it.
 const LEAD = /^(?:[\x20-)+->@-[\]-\x7e](?!\P{ASCII}))*/u;
 const TAIL = /^[\x20!#-)+->@-[\]-\x7e]*$/;
@@ -47,7 +49,7 @@ export function prefilter(
   const patterns = scopes.flatMap((scope) => scope.patterns);
   if (patterns.length === 0) return () => false;
   if (patterns.length > MOST_PATTERNS) return undefined;
-  let unfiltered = Math.floor(patterns.length / PATTERNS_PER_CLAIM);
+  let unfiltered = Math.floor((patterns.length - FEW_PATTERNS) / PATTERNS_PER_CLAIM);
   let expression: RegExp | undefined;
   return (text) => {
     if (unfiltered-- > 0) return true;

@@ -229,7 +229,7 @@ describe('the prefilter', () => {
   });
 
   test('makes the expression once, and not for the first claims', () => {
-    const filter = prefilter([scopeOf(20, different)], ROOT);
+    const filter = prefilter([scopeOf(40, different)], ROOT);
     const put = vi.spyOn(Map.prototype, 'set');
     try {
       const answers: unknown[] = [];
