@@ -19,7 +19,7 @@ const LATE = {
   waiting:
     /src\/(base\/(make-folders|warning)|native\/load-failure|holders\/(holding-processes|inspect|kernel-tables|kernel-view|pinned-file|snapshot|who-holds)|lock\/(adopt|descriptor-lock|kernel-wait|path-watch|self-wait|waiting|with-lock))\./,
   claiming:
-    /src\/claims\/(acquire-claims|changes|claim|conflict-words|conflicts|grant|held-claim|overlap|plan|request|resolutions|waves)\./,
+    /src\/claims\/(acquire-claims|changes|claim|conflict-words|conflicts|grant|held-claim|overlap|overlap-search|plan|request|resolutions|waves)\./,
 };
 
 rmSync(`${root}dist`, { recursive: true, force: true });

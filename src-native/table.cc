@@ -26,44 +26,6 @@ Table* tables = nullptr;
 
 }  // namespace
 
-Comparison ComparePath(const char* path, const FileState& file) {
-  FileState at_path;
-  Comparison compared;
-  compared.made = true;
-  compared.error = StateOfPath(path, &at_path);
-  if (compared.error == ENOENT || compared.error == ENOTDIR) {
-    compared.error = ESTALE;
-  }
-  if (compared.error != 0) return compared;
-  if (at_path.SameFile(file)) {
-    compared.size = at_path.size;
-  } else {
-    compared.error = ESTALE;
-  }
-  return compared;
-}
-
-int CompareEntry(Entry* entry) {
-  Comparison compared = entry->compared;
-  entry->compared = Comparison{};
-  if (!compared.made) compared = ComparePath(entry->path.data(), entry->file);
-  if (compared.error == 0) entry->file.size = compared.size;
-  return compared.error;
-}
-
-int TraitsOf(const Entry& entry) {
-  return (entry.file.kind == Kind::kDirectory ? 1 : 0) |
-         (entry.read_only ? 2 : 0) | (entry.remote ? 4 : 0);
-}
-
-int CollectWait(Entry* entry, Mode mode) {
-  const int result = entry->wait->result();
-  entry->wait->Unreference();
-  entry->wait = nullptr;
-  entry->held = result == 0 ? mode : Mode::kUnlocked;
-  return result;
-}
-
 Table::Table() : process_(getpid()) {
   MutexGuard guard(&tables_mutex);
   next_ = tables;
@@ -108,7 +70,6 @@ void Table::Recycle(Entry* entry) {
   entry->record.Truncate(0);
   entry->left.Truncate(0);
   entry->wait = nullptr;
-  entry->compared = Comparison{};
   spare_ = entry;
 }
 

@@ -5,6 +5,7 @@
 #ifndef HOLDFAST_TABLE_H_
 #define HOLDFAST_TABLE_H_
 
+#include <errno.h>
 #include <stdint.h>
 
 #include "file.h"
@@ -29,13 +30,6 @@ struct Failure {
   }
 };
 
-// What the comparison of path and descriptor gave.
-struct Comparison {
-  bool made = false;
-  int error = 0;  // ESTALE: the path leads elsewhere
-  uint64_t size = 0;
-};
-
 struct Entry {
   uint64_t id = 0;
   int fd = -1;
@@ -52,22 +46,34 @@ struct Entry {
   Buffer record;
   Buffer left;
   Wait* wait = nullptr;
-  // The thread that waited has made it already.
-  Comparison compared;
 };
 
 // Compares path and descriptor, and notes the size. ESTALE: the path leads
 // elsewhere.
-int CompareEntry(Entry* entry);
-
-// The same on a waiting thread, which does not own the entry.
-Comparison ComparePath(const char* path, const FileState& file);
+inline int CompareEntry(Entry* entry) {
+  FileState at_path;
+  const int error = StateOfPath(entry->path.data(), &at_path);
+  if (error == ENOENT || error == ENOTDIR) return ESTALE;
+  if (error != 0) return error;
+  if (!at_path.SameFile(entry->file)) return ESTALE;
+  entry->file.size = at_path.size;
+  return 0;
+}
 
 // As src/native/binding.ts has them.
-int TraitsOf(const Entry& entry);
+inline int TraitsOf(const Entry& entry) {
+  return (entry.file.kind == Kind::kDirectory ? 1 : 0) |
+         (entry.read_only ? 2 : 0) | (entry.remote ? 4 : 0);
+}
 
 // Takes a settled wait off its entry and returns its result.
-int CollectWait(Entry* entry, Mode mode);
+inline int CollectWait(Entry* entry, Mode mode) {
+  const int result = entry->wait->result();
+  entry->wait->Unreference();
+  entry->wait = nullptr;
+  entry->held = result == 0 ? mode : Mode::kUnlocked;
+  return result;
+}
 
 class Table {
  public:

@@ -1,5 +1,5 @@
 import { printable } from '../base/holder.js';
-import { UNDECIDED } from './overlap.js';
+import { UNDECIDED } from './overlap-search.js';
 import type { Conflict } from './types.js';
 
 /** `both match app/x`. */
