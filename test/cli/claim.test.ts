@@ -1,18 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Claims } from '../../src/claims.js';
 import { until } from '../support/census.js';
+import { claimedTree as tree } from '../support/claims-setting.js';
 import { COMMAND, call, finish, start } from '../support/command.js';
-import { testFolder } from '../support/folder.js';
-
-/** A folder for the tree and one in it for the claims. */
-function tree(): { root: string; locks: string; args: string[] } {
-  const root = testFolder();
-  const locks = join(root, 'out', 'locks');
-  return { root, locks, args: ['--dir', locks, '--root', root] };
-}
 
 function handWritten(locks: string, agent: string, fields: object = {}): void {
   mkdirSync(locks, { recursive: true });
@@ -264,50 +257,5 @@ describe('the others', () => {
     await call('claim', 'add', 'app/(shop)/', ...args, '--agent', 'other');
     const late = await call('claim', 'plan', file, ...args);
     expect(late.stdout).toContain('wave 1: api      wave 2: shop, tests');
-  });
-});
-
-describe('wrong words', () => {
-  test.each([
-    [[]],
-    [['no']],
-    [['add']],
-    [['add', 'a', '--agent', '']],
-    [['add', 'a', '--agent', '../x']],
-    [['add', 'a', '--agent', '.x']],
-    [['add', '', '--agent', 'x']],
-    [['add', '../../../../../../../../x', '--agent', 'x']],
-    [['add', 'a', '--agent', 'x', '--ttl', '0']],
-    [['add', 'a', '--agent', 'x', '--ttl', 'soon']],
-    [['add', 'a', '--agent', 'x', '--no']],
-    [['add', 'a', '--agent', 'x', '--except', 'a']],
-    [['list', 'a']],
-    [['check']],
-    [['check', 'a', '-E', '256']],
-    [['plan']],
-    [['plan', 'no-such-file.json']],
-    [['guard']],
-  ])('%j is 64', async (argv) => {
-    const { args, locks } = tree();
-    const dir = argv.length === 0 || argv[0] === 'no' ? [] : args;
-    const called = await call('claim', ...argv, ...dir);
-    expect(called).toMatchObject({ code: 64, stdout: '' });
-    expect(called.stderr).toMatch(/^holdfast: /);
-    expect(() => readdirSync(locks)).toThrow();
-  });
-
-  test('no folder named: 64, and how to', async () => {
-    vi.stubEnv('HOLDFAST_CLAIMS', '');
-    const called = await call('claim', 'list');
-    vi.unstubAllEnvs();
-    expect(called).toMatchObject({ code: 64, stderr: expect.stringContaining('HOLDFAST_CLAIMS') });
-  });
-
-  test('help is no error', async () => {
-    const { code, stdout } = await call('claim', '--help');
-    expect(code).toBe(0);
-    expect(stdout).toContain('holdfast claim guard --staged');
-    expect((await call('claim', 'add', '-h')).stdout).toBe(stdout);
-    expect(COMMAND).toContain('holdfast.js');
   });
 });

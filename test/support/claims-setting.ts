@@ -6,6 +6,13 @@ import { ClaimConflictError, type ClaimStatus, Claims } from '../../src/claims.j
 import { testFolder } from './folder.js';
 import { errorOf } from './refused.js';
 
+/** For the command: a folder for the tree and one in it for the claims. */
+export function claimedTree(): { root: string; locks: string; args: string[] } {
+  const root = testFolder();
+  const locks = join(root, 'out', 'locks');
+  return { root, locks, args: ['--dir', locks, '--root', root] };
+}
+
 export interface Setting {
   folder: string;
   directory: string;
