@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../base/abort.js';
+import { inBurst } from '../base/bursts.js';
 import { Callers } from '../base/callers.js';
 import { LockHeldError, LockStateError, LockTimeoutError } from '../base/errors.js';
 import { pathText } from '../base/paths.js';
@@ -120,8 +121,17 @@ function goOnAsync<L>(
     const next = rounds.next(answer);
     if (next.done !== true) perform(next.value).then(goOn).catch(listener.failed);
     else if (typeof next.value === 'object') listener.ended(make(next.value));
-    else listener.failed(callers.putInto(refusal(request, next.value, holderInBurst)));
+    else refuse(next.value);
   };
+  // Thousands can be refused together, and each looks for the holder.
+  const refuse = (result: 'refused' | 'timeout'): void =>
+    inBurst(() => {
+      try {
+        listener.failed(callers.putInto(refusal(request, result, holderInBurst)));
+      } catch (error) {
+        listener.failed(error);
+      }
+    });
   const perform = (step: Step): Promise<Ungranted> => {
     if (step.what === 'pause') return sleep(step.milliseconds, step.signal) as Promise<undefined>;
     const hold = holdOf(request, step.wait.file);

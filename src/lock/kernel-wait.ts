@@ -125,7 +125,7 @@ class KernelWait {
     const tellOnce = (): void => {
       this.#pending.delete(id);
       clearTimeout(timer);
-      inBurst(tell);
+      tell();
     };
     this.#pending.set(id, tellOnce);
     const timer = setTimeout(tellOnce, CANCEL_MILLISECONDS);
