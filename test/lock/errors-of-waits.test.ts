@@ -71,10 +71,12 @@ test('onWait runs in the context of the call, here and on a network file system'
   using _lock = FileLock.acquireSync(path);
   for (const change of [remote, () => ({})]) {
     let seen: string | undefined;
+    const controller = new AbortController();
     const onWait = () => {
       seen = storage.getStore();
+      controller.abort();
     };
-    const { request } = countingRequest(path, { timeout: 20, onWait }, change);
+    const { request } = countingRequest(path, { signal: controller.signal, onWait }, change);
     await errorOf(() => storage.run('of the call', () => acquire(request)));
     expect(seen).toBe('of the call');
   }
