@@ -74,6 +74,9 @@ class KernelWait {
   #settled(what: 'wait' | 'attempt'): void {
     const { file, mode, followPath } = this.#wait;
     this.#ended = true;
+    // The caller may look for listeners that are left.
+    this.#unlisten?.();
+    this.#unlisten = undefined;
     // Where a hold begins next, `begin` takes in the errno as well.
     const errno = what === 'wait' && followPath ? 0 : file.native.finishWaiting(file.id, mode);
     if (errno === 0) {

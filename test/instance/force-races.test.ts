@@ -130,7 +130,7 @@ test.each([
     const stolen = new Set(thiefs.stolen);
     expect(lost.filter((token) => !stolen.has(token))).toEqual([]);
     // That there was something to see, also where much else runs.
-    expect(lost.length).toBeGreaterThan(5);
+    expect(lost.length).toBeGreaterThan(2);
     for (const { held } of others) expect(held).toBeGreaterThan(20);
     const left = readdirSync(dirname(path)).filter((name) => name !== basename(path));
     expect(left).toEqual([]);
