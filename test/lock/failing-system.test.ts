@@ -207,3 +207,12 @@ describe('the addon is missing', () => {
     expect(reports).toMatchObject([{ code: 'ERR_LOCK_UNSUPPORTED', path }]);
   });
 });
+
+needs('strace')('the look after the record decides: replaced each time is refused', async () => {
+  const path = lockPath();
+  // Of the descriptor, of the path, and of the path once the record is written.
+  const wrap = failing(path, 'statx:error=ENOENT:when=3+3');
+  const script = 'report(await outcome(() => FileLock.tryAcquire(path)));';
+  const { reports } = await runScript(path, script, { wrap });
+  expect(reports).toEqual([{ value: null }]);
+});
