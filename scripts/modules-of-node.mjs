@@ -10,6 +10,7 @@ const LATE = new Set([
   'node:readline',
   'node:timers/promises',
   'node:tty',
+  'node:url',
 ]);
 
 const IMPORT = /^import (?:(\w+)|\{(.*)\}) from "(node:[\w/]+)";$/gm;
@@ -26,13 +27,16 @@ const CONSTANT = (name) =>
 
 const HELPERS_REQUIRED = /^(?:const \w+ = )?require\("\.\/rolldown-runtime\.js"\);\n/m;
 
+// Of native/load.ts, which looks at __filename too: two milliseconds.
+const OWN_URL = 'const url = require("url").pathToFileURL(__filename).href;';
+
 /** A plugin of Rolldown; `files` are those of the output to be loaded late as well. */
 export function modulesOfNode(files) {
   const late = new Set([...LATE, ...files]);
   return {
     name: 'modules-of-node',
-    renderChunk(code, { name }, { format }) {
-      return format === 'cjs' ? requiredLate(code, late) : withoutImports(code, name === 'core');
+    renderChunk(code, _chunk, { format }) {
+      return format === 'cjs' ? requiredLate(code, late) : withoutImports(code);
     },
     /** What Rolldown's own functions were for is gone. */
     generateBundle({ format }, files) {
@@ -47,19 +51,10 @@ export function modulesOfNode(files) {
 /**
  * For each module of Node that is imported, Node lists its exports and
  * evaluates them all: 2.5 ms for eight. process.getBuiltinModule() does not.
- * Early versions of Bun lack it, so the core has it for all files, and imports
- * node:module. Of import.meta, compilers to CommonJS know only the URL.
  */
-function withoutImports(code, isCore) {
-  const head = isCore
-    ? `import Module from "node:module";
-export const getBuiltinModule = process.getBuiltinModule ?? Module.createRequire(import.meta.url);
-`
-    : 'import { getBuiltinModule } from "./core.js";\n';
+function withoutImports(code) {
   const rewritten = code.replace(IMPORT, (_statement, whole, names, module) => {
-    // The head has it.
-    if (isCore && module === 'node:module' && whole === 'Module') return '';
-    const got = `getBuiltinModule("${module}")`;
+    const got = `process.getBuiltinModule("${module}")`;
     if (whole !== undefined) return `const ${whole} = ${got};`;
     const pairs = names.split(',').map((each) => each.trim().split(' as '));
     if (!LATE.has(module)) {
@@ -72,7 +67,7 @@ export const getBuiltinModule = process.getBuiltinModule ?? Module.createRequire
   // A statement in another form would be slow, and nobody would notice.
   const left = /^import .*"node:.*/m.exec(rewritten);
   if (left !== null) throw new Error(`scripts/modules-of-node.mjs does not know: ${left[0]}`);
-  return rewritten === code ? code : head + rewritten;
+  return rewritten;
 }
 
 /**
@@ -80,10 +75,11 @@ export const getBuiltinModule = process.getBuiltinModule ?? Module.createRequire
  * `node_tty.isatty`, and a default import as `default` of a copy of it.
  */
 function requiredLate(code, lateModules) {
-  let rewritten = code.replace(HELPERS_REQUIRED, '');
+  let rewritten = code.replace(HELPERS_REQUIRED, '').replace(OWN_URL, 'const url = undefined;');
   for (const [statement, local, module] of code.matchAll(REQUIRE)) {
-    const isLate = lateModules.has(module);
-    const late = `(require("${module}"))`;
+    const isLate = module === 'node:module' || lateModules.has(module);
+    // The same class: Node would load its loader for ES modules as well.
+    const late = module === 'node:module' ? '(module.constructor)' : `(require("${module}"))`;
     rewritten = rewritten
       .replace(statement, isLate ? '' : `let ${local} = require("${module}");\n`)
       .replaceAll(new RegExp(`\\b${local}\\.default\\b`, 'g'), isLate ? late : local);

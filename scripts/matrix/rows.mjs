@@ -110,7 +110,7 @@ export const ROWS = {
     // What concerns the package is the same on every runtime.
     suite: ['--exclude=test/package/**', ...besides(WITHOUT_BUN)],
   },
-  'bun-first': bun('1.2.0'),
+  'bun-first': bun('1.2.6'),
   'bun-1.3': bun('1.3.14'),
   'bun-musl': {
     name: 'Bun, linux-x64 musl',

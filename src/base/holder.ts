@@ -27,6 +27,8 @@ const LONGEST = 200;
 // A longer text is cut before the replacement.
 const LONGEST_READ = 4096;
 
+const PLAIN = /^[ -~]*$/;
+
 // Not a literal: to check \p{…}, the parser would take a tenth of a millisecond
 // of each program's start.
 const UNPRINTABLE = String.raw`[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+`;
@@ -38,8 +40,12 @@ let unprintable: RegExp | undefined;
  */
 export function printable(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
+  if (PLAIN.test(text)) return shorten(text);
   unprintable ??= new RegExp(UNPRINTABLE, 'gu');
-  const line = text.slice(0, LONGEST_READ).replace(unprintable, ' ');
+  return shorten(text.slice(0, LONGEST_READ).replace(unprintable, ' '));
+}
+
+function shorten(line: string): string {
   return line.length > LONGEST ? `${line.slice(0, LONGEST - 1)}…` : line;
 }
 

@@ -132,12 +132,12 @@ function loadFile(place: string): unknown {
   const file = realpathSync.native(place);
   const loaded = cache[file];
   if (loaded !== undefined) return loaded.exports;
-  const module = new Module(file);
-  process.dlopen(module, toNamespacedPath(file));
-  module.filename = file;
-  module.loaded = true;
-  cache[file] = module;
-  return module.exports;
+  const entry = new Module(file);
+  process.dlopen(entry, toNamespacedPath(file));
+  entry.filename = file;
+  entry.loaded = true;
+  cache[file] = entry;
+  return entry.exports;
 }
 
 /** Under the permission model, existsSync throws. */
