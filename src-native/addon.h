@@ -31,6 +31,8 @@ void Export(Napi::Object exports, const char* name, Environment* self) {
 void ExportEntryCalls(Napi::Object exports, Environment* self);
 // Taking a free lock in one call, and releasing it.
 void ExportTakeCalls(Napi::Object exports, Environment* self);
+// For a wait that has settled: the status of `begin`, or kNotBegun.
+int BeginSettled(void* environment, napi_env env, uint64_t id);
 // The steps one by one, waiting, and the other ways to end.
 void ExportLockCalls(Napi::Object exports, Environment* self);
 // The record in the file.

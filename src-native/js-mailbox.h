@@ -9,6 +9,9 @@
 
 namespace holdfast {
 
+// The hold of a settled wait has not begun: that is left to JavaScript.
+constexpr int kNotBegun = -1;
+
 // Tells JavaScript which waits have ended.
 class JsMailbox : public Mailbox {
  public:
@@ -26,7 +29,13 @@ class JsMailbox : public Mailbox {
 
   bool IsOpen() const { return open_; }
 
-  bool Open(napi_env env, napi_value on_settled) {
+  // `begin` is called with `self` and the id of a wait that has settled. What
+  // it returns goes to JavaScript as well.
+  using Begin = int (*)(void* self, napi_env env, uint64_t id);
+
+  bool Open(napi_env env, napi_value on_settled, Begin begin, void* self) {
+    begin_ = begin;
+    self_ = self;
     napi_value name;
     if (napi_create_string_latin1(env, "holdfast", NAPI_AUTO_LENGTH, &name) !=
             napi_ok ||
@@ -58,25 +67,35 @@ class JsMailbox : public Mailbox {
   static void Deliver(napi_env env, napi_value callback, void* context,
                       void* data) {
     Wait* wait = static_cast<Wait*>(data);
-    const double number = static_cast<double>(wait->id());
+    const uint64_t id = wait->id();
     const bool cancelled = wait->cancelled();
     wait->Unreference();
     // Without an environment Node only empties the queue.
     if (env == nullptr || callback == nullptr) return;
-    if (cancelled) static_cast<JsMailbox*>(context)->CountPending(env, -1);
+    JsMailbox* self = static_cast<JsMailbox*>(context);
+    int status = kNotBegun;
+    if (cancelled) {
+      self->CountPending(env, -1);
+    } else {
+      status = self->begin_(self->self_, env, id);
+    }
     napi_value receiver;
-    napi_value id;
+    napi_value arguments[2];
     if (napi_get_undefined(env, &receiver) != napi_ok ||
-        napi_create_double(env, number, &id) != napi_ok) {
+        napi_create_double(env, static_cast<double>(id), &arguments[0]) !=
+            napi_ok ||
+        napi_create_int32(env, status, &arguments[1]) != napi_ok) {
       return;
     }
-    napi_call_function(env, receiver, callback, 1, &id, nullptr);
+    napi_call_function(env, receiver, callback, 2, arguments, nullptr);
   }
 
   Mutex mutex_;
   bool open_ = false;
   napi_threadsafe_function function_ = nullptr;
   int pending_ = 0;
+  Begin begin_ = nullptr;
+  void* self_ = nullptr;
 };
 
 }  // namespace holdfast

@@ -51,7 +51,8 @@ int StartWait(Environment* self, Entry* entry, Mode mode, bool single_attempt,
 Napi::Value OnSettled(const Napi::CallbackInfo& info) {
   Environment* self = Self(info);
   const bool opened =
-      self->mailbox->IsOpen() || self->mailbox->Open(info.Env(), info[0]);
+      self->mailbox->IsOpen() ||
+      self->mailbox->Open(info.Env(), info[0], BeginSettled, self);
   self->EndFirst();
   return Bool(info, opened);
 }

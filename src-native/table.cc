@@ -56,7 +56,8 @@ Entry* Table::Fresh() {
 void Table::Recycle(Entry* entry) {
   // One that had a long record does not keep the memory.
   if (spare_ != nullptr || entry->record.capacity() > kSpareBytes ||
-      entry->path.capacity() > kSpareBytes) {
+      entry->path.capacity() > kSpareBytes ||
+      entry->data.capacity() > kSpareBytes) {
     delete entry;
     return;
   }
@@ -70,6 +71,8 @@ void Table::Recycle(Entry* entry) {
   entry->record.Truncate(0);
   entry->left.Truncate(0);
   entry->wait = nullptr;
+  entry->wish = -1;
+  entry->data.Truncate(0);
   spare_ = entry;
 }
 

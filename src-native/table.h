@@ -46,6 +46,9 @@ struct Entry {
   Buffer record;
   Buffer left;
   Wait* wait = nullptr;
+  // What to do once the wait is granted, as `begin` has it; -1: nothing.
+  int wish = -1;
+  Buffer data;
 };
 
 // Compares path and descriptor, and notes the size. ESTALE: the path leads

@@ -7,12 +7,21 @@ const SLICE_MILLISECONDS = 10;
 
 const settled = Promise.resolve();
 
+let later: (() => void)[] = [];
+
 /**
- * Runs `work` after the promise reactions that are due now. It takes a third of
- * the time of `queueMicrotask`, which makes an object for async_hooks.
+ * Runs `work` after the promise reactions that are due now. One reaction for
+ * all: it takes a third of the time of `queueMicrotask`, which makes an object
+ * for async_hooks.
  */
 export function afterReactions(work: () => void): void {
-  settled.then(work);
+  if (later.push(work) === 1) settled.then(runLater);
+}
+
+function runLater(): void {
+  const works = later;
+  later = [];
+  for (const work of works) work();
 }
 
 let queue: (() => void)[] = [];

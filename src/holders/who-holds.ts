@@ -68,14 +68,19 @@ function nameOne<T extends object>(
 
 /** What was seen while waits ended together. */
 interface Burst {
-  seen: Map<string, { holder: Holder<object> | null; when: number }>;
-  /** What /proc said. */
+  seen: Map<string, { holder: Holder<object> | null; when: number; number: number }>;
+  /** What /proc said, after so many looks. */
   known: Answers;
+  knownSince: number;
   /** The time that it took. */
   milliseconds: number;
   began: number;
 }
 let burst: Burst | undefined;
+let looks = 0;
+
+/** Counts the looks of all bursts: take it when a wait begins. */
+export const looksSoFar = (): number => looks;
 
 // Other code may make a burst long.
 const MOMENT_MILLISECONDS = 100;
@@ -84,24 +89,28 @@ const MOMENT_MILLISECONDS = 100;
  * The same for asynchronous waits: thousands can end together, and each error
  * names the holder. They read each table once, waits on one path share a
  * search, and all searches share the time of one; after that, errors name the
- * holder from the record.
+ * holder from the record. `began` is {@link looksSoFar} of when the wait began:
+ * what was seen before is not for it, since the caller may have changed it.
  */
-export function holderInBurst<T extends object>(path: FilePath): Holder<T> | null {
-  const began = monotonicTime();
+export function holderInBurst<T extends object>(path: FilePath, began: number): Holder<T> | null {
+  const now = monotonicTime();
   const key = typeof path === 'string' ? path : path.toString('latin1');
-  burst ??= newBurst(began);
-  if (began - burst.began > MOMENT_MILLISECONDS) {
+  burst ??= newBurst(now);
+  if (began > burst.knownSince || now - burst.began > MOMENT_MILLISECONDS) {
     burst.known = new Map();
-    burst.began = began;
+    burst.knownSince = looks;
+    burst.began = now;
   }
   let last = burst.seen.get(key);
   const left = REFUSAL.milliseconds - burst.milliseconds;
-  if (last === undefined || (left > 0 && began - last.when > MOMENT_MILLISECONDS)) {
+  const isOld = last !== undefined && left > 0 && now - last.when > MOMENT_MILLISECONDS;
+  if (last === undefined || last.number <= began || isOld) {
     const content = readContent(path);
     const view = left > 0 ? lookNow(path, content, left, burst.known) : null;
-    last = { holder: nameOne<object>(view, content), when: monotonicTime() };
+    looks++;
+    last = { holder: nameOne<object>(view, content), when: monotonicTime(), number: looks };
     burst.seen.set(key, last);
-    burst.milliseconds += last.when - began;
+    burst.milliseconds += last.when - now;
   }
   const { holder } = last;
   return (holder === null ? null : { ...holder }) as Holder<T> | null;
@@ -111,5 +120,5 @@ function newBurst(began: number): Burst {
   afterBurst(() => {
     burst = undefined;
   });
-  return { seen: new Map(), known: new Map(), milliseconds: 0, began };
+  return { seen: new Map(), known: new Map(), knownSince: looks, milliseconds: 0, began };
 }

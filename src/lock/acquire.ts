@@ -2,10 +2,11 @@ import { throwIfAborted } from '../base/abort.js';
 import { inBurst } from '../base/bursts.js';
 import { Callers } from '../base/callers.js';
 import { LockHeldError, LockStateError, LockTimeoutError } from '../base/errors.js';
-import { pathText } from '../base/paths.js';
+import type { Holder } from '../base/holder.js';
+import { type FilePath, pathText } from '../base/paths.js';
 import { sleep, sleepSync } from '../base/timers.js';
 import { LockFile } from '../holders/lock-file.js';
-import { holderInBurst, holderOf } from '../holders/who-holds.js';
+import { holderInBurst, holderOf, looksSoFar } from '../holders/who-holds.js';
 import { beginHold, type Hold, holdOf, takeFree } from './hold.js';
 import { nativeMode, type Request } from './options.js';
 import { watchForItself } from './self-wait.js';
@@ -115,7 +116,9 @@ function goOnAsync<L>(
   make: (hold: Hold) => L,
   listener: Listener<L>,
 ): void {
-  const rounds = acquiring(request, start, { takesThread: false, lookUp: holderInBurst });
+  const began = looksSoFar();
+  const lookUp = <T extends object>(path: FilePath): Holder<T> | null => holderInBurst(path, began);
+  const rounds = acquiring(request, start, { takesThread: false, lookUp });
   const callers = new Callers(acquire);
   const goOn = (answer: Ungranted): void => {
     const next = rounds.next(answer);
@@ -127,7 +130,7 @@ function goOnAsync<L>(
   const refuse = (result: 'refused' | 'timeout'): void =>
     inBurst(() => {
       try {
-        listener.failed(callers.putInto(refusal(request, result, holderInBurst)));
+        listener.failed(callers.putInto(refusal(request, result, lookUp)));
       } catch (error) {
         listener.failed(error);
       }
@@ -137,10 +140,10 @@ function goOnAsync<L>(
     const hold = holdOf(request, step.wait.file);
     const lock = make(hold);
     return new Promise((goesOn, failed) => {
-      const ended = (answer: Answer): void => {
+      const ended = (answer: Answer, status?: number): void => {
         try {
           if (answer !== 'granted') goesOn(answer);
-          else if (beginHold(request, hold)) listener.ended(lock);
+          else if (beginHold(request, hold, status)) listener.ended(lock);
           else goesOn('replaced');
         } catch (error) {
           failed(error);
@@ -230,9 +233,18 @@ function* acquiring(request: Request, start: Start, way: Way): Generator<Step, R
 }
 
 function waitFor(request: Request, file: LockFile, deadline: Deadline): Wait {
-  const { mode, signal, pollInterval } = request;
+  const { mode, wish, dataText, signal, pollInterval } = request;
   const until = deadline.remaining === 0 ? deadlineOf(0, file.isRemote) : deadline;
-  return { file, mode: nativeMode(mode), deadline: until, signal, followPath: true, pollInterval };
+  return {
+    file,
+    mode: nativeMode(mode),
+    deadline: until,
+    signal,
+    followPath: true,
+    wish,
+    data: dataText === '' ? undefined : dataText,
+    pollInterval,
+  };
 }
 function closeIfAborted(signal: AbortSignal | undefined, { file }: Wait): void {
   if (signal?.aborted !== true) return;

@@ -51,6 +51,8 @@ export async function lockDescriptor(
     signal: undefined,
     // The caller means this descriptor, whatever the path leads to.
     followPath: false,
+    wish: 0,
+    data: undefined,
     pollInterval: undefined,
   };
   let outcome = await new Promise<Outcome | 'refused'>((ended, failed) =>

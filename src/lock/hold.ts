@@ -25,6 +25,7 @@ import {
   CONTENT,
   ID,
   type NativeBinding,
+  NOT_BEGUN,
   OPENED,
   REFUSED,
   REPLACED,
@@ -114,12 +115,17 @@ function identify(native: NativeBinding): void {
  *   2. Its holder, or anybody, unlinks it or renames another onto the path.
  *   3. We are granted the lock of a file that nobody else will ever open.
  *   4. Somebody else opens the new file and is granted its lock.
+ *
+ * `begun`: the addon has called `begin`, and this is how far it came.
  */
-export function beginHold(request: Request, hold: Hold): boolean {
-  const { native, wish, dataText, record } = request;
-  if (record === 'json') identify(native);
-  const status = native.begin(hold.file.id, wish, dataText === '' ? undefined : dataText);
+export function beginHold(request: Request, hold: Hold, begun = NOT_BEGUN): boolean {
+  const status = begun === NOT_BEGUN ? begin(request, hold.file.id) : begun;
   return status !== REPLACED && goOn(request, hold, status);
+}
+
+function begin({ native, wish, dataText, record }: Request, id: number): number {
+  if (record === 'json') identify(native);
+  return native.begin(id, wish, dataText === '' ? undefined : dataText);
 }
 
 /** Goes on from where the addon came to; `status` is that of `take` or `begin`. */

@@ -32,6 +32,7 @@ class KernelWait {
   ): boolean {
     const { native, id } = wait.file;
     const pending = pendingWaits(native);
+    if (what === 'wait' && wait.followPath) native.beginWhenGranted(id, wait.wish, wait.data);
     if (native.startWaiting(id, wait.mode, what === 'attempt') !== 0) return false;
     new KernelWait(wait, listener, what, pending);
     return true;
@@ -56,7 +57,7 @@ class KernelWait {
     this.#wait = wait;
     this.#listener = listener;
     this.#pending = pending;
-    pending.set(file.id, () => this.#settled(what));
+    pending.set(file.id, (status) => this.#settled(what, status));
     try {
       if (signal !== undefined) {
         this.#unlisten = onAbort(signal, () => this.#end(() => listener.failed(signal.reason)));
@@ -71,22 +72,24 @@ class KernelWait {
     }
   }
 
-  #settled(what: 'wait' | 'attempt'): void {
+  #settled(what: 'wait' | 'attempt', status: number): void {
     const { file, mode, followPath } = this.#wait;
     this.#ended = true;
-    // The caller may look for listeners that are left.
-    this.#unlisten?.();
-    this.#unlisten = undefined;
     // Where a hold begins next, `begin` takes in the errno as well.
     const errno = what === 'wait' && followPath ? 0 : file.native.finishWaiting(file.id, mode);
     if (errno === 0) {
-      this.#listener.ended('granted');
+      this.#listener.ended('granted', status);
     } else if (what === 'attempt' && errno === WOULD_BLOCK) {
       this.#listener.ended('refused');
     } else {
       file.close();
       this.#listener.failed(flockError(errno, file.path));
     }
+    // Before the code that waits for the lock: it may look for listeners that
+    // are left. After the hold has begun: a signal may be a program's own, whose
+    // code takes another lock here, and the addon tells of the last one alone.
+    this.#unlisten?.();
+    this.#unlisten = undefined;
     // Once the code that waits for the lock has run: this takes a quarter of
     // the time between the kernel's grant and that code.
     afterReactions(() => this.#stop());
@@ -136,7 +139,7 @@ class KernelWait {
 }
 
 /** What to call when the wait with an id has settled. */
-type Pending = Map<number, () => void>;
+type Pending = Map<number, (status: number) => void>;
 
 const pendingOf = new WeakMap<NativeBinding, Pending>();
 const PENDING = Symbol.for('holdfast.pendingWaits');
@@ -150,7 +153,7 @@ function pendingWaits(native: NativeBinding): Pending {
     pending = shared[PENDING] ?? new Map();
     shared[PENDING] = pending;
     const settled = pending;
-    native.onSettled((id) => settled.get(id)?.());
+    native.onSettled((id, status) => settled.get(id)?.(status));
     pendingOf.set(native, pending);
   }
   return pending;

@@ -56,9 +56,9 @@ export function watchForItself<R>(
     if (isOf(holder, file.id)) warn(pathText(file.path), callers.lines);
   }, WARN_MILLISECONDS).unref();
   return {
-    ended(result) {
+    ended(result, status) {
       clearTimeout(timer);
-      listener.ended(result);
+      listener.ended(result, status);
     },
     failed(error) {
       clearTimeout(timer);

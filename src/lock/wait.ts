@@ -37,6 +37,9 @@ export interface Wait {
    * to another file, and after `granted` the caller has to call `beginHold`.
    */
   readonly followPath: boolean;
+  /** With `followPath`, what the hold wants; see `beginWhenGranted` of the addon. */
+  readonly wish: number;
+  readonly data: string | undefined;
   /** Poll at most this often (ms) instead of waiting in the kernel. */
   readonly pollInterval: number | undefined;
 }
@@ -50,7 +53,8 @@ export type Outcome = 'granted' | 'replaced' | 'timeout';
 
 /** Hears the end of something that takes time: one of the two, once. */
 export interface Listener<R> {
-  ended(result: R): void;
+  /** `status`: the addon has begun the hold, and came that far. */
+  ended(result: R, status?: number): void;
   failed(error: unknown): void;
 }
 

@@ -24,6 +24,8 @@ export const REFUSED = 2;
 export const REPLACED = 3;
 /** Held, and at the path. What is in the file is for {@link NativeBinding.read}. */
 export const CONTENT = 4;
+/** Of `onSettled`: `begin` has not been called. */
+export const NOT_BEGUN = -1;
 export const TAKE_STEPS = [undefined, 'flock', 'stat', 'read', 'write'] as const;
 
 /** What {@link NativeBinding.take} does with the file; added to the mode. */
@@ -63,6 +65,11 @@ export interface NativeBinding {
    * way. A wait that has settled is finished first.
    */
   begin(id: number, wish: number, data: string | undefined): number;
+  /**
+   * Call it before a wait: `begin` is then called by the addon once the wait is
+   * granted, and its status is what `onSettled` tells.
+   */
+  beginWhenGranted(id: number, wish: number, data: string | undefined): void;
   /** The array that `take` and `begin` fill in. Always the same one. */
   results(): Float64Array;
   /**
@@ -102,8 +109,11 @@ export interface NativeBinding {
   detach(id: number): void;
   /** Whether this thread holds the file in a conflicting mode or waits for it. */
   blockedByItself(id: number, mode: NativeMode): boolean;
-  /** Once, before the first wait: what to call when a wait has settled or ended. */
-  onSettled(callback: (id: number) => void): boolean;
+  /**
+   * Once, before the first wait: what to call when a wait has settled or ended.
+   * `status` is that of `begin`, or {@link NOT_BEGUN}.
+   */
+  onSettled(callback: (id: number, status: number) => void): boolean;
   /** Waits on a thread of its own. Not 0: not possible, poll. */
   startWaiting(id: number, mode: NativeMode, singleAttempt: boolean): number;
   /** The errno of a settled wait; 0: the lock is held. */

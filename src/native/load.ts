@@ -104,7 +104,7 @@ function load(folders: string[], places: string[]): NativeBinding {
 }
 
 // Among what is new in this version: what every acquire calls.
-const OF_THIS_VERSION = ['take', 'begin', 'results', 'identify'] as const;
+const OF_THIS_VERSION = ['take', 'begin', 'beginWhenGranted', 'results', 'identify'] as const;
 
 function checked(place: string): NativeBinding {
   const found = loadFile(place) as NativeBinding;

@@ -7,7 +7,7 @@ import { Budget, type Look, type Walk, walkSync } from '../../src/holders/kernel
 import { viewKernel } from '../../src/holders/kernel-view.js';
 import { readContent } from '../../src/holders/lock-file.js';
 import { whilePinned } from '../../src/holders/pinned-file.js';
-import { holderInBurst, holderOf } from '../../src/holders/who-holds.js';
+import { holderInBurst, holderOf, looksSoFar } from '../../src/holders/who-holds.js';
 import { FileLock, inspect, inspectFolder } from '../../src/index.js';
 import { lockPath, testFolder } from '../support/folder.js';
 import { holding, LONGEST_MILLISECONDS, refusalSoon } from '../support/holding.js';
@@ -104,8 +104,19 @@ describe('waits that end together', () => {
     };
     const one = readsIn(() => holderOf(path));
     expect(one).toBeGreaterThan(0);
-    const together = readsIn(() => Array.from({ length: 200 }, () => holderInBurst(path)));
+    const began = looksSoFar();
+    const together = readsIn(() => Array.from({ length: 200 }, () => holderInBurst(path, began)));
     expect(together).toBeLessThan(4 * one);
+  });
+
+  test('a wait that began later sees what changed in between', () => {
+    const path = lockPath();
+    using lock = FileLock.acquireSync<{ port: number }>(path, { data: { port: 1 } });
+    const began = looksSoFar();
+    expect(holderInBurst(path, began)).toMatchObject({ self: true, data: { port: 1 } });
+    lock.update({ port: 2 });
+    expect(holderInBurst(path, looksSoFar())).toMatchObject({ self: true, data: { port: 2 } });
+    expect(holderInBurst(path, began)).toMatchObject({ self: true, data: { port: 2 } });
   });
 
   test('in a later turn it is looked up anew', async () => {
@@ -124,7 +135,8 @@ describe('waits that end together', () => {
   test('each has its own holder to change', () => {
     const path = lockPath();
     using _lock = FileLock.acquireSync(path);
-    const [one, other] = [holderInBurst(path), holderInBurst(path)];
+    const began = looksSoFar();
+    const [one, other] = [holderInBurst(path, began), holderInBurst(path, began)];
     expect(one).toEqual(other);
     expect(one).not.toBe(other);
   });
@@ -135,7 +147,8 @@ describe('waits that end together', () => {
     const folder = testFolder();
     const paths = Array.from({ length: 2000 }, (_, index) => join(folder, `${index}.lock`));
     const locks = paths.map((path) => FileLock.acquireSync(path, { data: { path } }));
-    const holders = paths.map((path) => holderInBurst(path));
+    const began = looksSoFar();
+    const holders = paths.map((path) => holderInBurst(path, began));
     holders.forEach((holder, index) => {
       expect(holder).toMatchObject({ pid: process.pid, self: true, data: { path: paths[index] } });
     });

@@ -276,6 +276,8 @@ test('a timer that fires before the deadline, or is cut at 2^31-1, is set again'
     mode: EXCLUSIVE,
     deadline,
     followPath: true,
+    wish: 0,
+    data: undefined,
     signal: undefined,
     pollInterval: undefined,
   } as const;

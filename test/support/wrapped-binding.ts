@@ -25,7 +25,9 @@ const MODE_BITS = 3;
  * `take` and `begin` as a series of the other calls, each of which a test can
  * replace. What comes after the comparison is left to TypeScript.
  */
-function inSteps(native: NativeBinding): Pick<NativeBinding, 'take' | 'begin'> {
+function inSteps(
+  native: NativeBinding,
+): Pick<NativeBinding, 'take' | 'begin' | 'beginWhenGranted'> {
   const results = native.results();
   const failed = (step: (typeof TAKE_STEPS)[number], errno: number): number =>
     TAKE_STEPS.indexOf(step) * 4096 + errno;
@@ -51,7 +53,9 @@ function inSteps(native: NativeBinding): Pick<NativeBinding, 'take' | 'begin'> {
     if (errno === WOULD_BLOCK) return REFUSED;
     return errno === 0 ? begin(id, wish, data) : failed('flock', errno);
   };
-  return { take, begin };
+  // Or the addon would begin it in one call.
+  const beginWhenGranted = (): void => {};
+  return { take, begin, beginWhenGranted };
 }
 
 /** A checked call; some of its system calls are answered by `replace` instead. */
