@@ -129,7 +129,7 @@ export class LockLostError extends LockError {
    * What the callback of `withLock` returned, where the lock was lost while it
    * ran: its effects have happened, so do not simply try again.
    */
-  readonly result?: unknown;
+  declare readonly result?: unknown;
 
   constructor(path: FilePath, message: string, cause?: unknown) {
     super('ERR_LOCK_LOST', path, message, cause);

@@ -1,5 +1,7 @@
-import { optionNames } from './arguments.js';
+import { argumentError, checkOneOf, NOT_EMPTY, optionNames } from './arguments.js';
+import { LockUnsupportedError } from './errors.js';
 import type { Holder } from './holder.js';
+import { type FilePath, pathText } from './paths.js';
 
 export type LockMode = 'exclusive' | 'shared';
 
@@ -46,12 +48,19 @@ export interface HeldLock extends AsyncDisposable {
    * Stop then: another holder may be granted. Not aborted by a release.
    */
   readonly signal?: AbortSignal;
+  /** False once it was released, detached, or given up; still true for one that was lost. */
+  readonly held?: boolean;
   /** What a child must inherit so that the lock lives until the child ends, too. */
   readonly fd?: number;
   /** Cheap and local; in doubt `false`. Only the receiver's check of `token` is exact. */
   isCurrent?(): boolean;
   /** Asks whoever grants the lock. Rejects with `ERR_LOCK_LOST` if it is no longer held. */
   check?(): Promise<void>;
+  /**
+   * Instead of a release, after a child has inherited `fd`: this process lets go
+   * of the lock, which lives until the child ends.
+   */
+  detach?(): void;
   /** A second call does nothing. Rejects with `ERR_LOCK_LOST` if the lock was lost before. */
   release(): Promise<void>;
 }
@@ -83,3 +92,33 @@ export const OF_ACQUIRE = {
 } as const;
 export const ACQUIRE_OPTIONS = optionNames<AcquireOptions>(OF_ACQUIRE);
 export const LOCKER_OPTIONS = optionNames<LockerOptions>({ ...OF_ACQUIRE, mode: true });
+
+const MODES: readonly LockMode[] = ['exclusive', 'shared'];
+
+export function checkMode(mode: unknown): LockMode {
+  return checkOneOf<LockMode>(mode, 'options.mode', MODES, 'exclusive');
+}
+
+/** For a locker that has no shared locks; `whose` names it in the message. */
+export function checkExclusive(mode: unknown, name: FilePath, whose: string): void {
+  if (checkMode(mode) === 'exclusive') return;
+  const message = `${pathText(name)} cannot be shared: ${whose} are exclusive; leave out "mode", or use a locker that has shared locks`;
+  throw new LockUnsupportedError(name, message);
+}
+
+export function checkLocker(locker: unknown): Locker | undefined {
+  if (locker === undefined) return undefined;
+  if (typeof (locker as Locker | null)?.acquire === 'function') return locker as Locker;
+  throw argumentError('ERR_INVALID_ARG_TYPE', 'options.locker', 'a Locker', locker);
+}
+
+/** The name of a lock that is not a path. */
+export function checkLockName(value: unknown, what = 'name'): string {
+  if (typeof value !== 'string') {
+    throw argumentError('ERR_INVALID_ARG_TYPE', what, 'a string', value);
+  }
+  if (value === '') throw argumentError('ERR_INVALID_ARG_VALUE', what, NOT_EMPTY, value);
+  if (!value.includes('\0')) return value;
+  const rule = 'without NUL characters';
+  throw argumentError('ERR_INVALID_ARG_VALUE', what, rule, 'a string with NUL');
+}

@@ -1,4 +1,3 @@
-import { clearTimeout, setTimeout } from 'node:timers';
 import { onAbort, throwIfAborted } from '../base/abort.js';
 import type { LockMode } from '../base/locker.js';
 import { LONGEST_TIMER, monotonicTime, sleepSync } from '../base/timers.js';
@@ -56,6 +55,7 @@ export class Turns {
     if (turn !== null) return turn;
     const queue = this.#queues.get(name) as Queue;
     return new Promise((resolve, reject) => {
+      // The globals, not those of node:timers: a test that mocks timers means these.
       let timer: NodeJS.Timeout | undefined;
       const stop = (): void => {
         queue.waiting.delete(waiting);
