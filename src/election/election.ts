@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { clearInterval, setImmediate, setInterval } from 'node:timers';
 import { onAbort, throwIfAborted } from '../base/abort.js';
-import { argumentError, checkOptions, checkSignal } from '../base/arguments.js';
+import { argumentError } from '../base/arguments.js';
 import { LockStateError } from '../base/errors.js';
 import { printable } from '../base/holder.js';
 import { monotonicTime } from '../base/timers.js';
@@ -13,7 +13,7 @@ import { MembersWatch } from './members-watch.js';
 import {
   checkJoin,
   checkLeave,
-  type ElectionEvents,
+  checkWait,
   type ElectionOptions,
   type JoinRequest,
   type LeaveOptions,
@@ -23,7 +23,12 @@ import { Troubles } from './troubles.js';
 import { Waits } from './waits.js';
 import { type Leadership, Works } from './works.js';
 
-const WAIT_OPTIONS = new Set(['signal']);
+interface ElectionEvents<T extends object> {
+  primary: [term: number];
+  standby: [];
+  members: [Member<T>[]];
+  error: [Error];
+}
 
 /** Within a second, a member notices that its files were replaced. */
 const CHECK_MILLISECONDS = 250;
@@ -123,7 +128,7 @@ export class Election<T extends object = Record<string, unknown>>
     seats.check();
     await membership.enter(signal);
     if (signal?.aborted === true) {
-      membership.remove();
+      await membership.leave();
       throw signal.reason;
     }
     election.#unlisten = onAbort(signal, () => election.#leaveUnawaited());
@@ -162,7 +167,7 @@ export class Election<T extends object = Record<string, unknown>>
 
   /** Resolves when this member is primary, at once if it already is. */
   async whenPrimary(options?: { signal?: AbortSignal | undefined }): Promise<void> {
-    const signal = checkSignal(checkOptions(options, WAIT_OPTIONS).signal);
+    const signal = checkWait(options);
     throwIfAborted(signal);
     if (this.#left !== undefined) throw this.#gone();
     if (!this.#isPrimary) await this.#waits.add(signal);
@@ -220,13 +225,8 @@ export class Election<T extends object = Record<string, unknown>>
       this.#resign(gone);
     } finally {
       await worksEnded;
-      // A seat of files is released by now, one of a server later.
-      const released = this.#candidacy.release(options);
-      try {
-        this.#ground.membership.remove();
-      } finally {
-        await released;
-      }
+      // Of files, both have happened before this is awaited.
+      await Promise.all([this.#candidacy.release(options), this.#ground.membership.leave()]);
     }
   }
 

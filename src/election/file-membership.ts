@@ -135,6 +135,10 @@ export class FileMembership<T extends object> implements Membership<T> {
     sweepMembers(this.#options.directory);
   }
 
+  async leave(): Promise<void> {
+    this.remove();
+  }
+
   /** Removes the file and unlocks it. Without a lock, nothing happens. */
   remove(): void {
     const lock = this.#lock;

@@ -28,7 +28,7 @@ export class LockerMembership<T extends object> implements Membership<T> {
 
   sweep(): void {}
 
-  remove(): void {}
+  async leave(): Promise<void> {}
 
   async members(): Promise<Member<T>[]> {
     if (this.#locker.look === undefined) {

@@ -14,6 +14,6 @@ export interface Membership<T extends object> {
   /** Removes what dead members have left. */
   sweep(): void;
   /** The opposite of `enter`. Not a member: nothing happens. */
-  remove(): void;
+  leave(): Promise<void>;
   members(): Promise<Member<T>[]>;
 }

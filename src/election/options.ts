@@ -9,7 +9,7 @@ import {
 } from '../base/arguments.js';
 import { checkLocker, checkLockName, type Locker } from '../base/locker.js';
 import { checkData } from '../holders/owner-record.js';
-import { checkId, type Member, newId } from './member-files.js';
+import { checkId, newId } from './member-files.js';
 
 export interface ElectionOptions<T extends object = Record<string, unknown>> {
   /**
@@ -45,13 +45,6 @@ export interface LeaveOptions {
   keepSeat?: boolean | undefined;
 }
 
-export interface ElectionEvents<T extends object> {
-  primary: [term: number];
-  standby: [];
-  members: [Member<T>[]];
-  error: [Error];
-}
-
 /** A checked call of `join`. */
 export interface JoinRequest<T extends object> {
   locker: Locker | undefined;
@@ -75,6 +68,7 @@ const ELECTION_OPTIONS = optionNames<ElectionOptions>({
   data: true,
   signal: true,
 });
+const WAIT_OPTIONS = new Set(['signal']);
 const LEAVE_OPTIONS = optionNames<LeaveOptions>({ keepSeat: true });
 const LONGEST_SETTLE = 3_600_000;
 
@@ -108,6 +102,13 @@ function refuse(options: object): void {
     const rule = 'left out with a locker, where it has no effect';
     throw argumentError('ERR_INVALID_ARG_VALUE', `options.${name}`, rule, value);
   }
+}
+
+/** The signal of a call that waits for the seat. */
+export function checkWait(
+  options: { signal?: AbortSignal | undefined } | undefined,
+): AbortSignal | undefined {
+  return checkSignal(checkOptions(options, WAIT_OPTIONS).signal);
 }
 
 export function checkLeave(options: LeaveOptions | undefined): LeaveRequest {
