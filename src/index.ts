@@ -11,7 +11,14 @@ export {
   LockUnsupportedError,
 } from './base/errors.js';
 export type { Holder } from './base/holder.js';
-export type { AcquireOptions, HeldLock, Locker, LockMode } from './base/locker.js';
+export type {
+  AcquireOptions,
+  HeldLock,
+  Locker,
+  LockerOptions,
+  LockMode,
+  LockView,
+} from './base/locker.js';
 export {
   type InspectFolderOptions,
   type InspectOptions,

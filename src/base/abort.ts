@@ -27,6 +27,22 @@ export function onAbort(signal: AbortSignal | undefined, callback: () => void): 
   };
 }
 
+/** Aborted when one of `signals` is, with its reason; never, if there are none. */
+export function anyOf(signals: readonly AbortSignal[]): AbortSignal {
+  const [only = new AbortController().signal] = signals;
+  return signals.length < 2 ? only : AbortSignal.any(signals.map(nativeOf));
+}
+
+/** `AbortSignal.any` refuses polyfills. */
+function nativeOf(signal: AbortSignal): AbortSignal {
+  if (signal instanceof AbortSignal) return signal;
+  const controller = new AbortController();
+  const abort = (): void => controller.abort((signal as AbortSignal).reason);
+  onAbort(signal, abort);
+  if ((signal as AbortSignal).aborted) abort();
+  return controller.signal;
+}
+
 function callAll(event: Event): void {
   const signal = event.target as AbortSignal;
   const waiting = callbacks.get(signal);

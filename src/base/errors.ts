@@ -31,7 +31,10 @@ export function setName(errorClass: { prototype: Error }, name: string): void {
 /** The base class of all errors that are about a lock and not a system call. */
 export class LockError extends Error {
   readonly code: LockErrorCode;
-  /** The lock file, absolute; bytes that are not UTF-8 are replaced. */
+  /**
+   * The lock file, absolute; bytes that are not UTF-8 are replaced. The name of
+   * the lock where it comes from a server.
+   */
   readonly path: string;
 
   constructor(code: LockErrorCode, path: FilePath, message: string, cause?: unknown) {
@@ -45,18 +48,20 @@ setName(LockError, 'LockError');
 
 /**
  * Refused at once: the lock is held.
- * `cause` is the kernel's answer, with code `EWOULDBLOCK` and syscall `flock`.
+ * `cause` is the kernel's answer, with code `EWOULDBLOCK` and syscall `flock`;
+ * a lock of a server has none.
  */
 export class LockHeldError<T extends object = Record<string, unknown>> extends LockError {
   /** Who holds it; `null` where that is not known. */
   readonly holder: Holder<T> | null;
 
   constructor(path: FilePath, holder: Holder<T> | null, message?: string) {
+    const isOfServer = holder?.source === 'server';
     super(
       'ERR_LOCK_HELD',
       path,
       message ?? `${pathText(path)} is held by ${describeHolder(holder)}`,
-      systemError(errnoOf('EWOULDBLOCK'), 'flock', path),
+      isOfServer ? undefined : systemError(errnoOf('EWOULDBLOCK'), 'flock', path),
     );
     this.holder = holder;
   }
@@ -115,8 +120,17 @@ export class LockUnsupportedError extends LockError {
 }
 setName(LockUnsupportedError, 'LockUnsupportedError');
 
-/** The file at the path is no longer the one that is locked. */
+/**
+ * The lock is no longer held: the file at the path is another one than the one
+ * that is locked, or the session with the server has ended, or may have.
+ */
 export class LockLostError extends LockError {
+  /**
+   * What the callback of `withLock` returned, where the lock was lost while it
+   * ran: its effects have happened, so do not simply try again.
+   */
+  declare readonly result?: unknown;
+
   constructor(path: FilePath, message: string, cause?: unknown) {
     super('ERR_LOCK_LOST', path, message, cause);
   }

@@ -4,9 +4,12 @@ export interface Holder<T extends object = Record<string, unknown>> {
   pid: number | null;
   /** The holder is this very process. */
   self: boolean;
-  /** From the kernel's tables, or only from the record in the file. */
-  source: 'kernel' | 'record';
-  /** The process's own descriptors were seen to have the lock. */
+  /**
+   * From the kernel's tables, only from the record in the file, or from the
+   * server that grants the lock.
+   */
+  source: 'kernel' | 'record' | 'server';
+  /** The process's own descriptors, or its session, were seen to have the lock. */
   verified: boolean;
   /**
    * Only the record tells of it, and that was written in another pid namespace

@@ -1,5 +1,7 @@
-import { optionNames } from './arguments.js';
+import { argumentError, checkOneOf, NOT_EMPTY, optionNames } from './arguments.js';
+import { LockUnsupportedError } from './errors.js';
 import type { Holder } from './holder.js';
+import { type FilePath, pathText } from './paths.js';
 
 export type LockMode = 'exclusive' | 'shared';
 
@@ -28,16 +30,57 @@ export interface AcquireOptions<T extends object = Record<string, unknown>> {
   pollInterval?: number | undefined;
 }
 
+/** What every {@link Locker} takes. */
+export interface LockerOptions extends AcquireOptions<object> {
+  /** Default `'exclusive'`. `ERR_LOCK_UNSUPPORTED` where an engine has no shared locks. */
+  mode?: LockMode | undefined;
+}
+
 /** The part of a lock that code needs which only holds and releases it. */
 export interface HeldLock extends AsyncDisposable {
+  /**
+   * The fencing token: grows with every exclusive grant of one name, so that
+   * receivers can refuse the effects of an earlier holder.
+   */
   readonly token: number;
+  /**
+   * Aborted when the lock may be lost, with a `LockLostError` as its reason.
+   * Stop then: another holder may be granted. Not aborted by a release.
+   */
+  readonly signal?: AbortSignal;
+  /** False once it was released, detached, or given up; still true for one that was lost. */
+  readonly held?: boolean;
+  /** What a child must inherit so that the lock lives until the child ends, too. */
   readonly fd?: number;
+  /** Cheap and local; in doubt `false`. Only the receiver's check of `token` is exact. */
+  isCurrent?(): boolean;
+  /** Asks whoever grants the lock. Rejects with `ERR_LOCK_LOST` if it is no longer held. */
+  check?(): Promise<void>;
+  /**
+   * Instead of a release, after a child has inherited `fd`: this process lets go
+   * of the lock, which lives until the child ends.
+   */
+  detach?(): void;
+  /** A second call does nothing. Rejects with `ERR_LOCK_LOST` if the lock was lost before. */
   release(): Promise<void>;
 }
 
-/** Where locks come from. Take one as a parameter, to test with a fake. */
+/** Who holds a lock, and who waits for it. */
+export interface LockView {
+  /** Empty if the lock is free. */
+  holders: Holder<object>[];
+  /** In the order in which they will be granted, where the engine knows it. */
+  waiters: Holder<object>[];
+}
+
+/**
+ * Where locks come from: files, a server, or memory. Take one as a parameter, to
+ * change it later, or to test with a fake. A name is a path for `fileLocker()`.
+ */
 export interface Locker {
-  acquire(path: string, options?: AcquireOptions<object>): Promise<HeldLock>;
+  acquire(name: string, options?: LockerOptions): Promise<HeldLock>;
+  /** For people and messages. Takes no lock and changes nothing. */
+  look?(name: string): Promise<LockView>;
 }
 
 /** The names of {@link AcquireOptions}, for lists that contain them. */
@@ -48,3 +91,34 @@ export const OF_ACQUIRE = {
   pollInterval: true,
 } as const;
 export const ACQUIRE_OPTIONS = optionNames<AcquireOptions>(OF_ACQUIRE);
+export const LOCKER_OPTIONS = optionNames<LockerOptions>({ ...OF_ACQUIRE, mode: true });
+
+const MODES: readonly LockMode[] = ['exclusive', 'shared'];
+
+export function checkMode(mode: unknown): LockMode {
+  return checkOneOf<LockMode>(mode, 'options.mode', MODES, 'exclusive');
+}
+
+/** For a locker that has no shared locks; `whose` names it in the message. */
+export function checkExclusive(mode: unknown, name: FilePath, whose: string): void {
+  if (checkMode(mode) === 'exclusive') return;
+  const message = `${pathText(name)} cannot be shared: ${whose} are exclusive; leave out "mode", or use a locker that has shared locks`;
+  throw new LockUnsupportedError(name, message);
+}
+
+export function checkLocker(locker: unknown): Locker | undefined {
+  if (locker === undefined) return undefined;
+  if (typeof (locker as Locker | null)?.acquire === 'function') return locker as Locker;
+  throw argumentError('ERR_INVALID_ARG_TYPE', 'options.locker', 'a Locker', locker);
+}
+
+/** The name of a lock that is not a path. */
+export function checkLockName(value: unknown, what = 'name'): string {
+  if (typeof value !== 'string') {
+    throw argumentError('ERR_INVALID_ARG_TYPE', what, 'a string', value);
+  }
+  if (value === '') throw argumentError('ERR_INVALID_ARG_VALUE', what, NOT_EMPTY, value);
+  if (!value.includes('\0')) return value;
+  const rule = 'without NUL characters';
+  throw argumentError('ERR_INVALID_ARG_VALUE', what, rule, 'a string with NUL');
+}

@@ -1,21 +1,15 @@
-import { LockLostError } from '../base/errors.js';
+import { isLockError, type LockLostError, LockStateError } from '../base/errors.js';
 import { sleep } from '../base/timers.js';
-import type { FileLock } from '../lock/file-lock.js';
 import type { LeaveRequest } from './options.js';
-import { acquireSeat, tryAcquireSeat } from './seat.js';
-import { settleBefore } from './settle.js';
-import { canPass, RETRY_MILLISECONDS, type Troubles } from './troubles.js';
+import type { Seat, Seats } from './seats.js';
+import { RETRY_MILLISECONDS, type Troubles } from './troubles.js';
 
 export interface CandidacyOptions {
-  directory: string;
-  id: string;
-  settle: number;
-  /** When the member joined, in milliseconds since 1970. */
-  since: () => number;
+  seats: Seats;
   /** Aborted when the member leaves. */
   leaving: AbortSignal;
   troubles: Troubles;
-  onPrimary: (seat: FileLock<object>) => void;
+  onPrimary: (term: number) => void;
   onLost: (error: LockLostError) => void;
   /** Resolves when the `lead` callbacks that run now have ended. */
   worksEnded: () => Promise<unknown>;
@@ -27,7 +21,8 @@ export interface CandidacyOptions {
 /** One member's way to the seat, and back to it after a loss. */
 export class Candidacy {
   readonly #options: CandidacyOptions;
-  #seat: FileLock<object> | null = null;
+  #seat: Seat | null = null;
+  #unlisten = (): void => {};
 
   constructor(options: CandidacyOptions) {
     this.#options = options;
@@ -38,22 +33,32 @@ export class Candidacy {
     return this.#seat?.fd ?? -1;
   }
 
+  /** False where a seat is known to be lost, before that is told. */
+  get isCurrent(): boolean {
+    return this.#seat?.isCurrent() !== false;
+  }
+
+  /** Throws for a seat that cannot be left to a child. */
+  checkRelease({ keepSeat }: LeaveRequest, place: string): void {
+    if (!keepSeat || this.#seat?.canBeKept !== false) return;
+    const message = `the seat of ${place} cannot stay with a child: its lock has no detach(); leave without keepSeat`;
+    throw new LockStateError(place, message);
+  }
+
   /** Starts to stand in the queue, until this member is primary or leaves. */
   start(): void {
     void this.#campaign();
   }
 
   async #campaign(): Promise<void> {
-    const { directory, id, settle, leaving, troubles, giveUp } = this.#options;
+    const { seats, leaving, troubles, giveUp } = this.#options;
     for (;;) {
-      let seat: FileLock<object>;
+      let seat: Seat;
       try {
-        const since = this.#options.since();
-        await settleBefore({ directory, id, since, settle, signal: leaving });
-        seat = await acquireSeat(directory, id, leaving);
+        seat = await seats.acquire(leaving);
       } catch (error) {
         if (leaving.aborted) return;
-        if (!canPass(error)) return giveUp(error as Error);
+        if (!seats.canPass(error)) return giveUp(error as Error);
         troubles.report('seat', error as Error);
         await sleep(RETRY_MILLISECONDS, leaving).catch(() => {});
         if (leaving.aborted) return;
@@ -61,65 +66,70 @@ export class Candidacy {
       }
       troubles.over('seat');
       if (!leaving.aborted) return this.#begin(seat);
-      seat.releaseSync();
+      await this.#giveBack(seat);
       return;
     }
   }
 
-  #begin(seat: FileLock<object>): void {
+  #begin(seat: Seat): void {
+    const { troubles, onPrimary } = this.#options;
     this.#seat = seat;
-    this.#options.onPrimary(seat);
+    this.#unlisten = seat.onLoss(() => {
+      try {
+        this.requeueIfLost();
+      } catch (error) {
+        // Of a listener. The election's own check reports it in the same way.
+        troubles.report('check', error as Error);
+      }
+    });
+    onPrimary(seat.term);
   }
 
-  /** Queues again if `.primary` was removed or replaced. */
-  requeueIfReplaced(): void {
-    if (this.#seat?.isCurrent() === false) this.#lose(this.#seat);
+  /** Queues again if the seat is no longer this member's. */
+  requeueIfLost(): void {
+    const seat = this.#seat;
+    const loss = seat?.loss() ?? null;
+    if (seat !== null && loss !== null) this.#lose(seat, loss);
   }
 
-  #lose(seat: FileLock<object>): void {
+  #lose(seat: Seat, loss: LockLostError): void {
     const { onLost, worksEnded, fail } = this.#options;
-    const message = `${seat.path} was removed or replaced: another member may be primary`;
-    const error = new LockLostError(seat.path, message);
     const ended = worksEnded();
     this.#seat = null;
+    this.#unlisten();
     try {
-      onLost(error);
+      onLost(loss);
     } finally {
       void this.#queueAgain(seat, ended);
-      fail(error);
+      fail(loss);
     }
   }
 
-  /**
-   * Takes the new seat, if it is free, before the old one is released. Otherwise
-   * a standby that the release wakes would be primary beside the work, whose
-   * signal has only just been aborted.
-   */
-  async #queueAgain(old: FileLock<object>, worksEnded: Promise<unknown>): Promise<void> {
-    const { directory, id, leaving, fail } = this.#options;
-    let next: FileLock<object> | null = null;
-    try {
-      next = tryAcquireSeat(directory, id);
-      this.#seat = next;
-    } catch {
-      // `#campaign` gets the same error, and decides whether it can pass.
-    }
-    try {
-      old.releaseSync();
-    } catch (error) {
-      fail(error as Error);
-    }
+  async #queueAgain(old: Seat, worksEnded: Promise<unknown>): Promise<void> {
+    const { seats, leaving } = this.#options;
+    const next = seats.takeNext();
+    this.#seat = next;
+    void this.#giveBack(old);
     await worksEnded;
     if (leaving.aborted || this.#seat !== next) return;
     if (next === null) void this.#campaign();
     else this.#begin(next);
   }
 
+  /** That the seat is lost has been told, or concerns nobody. */
+  async #giveBack(seat: Seat): Promise<void> {
+    try {
+      await seat.release({ keepSeat: false });
+    } catch (error) {
+      if (!isLockError(error, 'ERR_LOCK_LOST')) this.#options.fail(error as Error);
+    }
+  }
+
   /** Without a seat, nothing happens. */
-  release({ keepSeat }: LeaveRequest): void {
+  async release(options: LeaveRequest): Promise<void> {
     const seat = this.#seat;
     this.#seat = null;
-    if (keepSeat) seat?.detach();
-    else seat?.releaseSync();
+    this.#unlisten();
+    await seat?.release(options);
   }
 }

@@ -1,29 +1,27 @@
 import { EventEmitter } from 'node:events';
 import { clearInterval, setImmediate, setInterval } from 'node:timers';
 import { onAbort, throwIfAborted } from '../base/abort.js';
-import { argumentError, checkOptions, checkSignal } from '../base/arguments.js';
+import { argumentError } from '../base/arguments.js';
 import { LockStateError } from '../base/errors.js';
 import { printable } from '../base/holder.js';
 import { monotonicTime } from '../base/timers.js';
 import { emitHoldfastWarning } from '../base/warning.js';
 import { Candidacy } from './candidacy.js';
-import { type Member, readMembers, sweepMembers } from './member-files.js';
+import { type Ground, onFiles, onLocker } from './ground.js';
+import type { Member } from './member-files.js';
 import { MembersWatch } from './members-watch.js';
-import { Membership } from './membership.js';
 import {
   checkJoin,
   checkLeave,
+  checkWait,
   type ElectionOptions,
   type JoinRequest,
   type LeaveOptions,
   type LeaveRequest,
 } from './options.js';
-import { checkSeat } from './seat.js';
 import { Troubles } from './troubles.js';
 import { Waits } from './waits.js';
 import { type Leadership, Works } from './works.js';
-
-const WAIT_OPTIONS = new Set(['signal']);
 
 interface ElectionEvents<T extends object> {
   primary: [term: number];
@@ -60,12 +58,13 @@ export class Election<T extends object = Record<string, unknown>>
   implements AsyncDisposable
 {
   readonly id: string;
-  readonly #directory: string;
+  /** The folder, or the name of the lock. */
+  readonly #place: string;
   readonly #leaving = new AbortController();
   readonly #waits = new Waits();
   readonly #works = new Works();
   readonly #troubles = new Troubles((error) => this.#fail(error));
-  readonly #membership: Membership;
+  readonly #ground: Ground<T>;
   readonly #candidacy: Candidacy;
   readonly #membersWatch: MembersWatch<T>;
   #isPrimary = false;
@@ -78,30 +77,27 @@ export class Election<T extends object = Record<string, unknown>>
   #unlisten = (): void => {};
 
   /** Internal: use {@link Election.join}. */
-  private constructor({ directory, id, settle, data }: JoinRequest<T>) {
+  private constructor(request: JoinRequest<T>) {
     super();
-    this.id = id;
-    this.#directory = directory;
-    const troubles = this.#troubles;
-    const leaving = this.#leaving.signal;
-    const giveUp = (error: Error): void => this.#giveUp(error);
-    this.#membership = new Membership({ directory, id, data, leaving, troubles, giveUp });
+    const base = {
+      leaving: this.#leaving.signal,
+      troubles: this.#troubles,
+      giveUp: (error: Error) => this.#giveUp(error),
+    };
+    this.#ground = (request.locker === undefined ? onFiles : onLocker)<T>(request, base);
+    this.#place = request.place;
+    this.id = this.#ground.membership.id;
     this.#candidacy = new Candidacy({
-      directory,
-      id,
-      settle,
-      since: () => this.#membership.since,
-      leaving,
-      troubles,
-      onPrimary: ({ token }) => this.#begin(token),
+      ...base,
+      seats: this.#ground.seats,
+      onPrimary: (term) => this.#begin(term),
       onLost: (error) => this.#resign(error),
       worksEnded: () => this.#works.ended(),
-      giveUp,
       fail: (error) => this.#fail(error),
     });
     this.#membersWatch = new MembersWatch<T>({
-      directory,
-      troubles,
+      membership: this.#ground.membership,
+      troubles: this.#troubles,
       isHeard: () => this.listenerCount('members') > 0,
       onChange: (members) => this.emit('members', members),
     });
@@ -111,8 +107,9 @@ export class Election<T extends object = Record<string, unknown>>
   }
 
   /**
-   * Joins the members of a folder, which is created if it is missing. `primary`
-   * is emitted after this has resolved, when it is this member's turn.
+   * Joins the members of a folder, which is created if it is missing, or with
+   * `options.locker` those of the lock of that name. `primary` is emitted after
+   * this has resolved, when it is this member's turn.
    *
    * Rejects with `ERR_LOCK_HELD` if a living member has the id (its `holder` names
    * the process), `ERR_LOCK_STATE` if the member's file or `.primary` belongs to
@@ -127,13 +124,12 @@ export class Election<T extends object = Record<string, unknown>>
     const { signal } = request;
     throwIfAborted(signal);
     const election = new Election<T>(request);
-    checkSeat(request.directory);
-    await election.#membership.enter(signal);
-    try {
-      throwIfAborted(signal);
-    } catch (reason) {
-      election.#membership.remove();
-      throw reason;
+    const { seats, membership } = election.#ground;
+    seats.check();
+    await membership.enter(signal);
+    if (signal?.aborted === true) {
+      await membership.leave();
+      throw signal.reason;
     }
     election.#unlisten = onAbort(signal, () => election.#leaveUnawaited());
     election.#checks = setInterval(() => election.#check(), CHECK_MILLISECONDS).unref();
@@ -144,7 +140,7 @@ export class Election<T extends object = Record<string, unknown>>
 
   /** False from the moment at which the seat is about to be given up. */
   get isPrimary(): boolean {
-    return this.#isPrimary;
+    return this.#isPrimary && this.#candidacy.isCurrent;
   }
 
   /**
@@ -158,17 +154,20 @@ export class Election<T extends object = Record<string, unknown>>
 
   /** The primary, if it is a living member. */
   async primary(): Promise<Member<T> | null> {
-    return readMembers<T>(this.#directory).find((member) => member.primary) ?? null;
+    return (await this.members()).find((member) => member.primary) ?? null;
   }
 
-  /** The living members, in order of id. */
+  /**
+   * The living members, in order of id; those of a locker as they queue, or
+   * `ERR_LOCK_UNSUPPORTED` if it has no `look`.
+   */
   async members(): Promise<Member<T>[]> {
-    return readMembers<T>(this.#directory);
+    return this.#ground.membership.members();
   }
 
   /** Resolves when this member is primary, at once if it already is. */
   async whenPrimary(options?: { signal?: AbortSignal | undefined }): Promise<void> {
-    const signal = checkSignal(checkOptions(options, WAIT_OPTIONS).signal);
+    const signal = checkWait(options);
     throwIfAborted(signal);
     if (this.#left !== undefined) throw this.#gone();
     if (!this.#isPrimary) await this.#waits.add(signal);
@@ -199,6 +198,7 @@ export class Election<T extends object = Record<string, unknown>>
    */
   async leave(options?: LeaveOptions): Promise<void> {
     const checked = checkLeave(options);
+    if (this.#left === undefined) this.#candidacy.checkRelease(checked, this.#place);
     this.#left ??= this.#end(checked);
     if (!this.#works.encloseCaller()) return this.#left;
     // The callback would wait for itself.
@@ -225,17 +225,14 @@ export class Election<T extends object = Record<string, unknown>>
       this.#resign(gone);
     } finally {
       await worksEnded;
-      try {
-        this.#candidacy.release(options);
-      } finally {
-        this.#membership.remove();
-      }
+      // Of files, both have happened before this is awaited.
+      await Promise.all([this.#candidacy.release(options), this.#ground.membership.leave()]);
     }
   }
 
   #gone(): Error {
     const message = `member ${printable(this.id)} has left`;
-    return this.#failure ?? new LockStateError(this.#directory, message);
+    return this.#failure ?? new LockStateError(this.#place, message);
   }
 
   /** Leaves because of an error that trying again would not help. */
@@ -261,7 +258,7 @@ export class Election<T extends object = Record<string, unknown>>
     if (!this.#isPrimary) return;
     this.#nextSweep = monotonicTime() + SWEEP_MILLISECONDS;
     try {
-      sweepMembers(this.#directory);
+      this.#ground.membership.sweep();
       this.#troubles.over('sweep');
     } catch (error) {
       this.#troubles.report('sweep', error as Error);
@@ -278,10 +275,11 @@ export class Election<T extends object = Record<string, unknown>>
 
   /** Notices files that were removed or replaced from outside. */
   #check(): void {
-    if (this.#membership.isRenewing || this.#left !== undefined) return;
+    const { membership } = this.#ground;
+    if (membership.isRenewing || this.#left !== undefined) return;
     try {
-      this.#candidacy.requeueIfReplaced();
-      this.#membership.renewIfReplaced();
+      this.#candidacy.requeueIfLost();
+      membership.renewIfReplaced();
       this.#troubles.over('check');
     } catch (error) {
       this.#troubles.report('check', error as Error);
@@ -294,6 +292,6 @@ export class Election<T extends object = Record<string, unknown>>
       this.emit('error', error);
       return;
     }
-    emitHoldfastWarning('HOLDFAST_ELECTION', `Election in ${this.#directory}: ${error.message}`);
+    emitHoldfastWarning('HOLDFAST_ELECTION', `Election in ${this.#place}: ${error.message}`);
   }
 }

@@ -1,22 +1,22 @@
 import { clearInterval, setInterval } from 'node:timers';
-import { type Member, readMembers } from './member-files.js';
+import type { Member } from './member-files.js';
+import type { Membership } from './membership.js';
 import type { Troubles } from './troubles.js';
 
-const LOOK_MILLISECONDS = 250;
-
 export interface MembersWatchOptions<T extends object> {
-  directory: string;
+  membership: Membership<T>;
   troubles: Troubles;
   isHeard: () => boolean;
   /** Called with all members when somebody has come, left or become primary. */
   onChange: (members: Member<T>[]) => void;
 }
 
-/** Compares the members of a folder with those it last had, while somebody listens. */
+/** Compares the members with those there were, while somebody listens. */
 export class MembersWatch<T extends object> {
   readonly #options: MembersWatchOptions<T>;
   #timer: NodeJS.Timeout | undefined;
   #last: string | undefined;
+  #isLooking = false;
 
   constructor(options: MembersWatchOptions<T>) {
     this.#options = options;
@@ -25,8 +25,9 @@ export class MembersWatch<T extends object> {
   start(): void {
     if (this.#timer !== undefined) return;
     this.#last = undefined;
-    this.#compare();
-    this.#timer = setInterval(() => this.#look(), LOOK_MILLISECONDS).unref();
+    const { lookMilliseconds } = this.#options.membership;
+    this.#timer = setInterval(() => this.#look(), lookMilliseconds).unref();
+    void this.#compare();
   }
 
   stop(): void {
@@ -35,19 +36,25 @@ export class MembersWatch<T extends object> {
   }
 
   #look(): void {
-    if (this.#options.isHeard()) this.#compare();
-    else this.stop();
+    if (!this.#options.isHeard()) this.stop();
+    // A server may take longer than the interval.
+    else if (!this.#isLooking) void this.#compare();
   }
 
-  #compare(): void {
-    const { directory, troubles, onChange } = this.#options;
+  async #compare(): Promise<void> {
+    const { troubles, onChange } = this.#options;
+    const timer = this.#timer;
+    this.#isLooking = true;
     let members: Member<T>[];
     try {
-      members = readMembers<T>(directory);
+      members = await this.#options.membership.members();
+      if (this.#timer !== timer) return;
       troubles.over('members');
     } catch (error) {
-      troubles.report('members', error as Error);
+      if (this.#timer === timer) troubles.report('members', error as Error);
       return;
+    } finally {
+      this.#isLooking = false;
     }
     const text = JSON.stringify(members.map(({ id, primary }) => [id, primary]));
     const changed = this.#last !== undefined && this.#last !== text;

@@ -7,10 +7,18 @@ import {
   checkSignal,
   optionNames,
 } from '../base/arguments.js';
+import { checkLocker, checkLockName, type Locker } from '../base/locker.js';
 import { checkData } from '../holders/owner-record.js';
 import { checkId, newId } from './member-files.js';
 
 export interface ElectionOptions<T extends object = Record<string, unknown>> {
+  /**
+   * Instead of a folder, `Election.join` then takes the name of a lock: whoever
+   * holds it is primary, `term` is its token, and the members are those whom the
+   * locker sees. A member's id is `hostname:pid`. With a locker, `id`, `settle`
+   * and `data` have no effect and are refused.
+   */
+  locker?: Locker | undefined;
   /**
    * Unique among the living members, and sortable. Default: the time followed
    * by random characters, so that later ids sort later.
@@ -31,14 +39,17 @@ export interface LeaveOptions {
   /**
    * Default `false`. `true`: the seat is closed without unlocking it. A child
    * that has the descriptor (`fd`) keeps the seat until it ends; the seat is free
-   * when no process has the descriptor any more.
+   * when no process has the descriptor any more. `ERR_LOCK_STATE`, and the member
+   * stays, where the lock of a locker has no `detach`.
    */
   keepSeat?: boolean | undefined;
 }
 
 /** A checked call of `join`. */
 export interface JoinRequest<T extends object> {
-  directory: string;
+  locker: Locker | undefined;
+  /** The folder, or the name of the lock. */
+  place: string;
   id: string;
   settle: number;
   data: Partial<T> | undefined;
@@ -51,21 +62,27 @@ export interface LeaveRequest {
 }
 
 const ELECTION_OPTIONS = optionNames<ElectionOptions>({
+  locker: true,
   id: true,
   settle: true,
   data: true,
   signal: true,
 });
+const WAIT_OPTIONS = new Set(['signal']);
 const LEAVE_OPTIONS = optionNames<LeaveOptions>({ keepSeat: true });
 const LONGEST_SETTLE = 3_600_000;
 
 export function checkJoin<T extends object>(
-  directory: unknown,
+  place: unknown,
   options: ElectionOptions<T> | undefined,
 ): JoinRequest<T> {
-  const { id, settle, data, signal } = checkOptions(options, ELECTION_OPTIONS);
+  const checked = checkOptions(options, ELECTION_OPTIONS);
+  const { id, settle, data, signal } = checked;
+  const locker = checkLocker(checked.locker);
+  if (locker !== undefined) refuse({ id, settle, data });
   const request = {
-    directory: checkPath(directory, 'directory'),
+    locker,
+    place: locker === undefined ? checkPath(place, 'directory') : checkLockName(place),
     id: id === undefined ? newId() : checkId(id),
     settle: checkMilliseconds(settle, 'options.settle', 0),
     data,
@@ -76,6 +93,22 @@ export function checkJoin<T extends object>(
   }
   checkData(data);
   return request;
+}
+
+/** Options that would have no effect on a server. */
+function refuse(options: object): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    const rule = 'left out with a locker, where it has no effect';
+    throw argumentError('ERR_INVALID_ARG_VALUE', `options.${name}`, rule, value);
+  }
+}
+
+/** The signal of a call that waits for the seat. */
+export function checkWait(
+  options: { signal?: AbortSignal | undefined } | undefined,
+): AbortSignal | undefined {
+  return checkSignal(checkOptions(options, WAIT_OPTIONS).signal);
 }
 
 export function checkLeave(options: LeaveOptions | undefined): LeaveRequest {

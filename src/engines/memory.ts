@@ -1,4 +1,5 @@
-import { onAbort, throwIfAborted } from '../base/abort.js';
+import { hostname } from 'node:os';
+import { throwIfAborted } from '../base/abort.js';
 import {
   checkBoolean,
   checkFilePath,
@@ -7,32 +8,36 @@ import {
   checkOptions,
   checkSignal,
 } from '../base/arguments.js';
-import { AlreadyRunningError, LockHeldError, LockTimeoutError } from '../base/errors.js';
+import {
+  AlreadyRunningError,
+  LockHeldError,
+  LockLostError,
+  LockTimeoutError,
+} from '../base/errors.js';
 import type { Holder } from '../base/holder.js';
 import {
-  ACQUIRE_OPTIONS,
-  type AcquireOptions,
+  checkExclusive,
+  checkMode,
   type HeldLock,
+  LOCKER_OPTIONS,
   type Locker,
+  type LockerOptions,
+  type LockView,
 } from '../base/locker.js';
-import type { FilePath } from '../base/paths.js';
-import { LONGEST_TIMER, monotonicTime, sleepSync } from '../base/timers.js';
+import { type FilePath, pathText } from '../base/paths.js';
+import { monotonicTime } from '../base/timers.js';
+import { TIMED_OUT, type Turn, Turns } from './turns.js';
 
 /** A {@link Locker} without files, for unit tests of code that takes one. */
 export interface MemoryLocker extends Locker {
-  acquire(path: string | Buffer | URL, options?: AcquireOptions<object>): Promise<HeldLock>;
+  acquire(path: string | Buffer | URL, options?: LockerOptions): Promise<HeldLock>;
+  look(path: string | Buffer | URL): Promise<LockView>;
   /**
-   * Simulates a crash of the holder of `path`: the lock goes to the next waiter,
-   * and later calls of the dead holder have no effect. False if nobody held it.
+   * Simulates a crash of the holder of `path`, or of all shared holders: the lock
+   * goes to the next waiter, and later calls of the dead holder have no effect.
+   * False if nobody held it.
    */
   crash(path: string | Buffer | URL): boolean;
-}
-
-interface Queue {
-  holder: object | null;
-  since: Date | null;
-  token: number;
-  waiting: Set<() => void>;
 }
 
 const MEMORY_OPTIONS = new Set(['instance']);
@@ -45,104 +50,93 @@ const MEMORY_OPTIONS = new Set(['instance']);
 export function memoryLocker(options?: { instance?: boolean | undefined }): MemoryLocker {
   const { instance: asked } = checkOptions(options, MEMORY_OPTIONS);
   const instance = checkBoolean(asked, 'options.instance', false);
-  const queues = new Map<string, Queue>();
-  // No path is a string that begins with "bytes".
-  const keyOf = (path: FilePath): string =>
-    typeof path === 'string' ? path : `bytes ${path.toString('hex')}`;
+  const turns = new Turns();
+  const tokens = new Map<string, number>();
 
-  const queueOf = (path: FilePath): Queue => {
-    let queue = queues.get(keyOf(path));
-    if (queue === undefined) {
-      queue = { holder: null, since: null, token: 0, waiting: new Set() };
-      queues.set(keyOf(path), queue);
-    }
-    return queue;
-  };
-
-  const grant = (queue: Queue): HeldLock => {
-    const holder = {};
-    queue.holder = holder;
-    queue.since = new Date();
-    queue.token = Math.max(queue.token + 1, Date.now() * 1000);
+  const grant = (path: FilePath, turn: Turn): HeldLock => {
+    const key = keyOf(path);
+    const last = tokens.get(key) ?? 0;
+    const token = turn.mode === 'shared' ? last : Math.max(last + 1, Date.now() * 1000);
+    tokens.set(key, token);
+    let held = true;
+    const isCurrent = (): boolean => turns.look(key).turns.includes(turn);
     const release = async (): Promise<void> => {
-      if (queue.holder === holder) passOn(queue);
+      held = false;
+      turn.end();
     };
-    return { token: queue.token, release, [Symbol.asyncDispose]: release };
-  };
-
-  const passOn = (queue: Queue): void => {
-    queue.holder = null;
-    queue.since = null;
-    const [next] = queue.waiting;
-    next?.();
+    return {
+      token,
+      get held() {
+        return held;
+      },
+      isCurrent,
+      async check() {
+        if (!isCurrent()) throw new LockLostError(path, `${pathText(path)} is no longer held`);
+      },
+      release,
+      [Symbol.asyncDispose]: release,
+    };
   };
 
   return {
     async acquire(path, acquireOptions) {
-      const { timeout, signal, onWait } = checkOptions(acquireOptions, ACQUIRE_OPTIONS);
+      const checked = checkOptions(acquireOptions, LOCKER_OPTIONS);
+      const { timeout, signal, onWait } = checked;
       const lockPath = checkFilePath(path);
+      const mode = checkMode(checked.mode);
       const limit = checkMilliseconds(timeout, 'options.timeout', instance ? 0 : Infinity);
       checkSignal(signal);
       checkFunction(onWait, 'options.onWait');
+      if (instance) checkExclusive(mode, lockPath, 'the locks of instances');
       throwIfAborted(signal);
-      const queue = queueOf(lockPath);
-      if (queue.holder === null && queue.waiting.size === 0) return grant(queue);
+      const key = keyOf(lockPath);
+      const first = turns.tryBegin(key, mode);
+      if (first !== null) return grant(lockPath, first);
       const began = monotonicTime();
+      const holder = (): Holder<object> | null => {
+        const [turn] = turns.look(key).turns;
+        return turn === undefined ? null : describe(turn.since);
+      };
       const refuse = (): Error => {
-        const holder = describe(queue);
         if (instance) {
           // At least the limit, even where only the timers are mocked.
           const waited = Math.max(Math.round(monotonicTime() - began), Math.floor(limit));
-          return new AlreadyRunningError(lockPath, holder, 'instance', waited);
+          return new AlreadyRunningError(lockPath, holder(), 'instance', waited);
         }
         return limit === 0
-          ? new LockHeldError(lockPath, holder)
-          : new LockTimeoutError(lockPath, holder, limit);
+          ? new LockHeldError(lockPath, holder())
+          : new LockTimeoutError(lockPath, holder(), limit);
       };
       if (limit === 0) throw refuse();
-      onWait?.(describe(queue));
-      // onWait may have aborted it.
-      throwIfAborted(signal);
-      return new Promise((granted, refused) => {
-        let timer: NodeJS.Timeout | undefined;
-        const stop = (): void => {
-          queue.waiting.delete(next);
-          clearTimeout(timer);
-          unlisten();
-        };
-        const next = (): void => {
-          stop();
-          granted(grant(queue));
-        };
-        const expire = (): void => {
-          // A timer may fire early by a fraction of a millisecond. If more is left,
-          // the timers are mocked and this clock is not: then follow the timers.
-          const left = began + limit - monotonicTime();
-          if (left > 0 && left < 1) sleepSync(left);
-          stop();
-          refused(refuse());
-        };
-        const unlisten = onAbort(signal, () => {
-          stop();
-          refused(signal?.reason);
-        });
-        queue.waiting.add(next);
-        if (limit < LONGEST_TIMER) timer = setTimeout(expire, Math.ceil(limit));
-        // onWait may have released the lock.
-        if (queue.holder === null) passOn(queue);
-      });
+      // It may abort the signal, or release the lock.
+      onWait?.(holder());
+      const turn = await turns.begin(key, mode, began + limit, signal);
+      if (turn === TIMED_OUT) throw refuse();
+      return grant(lockPath, turn);
+    },
+
+    async look(path) {
+      const view = turns.look(keyOf(checkFilePath(path)));
+      return {
+        holders: view.turns.map(({ since }) => describe(since)),
+        waiters: Array.from({ length: view.waiting }, () => describe(null)),
+      };
     },
 
     crash(path) {
-      const queue = queues.get(keyOf(checkFilePath(path)));
-      if (queue === undefined || queue.holder === null) return false;
-      passOn(queue);
-      return true;
+      const holders = turns.look(keyOf(checkFilePath(path))).turns;
+      for (const turn of holders) turn.end();
+      return holders.length > 0;
     },
   };
 }
 
-function describe({ since }: Queue): Holder<object> {
+/** No path is a string that begins with "bytes". */
+function keyOf(path: FilePath): string {
+  return typeof path === 'string' ? path : `bytes ${path.toString('hex')}`;
+}
+
+function describe(since: Date | null): Holder<object> {
   return {
     pid: process.pid,
     self: true,
@@ -151,7 +145,7 @@ function describe({ since }: Queue): Holder<object> {
     inOtherContainer: false,
     since,
     command: null,
-    hostname: null,
+    hostname: hostname(),
     data: {},
   };
 }

@@ -1,14 +1,14 @@
 import { EventEmitter } from 'node:events';
 import { clearInterval, setInterval } from 'node:timers';
-import { argumentError, checkOptions, givenOptions } from '../base/arguments.js';
+import { argumentError, checkFilePath, checkOptions, givenOptions } from '../base/arguments.js';
 import { AlreadyRunningError, type LockHeldError, LockLostError } from '../base/errors.js';
 import type { Holder } from '../base/holder.js';
-import type { HeldLock, Locker } from '../base/locker.js';
+import { checkExclusive, type HeldLock, type Locker } from '../base/locker.js';
 import { emitHoldfastWarning } from '../base/warning.js';
 import type { OwnerRecord } from '../holders/owner-record.js';
 import { holderOf } from '../holders/who-holds.js';
 import { FileLock, internalsOf } from '../lock/file-lock.js';
-import { withDefaults } from '../lock/file-locker.js';
+import { lookAtFile, withDefaults } from '../lock/file-locker.js';
 import { acquireInstance, beginInstance, refusalOf } from './acquire-instance.js';
 import { checkInstanceOptions, INSTANCE_OPTIONS, type InstanceLockOptions } from './options.js';
 import { forgetSignals, releaseOnSignals } from './release-on-signals.js';
@@ -111,6 +111,11 @@ export class InstanceLock<T extends object = Record<string, unknown>>
     return this.#lock.isCurrent();
   }
 
+  /** The same as a promise, which rejects with `ERR_LOCK_LOST`. */
+  check(): Promise<void> {
+    return this.#lock.check();
+  }
+
   /** Merges `patch` into your fields of the record, which a second instance is told. */
   update(patch: Partial<T>): void {
     this.#lock.update(patch);
@@ -164,7 +169,11 @@ export class InstanceLock<T extends object = Record<string, unknown>>
 export function instanceLocker(options?: InstanceLockOptions<object>): Locker {
   const defaults = givenOptions(checkOptions(options, INSTANCE_OPTIONS), INSTANCE_OPTIONS);
   return {
-    acquire: async (path, acquireOptions) =>
-      InstanceLock.acquire<object>(path, withDefaults(defaults, acquireOptions)),
+    async acquire(path, given) {
+      const { mode, ...merged } = withDefaults<InstanceLockOptions<object>>(defaults, given);
+      checkExclusive(mode, checkFilePath(path), 'the locks of instances');
+      return InstanceLock.acquire<object>(path, merged);
+    },
+    look: lookAtFile,
   };
 }

@@ -1,25 +1,15 @@
-import { argumentError, checkInteger, HIGHEST_DESCRIPTOR } from '../base/arguments.js';
-import { flockError, LockStateError, systemError } from '../base/errors.js';
+import { checkInteger, HIGHEST_DESCRIPTOR } from '../base/arguments.js';
+import { flockError, LockLostError, LockStateError, systemError } from '../base/errors.js';
 import type { HeldLock, LockMode } from '../base/locker.js';
 import { type FilePath, pathText } from '../base/paths.js';
-import {
-  checkData,
-  type OwnerRecord,
-  parseData,
-  type RecordFormat,
-} from '../holders/owner-record.js';
-import { EXCLUSIVE, type NativeBinding, SHARED } from '../native/binding.js';
+import type { OwnerRecord, RecordFormat } from '../holders/owner-record.js';
+import { type NativeBinding, SHARED } from '../native/binding.js';
 import { acquire, acquireSync, tryAcquire } from './acquire.js';
 import { adopt } from './adopt.js';
-import {
-  checkCurrent,
-  checkOwnRecord,
-  goOnWithout,
-  type Hold,
-  recordUpgrade,
-  writeRecord,
-} from './hold.js';
+import { changeData, upgradeHold } from './change-hold.js';
+import { goOnWithout, type Hold } from './hold.js';
 import { unwatch, watch, watchSoon } from './leak-warning.js';
+import { endLossWatch, lossSignal, tellLoss } from './loss-watch.js';
 import { checkRequest, type FileLockOptions, type Request } from './options.js';
 
 // For the floors above this one, not for users.
@@ -183,18 +173,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
    */
   update(patch: Partial<T>): void {
     this.#checkHeld('update');
-    if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) {
-      throw argumentError('ERR_INVALID_ARG_TYPE', 'patch', 'an object', patch);
-    }
-    if (this.#hold.record !== 'json') {
-      const message = `this lock of ${this.path} has no JSON record in the file`;
-      throw new LockStateError(this.path, message);
-    }
-    const data = checkData({ ...parseData(this.#data), ...patch }, 'patch');
-    checkCurrent(this.#hold);
-    checkOwnRecord(this.#hold);
-    writeRecord(this.#hold, { data });
-    this.#data = data;
+    this.#data = changeData(this.#hold, this.#data, patch);
   }
 
   /**
@@ -224,24 +203,36 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   tryUpgrade(): boolean {
     this.#checkHeld('upgrade');
     if (this.#mode === 'exclusive') return true;
+    let upgraded: boolean;
     try {
-      if (!this.#hold.file.tryLock(EXCLUSIVE)) {
-        this.#lose(undefined);
-        return false;
-      }
-      this.#mode = 'exclusive';
-      checkCurrent(this.#hold);
-      recordUpgrade(this.#hold, this.#data);
-      checkCurrent(this.#hold);
+      upgraded = upgradeHold(this.#hold, this.#data);
     } catch (error) {
       throw this.#lose(error);
     }
-    return true;
+    if (upgraded) this.#mode = 'exclusive';
+    else this.#lose(undefined);
+    return upgraded;
   }
 
   /** Whether the file at `path` is still the one that is locked. */
   isCurrent(): boolean {
     return this.#held && this.#hold.file.size() >= 0;
+  }
+
+  /** The same as a promise, which rejects with `ERR_LOCK_LOST`. */
+  async check(): Promise<void> {
+    if (this.isCurrent()) return;
+    if (this.#held) throw this.#hold.file.lost();
+    throw new LockLostError(this.path, `this lock of ${this.path} is no longer held`);
+  }
+
+  /**
+   * Aborted with a `LockLostError` within a second when the path leads to another
+   * file, and by a failed `tryUpgrade`; never by a release. The path is watched
+   * once this has been read, and for as long as the lock is held.
+   */
+  get signal(): AbortSignal {
+    return lossSignal(this.#hold.file, this.#held);
   }
 
   /**
@@ -289,11 +280,13 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   #lose(error: unknown): unknown {
     this.#end();
     this.#hold.file.close();
+    tellLoss(this.#hold.file, error);
     return error;
   }
 
   #end(): void {
     this.#held = false;
     unwatch(this);
+    endLossWatch(this.#hold.file);
   }
 }

@@ -10,7 +10,7 @@ import {
   optionNames,
 } from '../base/arguments.js';
 import type { Holder } from '../base/holder.js';
-import { type AcquireOptions, type LockMode, OF_ACQUIRE } from '../base/locker.js';
+import { type AcquireOptions, checkMode, type LockMode, OF_ACQUIRE } from '../base/locker.js';
 import type { FilePath } from '../base/paths.js';
 import { LONGEST_TIMER } from '../base/timers.js';
 import { checkData, type RecordFormat } from '../holders/owner-record.js';
@@ -84,7 +84,6 @@ export interface Request {
   readonly pollInterval: number | undefined;
 }
 
-const MODES = ['exclusive', 'shared'] as const;
 const RECORDS = ['json', 'pid', false] as const;
 
 /** A file that is created with this bit may be read by anybody. */
@@ -100,7 +99,7 @@ export function checkRequest(
   const { pollInterval, record: given, signal, onWait } = checked;
   const keepFile = checkBoolean(checked.keepFile, 'options.keepFile', true);
   const lockPath = checkFilePath(path);
-  const mode = checkOneOf(checked.mode, 'options.mode', MODES, 'exclusive');
+  const mode = checkMode(checked.mode);
   const permissions =
     checked.permissions === undefined
       ? 0o600

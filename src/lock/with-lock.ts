@@ -1,21 +1,57 @@
-import { argumentError } from '../base/arguments.js';
-import type { HeldLock } from '../base/locker.js';
+import { argumentError, checkOptions, givenOptions, optionNames } from '../base/arguments.js';
+import { isLockError, LockLostError } from '../base/errors.js';
+import {
+  checkLocker,
+  type HeldLock,
+  LOCKER_OPTIONS,
+  type Locker,
+  type LockerOptions,
+} from '../base/locker.js';
 import { emitHoldfastWarning } from '../base/warning.js';
 import { FileLock, internalsOf } from './file-lock.js';
 import type { FileLockOptions } from './options.js';
 import { runInside } from './self-wait.js';
+
+type WithLockerOptions = LockerOptions & {
+  /** Where the lock comes from. */
+  locker: Locker;
+};
+type Options<T extends object> = FileLockOptions<T> | WithLockerOptions | undefined;
+type Body<R> = (lock: never) => R | Promise<R>;
+
+const WITH_LOCKER_OPTIONS = optionNames<WithLockerOptions>({
+  timeout: true,
+  signal: true,
+  onWait: true,
+  pollInterval: true,
+  mode: true,
+  locker: true,
+});
 
 /**
  * Runs `fn` with the lock held and releases it whatever `fn` does. An error of
  * `fn` comes through unchanged; if the release then fails too, that is a process
  * warning. If only the release fails, it rejects.
  *
+ * A lock that was lost while `fn` ran rejects with `ERR_LOCK_LOST` whose `result`
+ * is what `fn` returned: a file that was removed or replaced at the path, also
+ * by `fn` itself, or a session with a server that has ended. What `fn` has done
+ * is done, perhaps beside another holder.
+ *
  * Not reentrant: code inside that waits for the same lock waits for itself. A
  * process warning with code `HOLDFAST_WAITS_FOR_ITSELF` says so after a second.
+ *
+ * With `locker`, the lock is the one of that name there; options such as `record`
+ * are those of the locker.
  *
  * `withLock<Info>(…)` names the fields of the record. The result is then
  * `unknown` unless you name its type too: TypeScript infers all or nothing.
  */
+export function withLock<R>(
+  name: string,
+  options: WithLockerOptions,
+  fn: (lock: HeldLock) => R | Promise<R>,
+): Promise<R>;
 export function withLock<T extends object = Record<string, unknown>, R = unknown>(
   path: string | Buffer | URL,
   fn: (lock: FileLock<T>) => R | Promise<R>,
@@ -27,16 +63,32 @@ export function withLock<T extends object = Record<string, unknown>, R = unknown
 ): Promise<R>;
 export async function withLock<T extends object, R>(
   path: string | Buffer | URL,
-  ...rest:
-    | [(lock: FileLock<T>) => R | Promise<R>]
-    | [FileLockOptions<T>, (lock: FileLock<T>) => R | Promise<R>]
+  ...rest: [Body<R>] | [Options<T>, Body<R>]
 ): Promise<R> {
   const [options, fn] = rest.length === 1 ? [undefined, rest[0]] : rest;
   if (typeof fn !== 'function') {
     throw argumentError('ERR_INVALID_ARG_TYPE', 'fn', 'a function', fn);
   }
-  const lock = await FileLock.acquire<T>(path, options);
-  return whileHeld(lock, lock.path, () => runInside(internalsOf(lock), () => fn(lock)));
+  const lock = await acquireFrom(path, options);
+  const name = lock instanceof FileLock ? lock.path : String(path);
+  return whileHeld(lock, name, () => fn(lock as never));
+}
+
+function acquireFrom<T extends object>(
+  path: string | Buffer | URL,
+  options: Options<T>,
+): Promise<HeldLock> {
+  const given = (options ?? {}) as Partial<WithLockerOptions>;
+  const locker = checkLocker(given.locker);
+  if (locker !== undefined) {
+    const checked = checkOptions(given, WITH_LOCKER_OPTIONS);
+    return locker.acquire(path as string, givenOptions<LockerOptions>(checked, LOCKER_OPTIONS));
+  }
+  if (!Object.hasOwn(given, 'locker')) {
+    return FileLock.acquire<T>(path, options as FileLockOptions<T> | undefined);
+  }
+  const { locker: _undefined, ...files } = given;
+  return FileLock.acquire<T>(path, files as FileLockOptions<T>);
 }
 
 /** Runs `fn` and releases the lock whatever it does. */
@@ -45,16 +97,47 @@ export async function whileHeld<R>(
   path: string,
   fn: () => R | Promise<R>,
 ): Promise<R> {
+  const warn = (failure: Error): void => {
+    const message = `Releasing ${path} failed: ${failure.message}`;
+    emitHoldfastWarning('HOLDFAST_RELEASE_FAILED', message);
+  };
   let result: R;
   try {
-    result = await fn();
+    result = await (lock instanceof FileLock ? runInside(internalsOf(lock), fn) : fn());
   } catch (error) {
     await lock.release().catch((failure: Error) => {
-      const message = `Releasing ${path} failed: ${failure.message}`;
-      emitHoldfastWarning('HOLDFAST_RELEASE_FAILED', message);
+      // `fn` has failed because of the loss.
+      if (!isLoss(failure) || !isLoss(error)) warn(failure);
     });
     throw error;
   }
-  await lock.release();
-  return result;
+  let loss = lossOf(lock);
+  try {
+    await lock.release();
+  } catch (failure) {
+    if (isLoss(failure)) loss ??= { cause: failure };
+    else if (loss === null) throw failure;
+    else warn(failure as Error);
+  }
+  if (loss === null) return result;
+  const message = `${path} was lost while the callback ran: another holder may have run beside it, so do not simply repeat it; the error has its "result"`;
+  throw Object.assign(new LockLostError(path, message, loss.cause), { result });
+}
+
+function isLoss(error: unknown): boolean {
+  return isLockError(error, 'ERR_LOCK_LOST');
+}
+
+/** Call before the release. `null`: not lost, or released by `fn`, or the release will tell. */
+function lossOf(lock: HeldLock): { cause: unknown } | null {
+  // That of a FileLock is not read, since its path would be watched from then on.
+  const signal = lock instanceof FileLock ? undefined : lock.signal;
+  if (signal?.aborted === true) return { cause: signal.reason };
+  if (lock.held === false || (lock.held === undefined && signal !== undefined)) return null;
+  try {
+    return lock.isCurrent?.() === false ? { cause: undefined } : null;
+  } catch {
+    // A check that fails does not tell.
+    return null;
+  }
 }

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
-import { throwIfAborted } from '../base/abort.js';
+import { anyOf, throwIfAborted } from '../base/abort.js';
 import { argumentError, checkInteger } from '../base/arguments.js';
 import { isLockError, LockLostError, LockTimeoutError } from '../base/errors.js';
 import { printable } from '../base/holder.js';
@@ -8,9 +8,8 @@ import { makeFolders } from '../base/make-folders.js';
 import { type FilePath, joinPath, pathText } from '../base/paths.js';
 import { monotonicTime } from '../base/timers.js';
 import { emitHoldfastWarning } from '../base/warning.js';
-import { FileLock, internalsOf } from '../lock/file-lock.js';
+import { FileLock } from '../lock/file-lock.js';
 import type { FileLockOptions } from '../lock/options.js';
-import { runInside } from '../lock/self-wait.js';
 import { whileHeld } from '../lock/with-lock.js';
 import {
   OWN_PREFIX,
@@ -25,8 +24,8 @@ import { checkNextId, type NextIdOptions, type Request } from './options.js';
 export interface CreateContext {
   /** The id padded to the width of the others: `'0004'`. */
   text: string;
-  /** The signal of the options, or one that is never aborted. */
-  signal: AbortSignal;
+  /** Aborted with the signal of the options, and when a lock is lost. */
+  readonly signal: AbortSignal;
   /** The locked descriptor, to hand down to a child whose work the lock must cover. */
   fd?: number;
   /** The descriptors of all directories, with `with` several: a child needs each. */
@@ -62,8 +61,9 @@ export interface NextId<T> {
  * the holder; `ERR_ID_AMBIGUOUS` if the names do not say which number is the id;
  * `ERR_ID_COUNTER` if a file that is not a counter has the counter's name;
  * `signal.reason`; `ERR_OUT_OF_RANGE` if the ids are used up; `ERR_LOCK_LOST` if
- * a lock file was replaced in the meantime, because another process may have got
- * the same id; system and argument errors.
+ * a lock was lost in the meantime (its file was replaced, the session with its
+ * server ended), because another process may have got the same id; system and
+ * argument errors.
  */
 export function withNextId<T>(
   directory: string | Buffer | URL,
@@ -156,10 +156,7 @@ async function whileAllHeld<R>(
       throw new LockTimeoutError(error.path, error.holder, timeout);
     }
     locks.push({ folder, path: pathText(path), lock });
-    const around = lock instanceof FileLock ? internalsOf(lock) : null;
-    return whileHeld(lock, pathText(path), () =>
-      around === null ? acquireNext() : runInside(around, acquireNext),
-    );
+    return whileHeld(lock, pathText(path), acquireNext);
   };
   return acquireNext();
 }
@@ -169,35 +166,63 @@ async function giveOut<T>(
   locks: Locked[],
   create: Create<T>,
 ): Promise<NextId<T>> {
-  const { directory, lockName, pad, signal = new AbortController().signal } = request;
+  const { directory, lockName, pad } = request;
   const folders = locks.map(({ folder }) => folder);
   // First, because a file that is not a counter ends the call.
   const counters = folders.map((folder) => readCounter(folder, lockName));
   const used = await usedIds(request, folders);
   const id = choose(request, used.ids, counters);
   const text = padded(id, pad ?? used.width);
-  throwIfAborted(signal);
+  throwIfAborted(request.signal);
   const fd = locks.find(({ folder }) => folder === directory)?.lock.fd;
   const fds = locks.flatMap(({ lock }) => lock.fd ?? []);
+  let signal: AbortSignal | undefined;
+  const signals = (): AbortSignal[] =>
+    [request, ...locks.map(({ lock }) => lock)].flatMap((each) => each.signal ?? []);
+  const context: CreateContext = {
+    text,
+    // Not before it is read: from then on, the paths of file locks are watched.
+    get signal() {
+      signal ??= anyOf(signals());
+      return signal;
+    },
+    fds,
+    ...(fd !== undefined && { fd }),
+  };
   const prepared: PreparedCounter[] = [];
   let value: T;
   try {
     // Before `create`: an id that cannot be counted must not be used.
     for (const folder of folders) prepared.push(prepareCounter(folder, lockName, id));
-    value = await create(id, { text, signal, fds, ...(fd !== undefined && { fd }) });
+    value = await create(id, context);
   } catch (error) {
     for (const each of prepared) each.discard();
     await countWhatAppeared(request, folders, id);
     throw error;
   }
-  for (const { lock, path } of locks) {
-    if ((lock as Partial<FileLock>).isCurrent?.() !== false) continue;
-    const message = `${path} was removed or replaced while id ${id} was given out: it may have been given out twice`;
+  try {
+    for (const each of locks) await checkStillHeld(each, id);
+  } catch (error) {
     for (const each of prepared) each.discard();
-    throw new LockLostError(path, message);
+    // A server that does not answer leaves open whether the lock is still held.
+    if (!isLockError(error, 'ERR_LOCK_LOST')) await countWhatAppeared(request, folders, id);
+    throw error;
   }
   for (const each of prepared) each.commit();
   return { id, text, value };
+}
+
+/** Rejects if another process may have got the same id. */
+async function checkStillHeld({ lock, path }: Locked, id: number): Promise<void> {
+  let cause: unknown;
+  try {
+    if (lock.isCurrent?.() !== false) return await lock.check?.();
+  } catch (error) {
+    if (!isLockError(error, 'ERR_LOCK_LOST')) throw error;
+    cause = error;
+  }
+  const message = `${path} was lost while id ${id} was given out: it may have been given out twice`;
+  throw new LockLostError(path, message, cause);
 }
 
 /** `create` has failed: no error from here may hide its error. */

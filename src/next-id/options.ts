@@ -11,7 +11,7 @@ import {
   optionNames,
 } from '../base/arguments.js';
 import { checkFileName } from '../base/file-name.js';
-import type { Locker } from '../base/locker.js';
+import { checkLocker, type Locker } from '../base/locker.js';
 import type { FilePath } from '../base/paths.js';
 import { ENDING } from './counter.js';
 
@@ -48,8 +48,9 @@ export interface NextIdOptions {
   start?: number | undefined;
   /**
    * Where the locks come from. Default `fileLocker()`; for tests
-   * `memoryLocker()`. With this option, paths must be text: a path that is not
-   * UTF-8 is `ERR_INVALID_ARG_VALUE`.
+   * `memoryLocker()`. The path of the lock file is then the name of the lock; the
+   * ids and their counter stay in the directory, which all callers have to share.
+   * Paths must be text: one that is not UTF-8 is `ERR_INVALID_ARG_VALUE`.
    */
   locker?: Locker | undefined;
   /** Ends the wait for the lock, and is passed to `create`. */
@@ -90,10 +91,8 @@ const MOST_DIGITS = String(Number.MAX_SAFE_INTEGER).length;
 
 export function checkNextId(directory: unknown, options: NextIdOptions | undefined): Request {
   const checked = checkOptions(options, NEXT_ID_OPTIONS);
-  const { lockName = LOCK_NAME, start, locker, pad, with: others = [] } = checked;
-  if (locker !== undefined && typeof locker?.acquire !== 'function') {
-    throw argumentError('ERR_INVALID_ARG_TYPE', 'options.locker', 'a Locker', locker);
-  }
+  const { lockName = LOCK_NAME, start, pad, with: others = [] } = checked;
+  const locker = checkLocker(checked.locker);
   // A locker takes text.
   const checkFolder = locker === undefined ? checkFilePath : checkPath;
   if (!Array.isArray(others)) {

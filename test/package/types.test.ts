@@ -10,7 +10,7 @@ let project = '';
 
 // What a user writes, with everything of every module named.
 const SOURCE = `
-import { FileLock, fileLocker, inspect, inspectFolder, isLockError, watchLock, withLock, type Holder, type Locker } from 'holdfast';
+import { FileLock, fileLocker, inspect, inspectFolder, isLockError, watchLock, withLock, type HeldLock, type Holder, type Locker, type LockerOptions, type LockView } from 'holdfast';
 import { AlreadyRunningError, InstanceLock } from 'holdfast/instance';
 import { ClaimConflictError, Claims, type ClaimRequest, type Plan } from 'holdfast/claims';
 import { withNextId, type NextIdOptions } from 'holdfast/next-id';
@@ -26,6 +26,10 @@ export async function use(locker: Locker = memoryLocker()): Promise<string | und
   for await (const status of inspectFolder<Server>('.')) console.log(status.holders[0]?.data?.url);
   for await (const { state } of watchLock('x.lock')) if (state === 'free') break;
   const five: number = await withLock('y.lock', { timeout: 5 }, async (held) => held.token);
+  const shared: LockerOptions = { mode: 'shared' };
+  const six: number = await withLock('y', { locker, ...shared }, async (held: HeldLock) => held.token);
+  const view: LockView | undefined = await locker.look?.('y');
+  console.log(six, view?.waiters[0]?.pid, lock.signal.aborted, await lock.check());
   const instance = await InstanceLock.acquire<Server>('z.lock', { force: { how: 'steal' } });
   instance.on('lost', (holder) => console.log(holder?.data?.port, upgraded, five));
   const requests: ClaimRequest[] = [{ agent: 'a', files: ['b'] }];
@@ -35,6 +39,7 @@ export async function use(locker: Locker = memoryLocker()): Promise<string | und
   const { value }: { value: string } = await withNextId('ids', options, (id) => String(id));
   const election = await Election.join<Server>('e', { settle: 1 });
   election.on('primary', (term) => console.log(term + 1));
+  await (await Election.join('e', { locker })).leave();
   const members: Member<Server>[] = await election.members();
   try { await claims.claimAll(requests); } catch (error) {
     if (error instanceof ClaimConflictError) return error.conflicts[0]?.witness;
@@ -70,6 +75,8 @@ export async function named(anyLock: (lock: FileLock) => void, anyHolder: (h: Ho
 }
 // @ts-expect-error: a field of another type
 FileLock.tryAcquire<Server>('x', { data: { port: '1' } });
+// @ts-expect-error: an option of the locker
+withLock('x', { locker: memoryLocker(), record: false }, () => {});
 // @ts-expect-error: there is no such option
 FileLock.tryAcquire('x', { retries: 3 });
 `;

@@ -1,32 +1,47 @@
 import { expect } from 'vitest';
-import { fileLocker, type Locker } from '../../src/index.js';
+import { fileLocker, type HeldLock, type Locker } from '../../src/index.js';
 import { instanceLocker } from '../../src/instance/instance-lock.js';
 import { memoryLocker } from '../../src/testing.js';
+import { until } from './census.js';
+import { lockPath } from './folder.js';
 import { instancePeer } from './instance.js';
+import { waitsFor } from './kernel.js';
 import { Peer, type RemoteLock } from './peer.js';
 
-/** Lockers that exclude each other; in one process they are the same one. */
-interface Sides {
+/** Lockers that exclude each other; in one process they may be the same one. */
+export interface Sides {
   one: Locker;
   other: Locker;
   /** The holder, whose lock is `one`'s, dies. */
-  crash?: (path: string) => unknown;
+  crash?: (name: string) => unknown;
 }
 
-interface Subject {
+/**
+ * What the contract suite runs against. A server's: `source` is `'server'`,
+ * `name` makes a name that no other test uses, `make` gives two lockers, or with
+ * `remote` two of `remoteLocker(await Peer.startWith({ engine, … }))`.
+ */
+export interface Subject {
   title: string;
   instance: boolean;
-  /** It uses files, so the kernel lists its waits. */
-  files: boolean;
+  /** It has shared locks. */
+  shares: boolean;
+  /** Of a holder. */
+  source: 'kernel' | 'server';
+  /** Each side is in another process. */
   remote: boolean;
   crashes: boolean;
+  /** A lock that nobody else has. */
+  name(): string;
+  /** How many wait; left out, a wait is in its place when `onWait` is called. */
+  waits?: (name: string, sides: Sides) => number | Promise<number>;
   make(): Promise<Sides>;
 }
 
 let count = 0;
 
 /** A {@link Locker} whose locks another process holds. */
-function remoteLocker(peer: Peer): Locker {
+export function remoteLocker(peer: Peer): Locker {
   return {
     async acquire(path, { signal, onWait, ...options } = {}) {
       const name = `lock ${++count}`;
@@ -41,22 +56,27 @@ function remoteLocker(peer: Peer): Locker {
       try {
         const { token }: RemoteLock = await granted;
         const release = (): Promise<void> => peer.release(name);
-        return { token, release, [Symbol.asyncDispose]: release };
+        const check = (): Promise<void> => peer.call('check', name);
+        return { token, check, release, [Symbol.asyncDispose]: release };
       } catch (error) {
         // The peer rejects with its own reason.
         if ((error as Error).message === 'aborted by the test') throw signal?.reason;
         throw error;
       }
     },
+    look: (path) => peer.look(path),
   };
 }
+
+const ON_FILES = { source: 'kernel', name: () => lockPath() } as const;
 
 function inProcess(title: string, instance: boolean, locker: () => Locker): Subject {
   const make = async (): Promise<Sides> => {
     const one = locker();
     return { one, other: one };
   };
-  return { title, instance, files: true, remote: false, crashes: false, make };
+  const rest = { remote: false, crashes: false, waits: waitsFor, make };
+  return { ...ON_FILES, title, instance, shares: !instance, ...rest };
 }
 
 function inMemory(title: string, instance: boolean): Subject {
@@ -65,7 +85,7 @@ function inMemory(title: string, instance: boolean): Subject {
     const crash = (path: string): void => expect(locker.crash(path)).toBe(true);
     return { one: locker, other: locker, crash };
   };
-  return { title, instance, files: false, remote: false, crashes: true, make };
+  return { ...ON_FILES, title, instance, shares: !instance, remote: false, crashes: true, make };
 }
 
 function inTwoProcesses(title: string, instance: boolean): Subject {
@@ -75,7 +95,8 @@ function inTwoProcesses(title: string, instance: boolean): Subject {
     const crash = (): Promise<void> => one.kill('SIGKILL');
     return { one: remoteLocker(one), other: remoteLocker(other), crash };
   };
-  return { title, instance, files: true, remote: true, crashes: true, make };
+  const rest = { remote: true, crashes: true, waits: waitsFor, make };
+  return { ...ON_FILES, title, instance, shares: !instance, ...rest };
 }
 
 export const SUBJECTS: Subject[] = [
@@ -86,6 +107,29 @@ export const SUBJECTS: Subject[] = [
   inProcess('instanceLocker() in one process', true, () => instanceLocker()),
   inTwoProcesses('instanceLocker() in two processes', true),
 ];
+
+export const patient = { timeout: 8000 };
+
+type Queue = (
+  locker: Locker,
+  path: string,
+  sides: Sides,
+  place?: number,
+  options?: object,
+) => Promise<{ granted: Promise<HeldLock> }>;
+
+/** Starts to acquire, and resolves once it waits as the `place`th. */
+export function queueFor({ waits }: Subject): Queue {
+  return async (locker, path, sides, place = 1, options = {}) => {
+    let granted: Promise<HeldLock> | undefined;
+    await new Promise<void>((resolve, reject) => {
+      granted = locker.acquire(path, { ...patient, ...options, onWait: () => resolve() });
+      granted.catch(reject);
+    });
+    if (waits !== undefined) await until(async () => (await waits(path, sides)) === place);
+    return { granted: granted as Promise<HeldLock> };
+  };
+}
 
 /** Instead of a test that makes no sense for a subject. */
 export const none: (title: string, body: () => Promise<void>) => void = () => {};

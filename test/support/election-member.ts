@@ -22,6 +22,13 @@ export async function primary(directory: string, options?: ElectionOptions): Pro
   return election;
 }
 
+/** The errors that it emits, from now on. */
+export function errorsOf(election: Election): Error[] {
+  const errors: Error[] = [];
+  election.on('error', (error) => errors.push(error));
+  return errors;
+}
+
 export function soon<T>(promise: Promise<T>): Promise<T> {
   return within(promise, () => 'not within ten seconds', 10_000);
 }

@@ -8,6 +8,13 @@ const entry =
 const holdfast = await import(entry);
 const { FileLock } = holdfast;
 const locks = new Map();
+let locker;
+
+/** `{ engine: 'postgres', connect: … }`: the engine's own options beside its name. */
+async function makeLocker({ engine, ...options }) {
+  const door = await import(new URL(`../../dist/${engine}.js`, import.meta.url).href);
+  return door[`${engine}Locker`](options);
+}
 const aborts = new Map();
 
 const describe = (lock) =>
@@ -21,17 +28,26 @@ const describe = (lock) =>
   };
 
 serve({
+  /** From then on, locks come from the locker that is described. */
+  async use(description) {
+    locker = await makeLocker(description);
+  },
   async acquire(name, path, options = {}) {
     const controller = new AbortController();
     aborts.set(name, controller);
-    const lock = await FileLock.acquire(path, {
+    const given = {
       ...options,
       signal: controller.signal,
       onWait: (holder) => tell('waiting', name, holder),
-    });
+    };
+    const lock = await (locker ?? FileLock).acquire(path, given);
     locks.set(name, lock);
     // Of an instance lock.
     lock.on?.('lost', (holder) => tell('lost', name, holder));
+    // That of a file would start to watch its path.
+    if (locker !== undefined) {
+      lock.signal?.addEventListener('abort', () => tell('aborted', name, lock.signal.reason.code));
+    }
     return describe(lock);
   },
   acquireSync(name, path, options) {
@@ -57,6 +73,10 @@ serve({
   tryUpgrade: (name) => locks.get(name).tryUpgrade(),
   update: (name, patch) => locks.get(name).update(patch),
   isCurrent: (name) => locks.get(name).isCurrent(),
+  check: (name) => locks.get(name).check(),
+  look: (path) => (locker ?? holdfast.fileLocker()).look(path),
+  /** Ends the connections of the locker. */
+  dispose: () => locker[Symbol.asyncDispose](),
   describe: (name) => describe(locks.get(name)),
   inspect: (path, options) => holdfast.inspect(path, options),
   busy(milliseconds) {

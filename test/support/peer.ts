@@ -1,6 +1,6 @@
 import type { ForkOptions } from 'node:child_process';
 import type { WorkerOptions } from 'node:worker_threads';
-import type { FileLockOptions, Holder, LockStatus } from '../../src/index.js';
+import type { FileLockOptions, Holder, LockStatus, LockView } from '../../src/index.js';
 import { forked, Remote, threaded } from './remote.js';
 
 const SCRIPT = './peer.mjs';
@@ -13,6 +13,12 @@ export interface RemoteLock {
   fd: number;
   token: number;
   previous: { pid: number; running: boolean | null; data: object } | null;
+}
+
+/** What a peer makes a locker of: the name of the engine, and the engine's options. */
+export interface LockerDescription {
+  engine: 'postgres' | 'etcd';
+  [option: string]: unknown;
 }
 
 type Options = Omit<FileLockOptions<Record<string, unknown>>, 'signal' | 'onWait'>;
@@ -32,6 +38,13 @@ export class Peer extends Remote {
     return this;
   }
 
+  /** Starts one whose locks come from a server. */
+  static async startWith(locker: LockerDescription, options: ForkOptions = {}): Promise<Peer> {
+    const peer = await Peer.start(options);
+    await peer.call('use', locker);
+    return peer;
+  }
+
   acquire(name: string, path: string, options?: Options): Promise<RemoteLock> {
     return this.call('acquire', name, path, options);
   }
@@ -42,6 +55,10 @@ export class Peer extends Remote {
 
   release(name: string): Promise<void> {
     return this.call('release', name);
+  }
+
+  look(path: string): Promise<LockView> {
+    return this.call('look', path);
   }
 
   inspect(path: string, options?: { probe?: boolean }): Promise<LockStatus> {
