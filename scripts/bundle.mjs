@@ -32,6 +32,7 @@ await bundle({
     claims: 'src/claims.ts',
     'next-id': 'src/next-id.ts',
     election: 'src/election.ts',
+    etcd: 'src/etcd.ts',
     testing: 'src/testing.ts',
   },
   // The core is one file, beside index.js: load.ts looks for the addon from there.
