@@ -38,6 +38,9 @@ export class LockerSeats implements Seats {
 
 // SQLSTATE classes: the user, the database, the statement or the right to it.
 const STAYS = /^(28|3D|42)[0-9A-Z]{3}$/;
+// The codes of etcd for the same: a wrong password, and a missing right. Not
+// UNAUTHENTICATED, which a member says that has forgotten a token.
+const REFUSALS: readonly unknown[] = ['INVALID_ARGUMENT', 'PERMISSION_DENIED'];
 
 /**
  * A server may come back, so what it says or what the network says can pass. Not
@@ -48,6 +51,7 @@ export function canPassOnServer(error: unknown): boolean {
   if (isLockError(error)) return isLoss(error) || isRefusal(error);
   if (!(error instanceof Error)) return false;
   const { code } = error as { code?: unknown };
+  if (REFUSALS.includes(code)) return false;
   if (typeof code === 'string' && (STAYS.test(code) || code.startsWith('ERR_'))) return false;
   // Mistakes in a program: they have no code.
   return !(error instanceof TypeError) && !(error instanceof RangeError);

@@ -120,6 +120,8 @@ describe('the server', () => {
   const staying: [string, Error][] = [
     ['no right to it', Object.assign(new Error('no right'), { code: '42501' })],
     ['a wrong password', Object.assign(new Error('password'), { code: '28P01' })],
+    ['a wrong password of etcd', Object.assign(new Error('no'), { code: 'INVALID_ARGUMENT' })],
+    ['a missing right of etcd', Object.assign(new Error('no'), { code: 'PERMISSION_DENIED' })],
     ['no such database', Object.assign(new Error('no database'), { code: '3D000' })],
     ['no locks there', new LockUnsupportedError('e', 'a pooler is in between')],
     ['a wrong argument', Object.assign(new TypeError('no'), { code: 'ERR_INVALID_ARG_VALUE' })],
