@@ -73,6 +73,21 @@ describe('the server ends the session', () => {
     });
   }
 
+  test('a crash of one of its processes: heard, and all go on', async () => {
+    const locker = lockerOf(server().url);
+    const lock = await locker.acquire(lockName());
+    const heard = lost(lock);
+    server().kill('SIGKILL', (await backends(server()))[0]);
+    await heard;
+    await expectLost(lock);
+    await until(async () => {
+      // Not before the server has recovered.
+      const again = await locker.acquire(lock.name).catch(() => null);
+      await again?.release();
+      return again !== null && again.token > lock.token;
+    });
+  });
+
   test('a server that goes away while one waits: the error of the connection', async () => {
     const [one, other] = [lockerOf(server().url), lockerOf(server().url)];
     const name = lockName();
