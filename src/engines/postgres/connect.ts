@@ -50,7 +50,7 @@ async function loadPg(): Promise<{ Client: typeof Client }> {
     const pg = await import('pg');
     return pg.default ?? pg;
   } catch (error) {
-    if ((error as { code?: string }).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    if (!/MODULE_NOT_FOUND$/.test(String((error as { code?: string }).code))) throw error;
     throw new Refusal('the package pg is not installed; run: npm install pg', { cause: error });
   }
 }
