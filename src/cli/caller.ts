@@ -69,6 +69,13 @@ export function nonblockingStreams(): number {
   return native === undefined ? 0 : nonblockingAmong(openDescriptors(native, OWN, MOST_OF_ALL));
 }
 
+/** The soft limit of open files of the command; Infinity where it is not known. */
+export function openFilesLimit({ mostFiles }: Caller): number {
+  if (mostFiles !== -1) return mostFiles;
+  const [limits = ''] = addon()?.look?.(['/proc/self/limits']) ?? [];
+  return limitsIn(limits)[0] ?? Number.POSITIVE_INFINITY;
+}
+
 /** Without it there is no lock either, and taking that reports the reason. */
 function addon(): NativeBinding | undefined {
   try {
