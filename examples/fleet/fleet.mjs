@@ -5,10 +5,11 @@
 // of them start runs once. The host that leads a service is killed, and another
 // one leads. Starts a throwaway server, unless it is given the URL of one.
 import { fork } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { alone } from './alone.mjs';
 import { Receiver } from './receiver.mjs';
@@ -30,12 +31,14 @@ const server = await startServer(engine).catch(fail);
 const receiver = await new Receiver().start();
 const home = mkdtempSync(join(tmpdir(), 'fleet-home-'));
 const living = new Map();
+const events = new EventEmitter();
 
 try {
   console.log(`lock server: ${server.url}`);
+  let next = once(events, 'leads');
   for (const name of NAMES) living.set(name, await start(name));
 
-  const first = await leader();
+  const [first] = await next;
   console.log(`${first.host} leads, token ${first.leads}`);
 
   console.log('\nit is night: all three start the report');
@@ -44,17 +47,18 @@ try {
   const reports = receiver.accepted.filter(({ kind }) => kind === 'report');
   console.log(`reports that arrived: ${reports.length}`);
 
-  await new Promise((resolve) => setTimeout(resolve, LEAD_MILLISECONDS));
+  await pause(LEAD_MILLISECONDS);
   console.log(`\n${first.host} is killed`);
   const before = performance.now();
-  const next = leader();
+  next = once(events, 'leads');
   living.get(first.host).kill('SIGKILL');
   living.delete(first.host);
-  const second = await next;
+  const [second] = await next;
   const gap = Math.round(performance.now() - before);
   console.log(`${second.host} leads ${gap} ms later, token ${second.leads}`);
 
-  // A packet of the dead host that was still on its way.
+  // A packet of the dead host that was still on its way, after the new leader's first.
+  while (!receiver.accepted.some(({ token }) => token === second.leads)) await pause(10);
   const late = receiver.take({ kind: 'line', host: first.host, text: 'late', token: first.leads });
   const isRefused = second.leads > first.leads && !late;
   console.log(`a late write of ${first.host}: ${isRefused ? 'refused' : 'ACCEPTED'}`);
@@ -67,8 +71,9 @@ try {
   fail(error);
 } finally {
   clearTimeout(limit);
-  for (const host of living.values()) host.disconnect();
-  await Promise.all([...living.values()].map((host) => host.exitCode ?? once(host, 'exit')));
+  const ends = [...living.values()].map((host) => host.connected && once(host, 'exit'));
+  for (const host of living.values()) if (host.connected) host.disconnect();
+  await Promise.all(ends);
   receiver.stop();
   rmSync(home, { recursive: true, force: true });
   await server.stop();
@@ -81,14 +86,12 @@ async function start(name) {
   }
   const options = { execPath: command, execArgv: args, env };
   const host = fork(HOST, [name, server.url, receiver.url], options);
-  host.on('message', ({ trouble }) => trouble && console.log(`  ${name}: ${trouble}`));
+  host.on('message', (each) => {
+    if (each.trouble) console.log(`  ${name}: ${each.trouble}`);
+    if (each.leads) events.emit('leads', each);
+  });
   await message(host, ({ ready }) => ready);
   return host;
-}
-
-/** The next host that says that it leads. */
-function leader() {
-  return Promise.any([...living.values()].map((host) => message(host, ({ leads }) => leads)));
 }
 
 async function run(host, night) {

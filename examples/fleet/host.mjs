@@ -1,11 +1,12 @@
 // One host of the fleet: a process that shares no files with the others. All of
 // them run this program; what they share is the lock server and the receiver.
+import { setTimeout as pause } from 'node:timers/promises';
 import { isLockError, withLock } from 'holdfast';
 import { Election } from 'holdfast/election';
 import { openLocker } from './locker.mjs';
 
 const [host, server, receiver] = process.argv.slice(2);
-const locker = openLocker(server);
+const locker = await openLocker(server);
 const PAUSE_MILLISECONDS = 50;
 
 /** The cron job: every host starts it at the same time, and one of them runs it. */
@@ -35,7 +36,7 @@ async function serve() {
     process.send({ host, leads: term });
     for (let count = 1; !signal.aborted; count++) {
       await send({ kind: 'line', text: `${host} ${count}`, token: term });
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MILLISECONDS));
+      await pause(PAUSE_MILLISECONDS);
     }
   });
 }
