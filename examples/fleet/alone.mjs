@@ -1,0 +1,18 @@
+import { spawnSync } from 'node:child_process';
+
+// In namespaces of its own: with a name of its own, and a folder where the others
+// see another file system. A lock file in it would lock nobody out.
+const UNSHARE = ['--user', '--map-root-user', '--mount', '--uts', '--propagation', 'private'];
+const SCRIPT = `
+  hostname "$FLEET_HOST" && mount -t tmpfs none "$FLEET_HOME" && cd "$FLEET_HOME" && exec "$0" "$@"
+`;
+
+/** How to start `program` as a host of its own, where the system can do that. */
+export function alone(program, { name, home }) {
+  const env = { ...process.env, FLEET_HOST: name, FLEET_HOME: home };
+  const args = [...UNSHARE, 'sh', '-c', SCRIPT, program];
+  const tried = spawnSync('unshare', [...args, '-e', '0'], { env, timeout: 10_000 });
+  return tried.status === 0
+    ? { isAlone: true, command: 'unshare', args, env }
+    : { isAlone: false, command: program, args: [], env };
+}

@@ -1,0 +1,118 @@
+#!/usr/bin/env node
+// node examples/fleet/fleet.mjs postgres|etcd|URL
+//
+// Three hosts, each a process with a file system of its own. A cron job that all
+// of them start runs once. The host that leads a service is killed, and another
+// one leads. Starts a throwaway server, unless it is given the URL of one.
+import { fork } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { alone } from './alone.mjs';
+import { Receiver } from './receiver.mjs';
+import { startServer } from './servers.mjs';
+
+const HOST = fileURLToPath(new URL('./host.mjs', import.meta.url));
+const NAMES = ['host-1', 'host-2', 'host-3'];
+const LEAD_MILLISECONDS = 500;
+const LIMIT_MILLISECONDS = 60_000;
+
+const [engine, ...rest] = process.argv.slice(2);
+if (engine === undefined || rest.length > 0) {
+  console.error('usage: node examples/fleet/fleet.mjs postgres|etcd|URL');
+  process.exit(64);
+}
+
+const limit = setTimeout(() => fail(new Error('it takes too long')), LIMIT_MILLISECONDS);
+const server = await startServer(engine).catch(fail);
+const receiver = await new Receiver().start();
+const home = mkdtempSync(join(tmpdir(), 'fleet-home-'));
+const living = new Map();
+const events = new EventEmitter();
+
+try {
+  console.log(`lock server: ${server.url}`);
+  let next = once(events, 'leads');
+  for (const name of NAMES) living.set(name, await start(name));
+
+  const [first] = await next;
+  console.log(`${first.host} leads, token ${first.leads}`);
+
+  console.log('\nit is night: all three start the report');
+  const outcomes = await Promise.all([...living.values()].map((host) => run(host, 1)));
+  for (const { host, outcome } of outcomes) console.log(`  ${host} ${outcome}`);
+  const reports = receiver.accepted.filter(({ kind }) => kind === 'report');
+  console.log(`reports that arrived: ${reports.length}`);
+
+  await pause(LEAD_MILLISECONDS);
+  console.log(`\n${first.host} is killed`);
+  const before = performance.now();
+  next = once(events, 'leads');
+  living.get(first.host).kill('SIGKILL');
+  living.delete(first.host);
+  const [second] = await next;
+  const gap = Math.round(performance.now() - before);
+  console.log(`${second.host} leads ${gap} ms later, token ${second.leads}`);
+
+  // A packet of the dead host that was still on its way, after the new leader's first.
+  while (!receiver.accepted.some(({ token }) => token === second.leads)) await pause(10);
+  const late = receiver.take({ kind: 'line', host: first.host, text: 'late', token: first.leads });
+  const isRefused = second.leads > first.leads && !late;
+  console.log(`a late write of ${first.host}: ${isRefused ? 'refused' : 'ACCEPTED'}`);
+
+  const lines = receiver.accepted.filter(({ kind }) => kind === 'line');
+  const mixed = lines.filter(({ token }, at) => token < (lines[at - 1]?.token ?? 0)).length;
+  console.log(`${lines.length} lines, ${mixed} of an earlier leader after a later one`);
+  process.exitCode = reports.length === 1 && isRefused && mixed === 0 ? 0 : 1;
+} catch (error) {
+  fail(error);
+} finally {
+  clearTimeout(limit);
+  const ends = [...living.values()].map((host) => host.connected && once(host, 'exit'));
+  for (const host of living.values()) if (host.connected) host.disconnect();
+  await Promise.all(ends);
+  receiver.stop();
+  rmSync(home, { recursive: true, force: true });
+  await server.stop();
+}
+
+async function start(name) {
+  const { isAlone, command, args, env } = alone(process.execPath, { name, home });
+  if (!isAlone && name === NAMES[0]) {
+    console.log('(this system has no unshare(1) for users: the hosts share a file system)');
+  }
+  const options = { execPath: command, execArgv: args, env };
+  const host = fork(HOST, [name, server.url, receiver.url], options);
+  host.on('message', (each) => {
+    if (each.trouble) console.log(`  ${name}: ${each.trouble}`);
+    if (each.leads) events.emit('leads', each);
+  });
+  await message(host, ({ ready }) => ready);
+  return host;
+}
+
+async function run(host, night) {
+  host.send({ night });
+  return await message(host, (each) => each.night === night);
+}
+
+function message(host, isWanted) {
+  return new Promise((resolve, reject) => {
+    const hear = (each) => {
+      if (!isWanted(each)) return;
+      host.off('message', hear);
+      resolve(each);
+    };
+    host.on('message', hear);
+    host.once('exit', (code, signal) => reject(new Error(`a host ended: ${signal ?? code}`)));
+  });
+}
+
+function fail(error) {
+  console.error(error);
+  process.exitCode = 1;
+  for (const host of living?.values() ?? []) host.kill('SIGKILL');
+}
