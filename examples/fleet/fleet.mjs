@@ -13,30 +13,47 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { alone } from './alone.mjs';
 import { Receiver } from './receiver.mjs';
-import { startServer } from './servers.mjs';
+import { throwawayServer } from './servers.mjs';
 
 const HOST = fileURLToPath(new URL('./host.mjs', import.meta.url));
 const NAMES = ['host-1', 'host-2', 'host-3'];
 const LEAD_MILLISECONDS = 500;
 const LIMIT_MILLISECONDS = 60_000;
 
-const [engine, ...rest] = process.argv.slice(2);
-if (engine === undefined || rest.length > 0) {
+const [engine = '', ...rest] = process.argv.slice(2);
+if (rest.length > 0 || !/^(?:postgres|etcd|(?:postgres(?:ql)?|https?):\/\/.+)$/.test(engine)) {
   console.error('usage: node examples/fleet/fleet.mjs postgres|etcd|URL');
   process.exit(64);
 }
 
-const limit = setTimeout(() => fail(new Error('it takes too long')), LIMIT_MILLISECONDS);
-const server = await startServer(engine).catch(fail);
-const receiver = await new Receiver().start();
-const home = mkdtempSync(join(tmpdir(), 'fleet-home-'));
 const living = new Map();
 const events = new EventEmitter();
+const receiver = await new Receiver().start();
+const home = mkdtempSync(join(tmpdir(), 'fleet-home-'));
+const server = throwawayServer(engine);
+let ending;
+
+for (const [signal, number] of [
+  ['SIGHUP', 1],
+  ['SIGINT', 2],
+  ['SIGTERM', 15],
+]) {
+  process.on(signal, () => void end(128 + number));
+}
+setTimeout(() => fail(new Error('it takes too long')), LIMIT_MILLISECONDS).unref();
 
 try {
+  await server.start();
+  await end((await show()) ? 0 : 1);
+} catch (error) {
+  await fail(error);
+}
+
+/** The whole of it; whether all was as it must be. */
+async function show() {
   console.log(`lock server: ${server.url}`);
   let next = once(events, 'leads');
-  for (const name of NAMES) living.set(name, await start(name));
+  for (const name of NAMES) await start(name);
 
   const [first] = await next;
   console.log(`${first.host} leads, token ${first.leads}`);
@@ -66,17 +83,7 @@ try {
   const lines = receiver.accepted.filter(({ kind }) => kind === 'line');
   const mixed = lines.filter(({ token }, at) => token < (lines[at - 1]?.token ?? 0)).length;
   console.log(`${lines.length} lines, ${mixed} of an earlier leader after a later one`);
-  process.exitCode = reports.length === 1 && isRefused && mixed === 0 ? 0 : 1;
-} catch (error) {
-  fail(error);
-} finally {
-  clearTimeout(limit);
-  const ends = [...living.values()].map((host) => host.connected && once(host, 'exit'));
-  for (const host of living.values()) if (host.connected) host.disconnect();
-  await Promise.all(ends);
-  receiver.stop();
-  rmSync(home, { recursive: true, force: true });
-  await server.stop();
+  return reports.length === 1 && isRefused && mixed === 0;
 }
 
 async function start(name) {
@@ -84,14 +91,15 @@ async function start(name) {
   if (!isAlone && name === NAMES[0]) {
     console.log('(this system has no unshare(1) for users: the hosts share a file system)');
   }
-  const options = { execPath: command, execArgv: args, env };
+  // CTRL-C reaches this program alone, which ends them.
+  const options = { execPath: command, execArgv: args, env, detached: true };
   const host = fork(HOST, [name, server.url, receiver.url], options);
+  living.set(name, host);
   host.on('message', (each) => {
     if (each.trouble) console.log(`  ${name}: ${each.trouble}`);
     if (each.leads) events.emit('leads', each);
   });
   await message(host, ({ ready }) => ready);
-  return host;
 }
 
 async function run(host, night) {
@@ -112,7 +120,32 @@ function message(host, isWanted) {
 }
 
 function fail(error) {
-  console.error(error);
-  process.exitCode = 1;
-  for (const host of living?.values() ?? []) host.kill('SIGKILL');
+  // What fails while it ends, fails because of that.
+  if (ending === undefined) console.error(`fleet: error: ${error.message}`);
+  return end(1);
+}
+
+/** Leaves nothing behind, whatever has ended it. */
+function end(code) {
+  ending ??= clearUp().then(
+    () => process.exit(code),
+    (error) => {
+      console.error(`fleet: error: ${error.message}`);
+      process.exit(1);
+    },
+  );
+  return ending;
+}
+
+async function clearUp() {
+  const ends = [...living.values()].map((host) => {
+    if (host.exitCode !== null || host.signalCode !== null) return undefined;
+    const exited = once(host, 'exit');
+    host.kill('SIGKILL');
+    return exited;
+  });
+  await Promise.all(ends);
+  receiver.stop();
+  rmSync(home, { recursive: true, force: true });
+  await server.stop();
 }

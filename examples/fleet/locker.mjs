@@ -1,6 +1,6 @@
 /** The locker for the URL of a server: all that depends on the engine. */
 export async function openLocker(server) {
-  if (server.startsWith('postgres:')) {
+  if (server.startsWith('postgres')) {
     const { postgresLocker } = await import('holdfast/postgres');
     return postgresLocker({ connect: server, loss: 6000 });
   }

@@ -9,33 +9,65 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 const START_MILLISECONDS = 20_000;
 
-/** `postgres`, `etcd`, or the URL of a server that runs already. */
-export async function startServer(engine) {
-  if (engine === 'postgres') return startPostgres();
-  if (engine === 'etcd') return startEtcd();
-  return { url: engine, stop: async () => {} };
+/**
+ * Of `postgres` or `etcd`; or the URL of a server that runs already. `stop` may
+ * come at any time, also while it starts.
+ */
+export function throwawayServer(engine) {
+  if (engine === 'postgres') return new Postgres();
+  if (engine === 'etcd') return new Etcd();
+  return { url: engine, start: async () => {}, stop: async () => {} };
 }
 
-async function startPostgres() {
-  const programs = findPostgres();
-  const folder = mkdtempSync(join(tmpdir(), 'fleet-'));
-  const port = await freePort();
+class Postgres {
+  #folder = mkdtempSync(join(tmpdir(), 'fleet-'));
+  #data = join(this.#folder, 'data');
+  #running = Promise.resolve();
+  #programs;
+  #isStopped = false;
   // PostgreSQL refuses to run as root.
-  const user = process.getuid() === 0 ? userOf('postgres') : undefined;
-  if (user !== undefined) execFileSync('chown', [`${user.uid}:${user.gid}`, folder]);
-  const run = (name, args) =>
-    execFileSync(join(programs, name), args, { ...user, cwd: folder, stdio: 'ignore' });
-  const data = join(folder, 'data');
-  run('initdb', ['--no-sync', '-A', 'trust', '-U', 'fleet', data]);
-  const options = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=${folder}`;
-  run('pg_ctl', ['start', '-w', '-D', data, '-l', join(folder, 'log'), '-o', options]);
-  return {
-    url: `postgres://fleet@127.0.0.1:${port}/postgres`,
-    stop: async () => {
-      run('pg_ctl', ['stop', '-w', '-D', data, '-m', 'immediate']);
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
+  #user = process.getuid() === 0 ? userOf('postgres') : undefined;
+
+  async start() {
+    this.#programs = findPostgres();
+    const port = await freePort();
+    this.url = `postgres://fleet@127.0.0.1:${port}/postgres`;
+    if (this.#user !== undefined) {
+      execFileSync('chown', [`${this.#user.uid}:${this.#user.gid}`, this.#folder]);
+    }
+    const folder = this.#folder;
+    const options = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=${folder}`;
+    await this.#run('initdb', ['--no-sync', '-A', 'trust', '-U', 'fleet', this.#data]);
+    await this.#run('pg_ctl', [
+      ...['start', '-w', '-D', this.#data, '-l', join(folder, 'log'), '-o', options],
+    ]);
+  }
+
+  async stop() {
+    this.#isStopped = true;
+    // Else a server that is just starting would be missed.
+    await this.#running.catch(() => {});
+    if (existsSync(join(this.#data, 'postmaster.pid'))) {
+      await this.#execute('pg_ctl', ['stop', '-w', '-D', this.#data, '-m', 'immediate']);
+    }
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #run(name, args) {
+    if (this.#isStopped) throw new Error('stopped');
+    this.#running = this.#execute(name, args);
+    await this.#running;
+  }
+
+  /** In a group of its own: CTRL-C must not end it half-way. */
+  #execute(name, args) {
+    const options = { ...this.#user, cwd: this.#folder, detached: true, stdio: 'ignore' };
+    const program = spawn(join(this.#programs, name), args, options);
+    return new Promise((resolve, reject) => {
+      program.on('error', reject);
+      program.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`${name} failed`))));
+    });
+  }
 }
 
 function findPostgres() {
@@ -50,41 +82,52 @@ function findPostgres() {
 const pathFolders = () => (process.env.PATH ?? '').split(':');
 
 function userOf(name) {
-  const line = new RegExp(`^${name}:[^:]*:(\\d+):(\\d+):`, 'm').exec(readFileSync('/etc/passwd', 'utf8'));
+  const line = new RegExp(`^${name}:[^:]*:(\\d+):(\\d+):`, 'm').exec(
+    readFileSync('/etc/passwd', 'utf8'),
+  );
   if (line === null) throw new Error(`there is no user '${name}'`);
   return { uid: Number(line[1]), gid: Number(line[2]) };
 }
 
-async function startEtcd() {
-  if (!pathFolders().some((folder) => existsSync(join(folder, 'etcd')))) {
-    throw new Error('etcd is missing: install it, or give a URL');
-  }
-  const folder = mkdtempSync(join(tmpdir(), 'fleet-'));
-  const url = `http://127.0.0.1:${await freePort()}`;
-  const peers = `http://127.0.0.1:${await freePort()}`;
-  const server = spawn(
-    'etcd',
-    [
-      ...['--data-dir', folder, '--listen-client-urls', url, '--advertise-client-urls', url],
+class Etcd {
+  #folder = mkdtempSync(join(tmpdir(), 'fleet-'));
+  #server;
+  #isStopped = false;
+
+  async start() {
+    if (!pathFolders().some((folder) => existsSync(join(folder, 'etcd')))) {
+      throw new Error('etcd is missing: install it, or give a URL');
+    }
+    this.url = `http://127.0.0.1:${await freePort()}`;
+    const peers = `http://127.0.0.1:${await freePort()}`;
+    const args = [
+      ...['--data-dir', this.#folder],
+      ...['--listen-client-urls', this.url, '--advertise-client-urls', this.url],
       ...['--listen-peer-urls', peers, '--initial-advertise-peer-urls', peers],
       ...['--initial-cluster', `default=${peers}`],
-    ],
-    { stdio: 'ignore' },
-  );
-  const end = performance.now() + START_MILLISECONDS;
-  while (!(await answers(`${url}/health`))) {
-    if (server.exitCode !== null || performance.now() > end) throw new Error('etcd does not start');
-    await pause(50);
+    ];
+    if (this.#isStopped) throw new Error('stopped');
+    this.#server = spawn('etcd', args, { stdio: 'ignore', detached: true });
+    const end = performance.now() + START_MILLISECONDS;
+    while (!(await answers(`${this.url}/health`))) {
+      if (this.#hasEnded() || performance.now() > end) throw new Error('etcd does not start');
+      await pause(50);
+    }
   }
-  return {
-    url,
-    stop: async () => {
-      const exited = once(server, 'exit');
-      server.kill('SIGKILL');
+
+  async stop() {
+    this.#isStopped = true;
+    if (this.#server !== undefined && !this.#hasEnded()) {
+      const exited = once(this.#server, 'exit');
+      this.#server.kill('SIGKILL');
       await exited;
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
+    }
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #hasEnded() {
+    return this.#server.exitCode !== null || this.#server.signalCode !== null;
+  }
 }
 
 async function answers(url) {
