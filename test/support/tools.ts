@@ -12,6 +12,7 @@ const PROBES = {
   flock: ['flock', '--version'],
   git: ['git', '--version'],
   make: ['make', '--version'],
+  openssl: ['openssl', 'version'],
   perl: ['perl', '-e', '1'],
   prlimit: ['prlimit', '--version'],
   python3: ['python3', '-c', 'import fcntl'],
