@@ -193,8 +193,13 @@ export const SETUPS: Record<string, Setup> = {
     prints: 'true\n',
   },
 
-  // It would need a server.
+  // They would need a server.
   postgres: {
+    before: `
+      declare function deploy(token: number, signal: AbortSignal): Promise<void>;`,
+    typesOnly: true,
+  },
+  etcd: {
     before: `
       declare function deploy(token: number, signal: AbortSignal): Promise<void>;`,
     typesOnly: true,
