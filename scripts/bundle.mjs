@@ -32,6 +32,7 @@ await bundle({
     claims: 'src/claims.ts',
     'next-id': 'src/next-id.ts',
     election: 'src/election.ts',
+    postgres: 'src/postgres.ts',
     testing: 'src/testing.ts',
   },
   // The core is one file, beside index.js: load.ts looks for the addon from there.
@@ -59,7 +60,7 @@ async function bundle({ format, dir, input, groups, late = [] }) {
     cwd: root,
     input,
     platform: 'node',
-    external: ['node-gyp-build', 'cli-table3'],
+    external: ['node-gyp-build', 'cli-table3', 'pg'],
     plugins: [modulesOfNode(late.map((name) => `./${name}.js`))],
     ...(isWhole ? {} : { preserveEntrySignatures: 'allow-extension' }),
     output: {

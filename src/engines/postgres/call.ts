@@ -1,0 +1,83 @@
+import { clearTimeout, setTimeout } from 'node:timers';
+import { onAbort, throwIfAborted } from '../../base/abort.js';
+import {
+  checkFunction,
+  checkMilliseconds,
+  checkOneOf,
+  checkOptions,
+  checkSignal,
+} from '../../base/arguments.js';
+import { LockTimeoutError } from '../../base/errors.js';
+import type { Holder } from '../../base/holder.js';
+import { LOCKER_OPTIONS, type LockerOptions, type LockMode } from '../../base/locker.js';
+import { LONGEST_TIMER, monotonicTime } from '../../base/timers.js';
+import type { Want } from './grants.js';
+import { checkName, keyOf } from './key.js';
+
+/**
+ * A short timeout must not refuse a lock that is free because the server is
+ * far away; but a server that says nothing must not hold up the caller.
+ */
+const LATE_MILLISECONDS = 2000;
+
+const MODES: readonly LockMode[] = ['exclusive', 'shared'];
+
+/** One call of `acquire`. */
+export class Call {
+  readonly want: Want;
+  readonly timeout: number;
+  readonly deadline: number;
+  /** Resolves when `onWait` was called, or does not have to be. */
+  announced: Promise<void> | undefined;
+  readonly #onWait: ((holder: Holder<object> | null) => void) | undefined;
+  readonly #ending = new AbortController();
+  readonly #unlisten: () => void;
+  readonly #timer: NodeJS.Timeout | undefined;
+
+  constructor(name: unknown, options: LockerOptions | undefined) {
+    const { timeout, signal, onWait, mode } = checkOptions(options, LOCKER_OPTIONS);
+    const text = checkName(name);
+    this.timeout = checkMilliseconds(timeout, 'options.timeout', Infinity);
+    this.deadline = monotonicTime() + this.timeout;
+    checkSignal(signal);
+    this.#onWait = checkFunction(onWait, 'options.onWait');
+    const checkedMode = checkOneOf(mode, 'options.mode', MODES, 'exclusive');
+    this.want = { name: text, key: keyOf(text), mode: checkedMode };
+    throwIfAborted(signal);
+    this.#unlisten = onAbort(signal, () => this.abort(signal?.reason));
+    const late = this.timeout + LATE_MILLISECONDS;
+    if (this.timeout > 0 && late < LONGEST_TIMER) {
+      this.#timer = setTimeout(() => this.abort(this.timedOut(null)), Math.ceil(late));
+    }
+  }
+
+  /** Aborted by the caller's signal, by what `onWait` throws, and when the locker is disposed. */
+  get signal(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  abort(reason: unknown): void {
+    this.#ending.abort(reason);
+  }
+
+  /** Has to wait. Only the first call has an effect. */
+  announce(find: () => Promise<Holder<object> | null>): void {
+    const onWait = this.#onWait;
+    if (onWait === undefined || this.announced !== undefined) return;
+    this.announced = find()
+      .then((holder) => {
+        if (!this.signal.aborted) onWait(holder);
+      })
+      .catch((error: unknown) => this.abort(error));
+  }
+
+  timedOut(holder: Holder<object> | null): LockTimeoutError<object> {
+    return new LockTimeoutError(this.want.name, holder, this.timeout);
+  }
+
+  /** It has been answered. */
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#unlisten();
+  }
+}

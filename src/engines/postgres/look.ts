@@ -1,0 +1,46 @@
+import type { Holder } from '../../base/holder.js';
+import type { LockView } from '../../base/locker.js';
+import { serverHolder } from '../this-process.js';
+import { PROCESS, readApplicationName, readComment, shortName } from './comment.js';
+import type { Key } from './key.js';
+import type { Row, Session } from './session.js';
+import { lookStatement } from './statements.js';
+
+/** Who has the lock of `name` and who waits for it, as far as this role may know. */
+export async function lookAt(session: Session, name: string, key: Key): Promise<LockView> {
+  const view: LockView = { holders: [], waiters: [] };
+  for (const row of await session.queryAll(lookStatement(key))) {
+    const isHolder = row['granted'] === 't';
+    (isHolder ? view.holders : view.waiters).push(holderOf(row, name, isHolder));
+  }
+  return view;
+}
+
+function holderOf(row: Row, name: string, isHolder: boolean): Holder<object> {
+  const tag = readComment(row['query'] ?? null);
+  if (tag === null) {
+    // The number of the server's process is no pid on any machine of a client.
+    const known = readApplicationName(row['application_name'] ?? null);
+    return serverHolder({
+      pid: known?.pid ?? null,
+      hostname: known?.host ?? null,
+      command: null,
+      since: null,
+      self: false,
+    });
+  }
+  const isOfName = tag.name === shortName(name);
+  // Between the end of its wait and the next heartbeat, the server knows when.
+  const granted = tag.waits && row['state'] === 'idle' ? dateOf(row['changed']) : tag.since;
+  return serverHolder({
+    pid: tag.pid,
+    hostname: tag.host,
+    command: tag.command,
+    since: isHolder && isOfName ? granted : null,
+    self: tag.process === PROCESS,
+  });
+}
+
+function dateOf(milliseconds: string | null | undefined): Date | null {
+  return milliseconds ? new Date(Number(milliseconds)) : null;
+}
