@@ -180,6 +180,12 @@ function limitOfFiles(own: string, parents: string): number {
   return isInherited && soft !== undefined && soft < hard ? soft : -1;
 }
 
+/** The soft limit of this process; `null` where it is not known. */
+export function mostOpenFiles(): number | null {
+  const [limits = ''] = addon()?.look?.(['/proc/self/limits']) ?? [];
+  return limitsIn(limits)[0] ?? null;
+}
+
 function limitsIn(text: string): number[] {
   const line = /^Max open files\s+(\d+)\s+(\d+)/m.exec(text);
   return line === null ? [] : [Number(line[1]), Number(line[2])];

@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { systemError } from '../base/errors.js';
 import type { NativeProgram } from '../native/binding.js';
 import { loadBinding } from '../native/load.js';
-import { type Caller, nonblockingStreams, UNKNOWN_CALLER } from './caller.js';
+import { type Caller, mostOpenFiles, nonblockingStreams, UNKNOWN_CALLER } from './caller.js';
 import { EXIT, Exit } from './exit-codes.js';
 import { inForeground } from './foreground.js';
 import { bytesOf } from './words.js';
@@ -19,6 +19,10 @@ export interface CommandOptions {
   end?: AbortSignal;
   /** What the command inherits. Left out if this process does other things as well. */
   caller?: Caller | undefined;
+  /** The lock is a session with a server: it gets a number that no script writes to. */
+  highNumber?: boolean;
+  /** The command ends with this process, even if that is killed. Only on Linux. */
+  endWithParent?: boolean;
 }
 
 /** A running command. */
@@ -37,8 +41,9 @@ interface Running {
 export async function runCommand(
   command: readonly string[],
   lock: number | null,
-  { environment = {}, end, caller }: CommandOptions = {},
+  options: CommandOptions = {},
 ): Promise<number> {
+  const { end, caller } = options;
   let running: Running | undefined;
   const forward = (signal: NodeJS.Signals): void => {
     const fromKeyboard = signal === 'SIGINT' || signal === 'SIGQUIT';
@@ -55,7 +60,7 @@ export async function runCommand(
   try {
     const ended = new Promise<number>((resolve, reject) => {
       const start = process.platform === 'linux' ? startHere : startElsewhere;
-      start(programOf(command, lock, environment, caller), resolve, reject)
+      start(programOf(command, lock, options), resolve, reject)
         .then((started) => {
           running = started;
           // From now on the command uses the channel to the parent. Two readers
@@ -86,13 +91,14 @@ export async function runCommand(
 export function programOf(
   command: readonly string[],
   lock: number | null,
-  environment: Readonly<Record<string, string>> = {},
-  caller: Caller = UNKNOWN_CALLER,
+  { environment = {}, caller: given, highNumber = false, endWithParent = false }: CommandOptions,
 ): NativeProgram {
+  const caller = given ?? UNKNOWN_CALLER;
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
   const kept = new Set(caller.descriptors);
-  let number = FIRST_FREE;
-  while (kept.has(number)) number++;
+  const step = highNumber ? -1 : 1;
+  let number = highNumber ? highestNumber() : FIRST_FREE;
+  while (kept.has(number)) number += step;
   const isLocked = lock !== null && lock !== -1;
   return {
     arguments: command.map(bytesOf),
@@ -105,7 +111,17 @@ export function programOf(
     mostFiles: caller.mostFiles,
     // Only streams that became non-blocking here: opening a stream may do that.
     blockingStreams: nonblockingStreams() & ~caller.nonblocking,
+    endWithParent,
   };
+}
+
+// With a higher one, select(2) of a program that watches all its descriptors fails.
+const HIGHEST_NUMBER = 1023;
+// Where the limit is not known.
+const HIGH_NUMBER = 63;
+
+function highestNumber(): number {
+  return Math.min(HIGHEST_NUMBER, (mostOpenFiles() ?? HIGH_NUMBER + 1) - 1);
 }
 
 type Start = (
@@ -142,7 +158,7 @@ const startElsewhere: Start = async (program, ended, failed) => {
     return [each.slice(0, at), each.slice(at + 1)];
   });
   const child = spawn(file, rest, {
-    stdio: ['inherit', 'inherit', 'inherit', ...(program.lock === -1 ? [] : [program.lock])],
+    stdio: program.lock === -1 ? [...STREAMS] : withLock(program),
     env: { ...process.env, ...Object.fromEntries(added) },
   });
   child.once('error', failed);
@@ -151,6 +167,13 @@ const startElsewhere: Start = async (program, ended, failed) => {
   });
   return { kill: (signal) => void child.kill(signal) };
 };
+
+const STREAMS = ['inherit', 'inherit', 'inherit'] as const;
+
+function withLock({ lock, lockNumber }: NativeProgram): ('inherit' | 'ignore' | number)[] {
+  const between = Array.from({ length: lockNumber - STREAMS.length }, () => 'ignore' as const);
+  return [...STREAMS, ...between, lock];
+}
 
 const REASONS: ReadonlyMap<unknown, string> = new Map([
   ['ENOENT', 'command not found'],

@@ -176,4 +176,6 @@ export interface NativeProgram {
   mostFiles: number;
   /** Bit N: standard stream N loses O_NONBLOCK. */
   blockingStreams: number;
+  /** On Linux: it gets SIGKILL when this thread, or the process, ends. */
+  endWithParent: boolean;
 }
