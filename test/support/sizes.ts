@@ -1,4 +1,4 @@
-import { test } from 'vitest';
+import { type TestOptions, test } from 'vitest';
 
 /**
  * A test in two sizes. The short one shows the behaviour in `npm test`; the long
@@ -8,11 +8,13 @@ export function inTwoSizes<S>(
   title: (size: S) => string,
   { short, long }: { short: S; long: S },
   body: (size: S) => unknown,
+  // Another one where tools are needed.
+  add: (title: string, options: TestOptions, body: () => Promise<void>) => void = test,
 ): void {
-  test(title(short), async () => {
+  add(title(short), {}, async () => {
     await body(short);
   });
-  test(title(long), { tags: ['long'] }, async () => {
+  add(title(long), { tags: ['long'] }, async () => {
     await body(long);
   });
 }

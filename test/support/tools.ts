@@ -10,8 +10,13 @@ const PROBES = {
   flock: ['flock', '--version'],
   git: ['git', '--version'],
   make: ['make', '--version'],
+  openssl: ['openssl', 'version'],
   perl: ['perl', '-e', '1'],
+  pgbouncer: ['pgbouncer', '--version'],
+  // Debian keeps the programs of the server out of PATH.
+  postgres: ['sh', '-c', 'ls /usr/lib/postgresql/*/bin/initdb || command -v initdb'],
   prlimit: ['prlimit', '--version'],
+  psql: ['psql', '--version'],
   python3: ['python3', '-c', 'import fcntl'],
   strace: ['strace', '-f', '-qq', '-o', '/dev/null', '-e', 'inject=flock:error=ENOLCK', 'true'],
   sysctl: ['test', '-w', '/proc/sys/fs/protected_regular'],

@@ -140,18 +140,22 @@ export class Engine {
     if (first !== null) return first;
     if (timeout === 0) throw new LockHeldError(want.name, await this.#holderOf(want));
     call.announce(() => this.#holderOf(want));
+    let failure: unknown;
     for (;;) {
       throwIfAborted(signal);
       const left = call.deadline - monotonicTime();
-      if (left <= 0) throw call.timedOut(await this.#holderOf(want));
+      // The server was away at last: that it is held is not known.
+      if (left <= 0) throw failure ?? call.timedOut(await this.#holderOf(want));
       try {
         const grant = await this.#waitOnce(call, left);
         if (grant !== null) return grant;
+        failure = undefined;
       } catch (error) {
         // Nothing was held there, so a wait outlasts a restart of the server.
+        if (signal.aborted || !isPassing(error)) throw error;
+        failure = error;
         const rest = call.deadline - monotonicTime();
-        if (signal.aborted || rest <= 0 || !isPassing(error)) throw error;
-        await sleep(pause(rest), signal);
+        if (rest > 0) await sleep(pause(rest), signal);
       }
     }
   }
