@@ -16,7 +16,7 @@ export interface CommandOptions {
   /** Variables to add to the environment. */
   environment?: Readonly<Record<string, string>>;
   /** Aborting it ends the command: SIGTERM, and after five seconds SIGKILL. */
-  end?: AbortSignal;
+  end?: AbortSignal | undefined;
   /** What the command inherits. Left out if this process does other things as well. */
   caller?: Caller | undefined;
   /** The lock is a session with a server: it gets a number that no script writes to. */
