@@ -11,13 +11,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const CORE = /src\/(base|native|holders|lock)\//;
 // What subcommands share: all of src/cli but their own files.
 const COMMON =
-  /src\/cli\/(?!claim|doctor|elect|guard|help|holdfast|lock-url|next-id|run|status|url-locker)/;
-// Loaded where a URL is given instead of a file. Only one of the engines is.
-const ON_SERVERS = {
-  servers: /src\/(cli\/(lock-url|url-locker)|engines\/(this-process|turns))\./,
-  postgres: /src\/engines\/postgres\//,
-  etcd: /src\/engines\/etcd\//,
-};
+  /src\/cli\/(?!claim|doctor|elect|guard|help|holdfast|lock-url|next-id|run|status|url-)/;
 // What the command needs only to run a program, or when a lock is held, or to
 // change claims. Each is loaded when a function of it is called: parsing it
 // takes longer than a lock.
@@ -54,11 +48,7 @@ await bundle({
   input: { holdfast: 'src/cli/holdfast.ts' },
   late: Object.keys(LATE),
   groups: [
-    ...Object.entries({ ...LATE, ...ON_SERVERS }).map(([name, test]) => ({
-      name,
-      test,
-      priority: 1,
-    })),
+    ...Object.entries(LATE).map(([name, test]) => ({ name, test, priority: 1 })),
     { name: 'command', test: (id) => CORE.test(id) || COMMON.test(id) },
   ],
 });

@@ -79,7 +79,6 @@ export function parseLockUrl(
   const encoded = isEtcd ? path : (fragment ?? '');
   const form = isEtcd ? 'etcd://HOST:PORT/NAME' : 'postgres://HOST/DATABASE#NAME';
   if (isEscaped(typed)) fail('the URL is not UTF-8; write other bytes as %XX');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
   if (/[\0-\x20\x7f]/.test(typed.slice(0, typed.length - (fragment?.length ?? 0)))) {
     fail(`the URL has a space or a control character; write it as %XX: ${form}`);
   }
@@ -169,11 +168,7 @@ function parametersOf(query: string, fail: (message: string) => never): Map<stri
 }
 
 /** Takes it out. */
-function timeOf(
-  key: string,
-  parameters: Map<string, string>,
-  command: string,
-): number | undefined {
+function timeOf(key: string, parameters: Map<string, string>, command: string): number | undefined {
   const text = parameters.get(key);
   parameters.delete(key);
   return text === undefined ? undefined : Math.round(parseTime(text, key, command));

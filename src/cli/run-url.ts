@@ -1,5 +1,5 @@
-import { monotonicTime } from '../base/timers.js';
 import type { HeldLock } from '../base/locker.js';
+import { monotonicTime } from '../base/timers.js';
 import { runCommand } from './command.js';
 import { EXIT, usageError } from './exit-codes.js';
 import { type LockUrl, parseLockUrl } from './lock-url.js';
@@ -9,6 +9,7 @@ import { type Streams, say } from './streams.js';
 import {
   commandText,
   describeFailure,
+  failure,
   type Interruption,
   type ServerLocker,
   whileOpen,
@@ -24,9 +25,13 @@ export async function runOnUrl(
   const url = parseLockUrl(typed, 'run');
   checkFits(options, url);
   return whileOpen(url, commandText(options.command), async (locker, wait) => {
-    const lock = await acquire(locker, url, options, streams, wait);
-    if (typeof lock === 'number') return lock;
-    return runHolding(lock, url, options, streams, wait);
+    try {
+      const lock = await acquire(locker, url, options, streams, wait);
+      if (typeof lock === 'number') return lock;
+      return await runHolding(lock, url, options, streams, wait);
+    } catch (error) {
+      throw failure(error, url);
+    }
   });
 }
 

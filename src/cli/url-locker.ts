@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { basename } from 'node:path';
 import { isLockError } from '../base/errors.js';
 import type { Locker, LockView } from '../base/locker.js';
+import { LONGEST_TIMER } from '../base/timers.js';
 import { EXIT, Exit, exitCodeOf } from './exit-codes.js';
-import type { EtcdUrl, LockUrl } from './lock-url.js';
+import type { LockUrl } from './lock-url.js';
 import { wellFormed } from './words.js';
 
 /** A {@link Locker} that has connections to a server. */
@@ -14,57 +14,14 @@ export interface ServerLocker extends Locker, AsyncDisposable {
 
 /** `command` is what others read as the command of this process. Connects at the first call. */
 export async function openLocker(url: LockUrl, command: string): Promise<ServerLocker> {
-  if (url.engine === 'postgres') {
-    const { postgresLocker } = await import('../engines/postgres/locker.js');
-    const { connect, loss } = url;
-    return postgresLocker({ connect, loss, command });
-  }
-  const { etcdLocker } = await import('../engines/etcd/locker.js');
-  const { ttl } = url;
-  return etcdLocker({ ...endpointsOf(url), ...credentials(), ttl, command });
+  return url.engine === 'postgres'
+    ? (await import('./url-postgres.js')).openPostgres(url, command)
+    : (await import('./url-etcd.js')).openEtcd(url, command);
 }
 
 /** `node deploy.js`: the words of a command, the program without its folder. */
 export function commandText([program = '', ...rest]: readonly string[]): string {
   return wellFormed([basename(program), ...rest].join(' '));
-}
-
-function given(variable: string): string | undefined {
-  const value = process.env[variable];
-  return value === '' ? undefined : value;
-}
-
-const DEFAULT_ENDPOINT = '127.0.0.1:2379';
-
-function endpointsOf({ endpoints, isSecure }: EtcdUrl): { endpoints: string[]; tls?: object } {
-  const ofEnvironment = (given('ETCDCTL_ENDPOINTS') ?? DEFAULT_ENDPOINT).split(',');
-  const all = endpoints.length === 0 ? ofEnvironment : [...endpoints];
-  if (!isSecure) return { endpoints: all };
-  const files = { ca: 'ETCDCTL_CACERT', cert: 'ETCDCTL_CERT', key: 'ETCDCTL_KEY' };
-  const tls: Record<string, Buffer> = {};
-  for (const [option, variable] of Object.entries(files)) {
-    const file = given(variable);
-    if (file !== undefined) tls[option] = read(file, variable);
-  }
-  return { endpoints: all, tls };
-}
-
-function read(file: string, variable: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new Exit(EXIT.data, `cannot read the file of ${variable}: ${(error as Error).message}`);
-  }
-}
-
-/** As etcdctl reads them. */
-function credentials(): { user?: string; password?: string } {
-  const text = given('ETCDCTL_USER');
-  if (text === undefined) return {};
-  const at = text.indexOf(':');
-  const password = at < 0 ? given('ETCDCTL_PASSWORD') : text.slice(at + 1);
-  if (password !== undefined) return { user: at < 0 ? text : text.slice(0, at), password };
-  throw new Exit(EXIT.usage, 'ETCDCTL_USER has no password; use NAME:PASSWORD, or ETCDCTL_PASSWORD');
 }
 
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -102,21 +59,24 @@ export class Interruption {
   }
 }
 
-/** Runs `use` with a locker of the URL. Rejects with an {@link Exit}. */
+/** Runs `use` with a locker of the URL. For its errors, see {@link failure}. */
 export async function whileOpen<R>(
   url: LockUrl,
   command: string,
   use: (locker: ServerLocker, wait: Interruption) => Promise<R>,
 ): Promise<R> {
   const wait = new Interruption();
+  // What is held does not keep the process alive, nor does a connection that ends.
+  const alive = setInterval(() => {}, LONGEST_TIMER);
   let locker: ServerLocker | undefined;
   try {
-    locker = await openLocker(url, command);
+    locker = await openLocker(url, command).catch((error: unknown) => {
+      throw failure(error, url);
+    });
     return await use(locker, wait);
-  } catch (error) {
-    throw failure(error, url);
   } finally {
     await locker?.[Symbol.asyncDispose]();
+    clearInterval(alive);
     wait.raise();
   }
 }
