@@ -83,10 +83,16 @@ describe('of PostgreSQL', () => {
     ['a name with NUL', 'postgres://db/app#a%00b', '%00'],
     ['bytes that are not UTF-8', 'postgres://db/app#\udcff', 'not UTF-8'],
   ])('%s is a usage error', async (_, typed, says) => {
-    for (const command of [['run', typed, 'true'], ['elect', typed, 'true'], ['status', typed]]) {
+    for (const command of [
+      ['run', typed, 'true'],
+      ['elect', typed, 'true'],
+      ['status', typed],
+    ]) {
       const { code, stdout, stderr } = await call(...command);
       expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
-      expect(stderr).toContain(command[0] === 'status' && typed.includes('\udcff') ? 'UTF-8' : says);
+      expect(stderr).toContain(
+        command[0] === 'status' && typed.includes('\udcff') ? 'UTF-8' : says,
+      );
       expect(stderr).not.toContain('hunter2');
     }
   });
@@ -120,7 +126,11 @@ describe('of etcd', () => {
     ['a ttl of more than a day', 'etcd://h/x?ttl=2d', 'to 1d'],
     ['a part of a second', 'etcd://h/x?ttl=18.5', 'whole seconds'],
   ])('%s is a usage error', async (_, typed, says) => {
-    for (const command of [['run', typed, 'true'], ['elect', typed, 'true'], ['status', typed]]) {
+    for (const command of [
+      ['run', typed, 'true'],
+      ['elect', typed, 'true'],
+      ['status', typed],
+    ]) {
       const { code, stdout, stderr } = await call(...command);
       expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
       expect(stderr).toContain(says);

@@ -2,7 +2,18 @@ import { hostname } from 'node:os';
 import { onTestFinished } from 'vitest';
 import { endProcess } from './claims-peer.js';
 import { finish, start } from './command.js';
+import { lockName } from './postgres.js';
+import type { PostgresServer } from './postgres-server.js';
 import type { End, Program } from './program.js';
+
+/** A lock that no other test has. */
+export function urlOf(server: PostgresServer): { url: string; name: string } {
+  const name = lockName();
+  return { url: `${server.url}#${encodeURIComponent(name)}`, name };
+}
+
+/** What `tryRun` has of a lock that is free. */
+export const FREE = { code: 0, stdout: 'ran\n', stderr: '' };
 
 /** A command that writes its pid and runs until it is ended, or for a minute. */
 export const HOLDS = ['sh', '-c', 'echo "holds $$"; exec sleep 60'];
