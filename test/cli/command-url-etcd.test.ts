@@ -1,10 +1,17 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { type AddressInfo, connect } from 'node:net';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { createServer } from 'node:tls';
 import { describe, expect, onTestFinished } from 'vitest';
 import { until } from '../support/census.js';
 import { finish, start } from '../support/command.js';
 import { FREE, heldBy, hold, tryRun } from '../support/command-url.js';
 import { type Etcd, etcdForFile, etcdForTest } from '../support/etcd-server.js';
 import { Etcdctl } from '../support/etcdctl.js';
+import { testFolder } from '../support/folder.js';
 import { isAlive } from '../support/kernel.js';
 import { needs } from '../support/tools.js';
 
@@ -152,6 +159,29 @@ describe('what the cluster, or the way to it, says', () => {
     expect(bad).toMatchObject({ code: 64, stdout: '' });
   });
 
+  needs(
+    'etcd',
+    'etcdctl',
+    'openssl',
+  )('over TLS, with the certificates of ETCDCTL_*', async () => {
+    const folder = testFolder();
+    const [key, certificate] = [join(folder, 'key'), join(folder, 'certificate')];
+    const words = `req -new -x509 -nodes -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout ${key} -out ${certificate}`;
+    execFileSync('openssl', words.split(' '), { stdio: 'ignore' });
+    const port = await tlsInFrontOf(etcd, key, certificate);
+    const url = urlOf().url.replace(/^etcd:\/\/[^/]*/, `etcds://127.0.0.1:${port}`);
+    const trusted = { ETCDCTL_CACERT: certificate };
+    const own = { ...trusted, ETCDCTL_CERT: certificate, ETCDCTL_KEY: key };
+    expect(await tryRun(url, own)).toMatchObject(FREE);
+    // Without our certificate, without trust in the server's, and without a file.
+    const file = { ETCDCTL_CACERT: join(folder, 'nothing') };
+    for (const env of [trusted, {}, file]) {
+      const refused = await tryRun(url, env);
+      expect(refused).toMatchObject({ code: 65, stdout: '' });
+      expect(refused.stderr).toContain(env === file ? 'ETCDCTL_CACERT' : url);
+    }
+  });
+
   test('users and passwords come from the environment; what is refused is 65', async () => {
     const own = await etcdForTest();
     await own.ctl('user', 'add', 'root:hunter2');
@@ -169,3 +199,19 @@ describe('what the cluster, or the way to it, says', () => {
     }
   });
 });
+
+/** Wants a certificate of its clients. */
+async function tlsInFrontOf(cluster: Etcd, key: string, certificate: string): Promise<number> {
+  const [keyText, text] = [readFileSync(key), readFileSync(certificate)];
+  const options = { key: keyText, cert: text, ca: text, requestCert: true };
+  const server = createServer(options, (socket) => {
+    const target = connect(Number(new URL(cluster.server.endpoint).port), '127.0.0.1');
+    socket.on('error', () => target.destroy());
+    target.on('error', () => socket.destroy());
+    socket.pipe(target).pipe(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  return (server.address() as AddressInfo).port;
+}
