@@ -73,6 +73,7 @@ int ReadProgram(const Napi::Object& object, Program* program, Buffer* kept) {
   program->most_files = Int64Of(value("mostFiles"));
   program->blocking_streams =
       static_cast<unsigned>(IntOf(value("blockingStreams")));
+  program->end_with_parent = value("endWithParent").As<Napi::Boolean>().Value();
   return 0;
 }
 

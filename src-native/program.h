@@ -64,11 +64,16 @@ struct Program {
   int64_t most_files = -1;
   // Bit N: clear O_NONBLOCK on standard stream N.
   unsigned blocking_streams = 0;
+  // A child is killed when this process ends, in whatever way. Only on Linux;
+  // not a program that gains privileges by its exec.
+  bool end_with_parent = false;
 };
 
 // Turns this process into the program. It returns only on failure: an errno,
 // with everything restored.
 int ExecuteInPlace(Program* program);
+
+struct Birth;
 
 // A program that runs beside this one.
 class Child {
@@ -103,7 +108,10 @@ class Child {
   int pid_ = 0;
   End end_;
   ThreadId thread_{};
-  // Guards the next two. Start() holds it until there is a child to wait for.
+  // Set by the thread: the child exists, or why it does not.
+  std::atomic<uint32_t> born_{0};
+  Birth* birth_ = nullptr;
+  // Guards the next two.
   Mutex mutex_;
   bool wanted_ = true;
   bool ended_ = false;

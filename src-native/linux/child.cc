@@ -2,14 +2,18 @@
 // descriptors that the caller passed, decodes words, and does not report
 // real-time signals.
 //
-// Three things make it safe:
+// Four things make it safe:
 //   1. The waiting thread is created before the child. If that came later and
 //      failed, the command would run and nobody would learn of its end.
 //   2. The child shares this memory until its exec, as after vfork(2), so its
 //      cost does not depend on the size of this process. It runs on a stack of
 //      its own, and every signal is blocked before it exists: no handler of the
 //      host runs in it. It allocates nothing.
-//   3. The thread waits for the end of the child without reaping it (WNOWAIT).
+//   3. The waiting thread is the one that creates the child, because a child
+//      that ends with its parent (prctl(2), PR_SET_PDEATHSIG) ends with the
+//      thread that created it. A JavaScript thread may be a worker, which ends
+//      earlier; the waiting thread ends after the child, or with the process.
+//   4. The thread waits for the end of the child without reaping it (WNOWAIT).
 //      The JavaScript thread first joins the waiting thread and then reaps.
 //      Until then the pid belongs to the child, so a forwarded signal reaches
 //      nobody else.
@@ -18,32 +22,56 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../posix/enter.h"
 #include "../posix/thread.h"
+#include "futex.h"
 
 namespace holdfast {
-namespace {
-
-constexpr size_t kStackSize = 64 * 1024;
 
 struct Birth {
   Program* program;
   Invocation invocation;
+  int parent;
   // The child writes here why the command could not start.
   volatile int error;
 };
 
+namespace {
+
+constexpr size_t kStackSize = 64 * 1024;
+
+// Values of Child::born_: from kFailed on, an errno is added.
+constexpr uint32_t kUnborn = 0;
+constexpr uint32_t kBorn = 1;
+constexpr uint32_t kFailed = 2;
+
+// The kernel tells the child of its parent's death only from now on:
+//   1. The child exists, and has not said yet that it wants the signal.
+//   2. This process is killed. The child has another parent now.
+//   3. The child asks for the signal. It would come when that parent ends.
+// So afterwards it looks who its parent is; 0 is one outside of this pid
+// namespace.
+void EndWithParent(int parent) {
+  syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  const long current = syscall(SYS_getppid);
+  if (current != parent && current != 0) _exit(127);
+}
+
 int RunChild(void* argument) {
   Birth* birth = static_cast<Birth*>(argument);
+  if (birth->program->end_with_parent) EndWithParent(birth->parent);
   EnterProgram(*birth->program);
   birth->error = birth->invocation.Execute();
   _exit(127);
 }
 
-// Returns an errno; 0: `pid` is that of the command.
+// Returns an errno; 0: `pid` is that of the command. Every signal is blocked on
+// this thread.
 int Clone(Birth* birth, int* pid) {
   char* stack = static_cast<char*>(malloc(kStackSize));
   if (stack == nullptr) return ENOMEM;
@@ -54,17 +82,13 @@ int Clone(Birth* birth, int* pid) {
     on_child.sa_handler = SIG_DFL;
     sigaction(SIGCHLD, &on_child, nullptr);
   }
-  sigset_t all;
-  sigset_t mask;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &mask);
   // The stack grows downwards from an aligned address.
   char* const top =
       stack + kStackSize - reinterpret_cast<uintptr_t>(stack + kStackSize) % 16;
+  birth->parent = getpid();
   birth->error = 0;
   *pid = clone(RunChild, top, CLONE_VM | CLONE_VFORK | SIGCHLD, birth);
   const int error = *pid == -1 ? errno : birth->error;
-  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
   free(stack);
   if (*pid != -1 && error != 0) {
     while (waitpid(*pid, nullptr, 0) == -1 && errno == EINTR) {
@@ -77,12 +101,13 @@ int Clone(Birth* birth, int* pid) {
 
 void* Child::Watch(void* argument) {
   Child* self = static_cast<Child*>(argument);
-  // Start() holds the mutex until it has a child, or has failed.
-  self->mutex_.Lock();
+  const int error = Clone(self->birth_, &self->pid_);
   const int pid = self->pid_;
-  self->mutex_.Unlock();
+  self->born_.store(error == 0 ? kBorn : kFailed + error,
+                    std::memory_order_release);
+  FutexWake(&self->born_);
   siginfo_t info;
-  if (pid > 0) {
+  if (error == 0) {
     do {
       memset(&info, 0, sizeof info);
     } while (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) ==
@@ -110,21 +135,21 @@ int Child::Start(Program* program, Report report, void* context,
   Child* child = new Child;
   child->report_ = report;
   child->context_ = context;
-  child->mutex_.Lock();
+  child->birth_ = &birth;
   int error = StartThread(&child->thread_, false, Watch, child);
   if (error != 0) {
-    child->mutex_.Unlock();
     delete child;
     return error;
   }
-  int pid = 0;
-  error = Clone(&birth, &pid);
-  child->pid_ = error == 0 ? pid : 0;
-  child->mutex_.Unlock();
-  if (error != 0) {
+  // As long as after vfork(2): until the exec.
+  uint32_t born;
+  while ((born = child->born_.load(std::memory_order_acquire)) == kUnborn) {
+    FutexWait(&child->born_, kUnborn, nullptr);
+  }
+  if (born != kBorn) {
     pthread_join(child->thread_, nullptr);
     child->Unreference();
-    return error;
+    return static_cast<int>(born - kFailed);
   }
   *started = child;
   return 0;

@@ -69,6 +69,13 @@ export function nonblockingStreams(): number {
   return native === undefined ? 0 : nonblockingAmong(openDescriptors(native, OWN, MOST_OF_ALL));
 }
 
+/** The soft limit of open files of the command; Infinity where it is not known. */
+export function openFilesLimit({ mostFiles }: Caller): number {
+  if (mostFiles !== -1) return mostFiles;
+  const [limits = ''] = addon()?.look?.(['/proc/self/limits']) ?? [];
+  return limitsIn(limits)[0] ?? Number.POSITIVE_INFINITY;
+}
+
 /** Without it there is no lock either, and taking that reports the reason. */
 function addon(): NativeBinding | undefined {
   try {
@@ -178,12 +185,6 @@ function limitOfFiles(own: string, parents: string): number {
   const [soft, parentsHard] = limitsIn(parents);
   const isInherited = hard !== undefined && hard === parentsHard;
   return isInherited && soft !== undefined && soft < hard ? soft : -1;
-}
-
-/** The soft limit of this process; `null` where it is not known. */
-export function mostOpenFiles(): number | null {
-  const [limits = ''] = addon()?.look?.(['/proc/self/limits']) ?? [];
-  return limitsIn(limits)[0] ?? null;
 }
 
 function limitsIn(text: string): number[] {

@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { systemError } from '../base/errors.js';
 import type { NativeProgram } from '../native/binding.js';
 import { loadBinding } from '../native/load.js';
-import { type Caller, mostOpenFiles, nonblockingStreams, UNKNOWN_CALLER } from './caller.js';
+import { type Caller, nonblockingStreams, openFilesLimit, UNKNOWN_CALLER } from './caller.js';
 import { EXIT, Exit } from './exit-codes.js';
 import { inForeground } from './foreground.js';
 import { bytesOf } from './words.js';
@@ -11,18 +11,32 @@ import { bytesOf } from './words.js';
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
 const GRACE_MILLISECONDS = 5000;
 const FIRST_FREE = 3;
+// Below what even a low limit of open files allows, which is 256 on macOS.
+const HIGHEST_FREE = process.platform === 'linux' ? 1000 : 250;
+// Where bash keeps the script that it reads.
+const SCRIPT_OF_BASH = 255;
 
-export interface CommandOptions {
+/** What a command inherits that keeps its lock, and how it ends. */
+export interface Inheritance {
+  /**
+   * `lock` is the socket of a session, and gets a high number. At a low one, a
+   * script that writes to a descriptor it has not opened would end the session.
+   */
+  isSocket?: boolean;
+  /**
+   * The kernel kills the command when this process ends, in whatever way. On
+   * Linux only; see {@link NativeProgram.endWithParent}.
+   */
+  endWithParent?: boolean;
+}
+
+export interface CommandOptions extends Inheritance {
   /** Variables to add to the environment. */
   environment?: Readonly<Record<string, string>>;
   /** Aborting it ends the command: SIGTERM, and after five seconds SIGKILL. */
   end?: AbortSignal | undefined;
   /** What the command inherits. Left out if this process does other things as well. */
   caller?: Caller | undefined;
-  /** The lock is a session with a server: it gets a number that no script writes to. */
-  highNumber?: boolean;
-  /** The command ends with this process, even if that is killed. Only on Linux. */
-  endWithParent?: boolean;
 }
 
 /** A running command. */
@@ -33,7 +47,7 @@ interface Running {
 /**
  * Runs a command under a lock. The command inherits what this process has
  * inherited from its caller and, unless it is `null`, the descriptor `lock`, at
- * the lowest number that is then free. Resolves to the exit status as a shell
+ * the lowest number that is then free, or a socket at a high one. Resolves to the exit status as a shell
  * reports it: the status of the command, or 128+N. Signals are passed on, except
  * those of the keyboard in the foreground of a terminal, which the command gets
  * from the terminal itself.
@@ -41,9 +55,8 @@ interface Running {
 export async function runCommand(
   command: readonly string[],
   lock: number | null,
-  options: CommandOptions = {},
+  { environment = {}, end, caller, ...inheritance }: CommandOptions = {},
 ): Promise<number> {
-  const { end, caller } = options;
   let running: Running | undefined;
   const forward = (signal: NodeJS.Signals): void => {
     const fromKeyboard = signal === 'SIGINT' || signal === 'SIGQUIT';
@@ -60,7 +73,7 @@ export async function runCommand(
   try {
     const ended = new Promise<number>((resolve, reject) => {
       const start = process.platform === 'linux' ? startHere : startElsewhere;
-      start(programOf(command, lock, options), resolve, reject)
+      start(programOf(command, lock, environment, caller, inheritance), resolve, reject)
         .then((started) => {
           running = started;
           // From now on the command uses the channel to the parent. Two readers
@@ -91,14 +104,14 @@ export async function runCommand(
 export function programOf(
   command: readonly string[],
   lock: number | null,
-  { environment = {}, caller: given, highNumber = false, endWithParent = false }: CommandOptions,
+  environment: Readonly<Record<string, string>> = {},
+  caller: Caller = UNKNOWN_CALLER,
+  { isSocket = false, endWithParent = false }: Inheritance = {},
 ): NativeProgram {
-  const caller = given ?? UNKNOWN_CALLER;
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-  const kept = new Set(caller.descriptors);
-  const step = highNumber ? -1 : 1;
-  let number = highNumber ? highestNumber() : FIRST_FREE;
-  while (kept.has(number)) number += step;
+  const number = isSocket
+    ? highNumber(caller.descriptors, openFilesLimit(caller))
+    : lowNumber(caller.descriptors);
   const isLocked = lock !== null && lock !== -1;
   return {
     arguments: command.map(bytesOf),
@@ -115,13 +128,19 @@ export function programOf(
   };
 }
 
-// With a higher one, select(2) of a program that watches all its descriptors fails.
-const HIGHEST_NUMBER = 1023;
-// Where the limit is not known.
-const HIGH_NUMBER = 63;
+function lowNumber(taken: readonly number[]): number {
+  let number = FIRST_FREE;
+  while (taken.includes(number)) number++;
+  return number;
+}
 
-function highestNumber(): number {
-  return Math.min(HIGHEST_NUMBER, (mostOpenFiles() ?? HIGH_NUMBER + 1) - 1);
+/** The highest free number of a descriptor, if `limit` of them may be open, that nobody uses by habit. */
+export function highNumber(taken: readonly number[], limit: number): number {
+  const isFree = (number: number): boolean => number !== SCRIPT_OF_BASH && !taken.includes(number);
+  let number = Math.min(HIGHEST_FREE, limit - 1);
+  while (number > FIRST_FREE && !isFree(number)) number--;
+  // Under a limit that low, the command hardly starts.
+  return number > FIRST_FREE ? number : lowNumber(taken);
 }
 
 type Start = (
@@ -158,7 +177,7 @@ const startElsewhere: Start = async (program, ended, failed) => {
     return [each.slice(0, at), each.slice(at + 1)];
   });
   const child = spawn(file, rest, {
-    stdio: program.lock === -1 ? [...STREAMS] : withLock(program),
+    stdio: ['inherit', 'inherit', 'inherit', ...inheritedLock(program)],
     env: { ...process.env, ...Object.fromEntries(added) },
   });
   child.once('error', failed);
@@ -168,11 +187,10 @@ const startElsewhere: Start = async (program, ended, failed) => {
   return { kill: (signal) => void child.kill(signal) };
 };
 
-const STREAMS = ['inherit', 'inherit', 'inherit'] as const;
-
-function withLock({ lock, lockNumber }: NativeProgram): ('inherit' | 'ignore' | number)[] {
-  const between = Array.from({ length: lockNumber - STREAMS.length }, () => 'ignore' as const);
-  return [...STREAMS, ...between, lock];
+/** From number 3 on. Those that are ignored are not open in the command. */
+function inheritedLock({ lock, lockNumber }: NativeProgram): ('ignore' | number)[] {
+  if (lock === -1) return [];
+  return [...new Array<'ignore'>(lockNumber - FIRST_FREE).fill('ignore'), lock];
 }
 
 const REASONS: ReadonlyMap<unknown, string> = new Map([

@@ -41,7 +41,7 @@ export function electOnUrl(
       name: url.name,
       options: { locker },
       keepSeat: url.engine === 'postgres',
-      running: { highNumber: true, endWithParent: url.engine === 'etcd' },
+      running: { isSocket: true, endWithParent: url.engine === 'etcd' },
       lost: EXIT.data,
       waiting: wait.signal,
       onPrimary: () => wait.end(),

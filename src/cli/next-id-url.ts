@@ -2,11 +2,11 @@ import { isLockError } from '../base/errors.js';
 import type { HeldLock, Locker } from '../base/locker.js';
 import type { NextIdOptions } from '../next-id/options.js';
 import type { CommandOptions } from './command.js';
-import { usageError } from './exit-codes.js';
+import { EXIT, Exit, usageError } from './exit-codes.js';
 import { isLockUrl } from './is-lock-url.js';
 import { type LockUrl, parseLockUrl } from './lock-url.js';
 import { isRefusal } from './refusal.js';
-import { commandText, failure, whileOpen } from './url-locker.js';
+import { commandText, describeFailure, failure, whileOpen } from './url-locker.js';
 
 /** How the ids are given out where the locks come from a server. */
 export interface OnServer {
@@ -14,6 +14,8 @@ export interface OnServer {
   running: CommandOptions;
   /** The locks are held. */
   begin: () => void;
+  /** A lock was lost while the command ran. */
+  lost: (reason: unknown) => Exit;
 }
 
 /** `next-id --locker URL`: calls `give` with what the server is for. */
@@ -31,8 +33,12 @@ export function giveOnUrl(
   return whileOpen(url, text, (locker, wait) =>
     give({
       options: { locker: withName(locker, url), signal: wait.signal },
-      running: { highNumber: true, endWithParent: url.engine === 'etcd' },
+      running: { isSocket: true, endWithParent: url.engine === 'etcd' },
       begin: () => wait.end(),
+      lost: (reason) => {
+        const message = `${describeFailure(reason, url)}; the command was ended`;
+        return new Exit(EXIT.data, message);
+      },
     }),
   );
 }

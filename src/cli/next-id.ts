@@ -89,6 +89,7 @@ export async function nextId(argv: string[], streams: Streams): Promise<number> 
             fds.filter((each) => each !== fd),
           ),
         });
+        if (server && context.signal.aborted) throw server.lost(context.signal.reason);
         if (status !== 0) throw new Failed(status);
       },
       acquire,

@@ -106,7 +106,7 @@ async function runHolding(
       environment: { HOLDFAST_TOKEN: String(lock.token) },
       end,
       caller: streams.caller,
-      highNumber: true,
+      isSocket: true,
       endWithParent: url.engine === 'etcd',
     });
   } catch (error) {

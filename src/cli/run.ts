@@ -125,7 +125,7 @@ function tokenOf(lock: FileLock): Record<string, string> {
 
 function runInPlace(lock: FileLock, command: string[], caller: Caller | undefined): void {
   try {
-    executeInPlace(lock, programOf(command, lock.fd, { environment: tokenOf(lock), caller }));
+    executeInPlace(lock, programOf(command, lock.fd, tokenOf(lock), caller));
   } catch (error) {
     throw cannotRun(command[0] ?? '', error);
   }

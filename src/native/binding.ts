@@ -176,6 +176,10 @@ export interface NativeProgram {
   mostFiles: number;
   /** Bit N: standard stream N loses O_NONBLOCK. */
   blockingStreams: number;
-  /** On Linux: it gets SIGKILL when this thread, or the process, ends. */
+  /**
+   * Of `spawn`: the kernel kills the program when this process ends, in whatever
+   * way. Not one that gains privileges by its exec, such as a setuid program, and
+   * not what the program itself has started.
+   */
   endWithParent: boolean;
 }

@@ -131,7 +131,9 @@ describe('next-id --locker', () => {
   test('holdfast killed: on PostgreSQL, others still wait for its command', async () => {
     const { url } = urlOf(server());
     const folder = testFolder();
-    const first = start(['next-id', '--locker', url, folder, ...MAKES, folder]);
+    // Node closes the stdin of a child that ends, so it does not read from that.
+    const runs = ['sh', '-c', 'echo "id {id} $$"; exec sleep 60'];
+    const first = start(['next-id', '--locker', url, folder, ...runs]);
     await first.says('id 1 ');
     const held = await tryRun(url);
     expect(held.stderr).toContain(`is held by pid ${first.pid} (sh -c echo`);
@@ -149,7 +151,9 @@ describe('next-id --locker', () => {
     await server().sql(
       `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'`,
     );
-    expect(await first.exited).toMatchObject({ code: 143 });
+    const { code, stderr } = await first.exited;
+    expect({ code, stderr }).toMatchObject({ code: 65 });
+    expect(stderr).toContain(`holdfast: ${url} was lost`);
     expect(await finish(['next-id', folder])).toMatchObject({ stdout: '1\n' });
   });
 

@@ -37,7 +37,7 @@ function ids(path, rounds) {
 
 function programOf(...words) {
   const nothing = { added: [], kept: [], lock: -1, lockNumber: -1, ignored: [], blocked: [] };
-  return { arguments: words, ...nothing, mostFiles: -1, blockingStreams: 0 };
+  return { arguments: words, ...nothing, mostFiles: -1, blockingStreams: 0, endWithParent: true };
 }
 
 function command(addon, ...words) {
@@ -91,8 +91,11 @@ async function abandoned(rounds) {
 }
 
 function zombies() {
-  const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8');
-  return children.split(' ').filter((pid) => pid !== '').length;
+  // Each thread has those that it has created.
+  return readdirSync('/proc/self/task').flatMap((task) => {
+    const children = readFileSync(`/proc/self/task/${task}/children`, 'utf8');
+    return children.split(' ').filter((pid) => pid !== '');
+  }).length;
 }
 
 async function cancels(path, rounds) {
