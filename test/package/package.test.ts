@@ -57,7 +57,7 @@ describe('the packed tarball', () => {
       // Of CommonJS.
       /^dist\/cli\/package\.json$/,
       // Types that only other files inside use: small, and no harm.
-      /^dist\/([a-z-]+\/)?[\w-]+\.d\.ts$/,
+      /^dist\/([a-z-]+\/){0,2}[\w-]+\.d\.ts$/,
     ];
     expect(others.filter((file) => !expected.some((rule) => rule.test(file)))).toEqual([]);
     expect(files).toContain('prebuilds/linux-x64/holdfast.node');
@@ -73,7 +73,7 @@ describe('the packed tarball', () => {
     const others = package_.tarball.files.filter((file) => !prebuilds.includes(file));
     for (const prebuild of prebuilds) expect(prebuild.size, prebuild.path).toBeLessThan(100_000);
     // The command has its own copy of what it uses, because it starts sooner so.
-    expect(total(others)).toBeLessThan(850_000);
+    expect(total(others)).toBeLessThan(950_000);
     expect(size).toBeLessThan(150_000 + 60_000 * prebuilds.length);
   });
 

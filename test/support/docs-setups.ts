@@ -193,6 +193,13 @@ export const SETUPS: Record<string, Setup> = {
     prints: 'true\n',
   },
 
+  // It would need a server.
+  postgres: {
+    before: `
+      declare function deploy(token: number, signal: AbortSignal): Promise<void>;`,
+    typesOnly: true,
+  },
+
   change: { before: CHANGE, prints: 'changed\n' },
   'change-state': {
     before: CHANGE,

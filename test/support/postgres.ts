@@ -59,6 +59,15 @@ export async function backends(server: PostgresServer, pid = process.pid): Promi
   return rows.map((row) => row['pid'] as number);
 }
 
+/** The session that holds a lock. Others of this process may be dead and not yet gone. */
+export async function backendOf(server: PostgresServer, name: string): Promise<number> {
+  const { high, low } = keyOf(name);
+  const [row] = await server.sql(
+    `SELECT pid FROM pg_locks WHERE granted AND classid = ${high} AND objid = ${low} AND locktype = 'advisory'`,
+  );
+  return row?.['pid'] as number;
+}
+
 let count = 0;
 
 /** A name that no other test has. */

@@ -45,16 +45,12 @@ export async function openSession({ connect, loss, me }: Setup): Promise<Session
   }
 }
 
-// Of a module, and of CommonJS, which the command is.
-const NOT_FOUND = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'];
-
 async function loadPg(): Promise<{ Client: typeof Client }> {
   try {
     const pg = await import('pg');
     return pg.default ?? pg;
   } catch (error) {
-    const { code = '' } = error as { code?: string };
-    if (!NOT_FOUND.includes(code)) throw error;
+    if (!/MODULE_NOT_FOUND$/.test(String((error as { code?: string }).code))) throw error;
     throw new Refusal('the package pg is not installed; run: npm install pg', { cause: error });
   }
 }

@@ -3,7 +3,7 @@ import type { LockMode } from '../../base/locker.js';
 import type { About } from './comment.js';
 import { NOTHING } from './comment.js';
 import type { Key } from './key.js';
-import { CANCELLED, LOCK_TIMEOUT, sqlState } from './server-errors.js';
+import { CANCELLED, DEADLOCK, LOCK_TIMEOUT, sqlState } from './server-errors.js';
 import type { Session } from './session.js';
 import {
   ownedStatement,
@@ -32,6 +32,10 @@ export async function tryLock(session: Session, want: Want): Promise<number | nu
     throw error;
   }
 }
+
+// The holder may wait for us in the same session (CREATE INDEX CONCURRENTLY does).
+// That the server has ended our statement lets it go on.
+const SLICE_ENDS = new Set([LOCK_TIMEOUT, DEADLOCK]) as ReadonlySet<string | undefined>;
 
 export interface Slice {
   readonly milliseconds: number;
@@ -73,7 +77,7 @@ export async function waitLock(
   } catch (error) {
     unlisten();
     await cancelling;
-    const isOver = sqlState(error) === LOCK_TIMEOUT;
+    const isOver = SLICE_ENDS.has(sqlState(error));
     if (isOver && !signal.aborted && (await owns(session, want))) {
       return await tokenOf(session, want);
     }

@@ -56,7 +56,8 @@ export class SessionLock implements PostgresLock, Hold {
   readonly #want: Want;
   readonly #session: Session;
   readonly #over: () => void;
-  readonly #controller = new AbortController();
+  // Made when it is asked for: that takes as long as the rest of a grant.
+  #controller: AbortController | undefined;
   #lost: LockLostError | undefined;
   #isOver = false;
   #releasing: Promise<void> | undefined;
@@ -72,6 +73,10 @@ export class SessionLock implements PostgresLock, Hold {
   }
 
   get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#lost !== undefined) this.#controller.abort(this.#lost);
+    }
     return this.#controller.signal;
   }
 
@@ -103,7 +108,7 @@ export class SessionLock implements PostgresLock, Hold {
     if (this.#isOver) return;
     this.#lost = this.#lostError(cause);
     this.#end();
-    this.#controller.abort(this.#lost);
+    this.#controller?.abort(this.#lost);
   }
 
   #lostError(cause: Error): LockLostError {

@@ -11,6 +11,7 @@ export function sqlState(error: unknown): string | undefined {
 }
 
 export const LOCK_TIMEOUT = '55P03';
+export const DEADLOCK = '40P01';
 export const CANCELLED = '57014';
 export const NO_RIGHT = '42501';
 export const NO_SUCH_TABLE = '42P01';

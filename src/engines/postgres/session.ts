@@ -63,6 +63,8 @@ export class Session {
   readonly #queue: Statement[] = [];
   #current: Statement | undefined;
   #callers = 0;
+  /** The comment that tells of no lock. */
+  #bare: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   // When the last statement that was answered had been sent, by both clocks:
   // one stands still while the machine sleeps, the other can be set.
@@ -161,6 +163,8 @@ export class Session {
   async close(reason: string): Promise<void> {
     if (this.ended !== undefined) return;
     this.#end(new Error(reason));
+    // Else the process could end before the caller has heard.
+    this.#socket.ref?.();
     const timer = setTimeout(() => this.#socket.destroy(), GRACE_MILLISECONDS).unref();
     await this.#client.end().catch(() => {});
     clearTimeout(timer);
@@ -197,7 +201,7 @@ export class Session {
     const patience = statement.patience ?? this.#loss / 6;
     this.#timer = setTimeout(() => this.#judge(statement, patience), patience).unref();
     const sent = { steady: monotonicTime(), wall: Date.now() };
-    const comment = commentOf(this.#me, statement.about?.() ?? this.#about());
+    const comment = this.#comment(statement.about?.() ?? this.#about());
     this.#client.query(comment + statement.sql, (error: Error | null, result: unknown) => {
       // It has ended in the meantime, and the statement with it.
       if (this.#current !== statement) return;
@@ -232,6 +236,12 @@ export class Session {
     };
     clearTimeout(this.#timer);
     this.#timer = setTimeout(beat, this.#loss / 6).unref();
+  }
+
+  #comment(about: About): string {
+    if (about !== NOTHING) return commentOf(this.#me, about);
+    this.#bare ??= commentOf(this.#me, NOTHING);
+    return this.#bare;
   }
 
   #about(): About {

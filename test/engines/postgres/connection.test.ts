@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished } from 'vitest';
 import { until } from '../../support/census.js';
 import {
-  backends,
+  backendOf,
   expectLost,
   lockerOf,
   lockName,
@@ -121,7 +121,7 @@ describe('no false loss', () => {
     const locker = lockerOf(server().url, { loss: LOSS });
     const lock = await locker.acquire(lockName());
     const heard = lost(lock);
-    const [backend] = await backends(server());
+    const backend = await backendOf(server(), lock.name);
     server().kill('SIGSTOP', backend);
     try {
       expect(await heard).toBeLessThan(HEARD);

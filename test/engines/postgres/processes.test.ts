@@ -92,6 +92,21 @@ describe('the life of the process', () => {
     await (await lockerOf(server().url).acquire(name, { timeout: 2000 })).release();
   });
 
+  test('a disposal and a refusal are waited for', async () => {
+    const name = lockName();
+    const said = run(
+      `await locker.acquire('${name}'); await locker[Symbol.asyncDispose](); console.log('disposed')`,
+    );
+    expect(said).toBe('disposed\n');
+    await server().sql('CREATE ROLE plain LOGIN');
+    await server().sql('CREATE DATABASE narrow');
+    const refused = run(
+      `const other = postgresLocker({ connect: process.env.URL.replace('postgres@', 'plain@').replace(/postgres$/, 'narrow') });
+       await other.acquire('a').catch((error) => console.log(error.code));`,
+    );
+    expect(refused).toBe('ERR_LOCK_UNSUPPORTED\n');
+  });
+
   test('a wait keeps it', async () => {
     const name = lockName();
     const held = await lockerOf(server().url).acquire(name);
