@@ -43,7 +43,10 @@ async function serve() {
 
 /** Every effect carries the token: the receiver refuses those of an earlier holder. */
 async function send(effect) {
-  const { accepted } = await ask('/', { method: 'POST', body: JSON.stringify({ host, ...effect }) });
+  const { accepted } = await ask('/', {
+    method: 'POST',
+    body: JSON.stringify({ host, ...effect }),
+  });
   return accepted;
 }
 
@@ -52,7 +55,9 @@ async function ask(path, options = {}) {
   return await answer.json();
 }
 
-process.on('message', async ({ night }) => process.send({ host, night, outcome: await nightly(night) }));
+process.on('message', async ({ night }) =>
+  process.send({ host, night, outcome: await nightly(night) }),
+);
 process.on('disconnect', () => process.exit());
 process.send({ host, ready: true });
 await serve();

@@ -50,7 +50,9 @@ function findPostgres() {
 const pathFolders = () => (process.env.PATH ?? '').split(':');
 
 function userOf(name) {
-  const line = new RegExp(`^${name}:[^:]*:(\\d+):(\\d+):`, 'm').exec(readFileSync('/etc/passwd', 'utf8'));
+  const line = new RegExp(`^${name}:[^:]*:(\\d+):(\\d+):`, 'm').exec(
+    readFileSync('/etc/passwd', 'utf8'),
+  );
   if (line === null) throw new Error(`there is no user '${name}'`);
   return { uid: Number(line[1]), gid: Number(line[2]) };
 }
