@@ -33,6 +33,7 @@ await bundle({
     'next-id': 'src/next-id.ts',
     election: 'src/election.ts',
     postgres: 'src/postgres.ts',
+    etcd: 'src/etcd.ts',
     testing: 'src/testing.ts',
   },
   // The core is one file, beside index.js: load.ts looks for the addon from there.

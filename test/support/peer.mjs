@@ -74,6 +74,15 @@ serve({
   update: (name, patch) => locks.get(name).update(patch),
   isCurrent: (name) => locks.get(name).isCurrent(),
   check: (name) => locks.get(name).check(),
+  /** Tells the answer of `isCurrent`, and from then on each that differs. */
+  watchCurrent(name) {
+    let last;
+    setInterval(() => {
+      const current = locks.get(name).isCurrent();
+      if (current !== last) tell('current', name, current);
+      last = current;
+    }, 1);
+  },
   look: (path) => (locker ?? holdfast.fileLocker()).look(path),
   /** Ends the connections of the locker. */
   dispose: () => locker[Symbol.asyncDispose](),

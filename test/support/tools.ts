@@ -6,6 +6,8 @@ import { type TestOptions, test } from 'vitest';
 const PROBES = {
   'g++': ['g++', '--version'],
   bash: ['bash', '-c', 'exec 63</dev/null'],
+  etcd: ['etcd', '--version'],
+  etcdctl: ['etcdctl', 'version'],
   find: ['find', '--version'],
   flock: ['flock', '--version'],
   git: ['git', '--version'],
@@ -29,7 +31,8 @@ export type Tool = keyof typeof PROBES | 'root';
 
 const missing = new Map<Tool, boolean>();
 
-function isMissing(tool: Tool): boolean {
+/** Whether it does not work here. */
+export function isMissing(tool: Tool): boolean {
   if (tool === 'root') return process.getuid?.() !== 0;
   let answer = missing.get(tool);
   if (answer === undefined) {

@@ -1,0 +1,126 @@
+import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
+import { onAbort, throwIfAborted } from '../../base/abort.js';
+import type { Holder } from '../../base/holder.js';
+import type { LockerOptions } from '../../base/locker.js';
+import { LONGEST_TIMER, monotonicTime, sleep, sleepSync } from '../../base/timers.js';
+import { TIMED_OUT } from '../turns.js';
+import { type Gateway, pauseBefore } from './gateway.js';
+import { isTransient } from './server-error.js';
+
+/** For how long a call that has ended waits for the server to hear of it, in milliseconds. */
+export const GRACE = 500;
+
+/** One call of `acquire`: what ends it, and whom it tells. */
+export class Call {
+  readonly name: string;
+  /** Milliseconds. */
+  readonly limit: number;
+  /** Who held the lock when last seen. */
+  holder: Holder<object> | undefined;
+  /** The server's last error, while it gives no answers. */
+  failure: unknown;
+  readonly #stop = new AbortController();
+  readonly #overdue = new AbortController();
+  readonly #unlisten: () => void;
+  #onWait: LockerOptions['onWait'];
+  #timer: NodeJS.Timeout | undefined;
+  #grace: NodeJS.Timeout | undefined;
+  #isOver = false;
+  #failingSince: number | undefined;
+
+  constructor(name: string, limit: number, { signal, onWait }: LockerOptions) {
+    this.name = name;
+    this.limit = limit;
+    this.#onWait = onWait;
+    this.#unlisten = onAbort(signal, () => this.stop(signal?.reason));
+    const deadline = monotonicTime() + limit;
+    if (limit === 0) return;
+    if (limit < LONGEST_TIMER) {
+      this.#timer = setTimeout(() => this.#expire(deadline), Math.ceil(limit));
+    } else {
+      // A wait keeps the process alive.
+      this.#timer = setInterval(() => {}, LONGEST_TIMER);
+    }
+  }
+
+  /** Aborted with what the call is to reject with, or `TIMED_OUT`. */
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** Aborted a moment later: for questions whose answer says what is to be undone. */
+  get overdue(): AbortSignal {
+    return this.#overdue.signal;
+  }
+
+  stop(reason: unknown): void {
+    if (this.#isOver || this.signal.aborted) return;
+    this.#stop.abort(reason);
+    this.#grace = setTimeout(() => this.#overdue.abort(reason), GRACE);
+  }
+
+  /** The call is over. */
+  end(): void {
+    this.#unlisten();
+    clearTimeout(this.#timer);
+    clearInterval(this.#timer);
+    clearTimeout(this.#grace);
+    this.#isOver = true;
+  }
+
+  /** It turns out that it has to wait. Throws what `onWait` throws. */
+  waitsFor(holder: Holder<object>): void {
+    this.holder = holder;
+    const onWait = this.#onWait;
+    this.#onWait = undefined;
+    onWait?.(holder);
+    // It may have aborted the signal.
+    throwIfAborted(this.signal);
+  }
+
+  /**
+   * Tries again while the server gives no answer: until `signal` is aborted or,
+   * without a timeout, for `patience` milliseconds. A server that has never
+   * answered is more likely a mistake.
+   */
+  async patiently<T>(
+    gateway: Gateway,
+    patience: number,
+    signal: AbortSignal,
+    attempt: () => Promise<T>,
+  ): Promise<T> {
+    for (let count = 0; ; count++) {
+      throwIfAborted(signal);
+      try {
+        const result = await attempt();
+        this.failure = undefined;
+        this.#failingSince = undefined;
+        return result;
+      } catch (error) {
+        throwIfAborted(signal);
+        if (!isTransient(error) || !gateway.isReached || this.limit === 0) throw error;
+        this.failure = error;
+        this.#failingSince ??= monotonicTime();
+        const isOver = monotonicTime() - this.#failingSince > patience;
+        if (this.limit === Number.POSITIVE_INFINITY && isOver) throw error;
+        await sleep(pauseBefore(count), signal);
+      }
+    }
+  }
+
+  #expire(deadline: number): void {
+    // A timer may fire early by a fraction of a millisecond.
+    const left = deadline - monotonicTime();
+    if (left > 0 && left < 1) sleepSync(left);
+    this.stop(TIMED_OUT);
+  }
+}
+
+/** Follows `promise`, unless the signal is aborted first; then rejects with its reason. */
+export function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const unlisten = onAbort(signal, () => reject(signal.reason));
+    promise.then(resolve, reject).finally(unlisten);
+    if (signal.aborted) reject(signal.reason);
+  });
+}

@@ -1,0 +1,127 @@
+import { clearTimeout, setTimeout } from 'node:timers';
+import { LockLostError } from '../../base/errors.js';
+import type { HeldLock } from '../../base/locker.js';
+import type { Turn } from '../turns.js';
+import { pauseBefore } from './gateway.js';
+import type { Place } from './place.js';
+import { isPerhapsDone, isTransient } from './server-error.js';
+
+// Locks are mostly held for less, and need no second write.
+const CORRECTION_MILLISECONDS = 1000;
+
+/** A lock that an etcd cluster has granted. */
+export class EtcdLock implements HeldLock {
+  readonly token: number;
+  readonly since = new Date();
+  readonly #name: string;
+  readonly #place: Place;
+  readonly #turn: Turn;
+  readonly #onEnd: (lock: EtcdLock) => void;
+  readonly #lost = new AbortController();
+  #isHeld = true;
+  #hasEnded = false;
+  #releasing: Promise<void> | undefined;
+  #correction: NodeJS.Timeout | undefined;
+
+  /** `value` says since when it is held, if the key says otherwise. */
+  constructor(
+    place: Place,
+    turn: Turn,
+    value: string | undefined,
+    onEnd: (lock: EtcdLock) => void,
+  ) {
+    this.token = place.token;
+    this.#name = place.queue.name;
+    this.#place = place;
+    this.#turn = turn;
+    this.#onEnd = onEnd;
+    place.onLoss = (cause) => this.lose('the server may have granted it to another holder', cause);
+    if (value === undefined) return;
+    // For people: what the key says is the time when the wait began.
+    this.#correction = setTimeout(() => {
+      place.rewrite(value).catch(() => {});
+    }, CORRECTION_MILLISECONDS).unref();
+  }
+
+  get signal(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /** Of a release that is under way. */
+  get releasing(): Promise<void> | undefined {
+    return this.#releasing;
+  }
+
+  get held(): boolean {
+    return this.#isHeld;
+  }
+
+  isCurrent(): boolean {
+    return this.#isHeld && !this.signal.aborted && this.#place.lease.isCurrent;
+  }
+
+  async check(): Promise<void> {
+    if (!this.#isHeld) throw new LockLostError(this.#name, `${this.#name} has been released`);
+    if (!this.signal.aborted && !(await this.#place.isThere()) && this.#isHeld) {
+      this.lose('its key is not in the cluster any more');
+    }
+    if (this.signal.aborted) throw this.signal.reason;
+  }
+
+  release(): Promise<void> {
+    if (!this.#isHeld) return this.#releasing ?? Promise.resolve();
+    this.#isHeld = false;
+    this.#releasing = this.#release().finally(() => {
+      this.#releasing = undefined;
+    });
+    return this.#releasing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release();
+  }
+
+  /** The lock may be another's from now on. */
+  lose(reason: string, cause?: unknown): void {
+    if (this.signal.aborted) return;
+    const message = `${this.#name} is lost: ${reason}`;
+    this.#lost.abort(new LockLostError(this.#name, message, cause));
+    // A release that is under way ends by itself.
+    if (this.#isHeld) this.#end();
+  }
+
+  async #release(): Promise<void> {
+    const { lease, key } = this.#place;
+    let isPerhapsDeleted = false;
+    try {
+      for (let count = 0; ; count++) {
+        if (this.signal.aborted) throw this.signal.reason;
+        try {
+          if (await this.#place.remove({ once: true })) return;
+          // A first attempt without an answer may have deleted it.
+          if (isPerhapsDeleted && !lease.isLost) return;
+          this.lose('its key was not in the cluster any more');
+        } catch (error) {
+          if (!isTransient(error)) {
+            lease.abandon(key);
+            throw error;
+          }
+          isPerhapsDeleted ||= isPerhapsDone(error);
+          // The lease's own deadline ends this: then it is lost.
+          await new Promise((resolve) => setTimeout(resolve, pauseBefore(count)));
+        }
+      }
+    } finally {
+      this.#end();
+    }
+  }
+
+  #end(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    clearTimeout(this.#correction);
+    this.#place.close();
+    this.#turn.end();
+    this.#onEnd(this);
+  }
+}
