@@ -94,7 +94,9 @@ export class ThrowawayEtcd {
   /** The keys below `name`, the oldest first; each with its lease. */
   async keys(name) {
     const key = base64(name);
-    const rangeEnd = base64(name.slice(0, -1) + String.fromCharCode(name.charCodeAt(name.length - 1) + 1));
+    const rangeEnd = base64(
+      name.slice(0, -1) + String.fromCharCode(name.charCodeAt(name.length - 1) + 1),
+    );
     const question = { key, range_end: rangeEnd, sort_order: 'ASCEND', sort_target: 'CREATE' };
     const { kvs = [] } = await this.ask('/v3/kv/range', question);
     return kvs.map((each) => ({

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Relay } from '../../support/relay.mjs';
 import { Random } from '../random.mjs';
+import { now } from './clock.mjs';
 import { Faults } from './faults.mjs';
 import { Oracle } from './oracle.mjs';
 import { Progress } from './progress.mjs';
@@ -17,8 +18,6 @@ const AFTERMATH = 3000;
 /** How much later than its timeout a call may end. */
 const LATE = 3500;
 const REST_EVERY = 12_000;
-
-export const now = () => Number(process.hrtime.bigint()) / 1e6;
 
 /** How much longer everything may take because others want the processors as well. */
 const slowness = () => Math.max(1, loadavg()[0] / 2);
@@ -229,7 +228,7 @@ export class Driver {
         member.rests = true;
         return;
       case 'stall':
-        return this.oracle.paused(id, message);
+        return this.oracle.paused({ member: id, from: message.from, to: message.to });
       case 'refused':
         return this.#refused(id, message);
       case 'unreleased':

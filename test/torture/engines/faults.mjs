@@ -1,6 +1,6 @@
 // What the driver does to members, to the network and to the server.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { now } from './driver.mjs';
+import { now } from './clock.mjs';
 
 const HOLDS_WITHIN = 1500;
 
@@ -47,7 +47,7 @@ export class Faults {
   /** Long enough for the server to give a silent client up, or not. */
   #length(draw, long) {
     const most = this.#driver.target.frees;
-    return long < 0.4 ? 20 + draw * 800 : most * (0.7 + draw * 0.9);
+    return long < 0.4 ? 20 + draw * 800 : most * (0.8 + draw * 0.9);
   }
 
   /** A member that holds an exclusive lock, and will for so long; `undefined`: it came to none. */
@@ -67,10 +67,10 @@ export class Faults {
     const { process: child, id } = member;
     if (child === null || member.deadSince !== undefined) return;
     this.#note(`stops for ${length.toFixed(0)}`, member);
-    const from = now();
+    const pause = this.#driver.oracle.paused({ member: id, from: now() });
     child.kill('SIGSTOP');
     await sleep(length);
-    this.#driver.oracle.paused(id, { from, to: now() });
+    pause.to = now();
     child.kill('SIGCONT');
   }
 
@@ -85,12 +85,12 @@ export class Faults {
     const name = one < 0.8 ? 'x' : 'y';
     const { target, oracle } = this.#driver;
     if (two < 0.6) await this.#lingering(three, this.#driver.target.hearing * 1.5);
-    const from = now();
+    // Whose it is, the server says with its answer.
+    const ending = oracle.ended({ member: null, from: now(), name });
     const pid = await target.end(name);
-    const member = pid === null ? undefined : this.#driver.memberOf(pid);
-    if (member === undefined) return;
+    const member = this.#driver.memberOf(pid);
     this.#note(`ends the session with ${name} of`, member);
-    oracle.ended(member.id, { from, to: now(), name, sure: true });
+    Object.assign(ending, { member: member?.id, to: now(), sure: true });
   }
 
   async cancel([one]) {
@@ -112,14 +112,13 @@ export class Faults {
   async silence(draws) {
     const { target, oracle } = this.#driver;
     const length = this.#length(draws[3], draws[4]);
-    const holder = draws[2] < 0.7 ? await this.#lingering(draws[0], length) : undefined;
+    const holder = draws[2] < 0.8 ? await this.#lingering(draws[0], length) : undefined;
     const member = holder ?? this.#victim(draws);
     const directions = [['up'], ['down'], ['up', 'down'], ['up', 'down']];
     const silent = directions[Math.floor(draws[1] * directions.length)];
     this.#note(`silences ${silent} for ${length.toFixed(0)}`, member);
-    const from = now();
+    const silence = oracle.silent({ member: member.id, from: now() });
     for (const direction of silent) member.relay.silent.add(direction);
-    const { id } = member;
     const cutAt = target.needsCut ? Math.min(length, target.frees) : length;
     await sleep(cutAt);
     if (cutAt < length) {
@@ -128,7 +127,7 @@ export class Faults {
       this.#note('the server gives up', member);
       await sleep(length - cutAt);
     }
-    oracle.silent(id, { from, to: now() });
+    silence.to = now();
     if (draws[2] < 0.2) this.#cutNow([member]);
     member.relay.resume();
   }
@@ -144,7 +143,7 @@ export class Faults {
       const from = now();
       member.relay.cut();
       const sure = this.#driver.target.needsCut && member.relay.silent.size === 0;
-      this.#driver.oracle.ended(member.id, { from, to: now(), sure });
+      this.#driver.oracle.ended({ member: member.id, from, to: now(), sure });
     }
   }
 
@@ -177,10 +176,10 @@ export class Faults {
     if (three < 0.5) await this.#lingering(four, this.#driver.target.hearing * 1.5);
     this.#note(`restarts, ${how}`);
     const { target, oracle } = this.#driver;
-    const from = now();
-    await target.restart(how, one * one * 1500 * (two < 0.5 ? 0 : 1));
     // Where sessions end with the server.
-    if (target.needsCut) oracle.ended(null, { from, to: now(), sure: true });
+    const ending = target.needsCut ? oracle.ended({ member: null, from: now(), sure: true }) : {};
+    await target.restart(how, one * one * 1500 * (two < 0.5 ? 0 : 1));
+    ending.to = now();
     this.#note('restarted');
   }
 }

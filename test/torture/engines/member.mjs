@@ -3,6 +3,7 @@
 // Tells the driver each step with its time, by the clock of the machine.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../random.mjs';
+import { now } from './clock.mjs';
 
 const { engine, options, position, life, seed, modes, plant } = JSON.parse(process.argv[2]);
 const module = await import(new URL(`../../../dist/${engine}.js`, import.meta.url).href);
@@ -10,7 +11,6 @@ const locker = module[`${engine}Locker`](options);
 
 const LANES = 2;
 const STALL = 200;
-const now = () => Number(process.hrtime.bigint()) / 1e6;
 const tell = (what, details) => process.connected && process.send({ what, ...details });
 const answers = new Map();
 let count = 0;

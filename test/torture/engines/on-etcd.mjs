@@ -15,7 +15,7 @@ export class OnEtcd {
   /** A holder that is stopped for longer than its lease has lost it. */
   pauseLoses = true;
   faults = {
-    ...{ stop: 14, kill: 16, end: 12, delay: 8, silence: 20, cut: 8, freeze: 6 },
+    ...{ stop: 14, kill: 16, end: 12, delay: 8, silence: 30, cut: 8, freeze: 6 },
     ...{ compact: 6, crash: 10 },
   };
 

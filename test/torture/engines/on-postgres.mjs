@@ -21,7 +21,7 @@ export class OnPostgres {
   /** A holder that is stopped keeps its lock. */
   pauseLoses = false;
   faults = {
-    ...{ stop: 14, kill: 16, end: 14, cancel: 8, delay: 8, silence: 20, cut: 8, freeze: 6 },
+    ...{ stop: 14, kill: 16, end: 14, cancel: 8, delay: 8, silence: 30, cut: 8, freeze: 6 },
     ...{ fast: 5, immediate: 5 },
   };
 

@@ -13,6 +13,12 @@ const KEPT = 30_000;
 /** What a process that goes on does before it sees what happened meanwhile. */
 const WAKING = 300;
 
+function record(list, event) {
+  const recorded = { to: Number.POSITIVE_INFINITY, ...event };
+  list.push(recorded);
+  return recorded;
+}
+
 const isExclusive = ({ mode }) => mode === 'exclusive';
 const isOver = (grant) => grant.end !== Number.POSITIVE_INFINITY;
 
@@ -98,18 +104,20 @@ export class Oracle {
   /**
    * The session of `member` (null: of all) was ended between two times. `sure`:
    * it had the lock of `name` (undefined: all that it holds), so it must hear.
+   * `to` may come later, as in those below.
    */
-  ended(member, { from, to, name, sure }) {
-    this.#endings.push({ member, from, to, name, sure });
+  ended(event) {
+    return record(this.#endings, event);
   }
 
-  /** Nothing of the server reached `member`. */
-  silent(member, { from, to }) {
-    this.#silences.push({ member, from, to });
+  /** Nothing of the server reaches `member`. */
+  silent(event) {
+    return record(this.#silences, event);
   }
 
-  paused(member, { from, to }) {
-    this.#pauses.push({ member, from, to });
+  /** `member` does not run. */
+  paused(event) {
+    return record(this.#pauses, event);
   }
 
   holderOf(name) {
@@ -120,9 +128,7 @@ export class Oracle {
   }
 
   holds(member) {
-    return [...this.#open.values()].some(
-      (grant) => grant.member === member && isExclusive(grant),
-    );
+    return [...this.#open.values()].some((grant) => grant.member === member && isExclusive(grant));
   }
 
   /** Again and again: judges what is known by now. */
@@ -189,7 +195,7 @@ export class Oracle {
     for (const silence of this.#silences) {
       if (silence.member !== member || !isLate(silence.from, silence.from)) continue;
       const most = limit + this.#pausedIn(grant, silence.from);
-      if (silence.to - silence.from > most) this.#accuse('deaf', grant, silence);
+      if (Math.min(silence.to, end) - silence.from > most) this.#accuse('deaf', grant, silence);
     }
   }
 

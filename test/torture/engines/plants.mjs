@@ -17,8 +17,13 @@ const PLANTS = {
   },
   etcd: {
     deaf: [['const OWN_PART = 2 / 3;', 'const OWN_PART = 1e6;']],
-    /** A wait that ends leaves its place in the queue. */
-    ghost: [['if (this.lease.isLost) return;\n', 'return;\n']],
+    /** Whoever was just ahead has gone, so the lock is believed to be free. */
+    look: [
+      [
+        'isThere = await call.patiently(gateway, ttl, ended.signal, () => unless(ended.signal, place.look()));',
+        'place.ahead = null;',
+      ],
+    ],
     clock: [],
   },
 };

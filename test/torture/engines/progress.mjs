@@ -25,7 +25,8 @@ export class Progress {
   granted(name, at) {
     this.#last.set(name, at);
     this.#wanted.delete(name);
-    for (const waiting of this.#waiting) if (at > waiting.since) waiting.resolve(at - waiting.since);
+    for (const waiting of this.#waiting)
+      if (at > waiting.since) waiting.resolve(at - waiting.since);
     this.#waiting = this.#waiting.filter(({ since }) => at <= since);
   }
 
