@@ -194,6 +194,19 @@ export const SETUPS: Record<string, Setup> = {
   },
 
   // They would need a server.
+  'from-files': {
+    before: 'declare function deploy(token: number, signal?: AbortSignal): Promise<void>;',
+    typesOnly: true,
+  },
+  'on-servers': {
+    before: `
+      import type { Locker } from 'holdfast';
+      declare const locker: Locker;
+      declare function report(token: number): Promise<void>;
+      declare function serve(term: number, signal: AbortSignal): Promise<void>;
+      declare function create(id: number): Promise<void>;`,
+    typesOnly: true,
+  },
   postgres: {
     before: `
       declare function deploy(token: number, signal: AbortSignal): Promise<void>;`,
