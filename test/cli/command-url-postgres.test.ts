@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest';
 import { until } from '../support/census.js';
-import { finish, start } from '../support/command.js';
+import { COMMAND, finish, onTerminal, start } from '../support/command.js';
 import { FREE, heldBy, hold, tryRun, urlOf } from '../support/command-url.js';
 import { lockName, postgresOfFile, waiters } from '../support/postgres.js';
 import { needs } from '../support/tools.js';
@@ -60,6 +60,19 @@ describe('holdfast run with a lock of PostgreSQL', () => {
     const url = `${server().url}?loss=9s&sslmode=disable#${encodeURIComponent(lockName())}`;
     await hold(url);
     expect((await tryRun(url)).stderr).toContain(`see: holdfast status '${url}'`);
+  });
+
+  needs('postgres', 'python3')('on a terminal, the line counts those ahead', async () => {
+    const { url } = urlOf(server());
+    const { holder } = await hold(url);
+    const second = start(['run', url, 'true']);
+    await until(async () => (await waiters(server())) === 1);
+    const third = onTerminal(process.execPath, COMMAND, 'run', url, 'echo', 'ran');
+    await third.says(`waiting 0:00 for ${url}, held by pid ${holder.pid}`);
+    await third.says(', 1 ahead');
+    await holder.kill('SIGTERM');
+    expect((await second.exited).code).toBe(0);
+    expect((await third.end()).stdout).toContain('ran');
   });
 
   test('SIGTERM ends a wait, and the server forgets it', async () => {
