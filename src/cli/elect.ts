@@ -97,7 +97,12 @@ async function campaign(
 ): Promise<number> {
   const election = await Election.join(place, options);
   election.on('error', (error) => say(streams, arena?.describe(error) ?? error.message));
-  const tell = (): void => void tellWhoLeads(election, streams);
+  const tell = (): void => {
+    tellWhoLeads(election, streams).catch((error: unknown) => {
+      // The election itself says what a server, or the way to it, has.
+      if (arena === undefined && !isLockError(error)) say(streams, (error as Error).message);
+    });
+  };
   let hasRun = false;
   const waiting = quiet ? undefined : setTimeout(tell, TELL_MILLISECONDS);
   try {
@@ -129,13 +134,9 @@ async function campaign(
 const TELL_MILLISECONDS = 200;
 
 async function tellWhoLeads(election: Election<object>, streams: Streams): Promise<void> {
-  try {
-    const primary = await election.primary();
-    const who = primary === null ? '' : `; primary is ${describe(primary)}`;
-    if (!election.isPrimary) say(streams, `standing by as ${printable(election.id)}${who}`);
-  } catch (error) {
-    if (!isLockError(error)) say(streams, (error as Error).message);
-  }
+  const primary = await election.primary();
+  const who = primary === null ? '' : `; primary is ${describe(primary)}`;
+  if (!election.isPrimary) say(streams, `standing by as ${printable(election.id)}${who}`);
 }
 
 function describe({ id, pid, since }: Member<object>): string {

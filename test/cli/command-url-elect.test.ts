@@ -69,6 +69,19 @@ for (const { engine, tool, url: newUrl } of engines) {
       expect((await finish(['elect', 'status', url])).stdout).toBe('no members\n');
     });
 
+    test('outlasts a server that is not there, says so once, and heeds signals', async () => {
+      const away = newUrl().replace(/127\.0\.0\.1:\d+/, '127.0.0.1:1');
+      const program = start(['elect', away, 'true']);
+      await program.says('ECONNREFUSED', 'stderr');
+      // Shows that nothing more is said at the next try.
+      await new Promise((resolve) => setTimeout(resolve, 1300));
+      expect(program.stderr.split('\n')).toEqual([
+        expect.stringContaining(`holdfast: ${away}: `),
+        '',
+      ]);
+      expect(await program.kill('SIGTERM')).toMatchObject({ signal: 'SIGTERM', stdout: '' });
+    });
+
     test('SIGTERM ends a standby, and nobody stands behind it', async () => {
       const url = newUrl();
       const [first, second] = await twoMembers(url);
