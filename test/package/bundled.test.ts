@@ -14,6 +14,8 @@ import { Claims } from 'holdfast/claims';
 import { withNextId } from 'holdfast/next-id';
 import { Election } from 'holdfast/election';
 import { memoryLocker } from 'holdfast/testing';
+import { postgresLocker } from 'holdfast/postgres';
+import { etcdLocker } from 'holdfast/etcd';
 
 async function main() {
   const lock = FileLock.acquireSync('x.lock');
@@ -26,12 +28,17 @@ async function main() {
   await election.whenPrimary();
   await election.leave();
   await memoryLocker().acquire('z.lock');
-  console.log(state, claim.covers('b'), id);
+  const none = etcdLocker({ endpoints: 'http://127.0.0.1:1' });
+  await none[Symbol.asyncDispose]();
+  const connect = 'postgres://127.0.0.1:1/x';
+  const { code } = await postgresLocker({ connect }).acquire('x').catch((error) => error);
+  console.log(state, claim.covers('b'), id, code);
   await claim.release();
 }
 main();
 `;
-const SAID = 'held true 1\n';
+// There is no pg, in the bundle neither.
+const SAID = 'held true 1 ERR_LOCK_UNSUPPORTED\n';
 
 let package_: ReturnType<typeof installedProject>;
 let project = '';

@@ -16,6 +16,8 @@ import { ClaimConflictError, Claims, type ClaimRequest, type Plan } from 'holdfa
 import { withNextId, type NextIdOptions } from 'holdfast/next-id';
 import { Election, type Member } from 'holdfast/election';
 import { memoryLocker } from 'holdfast/testing';
+import { postgresLocker, type PostgresLock, type PostgresLocker, type PostgresLockerOptions } from 'holdfast/postgres';
+import { etcdLocker, type EtcdLocker, type EtcdOptions } from 'holdfast/etcd';
 
 interface Server { url: string; port: number }
 
@@ -72,6 +74,18 @@ export async function named(anyLock: (lock: FileLock) => void, anyHolder: (h: Ho
   const bytes = Buffer.from('x.lock');
   await fileLocker().acquire(bytes);
   await withLock(bytes, () => inspect(bytes));
+}
+// The same code on files and on servers.
+export async function anywhere(connect: PostgresLockerOptions['connect'], rest: EtcdOptions) {
+  const postgres: PostgresLocker = postgresLocker({ connect, loss: 6000 });
+  const etcd: EtcdLocker = etcdLocker({ ...rest, ttl: 20 });
+  const lockers: Locker[] = [fileLocker(), postgres, etcd];
+  for (const locker of lockers) await withLock('x', { locker, timeout: 0 }, (held) => held.token);
+  const lock: PostgresLock = await postgres.acquire('x', { mode: 'shared' });
+  const held: boolean = lock.isCurrent();
+  lock.signal.addEventListener('abort', () => console.log(held, lock.since.getTime(), lock.fd));
+  await postgres[Symbol.asyncDispose]();
+  return etcd.look('x');
 }
 // @ts-expect-error: a field of another type
 FileLock.tryAcquire<Server>('x', { data: { port: '1' } });

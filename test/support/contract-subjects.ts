@@ -7,6 +7,7 @@ import { lockPath } from './folder.js';
 import { instancePeer } from './instance.js';
 import { waitsFor } from './kernel.js';
 import { Peer, type RemoteLock } from './peer.js';
+import type { Tool } from './tools.js';
 
 /** Lockers that exclude each other; in one process they may be the same one. */
 export interface Sides {
@@ -31,6 +32,12 @@ export interface Subject {
   /** Each side is in another process. */
   remote: boolean;
   crashes: boolean;
+  /** Who waits first is granted first, whatever side it is on. */
+  inOrder: boolean;
+  /** A look has all that wait, also behind another caller of their own locker. */
+  seesCallers: boolean;
+  /** What its tests need. */
+  tools: Tool[];
   /** A lock that nobody else has. */
   name(): string;
   /** How many wait; left out, a wait is in its place when `onWait` is called. */
@@ -68,14 +75,19 @@ export function remoteLocker(peer: Peer): Locker {
   };
 }
 
-const ON_FILES = { source: 'kernel', name: () => lockPath() } as const;
+const ON_FILES = {
+  source: 'kernel',
+  seesCallers: true,
+  tools: [] as Tool[],
+  name: () => lockPath(),
+} as const;
 
 function inProcess(title: string, instance: boolean, locker: () => Locker): Subject {
   const make = async (): Promise<Sides> => {
     const one = locker();
     return { one, other: one };
   };
-  const rest = { remote: false, crashes: false, waits: waitsFor, make };
+  const rest = { remote: false, crashes: false, inOrder: !instance, waits: waitsFor, make };
   return { ...ON_FILES, title, instance, shares: !instance, ...rest };
 }
 
@@ -85,7 +97,8 @@ function inMemory(title: string, instance: boolean): Subject {
     const crash = (path: string): void => expect(locker.crash(path)).toBe(true);
     return { one: locker, other: locker, crash };
   };
-  return { ...ON_FILES, title, instance, shares: !instance, remote: false, crashes: true, make };
+  const rest = { remote: false, crashes: true, inOrder: true, make };
+  return { ...ON_FILES, title, instance, shares: !instance, ...rest };
 }
 
 function inTwoProcesses(title: string, instance: boolean): Subject {
@@ -95,7 +108,7 @@ function inTwoProcesses(title: string, instance: boolean): Subject {
     const crash = (): Promise<void> => one.kill('SIGKILL');
     return { one: remoteLocker(one), other: remoteLocker(other), crash };
   };
-  const rest = { remote: true, crashes: true, waits: waitsFor, make };
+  const rest = { remote: true, crashes: true, inOrder: !instance, waits: waitsFor, make };
   return { ...ON_FILES, title, instance, shares: !instance, ...rest };
 }
 

@@ -3,6 +3,7 @@ import { type EtcdLocker, etcdLocker } from '../../src/etcd.js';
 import { remoteLocker, type Sides, type Subject } from './contract-subjects.js';
 import type { Etcd } from './etcd-server.js';
 import { Peer } from './peer.js';
+import type { Tool } from './tools.js';
 
 const TTL = 2;
 let count = 0;
@@ -13,6 +14,7 @@ export function etcdSubjects(etcd: Etcd): Subject[] {
     instance: false,
     shares: false,
     source: 'server',
+    tools: ['etcd'] as Tool[],
     name: () => `contract/${process.pid}/${++count}`,
   } as const;
   const here = (): EtcdLocker => {
@@ -28,6 +30,8 @@ export function etcdSubjects(etcd: Etcd): Subject[] {
       title: 'etcdLocker() in one process',
       remote: false,
       crashes: false,
+      inOrder: true,
+      seesCallers: false,
       make: async () => {
         const one = here();
         return { one, other: one };
@@ -38,6 +42,8 @@ export function etcdSubjects(etcd: Etcd): Subject[] {
       title: 'two etcdLocker() in one process',
       remote: false,
       crashes: false,
+      inOrder: false,
+      seesCallers: true,
       make: async () => ({ one: here(), other: here() }),
     },
     {
@@ -45,6 +51,8 @@ export function etcdSubjects(etcd: Etcd): Subject[] {
       title: 'etcdLocker() in two processes',
       remote: true,
       crashes: true,
+      inOrder: false,
+      seesCallers: true,
       make: async (): Promise<Sides> => {
         const [one, other] = await Promise.all([there(), there()]);
         const crash = (): Promise<void> => one.kill('SIGKILL');
