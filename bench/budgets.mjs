@@ -66,6 +66,34 @@ export const BUDGETS = [
     'ms',
     '1,000 waits on 1,000 paths that time out together: longest stall of the event loop',
   ),
+  budget(
+    'pgFar',
+    2.2,
+    '×',
+    'PostgreSQL 10 ms away: `acquire` + `release` of a free lock, against `SELECT 1`',
+  ),
+  budget(
+    'pgFarHandoff',
+    1.5,
+    '×',
+    'PostgreSQL 10 ms away: from a release to the code of the waiter, against `SELECT 1`',
+  ),
+  budget(
+    'pgNear',
+    3.2,
+    '×',
+    'PostgreSQL on loopback: `acquire` + `release` of a free lock, against `SELECT 1`',
+  ),
+  budget(
+    'pgKilled',
+    10,
+    '×',
+    'PostgreSQL: from SIGKILL of the holder to the code of the waiter, against a connect',
+  ),
+  budget('pgLoss', 1500, 'ms', 'PostgreSQL: loss heard when the network swallows everything'),
+  budget('etcdNear', 3, '×', 'etcd: `acquire` + `release` of a free lock, against a put'),
+  budget('etcdHandoff', 6, '×', 'etcd: from a release to the code of the waiter, against a put'),
+  budget('etcdKilled', 3, 's', 'etcd: from SIGKILL of the holder to the code of the waiter'),
 ];
 
 function budget(id, most, unit, what) {

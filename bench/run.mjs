@@ -13,6 +13,7 @@ import { drawChart } from './chart.mjs';
 import { measureClaims } from './claims.mjs';
 import { measureCrash } from './crash.mjs';
 import { measureElection } from './election.mjs';
+import { measureEngines } from './engines.mjs';
 import { measureGrowth } from './growth.mjs';
 import { measureHandoff } from './handoff.mjs';
 import { describeMachine } from './machine.mjs';
@@ -32,6 +33,7 @@ const groups = {
   'start-up': measureStartUp,
   claims: measureClaims,
   election: measureElection,
+  engines: measureEngines,
   growth: measureGrowth,
 };
 

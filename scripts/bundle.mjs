@@ -10,7 +10,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 // The layers on top of the core are loaded by those who ask for them.
 const CORE = /src\/(base|native|holders|lock)\//;
 // What subcommands share: all of src/cli but their own files.
-const COMMON = /src\/cli\/(?!claim|doctor|elect|guard|help|holdfast|next-id|run|status)/;
+const COMMON =
+  /src\/cli\/(?!claim|doctor|elect|guard|help|holdfast|lock-url|next-id|run|status|url-)/;
 // What the command needs only to run a program, or when a lock is held, or to
 // change claims. Each is loaded when a function of it is called: parsing it
 // takes longer than a lock.
@@ -32,8 +33,8 @@ await bundle({
     claims: 'src/claims.ts',
     'next-id': 'src/next-id.ts',
     election: 'src/election.ts',
-    postgres: 'src/postgres.ts',
     etcd: 'src/etcd.ts',
+    postgres: 'src/postgres.ts',
     testing: 'src/testing.ts',
   },
   // The core is one file, beside index.js: load.ts looks for the addon from there.

@@ -25,6 +25,9 @@ const GETTER =
 const CONSTANT = (name) =>
   new RegExp(`^(?:(?:async )?function\\*?|const|class) ${name}\\b|^var ${name} = class`, 'm');
 
+// Of a package: Node would load its loader for ES modules.
+const DYNAMIC = /\bimport\("([\w-]+)"\)/g;
+
 const HELPERS_REQUIRED = /^(?:const \w+ = )?require\("\.\/rolldown-runtime\.js"\);\n/m;
 
 // Of native/load.ts, which looks at __filename too: two milliseconds.
@@ -75,7 +78,10 @@ function withoutImports(code) {
  * `node_tty.isatty`, and a default import as `default` of a copy of it.
  */
 function requiredLate(code, lateModules) {
-  let rewritten = code.replace(HELPERS_REQUIRED, '').replace(OWN_URL, 'const url = undefined;');
+  let rewritten = code
+    .replace(HELPERS_REQUIRED, '')
+    .replace(OWN_URL, 'const url = undefined;')
+    .replace(DYNAMIC, 'Promise.resolve().then(() => require("$1"))');
   for (const [statement, local, module] of code.matchAll(REQUIRE)) {
     const isLate = module === 'node:module' || lateModules.has(module);
     // The same class: Node would load its loader for ES modules as well.

@@ -1,2 +1,3 @@
+export type { EtcdLock } from './engines/etcd/lock.js';
 export { type EtcdLocker, etcdLocker } from './engines/etcd/locker.js';
-export type { EtcdOptions, EtcdTlsOptions } from './engines/etcd/options.js';
+export type { EtcdLockerOptions, EtcdTlsOptions } from './engines/etcd/options.js';

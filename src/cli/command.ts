@@ -34,7 +34,7 @@ export interface CommandOptions extends Inheritance {
   /** Variables to add to the environment. */
   environment?: Readonly<Record<string, string>>;
   /** Aborting it ends the command: SIGTERM, and after five seconds SIGKILL. */
-  end?: AbortSignal;
+  end?: AbortSignal | undefined;
   /** What the command inherits. Left out if this process does other things as well. */
   caller?: Caller | undefined;
 }

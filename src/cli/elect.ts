@@ -4,10 +4,13 @@ import { isLockError } from '../base/errors.js';
 import { describeHolder, formatDuration, type Holder, printable } from '../base/holder.js';
 import { Election } from '../election/election.js';
 import { type Member, readMembers } from '../election/member-files.js';
+import type { ElectionOptions } from '../election/options.js';
 import { checkSeat, SEAT } from '../election/seat.js';
 import { inspect, type LockStatus } from '../holders/inspect.js';
 import { runCommand } from './command.js';
+import type { Arena } from './elect-url.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
+import { isLockUrl } from './is-lock-url.js';
 import { FLAG, HELP, parseLeading, QUIET, TEXT } from './options.js';
 import { formatJson, print, type Streams, say } from './streams.js';
 import { tableLines } from './table.js';
@@ -30,8 +33,11 @@ export async function elect(argv: string[], streams: Streams): Promise<number> {
     streams.stdout.write((await import('./help.js')).ELECT_HELP);
     return EXIT.ok;
   }
-  if (operand === undefined || operand === '') throw usageError('DIR is missing', 'elect');
+  if (operand === undefined || operand === '') throw usageError('DIR or URL is missing', 'elect');
   try {
+    if (isLockUrl(operand)) {
+      return await onUrl(operand, isStatus, values, command, streams);
+    }
     // It becomes part of the names of the members' files, so it has to be text.
     const directory = checkPath(bytesOf(operand), 'DIR');
     if (isStatus) {
@@ -40,7 +46,7 @@ export async function elect(argv: string[], streams: Streams): Promise<number> {
       }
       return await status(directory, values.has('json'), streams);
     }
-    if (command.length === 0) throw usageError(`COMMAND is missing after ${operand}`, 'elect');
+    checkCommand(command, operand);
     const settle = values.get('settle') as string | undefined;
     const id = values.get('id') as string | undefined;
     const options = {
@@ -48,7 +54,7 @@ export async function elect(argv: string[], streams: Streams): Promise<number> {
       settle: settle === undefined ? undefined : parseTime(settle, '--settle', 'elect'),
       data: { command: wellFormed(command.join(' ').slice(0, LONGEST_COMMAND)) },
     };
-    return await campaign(directory, options, command, streams, values.has('quiet'));
+    return await campaign(directory, options, command, streams, values.has('quiet'), undefined);
   } catch (error) {
     const code = exitCodeOf(error);
     if (error instanceof Exit || code === EXIT.software) throw error;
@@ -59,29 +65,68 @@ export async function elect(argv: string[], streams: Streams): Promise<number> {
 
 const LONGEST_COMMAND = 1000;
 
+async function onUrl(
+  typed: string,
+  isStatus: boolean,
+  values: ReadonlyMap<string, unknown>,
+  command: string[],
+  streams: Streams,
+): Promise<number> {
+  const { electOnUrl, electStatusOnUrl } = await import('./elect-url.js');
+  if (!isStatus) {
+    checkCommand(command, typed);
+    return electOnUrl(typed, values, command, (arena) =>
+      campaign(arena.name, arena.options, command, streams, values.has('quiet'), arena),
+    );
+  }
+  if (command.length > 0) throw usageError(`unexpected argument '${command[0]}'`, 'elect');
+  return electStatusOnUrl(typed, values.has('json'), streams);
+}
+
+function checkCommand(command: readonly string[], operand: string): void {
+  if (command.length === 0) throw usageError(`COMMAND is missing after ${operand}`, 'elect');
+}
+
 async function campaign(
-  directory: string,
-  options: { id: string | undefined; settle: number | undefined; data: object },
+  place: string,
+  options: ElectionOptions,
   command: string[],
   streams: Streams,
   quiet: boolean,
+  arena: Arena | undefined,
 ): Promise<number> {
-  const election = await Election.join(directory, options);
-  election.on('error', (error) => say(streams, error.message));
-  const tell = (): void => void tellWhoLeads(election, streams);
+  const election = await Election.join(place, options);
+  election.on('error', (error) => say(streams, arena?.describe(error) ?? error.message));
+  const tell = (): void => {
+    tellWhoLeads(election, streams).catch((error: unknown) => {
+      // The election itself says what a server, or the way to it, has.
+      if (arena === undefined && !isLockError(error)) say(streams, (error as Error).message);
+    });
+  };
+  let hasRun = false;
   const waiting = quiet ? undefined : setTimeout(tell, TELL_MILLISECONDS);
   try {
     // If the seat is lost, the command ends first, and the seat is released then.
-    return await election.lead(({ fd, signal }) => {
-      clearTimeout(waiting);
-      const environment = { HOLDFAST_TERM: String(election.term) };
-      return runCommand(command, fd, { environment, end: signal, caller: streams.caller });
-    });
+    return await election.lead(
+      async ({ term, fd, signal }) => {
+        clearTimeout(waiting);
+        arena?.onPrimary();
+        const status = await runCommand(command, fd, {
+          ...arena?.running,
+          environment: { HOLDFAST_TERM: String(term) },
+          end: signal,
+          caller: streams.caller,
+        });
+        hasRun = true;
+        return signal.aborted ? (arena?.lost ?? status) : status;
+      },
+      { signal: arena?.waiting },
+    );
   } finally {
     clearTimeout(waiting);
     // Keep the seat: a child that the command has left in the background is
     // primary while it has the descriptor.
-    await election.leave({ keepSeat: true });
+    await election.leave({ keepSeat: hasRun && arena?.keepSeat !== false });
   }
 }
 
@@ -89,13 +134,9 @@ async function campaign(
 const TELL_MILLISECONDS = 200;
 
 async function tellWhoLeads(election: Election<object>, streams: Streams): Promise<void> {
-  try {
-    const primary = await election.primary();
-    const who = primary === null ? '' : `; primary is ${describe(primary)}`;
-    if (!election.isPrimary) say(streams, `standing by as ${printable(election.id)}${who}`);
-  } catch (error) {
-    if (!isLockError(error)) say(streams, (error as Error).message);
-  }
+  const primary = await election.primary();
+  const who = primary === null ? '' : `; primary is ${describe(primary)}`;
+  if (!election.isPrimary) say(streams, `standing by as ${printable(election.id)}${who}`);
 }
 
 function describe({ id, pid, since }: Member<object>): string {

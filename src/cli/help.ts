@@ -3,7 +3,8 @@ export const MAIN_HELP = `Usage: holdfast COMMAND …
 File locks that the kernel releases when the process dies: flock(2).
 
 Commands:
-  run [options] FILE [--] COMMAND…   run COMMAND while holding the lock on FILE
+  run [options] FILE [--] COMMAND…   run COMMAND while holding the lock on FILE,
+                                     or on one of PostgreSQL or etcd
   status PATH…                       who holds a lock, who waits, since when
   claim add|check|list|…             which of several agents may change what
   next-id DIR [COMMAND…]             a number that nobody else gets
@@ -18,11 +19,13 @@ Exit status 74: standard output cannot be written to. 141: its reader is gone.
 
 export const RUN_HELP = `Usage: holdfast run [options] FILE [--] COMMAND [ARGUMENT…]
        holdfast run [options] FILE -c 'SHELL COMMAND'
+       holdfast run [options] URL [--] COMMAND [ARGUMENT…]
        holdfast run [options] NUMBER
 
 Runs COMMAND while holding the lock on FILE, which is a file or a folder. A
-missing file and missing folders are created. The last form locks the inherited
-descriptor NUMBER, as in: (holdfast run -n 9 || exit; …) 9>FILE
+missing file and missing folders are created. With a URL, the lock is one of a
+server: see below. The last form locks the inherited descriptor NUMBER, as in:
+(holdfast run -n 9 || exit; …) 9>FILE
 
   -x, -e, --exclusive           one holder (the default)
   -s, --shared                  any number of shared holders
@@ -55,13 +58,32 @@ descriptor NUMBER, as in: (holdfast run -n 9 || exit; …) 9>FILE
 Of contradicting options the last one counts.
 
 COMMAND inherits the lock: if holdfast is killed, the lock stays until COMMAND
-has ended. SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on
-to COMMAND. In the foreground of a terminal, SIGINT and SIGQUIT are not: the
-keyboard sends them to COMMAND as well.
+has ended. HOLDFAST_TOKEN is set to a number that grows with every exclusive
+lock: receivers of what COMMAND sends can refuse a smaller one. SIGINT, SIGTERM,
+SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on to COMMAND. In the foreground
+of a terminal, SIGINT and SIGQUIT are not: the keyboard sends them to COMMAND as
+well.
+
+URL is one of these, with what is special in NAME as %XX:
+
+  postgres://[USER@]HOST[:PORT]/DATABASE[?loss=TIME&sslmode=…]#NAME
+  etcd://HOST[:PORT][,HOST…]/NAME[?ttl=TIME]       etcds:// is over TLS
+
+What is left out of it, and the password, comes from the environment: PGHOST,
+PGUSER, PGPASSWORD, PGPASSFILE and so on; ETCDCTL_ENDPOINTS, ETCDCTL_USER
+(NAME:PASSWORD), ETCDCTL_PASSWORD, ETCDCTL_CACERT, ETCDCTL_CERT, ETCDCTL_KEY.
+PostgreSQL needs the package pg. For a URL there are no -F, -u, --instance and
+--data, and on etcd no -s. Other users of the server can read COMMAND.
+
+If the lock is lost, COMMAND gets SIGTERM and after 5 s SIGKILL: exit status 65.
+The server frees the lock of a host that has vanished after loss (30s, at least
+9s) or ttl (20s, at least 18s). On PostgreSQL COMMAND inherits the connection,
+with which it could do what USER may; with -o it does not. On etcd COMMAND gets
+SIGKILL if holdfast is killed (on Linux), and the lock is free after ttl.
 
 Exit status: that of COMMAND; 128+N if signal N ended it; 75 the lock is held,
-or the time is up; 64 wrong usage; 65 the lock failed; 69 COMMAND cannot be run;
-70 internal error; 73 FILE cannot be created or opened.
+or the time is up; 64 wrong usage; 65 the lock failed or was lost; 69 COMMAND
+cannot be run; 70 internal error; 73 FILE cannot be created or opened.
 
 As the first process of a container use -F, or an init (docker run --init):
 holdfast does not reap orphaned processes.
@@ -82,14 +104,15 @@ by byte, the limit of open files. Under Node it cannot inherit:
     open in holdfast only
 `;
 
-export const STATUS_HELP = `Usage: holdfast status [options] PATH…
+export const STATUS_HELP = `Usage: holdfast status [options] PATH|URL…
 
 Shows who holds the lock on PATH, who waits, and since when. For a folder it
-shows every lock file in it.
+shows every lock file in it. URL is a lock of a server: holdfast run --help
 
   --json     print an array of statuses; with --watch, one array in each line
   --watch    print again at every change, until interrupted
-  --probe    if the system does not show the holder, try the lock for a moment
+  --probe    if the system does not show the holder, try the lock for a moment;
+             of a URL, the server shows it anyway
   -h, --help
 
 States: held, held (shared); free; free, not released (the last holder died);
@@ -171,6 +194,9 @@ entry with it by then.
                            deleted entries are used again
       --start N            the first id; 1
       --lock-name NAME     the name of the lock file in DIR; .next-id.lock
+      --locker URL         take the lock from a server, if machines share DIR:
+                           holdfast run --help. Without a NAME in the URL, it is
+                           the path of the lock file
   -q, --quiet              no message when the time is up
   -h, --help
 
@@ -188,24 +214,27 @@ printed, and is not given out.
 `;
 
 export const ELECT_HELP = `Usage: holdfast elect [options] DIR [--] COMMAND [ARGUMENT…]
-       holdfast elect status [--json] DIR
+       holdfast elect [options] URL [--] COMMAND [ARGUMENT…]
+       holdfast elect status [--json] DIR|URL
 
 Of all processes started this way with one DIR, one runs its COMMAND: the
 primary. The others stand by. When the primary ends, crashes or is killed, the
-next one becomes primary within milliseconds. A missing DIR is created.
+next one becomes primary within milliseconds. A missing DIR is created. With a
+URL, the seat is a lock of a server: holdfast run --help
 
       --id ID        the id of this member, unique among the living members; by
                      default, later members have later ids
       --settle TIME  wait TIME before taking a free seat, so that of members
                      that start together the smallest id takes it: 150ms is
-                     enough; by default 0
+                     enough; by default 0. Neither is for a URL
   -q, --quiet    no messages on standing by, or if there is a living member ID
   -h, --help
 
 COMMAND inherits the seat: if holdfast is killed, there is no second primary
 while COMMAND runs. If the folder or its .primary is removed or replaced,
-COMMAND is ended: SIGTERM, after 5 s SIGKILL. HOLDFAST_TERM is set to a number
-that grows with every new primary. Signals are passed on to COMMAND.
+COMMAND is ended: SIGTERM, after 5 s SIGKILL. So it is if the lock of a URL is
+lost, and the exit status is 65. HOLDFAST_TERM is set to a number that grows
+with every new primary. Signals are passed on to COMMAND.
 
 status shows the members and the primary, and changes nothing.
 

@@ -8,6 +8,7 @@ import { giveNextId } from '../next-id/next-id.js';
 import type { Caller } from './caller.js';
 import { runCommand } from './command.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
+import type { OnServer } from './next-id-url.js';
 import { FLAG, HELP, parseLeading, QUIET, TEXT, TIMEOUT } from './options.js';
 import { type Streams, say } from './streams.js';
 import { parseTime } from './time.js';
@@ -21,6 +22,7 @@ const OPTIONS = {
   reuse: FLAG,
   start: TEXT,
   'lock-name': TEXT,
+  locker: TEXT,
   quiet: QUIET,
   help: HELP,
 } as const;
@@ -67,25 +69,35 @@ export async function nextId(argv: string[], streams: Streams): Promise<number> 
       throw new NotPrinted('', { cause });
     }
   };
-  try {
-    // An id counts as given out only after it was printed or the command ended:
-    // an id that nobody has seen stays free.
-    await giveNextId(
+  // An id counts as given out only after it was printed or the command ended:
+  // an id that nobody has seen stays free.
+  const give = (server?: OnServer) =>
+    giveNextId(
       bytesOf(operand),
-      options,
-      async (_, { text: id, fd, fds }) => {
+      { ...options, ...server?.options },
+      async (_, context) => {
+        server?.begin();
+        const { text: id, fd, fds } = context;
         if (command.length === 0) return print(id);
         const words = command.map((word) => word.replaceAll('{id}', id));
-        const environment = { HOLDFAST_ID: id };
-        const caller = withLocks(
-          streams.caller,
-          fds.filter((each) => each !== fd),
-        );
-        const status = await runCommand(words, fd ?? null, { environment, caller });
+        const status = await runCommand(words, fd ?? null, {
+          // Read only here: from then on, the paths of lock files are watched.
+          ...(server && { ...server.running, end: context.signal }),
+          environment: { HOLDFAST_ID: id },
+          caller: withLocks(
+            streams.caller,
+            fds.filter((each) => each !== fd),
+          ),
+        });
+        if (server && context.signal.aborted) throw server.lost(context.signal.reason);
         if (status !== 0) throw new Failed(status);
       },
       acquire,
     );
+  try {
+    const url = value('locker');
+    if (url === undefined) await give();
+    else await (await import('./next-id-url.js')).giveOnUrl(url, command, give);
     return EXIT.ok;
   } catch (error) {
     if (error instanceof Failed) return error.status;

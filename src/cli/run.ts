@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
-import { formatTimeout, isLockError, type LockError } from '../base/errors.js';
-import { describeHolder, type Holder } from '../base/holder.js';
+import type { Holder } from '../base/holder.js';
 import { monotonicTime } from '../base/timers.js';
 import { executeInPlace, lockDescriptor } from '../lock/descriptor-lock.js';
 import { FileLock } from '../lock/file-lock.js';
 import type { Caller } from './caller.js';
 import { cannotRun, programOf, runCommand } from './command.js';
-import { EXIT, Exit, exitCodeOf, messageOf } from './exit-codes.js';
+import { EXIT, Exit } from './exit-codes.js';
+import { isLockUrl } from './is-lock-url.js';
+import { reportDuration, reportRefusal } from './refusal.js';
 import { parseRun, type RunOptions } from './run-options.js';
 import { type Streams, say } from './streams.js';
 import { WaitingLine } from './waiting-line.js';
@@ -23,6 +24,7 @@ export async function run(argv: string[], streams: Streams): Promise<number> {
   }
   const { target } = options;
   if (typeof target === 'number') return runOnDescriptor(options, target, streams);
+  if (isLockUrl(target)) return (await import('./run-url.js')).runOnUrl(options, target, streams);
   checkFile(target);
   const lock = await acquire(options, target, streams);
   if (typeof lock === 'number') return lock;
@@ -33,7 +35,8 @@ export async function run(argv: string[], streams: Streams): Promise<number> {
     const watch = options.instance === null ? null : watchLoss(lock, options, streams);
     try {
       const fd = options.close || !lock.held ? null : lock.fd;
-      return await runCommand(options.command, fd, { caller: streams.caller });
+      const environment = tokenOf(lock);
+      return await runCommand(options.command, fd, { environment, caller: streams.caller });
     } finally {
       clearInterval(watch ?? undefined);
     }
@@ -93,7 +96,7 @@ async function acquire(
     return lock;
   } catch (error) {
     line?.end('refused');
-    return refuse(error, path, options, streams);
+    return reportRefusal(error, path, options, streams);
   }
 }
 
@@ -111,48 +114,18 @@ async function runOnDescriptor(options: RunOptions, fd: number, streams: Streams
       const advice = `open one first, as in: (holdfast run ${fd}; …) ${fd}>FILE`;
       throw new Exit(EXIT.data, `${typed} is not an open file or folder; ${advice}`);
     }
-    return refuse(error, typed, options, streams);
+    return reportRefusal(error, typed, options, streams);
   }
 }
 
-function reportDuration(began: number, streams: Streams): void {
-  const seconds = ((monotonicTime() - began) / 1000).toFixed(6);
-  say(streams, `getting lock took ${seconds} seconds`);
-}
-
-/** Reports a refusal and who holds the lock. Rethrows any other error as an {@link Exit}. */
-function refuse(error: unknown, typed: string, options: RunOptions, streams: Streams): number {
-  if (error instanceof Exit) throw error;
-  if (!isLockError(error, 'ERR_LOCK_HELD') && !isLockError(error, 'ERR_LOCK_TIMEOUT')) {
-    throw new Exit(exitCodeOf(error), shorten(error, typed));
-  }
-  if (options.quiet) return options.conflictCode;
-  const { holder, message } = error as LockError & { holder: Holder | null };
-  if (options.instance !== null) {
-    say(streams, message);
-    if (holder !== null) say(streams, `${typed} is held by ${describeHolder(holder)}`);
-    return options.conflictCode;
-  }
-  const late =
-    error.code === 'ERR_LOCK_TIMEOUT' ? `gave up after ${formatTimeout(options.timeout)}: ` : '';
-  say(streams, `${late}${typed} is held by ${describeHolder(holder)}`);
-  if (typeof options.target === 'string') {
-    const advice = late === '' ? 'use -w SECONDS to wait, or ' : '';
-    say(streams, `command not run; ${advice}see: holdfast status ${typed}`);
-  }
-  return options.conflictCode;
-}
-
-/** The message with the path as it was typed. */
-function shorten(error: unknown, typed: string): string {
-  const message = messageOf(error);
-  const { path } = error as { path?: string };
-  return path === undefined ? message : message.replaceAll(path, typed);
+/** What the command sends along, so that receivers can refuse an earlier holder. */
+function tokenOf(lock: FileLock): Record<string, string> {
+  return lock.held ? { HOLDFAST_TOKEN: String(lock.token) } : {};
 }
 
 function runInPlace(lock: FileLock, command: string[], caller: Caller | undefined): void {
   try {
-    executeInPlace(lock, programOf(command, lock.fd, {}, caller));
+    executeInPlace(lock, programOf(command, lock.fd, tokenOf(lock), caller));
   } catch (error) {
     throw cannotRun(command[0] ?? '', error);
   }

@@ -4,7 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { formatDuration, printable } from '../base/holder.js';
 import { inspect, inspectFolder, type LockStatus } from '../holders/inspect.js';
 import { EXIT, messageOf, usageError } from './exit-codes.js';
+import { isLockUrl } from './is-lock-url.js';
 import { FLAG, HELP, parseMixed } from './options.js';
+import type { ServerLooks, ServerStatus } from './status-url.js';
 import { formatJson, print, type Streams, say } from './streams.js';
 import { tableLines } from './table.js';
 import { localTime } from './time.js';
@@ -15,7 +17,7 @@ const POLL_MILLISECONDS = 500;
 /** A status, and its path as the user would type it. */
 interface Row {
   shown: string;
-  status: LockStatus;
+  status: LockStatus | ServerStatus;
 }
 
 /** `holdfast status`. */
@@ -25,9 +27,25 @@ export async function status(argv: string[], streams: Streams): Promise<number> 
     streams.stdout.write((await import('./help.js')).STATUS_HELP);
     return EXIT.ok;
   }
+  const looks = options.paths.some(isLockUrl)
+    ? new (await import('./status-url.js')).ServerLooks()
+    : null;
+  for (const path of options.paths) if (isLockUrl(path)) looks?.check(path);
+  try {
+    return await repeat(options, looks, streams);
+  } finally {
+    await looks?.close();
+  }
+}
+
+async function repeat(
+  options: StatusOptions,
+  looks: ServerLooks | null,
+  streams: Streams,
+): Promise<number> {
   let last = '';
   for (;;) {
-    const { rows, failed } = await inspectAll(options.paths, options.probe, streams);
+    const { rows, failed } = await inspectAll(options, looks, streams);
     const statuses = rows.map((row) => row.status);
     const text = JSON.stringify(statuses);
     if (text !== last) {
@@ -40,20 +58,25 @@ export async function status(argv: string[], streams: Streams): Promise<number> 
   }
 }
 
-function parse(
-  argv: string[],
-): { paths: string[]; json: boolean; watch: boolean; probe: boolean } | null {
+interface StatusOptions {
+  paths: string[];
+  json: boolean;
+  watch: boolean;
+  probe: boolean;
+}
+
+function parse(argv: string[]): StatusOptions | null {
   const options = { json: FLAG, watch: FLAG, probe: FLAG, help: HELP };
   const { values, positionals: paths } = parseMixed(argv, options, 'status');
   const { json = false, watch = false, probe = false, help = false } = values;
   if (help) return null;
-  if (paths.length === 0) throw usageError('PATH is missing', 'status');
+  if (paths.length === 0) throw usageError('PATH or URL is missing', 'status');
   return { paths, json, watch, probe };
 }
 
 async function inspectAll(
-  paths: string[],
-  probe: boolean,
+  { paths, probe }: StatusOptions,
+  looks: ServerLooks | null,
   streams: Streams,
 ): Promise<{ rows: Row[]; failed: boolean }> {
   const rows: Row[] = [];
@@ -66,6 +89,10 @@ async function inspectAll(
       say(streams, `cannot inspect ${printable(shown)}: ${printable(said)}`);
     };
     try {
+      if (looks !== null && isLockUrl(path)) {
+        rows.push({ shown: path, status: await looks.inspect(path) });
+        continue;
+      }
       rows.push(...(await inspectPath(path, probe, paths.length > 1, tell)));
     } catch (error) {
       tell(error, path);
@@ -122,13 +149,13 @@ function cells({ shown, status }: Row): string[] {
   ];
 }
 
-function stateOf({ state, mode, record, otherLocks }: LockStatus): string {
+function stateOf({ state, mode, record, otherLocks }: Row['status']): string {
   if (state === 'stale') return `free, not released by ${record?.pid}`;
   if (state === 'free' && otherLocks.length > 0) return 'free for flock';
   return state === 'held' && mode === 'shared' ? 'held (shared)' : state;
 }
 
-function holdersOf({ state, holders, mode }: LockStatus): string {
+function holdersOf({ state, holders, mode }: Row['status']): string {
   const [first] = holders;
   if (first === undefined) return '';
   if (state === 'unknown')
@@ -142,7 +169,7 @@ function holdersOf({ state, holders, mode }: LockStatus): string {
   return named.length === 1 ? `${pids} ${short}` : `${pids} (${short})`;
 }
 
-function detailOf(status: LockStatus): string {
+function detailOf(status: Row['status']): string {
   const details = [ownDetail(status), ...otherDetails(status.otherLocks)];
   return details.filter((detail) => detail !== '').join('; ');
 }
@@ -159,11 +186,15 @@ function otherDetails(locks: LockStatus['otherLocks']): string[] {
   return more === 0 ? shown : [...shown, `${more} more`];
 }
 
-function ownDetail({ state, holders, record }: LockStatus): string {
+function ownDetail({ state, holders, record }: Row['status']): string {
   const started = record?.since == null ? undefined : localTime(record.since);
   if (state === 'stale') {
     const alive = record?.running === true ? ', still running' : '';
     return `${started === undefined ? '' : `started ${started}`}${alive}`;
+  }
+  if (holders[0]?.source === 'server') {
+    const hosts = new Set(holders.map(({ hostname }) => printable(hostname ?? 'an unknown host')));
+    return `on ${[...hosts].join(', ')}`;
   }
   const data = Object.entries(holders[0]?.data ?? {}).map(
     ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,

@@ -8,11 +8,24 @@ import { bytesOf } from './words.js';
 
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+/** What is shown of a lock that is waited for. */
+export interface Queue {
+  holder: Holder | null;
+  /** How many waiters are before this process; negative: not known. */
+  ahead: number;
+}
+
+async function queueOfFile(typed: string): Promise<Queue> {
+  const { holders, waiters } = await inspect(bytesOf(typed));
+  return { holder: holders[0] ?? null, ahead: waiters.indexOf(process.pid) };
+}
+
 /** Shows what the command waits for, and for how long already. */
 export class WaitingLine {
   readonly #streams: Streams;
   readonly #typed: string;
   readonly #timeout: number;
+  readonly #look: () => Promise<Queue>;
   readonly #began = monotonicTime();
   // Ends the line, so that the cursor is at the start of the next one; then the
   // signal takes effect as without a handler.
@@ -27,10 +40,16 @@ export class WaitingLine {
   /** The line is on the terminal, with the cursor at its end. */
   #drawn = false;
 
-  constructor(streams: Streams, typed: string, timeout: number) {
+  constructor(
+    streams: Streams,
+    typed: string,
+    timeout: number,
+    look: () => Promise<Queue> = () => queueOfFile(typed),
+  ) {
     this.#streams = streams;
     this.#typed = typed;
     this.#timeout = timeout;
+    this.#look = look;
   }
 
   /**
@@ -89,9 +108,8 @@ export class WaitingLine {
       return;
     }
     try {
-      const { holders, waiters } = await inspect(bytesOf(this.#typed));
-      const ahead = waiters.indexOf(process.pid);
-      if (this.#timer !== undefined) this.#draw(holders[0] ?? null, Math.max(0, ahead));
+      const { holder, ahead } = await this.#look();
+      if (this.#timer !== undefined) this.#draw(holder, Math.max(0, ahead));
     } catch {
       // Ignore it: the wait itself reports errors.
     }

@@ -35,6 +35,22 @@ describe('run', () => {
     expect(isFree(path)).toBe(true);
   });
 
+  test('the command has the token of an exclusive lock', async () => {
+    const path = lockPath();
+    const tokens: number[] = [];
+    for (const options of [[], ['-o']]) {
+      const copy = `${path}.token`;
+      expect(
+        await call('run', ...options, path, '-c', `echo $HOLDFAST_TOKEN > ${copy}`),
+      ).toMatchObject({ code: 0 });
+      tokens.push(Number(readFileSync(copy, 'utf8')));
+    }
+    expect(tokens[0]).toBeGreaterThan(0);
+    expect(tokens[1]).toBeGreaterThan(tokens[0] as number);
+    const none = 'test -z "$HOLDFAST_TOKEN"';
+    expect(await call('run', '-u', path, '-c', none)).toMatchObject({ code: 0 });
+  });
+
   test('passes signals on, and takes its listeners away', async () => {
     const path = lockPath();
     const ready = `${path}.ready`;

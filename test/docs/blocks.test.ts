@@ -102,9 +102,20 @@ function isTerminal(source: string): void {
   isShell(typed.map((line) => `${line.replace(/^ *\$ /, '')}\n`).join(''));
 }
 
+/** What a change is made of, and what it makes. */
+async function compilesOnBothSides(block: Block): Promise<void> {
+  for (const side of ['-', '+']) {
+    const lines = block.source
+      .split('\n')
+      .filter((line) => line === '' || ` ${side}`.includes(line[0] ?? ''));
+    await compilesAndRuns({ ...block, source: lines.map((line) => line.slice(1)).join('\n') });
+  }
+}
+
 const CHECKS: Record<string, (block: Block) => void | Promise<void>> = {
   js: (block) => runsAsWritten(block),
   ts: compilesAndRuns,
+  diff: compilesOnBothSides,
   sh: ({ source }) => isShell(source),
   json: ({ source }) => void JSON.parse(source),
   '': ({ source }) => isTerminal(source),

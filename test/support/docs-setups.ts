@@ -193,8 +193,26 @@ export const SETUPS: Record<string, Setup> = {
     prints: 'true\n',
   },
 
-  // It would need a server.
+  // They would need a server.
+  'from-files': {
+    before: 'declare function deploy(token: number, signal?: AbortSignal): Promise<void>;',
+    typesOnly: true,
+  },
+  'on-servers': {
+    before: `
+      import type { Locker } from 'holdfast';
+      declare const locker: Locker;
+      declare function report(token: number): Promise<void>;
+      declare function serve(term: number, signal: AbortSignal): Promise<void>;
+      declare function create(id: number): Promise<void>;`,
+    typesOnly: true,
+  },
   postgres: {
+    before: `
+      declare function deploy(token: number, signal: AbortSignal): Promise<void>;`,
+    typesOnly: true,
+  },
+  etcd: {
     before: `
       declare function deploy(token: number, signal: AbortSignal): Promise<void>;`,
     typesOnly: true,

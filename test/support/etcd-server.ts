@@ -1,6 +1,14 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +27,7 @@ export class EtcdServer {
   #process: ChildProcess | undefined;
 
   constructor(name: string, port: number, folder: string, args: string[]) {
-    this.endpoint = `http://127.0.0.1:${port}`;
+    this.endpoint = `${args.includes('--cert-file') ? 'https' : 'http'}://127.0.0.1:${port}`;
     this.#log = join(folder, `${name}.log`);
     this.#args = [
       ...['--name', name, '--data-dir', join(folder, name), '--logger', 'zap'],
@@ -38,9 +46,26 @@ export class EtcdServer {
   async ready(): Promise<void> {
     await until(async () => {
       if (this.#process?.exitCode != null) throw new Error(readFileSync(this.#log, 'utf8'));
+      // This process does not trust its certificate.
+      if (this.endpoint.startsWith('https')) return this.#says('serving client traffic');
       const answer = await post(this.endpoint, '/v3/kv/range', { key: 'YQ==' }).catch(() => ({}));
       return 'header' in answer;
     });
+  }
+
+  #says(text: string): boolean {
+    return readFileSync(this.#log, 'utf8').includes(text);
+  }
+
+  /** SIGSTOP, and no thread of it runs any more. */
+  async pause(): Promise<void> {
+    this.kill('SIGSTOP');
+    const tasks = `/proc/${this.#process?.pid}/task`;
+    await until(() =>
+      readdirSync(tasks).every((task) =>
+        readFileSync(`${tasks}/${task}/stat`, 'utf8').includes(') T '),
+      ),
+    );
   }
 
   kill(signal: NodeJS.Signals): void {
@@ -76,7 +101,7 @@ export class Etcd {
   readonly folder = mkdtempSync(join(tmpdir(), 'holdfast-etcd-'));
   members: EtcdServer[] = [];
 
-  async start(size = 1): Promise<void> {
+  async start(size = 1, more: string[] = []): Promise<void> {
     // Between its choice and its use, another process may take a port.
     for (let attempt = 1; ; attempt++) {
       const ports = await freePorts(2 * size);
@@ -86,7 +111,7 @@ export class Etcd {
       mkdirSync(folder);
       this.members = peers.map((url, index) => {
         const args = ['--listen-peer-urls', url, '--initial-advertise-peer-urls', url];
-        args.push('--initial-cluster', cluster, '--initial-cluster-token', this.folder);
+        args.push('--initial-cluster', cluster, '--initial-cluster-token', this.folder, ...more);
         const name = `m${index}`;
         return new EtcdServer(name, ports[index] ?? 0, folder, args);
       });
@@ -145,10 +170,10 @@ export function etcdForFile(size = 1): Etcd {
 }
 
 /** For one test, which may do to it what it likes. */
-export async function etcdForTest(size = 1): Promise<Etcd> {
+export async function etcdForTest(size = 1, more: string[] = []): Promise<Etcd> {
   const etcd = new Etcd();
   onTestFinished(() => etcd.stop());
-  await etcd.start(size);
+  await etcd.start(size, more);
   return etcd;
 }
 

@@ -1,5 +1,12 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -141,6 +148,12 @@ export class PostgresServer {
     } finally {
       await client.end();
     }
+  }
+
+  /** Lets everybody of these addresses in. */
+  async allow(addresses: string): Promise<void> {
+    appendFileSync(join(this.#data, 'pg_hba.conf'), `host all all ${addresses} trust\n`);
+    await this.sql('SELECT pg_reload_conf()');
   }
 
   /** How many rows of advisory locks there are. */

@@ -11,6 +11,7 @@ const PROBES = {
   find: ['find', '--version'],
   flock: ['flock', '--version'],
   git: ['git', '--version'],
+  ip: ['ip', 'netns', 'list'],
   make: ['make', '--version'],
   openssl: ['openssl', 'version'],
   perl: ['perl', '-e', '1'],

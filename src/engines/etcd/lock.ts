@@ -9,14 +9,37 @@ import { isPerhapsDone, isTransient } from './server-error.js';
 // Locks are mostly held for less, and need no second write.
 const CORRECTION_MILLISECONDS = 1000;
 
-/** A lock that an etcd cluster has granted. */
-export class EtcdLock implements HeldLock {
+/** A lock that an etcd cluster has granted. Made by {@link EtcdLocker.acquire}. */
+export interface EtcdLock extends HeldLock {
+  readonly name: string;
+  /** When it was granted. */
+  readonly since: Date;
+  /**
+   * The key that stands for it: an etcd transaction that compares its
+   * `create_revision` with `token` is done only while the lock is held.
+   */
+  readonly key: string;
+  /** The revision that created the key: it grows over all names of the cluster. */
+  readonly token: number;
+  /**
+   * Aborted when the server has not answered for two thirds of the ttl, or says
+   * that the lease has ended: before another holder can be granted, unless this
+   * process is paused.
+   */
+  readonly signal: AbortSignal;
+  readonly held: boolean;
+  /** False from two thirds of the ttl on without an answer, also after a suspend. */
+  isCurrent(): boolean;
+  check(): Promise<void>;
+}
+
+export class GrantedLock implements EtcdLock {
   readonly token: number;
   readonly since = new Date();
-  readonly #name: string;
+  readonly name: string;
   readonly #place: Place;
   readonly #turn: Turn;
-  readonly #onEnd: (lock: EtcdLock) => void;
+  readonly #onEnd: () => void;
   readonly #lost = new AbortController();
   #isHeld = true;
   #hasEnded = false;
@@ -24,14 +47,9 @@ export class EtcdLock implements HeldLock {
   #correction: NodeJS.Timeout | undefined;
 
   /** `value` says since when it is held, if the key says otherwise. */
-  constructor(
-    place: Place,
-    turn: Turn,
-    value: string | undefined,
-    onEnd: (lock: EtcdLock) => void,
-  ) {
+  constructor(place: Place, turn: Turn, value: string | undefined, onEnd: () => void) {
     this.token = place.token;
-    this.#name = place.queue.name;
+    this.name = place.queue.name;
     this.#place = place;
     this.#turn = turn;
     this.#onEnd = onEnd;
@@ -41,6 +59,10 @@ export class EtcdLock implements HeldLock {
     this.#correction = setTimeout(() => {
       place.rewrite(value).catch(() => {});
     }, CORRECTION_MILLISECONDS).unref();
+  }
+
+  get key(): string {
+    return Buffer.from(this.#place.key, 'base64').toString();
   }
 
   get signal(): AbortSignal {
@@ -61,7 +83,7 @@ export class EtcdLock implements HeldLock {
   }
 
   async check(): Promise<void> {
-    if (!this.#isHeld) throw new LockLostError(this.#name, `${this.#name} has been released`);
+    if (!this.#isHeld) throw new LockLostError(this.name, `${this.name} has been released`);
     if (!this.signal.aborted && !(await this.#place.isThere()) && this.#isHeld) {
       this.lose('its key is not in the cluster any more');
     }
@@ -84,8 +106,8 @@ export class EtcdLock implements HeldLock {
   /** The lock may be another's from now on. */
   lose(reason: string, cause?: unknown): void {
     if (this.signal.aborted) return;
-    const message = `${this.#name} is lost: ${reason}`;
-    this.#lost.abort(new LockLostError(this.#name, message, cause));
+    const message = `${this.name} is lost: ${reason}`;
+    this.#lost.abort(new LockLostError(this.name, message, cause));
     // A release that is under way ends by itself.
     if (this.#isHeld) this.#end();
   }
@@ -122,6 +144,6 @@ export class EtcdLock implements HeldLock {
     clearTimeout(this.#correction);
     this.#place.close();
     this.#turn.end();
-    this.#onEnd(this);
+    this.#onEnd();
   }
 }

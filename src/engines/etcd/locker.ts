@@ -16,7 +16,6 @@ import type { Holder } from '../../base/holder.js';
 import {
   checkExclusive,
   checkLockName,
-  type HeldLock,
   LOCKER_OPTIONS,
   type Locker,
   type LockerOptions,
@@ -31,15 +30,15 @@ import { reachFront } from './front.js';
 import { Gateway } from './gateway.js';
 import { type Entry, Keys } from './keys.js';
 import { Leases } from './leases.js';
-import { EtcdLock } from './lock.js';
-import { checkEtcdOptions, type EtcdOptions } from './options.js';
+import { type EtcdLock, GrantedLock } from './lock.js';
+import { checkEtcdOptions, type EtcdLockerOptions } from './options.js';
 import { Place } from './place.js';
 import { FEW, type Queue, readQueue } from './queue.js';
 import { type ServerError, UNSUPPORTED } from './server-error.js';
 
 /** A {@link Locker} of an etcd cluster. Its end releases what it holds. */
 export interface EtcdLocker extends Locker, AsyncDisposable {
-  acquire(name: string, options?: LockerOptions): Promise<HeldLock>;
+  acquire(name: string, options?: LockerOptions): Promise<EtcdLock>;
   look(name: string): Promise<LockView>;
 }
 
@@ -52,7 +51,7 @@ export interface EtcdLocker extends Locker, AsyncDisposable {
  * does not know that it has lost them until it goes on: give the `token` to
  * whoever must refuse it then.
  */
-export function etcdLocker(options: EtcdOptions): EtcdLocker {
+export function etcdLocker(options: EtcdLockerOptions): EtcdLocker {
   return new ServerLocker(options);
 }
 
@@ -64,10 +63,10 @@ class ServerLocker implements EtcdLocker {
   readonly #self: ReturnType<typeof thisProcess>;
   readonly #turns = new Turns();
   readonly #calls = new Map<Call, Promise<unknown>>();
-  readonly #locks = new Map<string, EtcdLock>();
+  readonly #locks = new Map<string, GrantedLock>();
   #end: Promise<void> | undefined;
 
-  constructor(options: EtcdOptions) {
+  constructor(options: EtcdLockerOptions) {
     const checked = checkEtcdOptions(options);
     this.#gateway = new Gateway(checked);
     this.#leases = new Leases(this.#gateway, checked.ttl);
@@ -76,7 +75,7 @@ class ServerLocker implements EtcdLocker {
     this.#self = thisProcess(checked.command);
   }
 
-  async acquire(name: string, options?: LockerOptions): Promise<HeldLock> {
+  async acquire(name: string, options?: LockerOptions): Promise<EtcdLock> {
     const checked = checkOptions(options, LOCKER_OPTIONS);
     checkLockName(name);
     const limit = checkMilliseconds(checked.timeout, 'options.timeout', Number.POSITIVE_INFINITY);
@@ -126,13 +125,13 @@ class ServerLocker implements EtcdLocker {
   }
 
   /** At most one call a name asks the server: to that, all have the same lease. */
-  async #acquire(call: Call): Promise<HeldLock> {
+  async #acquire(call: Call): Promise<EtcdLock> {
     const turn = await this.#turn(call);
     try {
       const began = new Date();
       const place = await this.#granted(call);
       const value = Date.now() - began.getTime() > 1000 ? describeProcess(this.#self) : undefined;
-      const lock = new EtcdLock(place, turn, value, () => this.#locks.delete(call.name));
+      const lock = new GrantedLock(place, turn, value, () => this.#locks.delete(call.name));
       this.#locks.set(call.name, lock);
       return lock;
     } catch (error) {

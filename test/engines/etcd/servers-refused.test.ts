@@ -3,14 +3,14 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServer as createSocketServer, type Server } from 'node:net';
 import { describe, expect, onTestFinished, test as plainTest } from 'vitest';
-import { type EtcdLocker, type EtcdOptions, etcdLocker } from '../../../src/etcd.js';
+import { type EtcdLocker, type EtcdLockerOptions, etcdLocker } from '../../../src/etcd.js';
 import { type Etcd, etcdForTest } from '../../support/etcd-server.js';
 import { errorOf } from '../../support/refused.js';
 import { needs } from '../../support/tools.js';
 
 const test = needs('etcd', 'etcdctl');
 
-function locker(options: EtcdOptions): EtcdLocker {
+function locker(options: EtcdLockerOptions): EtcdLocker {
   const made = etcdLocker({ ttl: 5, ...options });
   onTestFinished(() => made[Symbol.asyncDispose]());
   return made;
@@ -56,7 +56,7 @@ describe('options', () => {
     [{ endpoints: 'a', command: 1 }, 'ERR_INVALID_ARG_TYPE'],
     [{ endpoints: 'a', tll: 20 }, 'ERR_INVALID_ARG_VALUE'],
   ])('%j', async (options, code) => {
-    const error = await errorOf(() => etcdLocker(options as EtcdOptions));
+    const error = await errorOf(() => etcdLocker(options as EtcdLockerOptions));
     expect(error).toMatchObject({ code });
     expect((error as Error).message).not.toContain('secret');
   });
@@ -151,7 +151,7 @@ describe('a cluster that asks for a password', () => {
     let waits = false;
     const granted = other.acquire('n', { onWait: () => (waits = true) });
     await expect.poll(() => waits).toBe(true);
-    await lock.check?.();
+    await lock.check();
     await lock.release();
     await (await granted).release();
     const elsewhere = locker(credentials);
@@ -189,7 +189,7 @@ describe('a cluster that asks for a password', () => {
     await expect
       .poll(
         () =>
-          lock.check?.().then(
+          lock.check().then(
             () => true,
             () => false,
           ),
