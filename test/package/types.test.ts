@@ -17,7 +17,7 @@ import { withNextId, type NextIdOptions } from 'holdfast/next-id';
 import { Election, type Member } from 'holdfast/election';
 import { memoryLocker } from 'holdfast/testing';
 import { postgresLocker, type PostgresLock, type PostgresLocker, type PostgresLockerOptions } from 'holdfast/postgres';
-import { etcdLocker, type EtcdLocker, type EtcdOptions } from 'holdfast/etcd';
+import { etcdLocker, type EtcdLocker, type EtcdLock, type EtcdLockerOptions } from 'holdfast/etcd';
 
 interface Server { url: string; port: number }
 
@@ -76,7 +76,7 @@ export async function named(anyLock: (lock: FileLock) => void, anyHolder: (h: Ho
   await withLock(bytes, () => inspect(bytes));
 }
 // The same code on files and on servers.
-export async function anywhere(connect: PostgresLockerOptions['connect'], rest: EtcdOptions) {
+export async function anywhere(connect: PostgresLockerOptions['connect'], rest: EtcdLockerOptions) {
   const postgres: PostgresLocker = postgresLocker({ connect, loss: 6000 });
   const etcd: EtcdLocker = etcdLocker({ ...rest, ttl: 20 });
   const lockers: Locker[] = [fileLocker(), postgres, etcd];
@@ -85,7 +85,8 @@ export async function anywhere(connect: PostgresLockerOptions['connect'], rest: 
   const held: boolean = lock.isCurrent();
   lock.signal.addEventListener('abort', () => console.log(held, lock.since.getTime(), lock.fd));
   await postgres[Symbol.asyncDispose]();
-  return etcd.look('x');
+  const other: EtcdLock = await etcd.acquire('x');
+  return [other.key, await etcd.look('x')];
 }
 // @ts-expect-error: a field of another type
 FileLock.tryAcquire<Server>('x', { data: { port: '1' } });
