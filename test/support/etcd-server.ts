@@ -98,20 +98,21 @@ export async function post(
 
 /** One server, or several that are a cluster, with a folder of their own. */
 export class Etcd {
-  readonly folder = mkdtempSync(join(tmpdir(), 'holdfast-etcd-'));
+  #folder = '';
   members: EtcdServer[] = [];
 
   async start(size = 1, more: string[] = []): Promise<void> {
+    this.#folder = mkdtempSync(join(tmpdir(), 'holdfast-etcd-'));
     // Between its choice and its use, another process may take a port.
     for (let attempt = 1; ; attempt++) {
       const ports = await freePorts(2 * size);
       const peers = ports.slice(size).map((port) => `http://127.0.0.1:${port}`);
       const cluster = peers.map((url, index) => `m${index}=${url}`).join(',');
-      const folder = join(this.folder, String(attempt));
+      const folder = join(this.#folder, String(attempt));
       mkdirSync(folder);
       this.members = peers.map((url, index) => {
         const args = ['--listen-peer-urls', url, '--initial-advertise-peer-urls', url];
-        args.push('--initial-cluster', cluster, '--initial-cluster-token', this.folder, ...more);
+        args.push('--initial-cluster', cluster, '--initial-cluster-token', this.#folder, ...more);
         const name = `m${index}`;
         return new EtcdServer(name, ports[index] ?? 0, folder, args);
       });
@@ -151,7 +152,7 @@ export class Etcd {
 
   async stop(): Promise<void> {
     await this.#end();
-    rmSync(this.folder, { recursive: true, force: true });
+    if (this.#folder !== '') rmSync(this.#folder, { recursive: true, force: true });
   }
 
   async #end(): Promise<void> {
