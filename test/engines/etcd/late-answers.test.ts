@@ -69,8 +69,8 @@ describe('a put that the server does after its caller has given up', () => {
       // The first look for it comes too early.
       await until(() => proxy.asked.filter((each) => each === TXN).length === 3);
       expect(await proxy.deliver()).toMatchObject({ succeeded: true });
-      // With the next keepalive.
-      await using _lock = await other.acquire(name, { timeout: 1500 });
+      // With the next keepalive; without it, only when the other lock is released.
+      await using _lock = await other.acquire(name, { timeout: 8000 });
       expect(await etcd.keys(`${name}/`)).toHaveLength(1);
       expect(kept.isCurrent()).toBe(true);
       // Another lease: the key of the old one may still appear, and would be in the way.
