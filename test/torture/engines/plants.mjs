@@ -16,7 +16,7 @@ const PLANTS = {
     clock: [],
   },
   etcd: {
-    deaf: [['const OWN_PART = 2 / 3;', 'const OWN_PART = 1e6;']],
+    deaf: [['const OWN_PART = 2 / 3;', 'const OWN_PART = 1000;']],
     /** Whoever was just ahead has gone, so the lock is believed to be free. */
     look: [
       [
