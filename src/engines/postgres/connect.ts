@@ -50,7 +50,11 @@ async function loadPg(): Promise<{ Client: typeof Client }> {
     const pg = await import('pg');
     return pg.default ?? pg;
   } catch (error) {
-    if (!/MODULE_NOT_FOUND$/.test(String((error as { code?: string }).code))) throw error;
+    // ERR_MODULE_NOT_FOUND of import(), MODULE_NOT_FOUND of the require() that the
+    // command has. Not of what pg itself lacks: that is an installation in pieces.
+    const { code, message } = error as { code?: string; message?: string };
+    const isMissing = /MODULE_NOT_FOUND$/.test(String(code));
+    if (!isMissing || !/^Cannot find \w+ '?pg'?(?:\s|$)/.test(String(message))) throw error;
     throw new Refusal('the package pg is not installed; run: npm install pg', { cause: error });
   }
 }
