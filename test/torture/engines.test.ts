@@ -31,7 +31,7 @@ describe.each(['postgres', 'etcd'] as const)('locks of %s', (engine) => {
 
   inTwoSizes(
     (seconds: number) => `${seconds} seconds of torture violate nothing`,
-    { short: 4, long: 60 },
+    { short: 4, long: 30 },
     async (seconds) => {
       const { code, output, count } = await torture(engine, seconds);
       expect(code, output).toBe(0);

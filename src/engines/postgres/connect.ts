@@ -50,8 +50,8 @@ async function loadPg(): Promise<{ Client: typeof Client }> {
     const pg = await import('pg');
     return pg.default ?? pg;
   } catch (error) {
-    // ERR_MODULE_NOT_FOUND of import(), MODULE_NOT_FOUND of the require() that the
-    // command has. Not of what pg itself lacks: that is an installation in pieces.
+    // The code of import() has a prefix, that of the require() in the command has none.
+    // Not a module that pg itself lacks: then its installation is broken.
     const { code, message } = error as { code?: string; message?: string };
     const isMissing = /MODULE_NOT_FOUND$/.test(String(code));
     if (!isMissing || !/^Cannot find \w+ '?pg'?(?:\s|$)/.test(String(message))) throw error;
