@@ -23,10 +23,19 @@ const LATE = {
     /src\/claims\/(acquire-claims|changes|claim|conflict-words|conflicts|grant|held-claim|overlap|overlap-search|plan|request|resolutions|waves)\./,
 };
 
+// Node parses a tenth less. Lines and the names of functions stay, for stacks.
+const KEPT = { function: true, class: true };
+const SHORTER = {
+  compress: { keepNames: KEPT },
+  mangle: { toplevel: true, keepNames: KEPT },
+  codegen: { removeWhitespace: false },
+};
+
 rmSync(`${root}dist`, { recursive: true, force: true });
 await bundle({
   format: 'esm',
   dir: 'dist',
+  minify: SHORTER,
   input: {
     index: 'src/index.ts',
     instance: 'src/instance.ts',
@@ -54,7 +63,7 @@ await bundle({
 });
 writeFileSync(`${root}dist/cli/package.json`, '{ "type": "commonjs" }\n');
 
-async function bundle({ format, dir, input, groups, late = [] }) {
+async function bundle({ format, dir, input, groups, late = [], minify }) {
   // A group with late parts leaves out what its files import.
   const isWhole = late.length === 0;
   mkdirSync(`${root}${dir}`, { recursive: true });
@@ -70,6 +79,7 @@ async function bundle({ format, dir, input, groups, late = [] }) {
       format,
       chunkFileNames: '[name].js',
       comments: false,
+      ...(minify && { minify }),
       codeSplitting: { groups, includeDependenciesRecursively: isWhole },
     },
   });
