@@ -108,6 +108,7 @@ export class ThrowawayEtcd {
   #kill() {
     if (this.#process?.exitCode !== null || this.#process.signalCode !== null) return;
     this.#process.kill('SIGKILL');
-    rmSync(this.folder, { recursive: true, force: true });
+    // The server may still be writing there.
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   }
 }

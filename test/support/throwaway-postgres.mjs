@@ -103,7 +103,8 @@ export class ThrowawayPostgres {
   #kill() {
     if (this.#pid === 0) return;
     spawnSync('kill', ['-QUIT', String(this.#pid)]);
-    rmSync(this.folder, { recursive: true, force: true });
+    // The server may still be writing there.
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   }
 
   async #run(program, args) {
