@@ -1,4 +1,4 @@
-import { clearTimeout, setTimeout } from 'node:timers';
+import { clearTimeout, setInterval, setTimeout } from 'node:timers';
 import { onAbort, throwIfAborted } from '../../base/abort.js';
 import {
   checkFunction,
@@ -13,6 +13,7 @@ import { LOCKER_OPTIONS, type LockerOptions, type LockMode } from '../../base/lo
 import { LONGEST_TIMER, monotonicTime } from '../../base/timers.js';
 import type { Want } from './grants.js';
 import { checkName, keyOf } from './key.js';
+import { silence } from './server-errors.js';
 
 /**
  * A short timeout must not refuse a lock that is free because the server is
@@ -35,19 +36,25 @@ export class Call {
   readonly #timer: NodeJS.Timeout | undefined;
 
   constructor(name: unknown, options: LockerOptions | undefined) {
-    const { timeout, signal, onWait, mode } = checkOptions(options, LOCKER_OPTIONS);
+    const { timeout, signal, onWait, pollInterval, mode } = checkOptions(options, LOCKER_OPTIONS);
     const text = checkName(name);
     this.timeout = checkMilliseconds(timeout, 'options.timeout', Infinity);
     this.deadline = monotonicTime() + this.timeout;
     checkSignal(signal);
     this.#onWait = checkFunction(onWait, 'options.onWait');
+    checkMilliseconds(pollInterval, 'options.pollInterval', 0);
     const checkedMode = checkOneOf(mode, 'options.mode', MODES, 'exclusive');
     this.want = { name: text, key: keyOf(text), mode: checkedMode };
     throwIfAborted(signal);
     this.#unlisten = onAbort(signal, () => this.abort(signal?.reason));
     const late = this.timeout + LATE_MILLISECONDS;
-    if (this.timeout > 0 && late < LONGEST_TIMER) {
-      this.#timer = setTimeout(() => this.abort(this.timedOut(null)), Math.ceil(late));
+    if (this.timeout === 0) return;
+    if (late < LONGEST_TIMER) {
+      // Not that it is held, which a silent server does not say.
+      this.#timer = setTimeout(() => this.abort(silence(late)), Math.ceil(late));
+    } else {
+      // A wait keeps the process alive, also one for another caller here.
+      this.#timer = setInterval(() => {}, LONGEST_TIMER);
     }
   }
 

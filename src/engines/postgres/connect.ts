@@ -1,4 +1,5 @@
 import type { Client, ClientConfig } from 'pg';
+import { onAbort, throwIfAborted } from '../../base/abort.js';
 import type { ThisProcess } from '../this-process.js';
 import { applicationName } from './comment.js';
 import { Refusal } from './server-errors.js';
@@ -11,8 +12,11 @@ export interface Setup {
   readonly me: ThisProcess;
 }
 
-/** A session with everything set that its locks depend on. */
-export async function openSession({ connect, loss, me }: Setup): Promise<Session> {
+/** A session with everything set that its locks depend on. `signal` gives it up. */
+export async function openSession(
+  { connect, loss, me }: Setup,
+  signal: AbortSignal,
+): Promise<Session> {
   const { Client: PgClient } = await loadPg();
   const config = typeof connect === 'string' ? { connectionString: connect } : connect;
   const client: Client = new PgClient({
@@ -26,14 +30,25 @@ export async function openSession({ connect, loss, me }: Setup): Promise<Session
   } as ClientConfig);
   // Else an error that comes after the rejection ends the program.
   client.on('error', () => {});
-  try {
-    await client.connect();
-  } catch (error) {
+  const destroy = (): void => {
     (
       client as unknown as { connection: { stream: { destroy(): void } } }
     ).connection.stream.destroy();
+  };
+  const unlisten = onAbort(signal, destroy);
+  try {
+    throwIfAborted(signal);
+    await client.connect();
+    return await preparedSession(client, loss, me);
+  } catch (error) {
+    destroy();
     throw error;
+  } finally {
+    unlisten();
   }
+}
+
+async function preparedSession(client: Client, loss: number, me: ThisProcess): Promise<Session> {
   const session = new Session(client, loss, me);
   try {
     await settle(session, loss);

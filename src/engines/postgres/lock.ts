@@ -43,8 +43,8 @@ export interface PostgresLock extends HeldLock {
    * Closes the socket in this process without a word to the server, for a lock
    * that a child has inherited by {@link fd}: it is held until the child ends,
    * and at once free if there is no child. Throws `ERR_LOCK_STATE` where its
-   * session holds other locks as well, which would go with it. Does nothing
-   * once released or lost.
+   * session holds other locks as well, or tries to, which would go with it. Does
+   * nothing once released or lost.
    */
   detach(): void;
 }
@@ -146,10 +146,10 @@ export class SessionLock implements PostgresLock, Hold {
 
   detach(): void {
     if (this.#isOver) return;
-    if (this.#session.holds.size > 1) {
+    if (this.#session.holds.size > 1 || this.#session.isTrying) {
       throw new LockStateError(
         this.name,
-        `${this.name} cannot be detached: its session holds other locks; use a locker of its own`,
+        `${this.name} cannot be detached: its session holds other locks, or may be granted one just now; use a locker of its own`,
       );
     }
     this.#isOver = true;

@@ -102,9 +102,16 @@ export function postgresLocker(options: PostgresLockerOptions): PostgresLocker {
   };
 }
 
+// Also a folder of sockets, as pg takes it. Of anything else pg makes the host "base".
+const CONNECT = /^(?:[a-z][\w+.-]*:\/\/|socket:|\/)/i;
+
 function checkConnect(connect: unknown): string | ClientConfig {
   if (connect === '') {
     throw argumentError('ERR_INVALID_ARG_VALUE', 'options.connect', NOT_EMPTY, connect);
+  }
+  if (typeof connect === 'string' && !CONNECT.test(connect)) {
+    const rule = 'a URL such as postgres://host/database';
+    throw argumentError('ERR_INVALID_ARG_VALUE', 'options.connect', rule, 'another string');
   }
   const isObject = typeof connect === 'object' && connect !== null && !Array.isArray(connect);
   if (typeof connect === 'string' || isObject) return connect as string | ClientConfig;

@@ -122,6 +122,12 @@ export class Session {
     };
   }
 
+  /** More is asked of it than it holds: a grant may be on its way. */
+  get isTrying(): boolean {
+    const uses = [...this.#uses.values()].reduce((sum, each) => sum + each, 0);
+    return uses > this.holds.size;
+  }
+
   uses(key: string): number {
     return this.#uses.get(key) ?? 0;
   }

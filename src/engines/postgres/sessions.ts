@@ -18,7 +18,7 @@ export class Sessions {
   #opened: Session | undefined;
   /** Open, or being opened. */
   #waits = 0;
-  #isClosed = false;
+  readonly #closing = new AbortController();
 
   constructor(setup: Setup, maxWaits: number) {
     this.#setup = setup;
@@ -49,7 +49,7 @@ export class Sessions {
     try {
       return await question(home);
     } catch (error) {
-      if (home !== old || home.ended === undefined || this.#isClosed) throw error;
+      if (home !== old || home.ended === undefined || this.#closing.signal.aborted) throw error;
       return question(await this.home());
     }
   }
@@ -96,15 +96,16 @@ export class Sessions {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
+    // What is being connected would keep the process alive until it fails.
+    this.#closing.abort(new Error(CLOSED));
     await Promise.all([...this.#all].map((session) => session.close(CLOSED)));
   }
 
   async #open(): Promise<Session> {
-    const session = await openSession(this.#setup);
+    const session = await openSession(this.#setup, this.#closing.signal);
     this.#all.add(session);
     session.onEnd(() => this.#all.delete(session));
-    if (this.#isClosed) {
+    if (this.#closing.signal.aborted) {
       await session.close(CLOSED);
       throw session.ended;
     }

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, onTestFinished } from 'vitest';
 import { until } from '../../support/census.js';
 import {
@@ -48,6 +50,23 @@ describe('the connection', () => {
       await expectLost(lock);
     });
   }
+
+  test('is accepted, and nothing said: the lock is not called held, and a disposal gives up', async () => {
+    const mute = createServer((socket) => void socket.resume().once('close', () => ended++));
+    let ended = 0;
+    mute.listen(0, '127.0.0.1');
+    await once(mute, 'listening');
+    onTestFinished(() => void mute.close());
+    const { port } = mute.address() as AddressInfo;
+    const locker = lockerOf(`postgres://postgres@127.0.0.1:${port}/postgres`);
+    await expect(locker.acquire('a', { timeout: 100 })).rejects.toMatchObject({
+      code: 'ETIMEDOUT',
+      message: 'the PostgreSQL server has not answered for 2100 ms',
+    });
+    expect(ended).toBe(0);
+    await locker[Symbol.asyncDispose]();
+    await until(() => ended === 1);
+  });
 
   test('goes silent while one waits: the wait goes on over a new one', async () => {
     const proxy = await proxied();

@@ -126,6 +126,26 @@ describe('the life of the process', () => {
     await ended;
     expect(said).toBe('granted\n');
   });
+
+  test('a wait for another caller of the process keeps it', async () => {
+    const name = lockName();
+    const script = `const lock = await locker.acquire('${name}');
+      process.once('SIGUSR2', () => lock.release());
+      console.log('held');
+      await locker.acquire('${name}');
+      console.log('granted')`;
+    const env = { ...process.env, URL: server().url };
+    const child = spawn(...program(script), { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    let said = '';
+    child.stdout.on('data', (piece) => (said += piece));
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    await until(() => said === 'held\n');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    child.kill('SIGUSR2');
+    expect(await ended).toBe(0);
+    expect(said).toBe('held\ngranted\n');
+  });
 });
 
 describe('a child that has the socket', () => {
@@ -172,6 +192,17 @@ describe('a child that has the socket', () => {
     expect(lock.isCurrent()).toBe(false);
     await lock.release();
     await (await locker.acquire(name, { timeout: 2000 })).release();
+  });
+
+  test('would get what its parent is granted just then: not detached before that is known', async () => {
+    const locker = lockerOf(server().url);
+    const lock = await locker.acquire(lockName());
+    const asked = locker.acquire(lockName());
+    // Until the question has been sent.
+    for (let turn = 0; turn < 30; turn++) await null;
+    expect(() => lock.detach()).toThrow(expect.objectContaining({ code: 'ERR_LOCK_STATE' }));
+    await (await asked).release();
+    lock.detach();
   });
 });
 
