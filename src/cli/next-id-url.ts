@@ -5,7 +5,7 @@ import type { CommandOptions } from './command.js';
 import { EXIT, Exit, usageError } from './exit-codes.js';
 import { isLockUrl } from './is-lock-url.js';
 import { type LockUrl, parseLockUrl } from './lock-url.js';
-import { isRefusal } from './refusal.js';
+import { isRefusal, silenceBehind } from './refusal.js';
 import { commandText, describeFailure, failure, whileOpen } from './url-locker.js';
 
 /** How the ids are given out where the locks come from a server. */
@@ -57,6 +57,8 @@ function withName(locker: Locker, url: LockUrl): Locker {
         isHeld = url.name !== '';
         return withOwnErrors(lock, url);
       } catch (error) {
+        const silence = silenceBehind(error);
+        if (silence !== undefined) throw failure(silence, url);
         throw isRefusal(error) ? error : failure(error, url);
       }
     },

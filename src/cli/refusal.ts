@@ -11,6 +11,14 @@ export function isRefusal(error: unknown): error is LockError & { holder: Holder
 }
 
 /**
+ * A wait whose time is over while the server gives no answer has that as its
+ * cause: whether the lock is held is then not known, so it is no refusal.
+ */
+export function silenceBehind(error: unknown): unknown {
+  return isRefusal(error) ? error.cause : undefined;
+}
+
+/**
  * Of `run`: reports a refusal and who holds the lock; returns the exit status.
  * Rethrows any other error as an {@link Exit}.
  */

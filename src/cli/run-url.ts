@@ -3,7 +3,7 @@ import { monotonicTime } from '../base/timers.js';
 import { runCommand } from './command.js';
 import { EXIT, usageError } from './exit-codes.js';
 import { type LockUrl, parseLockUrl } from './lock-url.js';
-import { isRefusal, reportDuration, reportRefusal } from './refusal.js';
+import { isRefusal, reportDuration, reportRefusal, silenceBehind } from './refusal.js';
 import type { RunOptions } from './run-options.js';
 import { type Streams, say } from './streams.js';
 import {
@@ -80,6 +80,8 @@ async function acquire(
     return lock;
   } catch (error) {
     line?.end('refused');
+    const silence = silenceBehind(error);
+    if (silence !== undefined) throw silence;
     if (isRefusal(error)) return reportRefusal(error, typed, options, streams);
     throw error;
   }

@@ -1,10 +1,13 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect } from 'vitest';
+import { describe, expect, onTestFinished } from 'vitest';
 import { keyOf } from '../../src/engines/postgres/key.js';
 import { until } from '../support/census.js';
+import { finish } from '../support/command.js';
 import { hold, tryRun, urlOf } from '../support/command-url.js';
 import { testFolder } from '../support/folder.js';
 import { ROOT } from '../support/package-project.js';
@@ -54,6 +57,29 @@ describe('psql', () => {
 });
 
 describe('what the server, or the way to it, says is 65', () => {
+  test('one that accepts and says nothing, for as long as -w allows: not that it is held', async () => {
+    const mute = createServer((socket) => void socket.resume());
+    mute.listen(0, '127.0.0.1');
+    await once(mute, 'listening');
+    onTestFinished(() => void mute.close());
+    const { port } = mute.address() as AddressInfo;
+    for (const [url, says] of [
+      [`postgres://a@127.0.0.1:${port}/x#y`, 'the PostgreSQL server has not answered for 2200 ms'],
+      [
+        `etcd://127.0.0.1:${port}/y`,
+        `no answer from http://127.0.0.1:${port}: nothing came within 200 ms`,
+      ],
+    ] as const) {
+      for (const words of [
+        ['run', '-w', '0.2', url, 'true'],
+        ['next-id', '-w', '0.2', '--locker', url, testFolder()],
+      ]) {
+        const { code, stderr } = await finish(words);
+        expect({ code, stderr }).toEqual({ code: 65, stderr: `holdfast: ${url}: ${says}\n` });
+      }
+    }
+  });
+
   test('an unknown host, a closed port, a database that is not there', async () => {
     const user = 'postgres://postgres@';
     const cases: [url: string, says: string][] = [

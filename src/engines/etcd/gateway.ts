@@ -1,7 +1,14 @@
 import { monotonicTime } from '../../base/timers.js';
 import { Connection } from './connection.js';
 import type { CheckedOptions } from './options.js';
-import { isPerhapsDone, isTransient, NO_ETCD, unsupported } from './server-error.js';
+import {
+  connectionError,
+  isPerhapsDone,
+  isTransient,
+  NO_ETCD,
+  type ServerError,
+  unsupported,
+} from './server-error.js';
 
 /** What all answers have. Numbers of 64 bits come as strings, and zeros not at all. */
 export interface Answer {
@@ -50,6 +57,13 @@ export class Gateway {
   /** Whether a member has answered yet. */
   get isReached(): boolean {
     return this.#cluster !== undefined;
+  }
+
+  /** Of a call that waited for so many milliseconds for the first answer of all. */
+  silence(milliseconds: number): ServerError {
+    const error = new Error(`nothing came within ${milliseconds} ms`);
+    const cause = Object.assign(error, { code: 'ETIMEDOUT' });
+    return connectionError(this.#connection(this.#at).url, cause, true);
   }
 
   /** Asks, once each endpoint at most. Rejects with the error of the last one. */

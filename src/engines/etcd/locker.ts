@@ -93,6 +93,8 @@ class ServerLocker implements EtcdLocker {
     } catch (error) {
       if (error === TIMED_OUT && call.failure === undefined) {
         call.holder ??= await this.#holder(name);
+        // That it is held is not known of a server that has never answered.
+        if (!this.#gateway.isReached) call.failure = this.#gateway.silence(limit);
       }
       throw explain(call, error);
     } finally {
@@ -131,8 +133,8 @@ class ServerLocker implements EtcdLocker {
       const began = new Date();
       const place = await this.#granted(call);
       const value = Date.now() - began.getTime() > 1000 ? describeProcess(this.#self) : undefined;
-      const lock = new GrantedLock(place, turn, value, () => this.#locks.delete(call.name));
-      this.#locks.set(call.name, lock);
+      const lock = new GrantedLock(place, turn, value, () => this.#locks.delete(keyOf(call.name)));
+      this.#locks.set(keyOf(call.name), lock);
       return lock;
     } catch (error) {
       turn.end();
@@ -141,11 +143,11 @@ class ServerLocker implements EtcdLocker {
   }
 
   async #turn(call: Call): Promise<Turn> {
-    const turn = this.#turns.tryBegin(call.name, 'exclusive');
+    const turn = this.#turns.tryBegin(keyOf(call.name), 'exclusive');
     if (turn !== null) return turn;
     if (call.limit === 0) throw new LockHeldError(call.name, await this.#holder(call.name));
     const queued = this.#turns.begin(
-      call.name,
+      keyOf(call.name),
       'exclusive',
       Number.POSITIVE_INFINITY,
       call.signal,
@@ -236,7 +238,7 @@ class ServerLocker implements EtcdLocker {
   /** Who holds a lock that this process holds or waits for; of a silent server, nothing. */
   async #holder(name: string): Promise<Holder<object>> {
     const { pid, hostname, command } = this.#self;
-    const own = this.#locks.get(name);
+    const own = this.#locks.get(keyOf(name));
     if (own !== undefined) {
       const { since } = own;
       return { ...unknownHolder(), pid, hostname, command, since, self: true };
@@ -266,6 +268,11 @@ class ServerLocker implements EtcdLocker {
     await this.#leases.revoke();
     this.#gateway.close();
   }
+}
+
+/** The name as the cluster has it: half a surrogate pair is written as U+FFFD, whichever it was. */
+function keyOf(name: string): string {
+  return Buffer.from(name).toString();
 }
 
 /** What a call rejects with. */

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { describe, expect, onTestFinished } from 'vitest';
 import { type EtcdLocker, type EtcdLockerOptions, etcdLocker } from '../../../src/etcd.js';
@@ -254,5 +256,34 @@ describe('the end of a locker', () => {
   test('without a call, it has nothing to end', async () => {
     const unused = etcdLocker({ endpoints: 'http://127.0.0.1:1' });
     await unused[Symbol.asyncDispose]();
+  });
+});
+
+test('two halves of surrogate pairs are one name to the cluster, and so to the locker', async () => {
+  const one = locker();
+  const name = newName();
+  const first = await one.acquire(`${name}\ud800`);
+  await expect(one.acquire(`${name}\ud801`, { timeout: 100 })).rejects.toMatchObject({
+    code: 'ERR_LOCK_TIMEOUT',
+  });
+  await first.check();
+  await first.release();
+});
+
+test('a timeout at a server that has never answered has that as its cause', async () => {
+  const mute = createServer();
+  mute.listen(0, '127.0.0.1');
+  await once(mute, 'listening');
+  onTestFinished(() => void mute.close());
+  const { port } = mute.address() as AddressInfo;
+  const endpoint = `http://127.0.0.1:${port}`;
+  const deaf = locker({ endpoints: endpoint });
+  await expect(deaf.acquire('a', { timeout: 100 })).rejects.toMatchObject({
+    code: 'ERR_LOCK_TIMEOUT',
+    cause: {
+      code: 'ETIMEDOUT',
+      endpoint,
+      message: `no answer from ${endpoint}: nothing came within 100 ms`,
+    },
   });
 });
