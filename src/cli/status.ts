@@ -86,7 +86,8 @@ async function inspectAll(
       failed = true;
       const { path: absolute = shown } = error as { path?: string };
       const said = messageOf(error).replaceAll(absolute, shown);
-      say(streams, `cannot inspect ${printable(shown)}: ${printable(said)}`);
+      const about = said.startsWith(`${shown}: `) ? said.slice(shown.length + 2) : said;
+      say(streams, `cannot inspect ${printable(shown)}: ${printable(about)}`);
     };
     try {
       if (looks !== null && isLockUrl(path)) {

@@ -79,7 +79,7 @@ describe('holdfast status', () => {
     const { code, stdout, stderr } = await finish(['status', away, etcdUrl('free')]);
     expect({ code, stderr }).toMatchObject({ code: 65 });
     expect(stdout).toContain('free');
-    expect(stderr).toMatch(/^holdfast: cannot inspect postgres:.*ECONNREFUSED.*\n$/);
+    expect(stderr).toMatch(/^holdfast: cannot inspect postgres:\S*#y: connect ECONNREFUSED.*\n$/);
   });
 });
 
