@@ -46,6 +46,8 @@ const SHORTEST_LOSS = 9000;
 const LONGEST_TTL = 86_400_000;
 const LONGEST_LOSS = 3_600_000;
 
+const SCHEMES = ['postgres', 'postgresql', 'etcd', 'etcds'];
+
 /** Those that `pg` heeds. */
 const OF_POSTGRES = [
   'application_name',
@@ -75,6 +77,11 @@ export function parseLockUrl(
     throw usageError(message, command);
   };
   const [, scheme = '', authority = '', path = '', query = '', fragment] = PARTS.exec(typed) ?? [];
+  if (!SCHEMES.includes(scheme.toLowerCase())) {
+    fail(
+      'the URL is none of a lock: postgres://…, etcd://… or etcds://…; for a file, write ./ in front',
+    );
+  }
   const isEtcd = scheme.toLowerCase().startsWith('etcd');
   const encoded = isEtcd ? path : (fragment ?? '');
   const form = isEtcd ? 'etcd://HOST:PORT/NAME' : 'postgres://HOST/DATABASE#NAME';

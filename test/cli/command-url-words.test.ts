@@ -13,21 +13,18 @@ describe('what is a URL', () => {
     'POSTGRES://host/app#deploy',
     'etcd://host:2379/deploy',
     'etcds://host/deploy',
+    'redis://host/deploy',
+    'postgress://host/app#deploy',
   ])('%s is', (word) => {
     expect(isLockUrl(word)).toBe(true);
   });
 
-  test.each([
-    'deploy.lock',
-    './postgres://x',
-    'postgres:',
-    'postgres:/x',
-    'redis://x/y',
-    '/etcd://x/y',
-    'xpostgres://x',
-  ])('%s is a path', (word) => {
-    expect(isLockUrl(word)).toBe(false);
-  });
+  test.each(['deploy.lock', './postgres://x', 'postgres:', 'postgres:/x', '/etcd://x/y'])(
+    '%s is a path',
+    (word) => {
+      expect(isLockUrl(word)).toBe(false);
+    },
+  );
 
   test('a file with such a name is reached by ./', async () => {
     const folder = testFolder();
@@ -63,6 +60,8 @@ describe('of PostgreSQL', () => {
   test.each<[what: string, typed: string, says: string]>([
     ['no name', 'postgres:///app', 'does not name a lock'],
     ['an empty name', 'postgres:///app#', 'does not name a lock'],
+    ['another scheme', 'mysql://db/app', 'for a file, write ./ in front'],
+    ['a scheme that is misspelt', 'postgress://me:hunter2@db/app#x', 'none of a lock'],
     ['a password', 'postgres://me:hunter2@db/app#x', 'PGPASSWORD or PGPASSFILE'],
     ['a password with a slash', 'postgres://me:hunter2/@db/app#x', 'malformed'],
     ['a password as a parameter', 'postgres:///app?password=hunter2#x', 'PGPASSWORD'],

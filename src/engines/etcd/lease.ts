@@ -79,7 +79,7 @@ export class Lease {
 
   /** By the clocks here, the server has it. */
   get isCurrent(): boolean {
-    return !this.#isLost && this.#left() > 0;
+    return this.#state !== 'ended' && this.#left() > 0;
   }
 
   /** Milliseconds. */
