@@ -27,7 +27,7 @@ async function enterAndLeave(locker: ReturnType<typeof lockerOf>, name: string):
 
 inTwoSizes(
   (rounds: number) => `the holder releases as the wait times out, ${rounds} times: nothing is left`,
-  { short: 60, long: 1500 },
+  { short: 60, long: 600 },
   async (rounds) => {
     const outside = await rival(server());
     const [one, other] = [lockerOf(server().url), lockerOf(server().url)];
@@ -66,7 +66,7 @@ inTwoSizes(
 inTwoSizes(
   (rounds: number) =>
     `the holder releases as the wait is aborted, ${rounds} times: nothing is left`,
-  { short: 60, long: 1500 },
+  { short: 60, long: 600 },
   async (rounds) => {
     const outside = await rival(server());
     const [one, other] = [lockerOf(server().url), lockerOf(server().url)];
