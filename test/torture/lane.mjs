@@ -104,8 +104,10 @@ export class Lane {
   #listen(lock, held) {
     held.signal.addEventListener('abort', () => {
       this.#count('found lost');
-      if (lock.files === 'replaced') return;
-      this.#world.violation('lost', lock, this.id, `an instance hears: ${held.signal.reason}`);
+      // A file lock that is not held any more was lost by its own upgrade.
+      const isOfUpgrade = held.mode !== undefined && !held.held;
+      if (lock.files === 'replaced' || isOfUpgrade) return;
+      this.#world.violation('lost', lock, this.id, `a holder hears: ${held.signal.reason}`);
     });
   }
 
