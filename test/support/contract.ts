@@ -111,7 +111,8 @@ export function keepsContract(subject: Subject): void {
         const error = await errorOf(() => other.acquire(path, { timeout }));
         const elapsed = performance.now() - began;
         expect(elapsed).toBeGreaterThanOrEqual(timeout);
-        expect(elapsed).toBeLessThan(timeout + 1000);
+        // A server may take two seconds more to say that it is held.
+        expect(elapsed).toBeLessThan(timeout + (source === 'server' ? 3000 : 1000));
         const holder = { pid: expect.any(Number), verified: true };
         if (instance) {
           expect(error).toMatchObject({
