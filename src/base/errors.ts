@@ -55,13 +55,13 @@ export class LockHeldError<T extends object = Record<string, unknown>> extends L
   /** Who holds it; `null` where that is not known. */
   readonly holder: Holder<T> | null;
 
-  constructor(path: FilePath, holder: Holder<T> | null, message?: string) {
-    const isOfServer = holder?.source === 'server';
+  /** `cause`: `null` for a lock of a server, where the kernel was not asked. */
+  constructor(path: FilePath, holder: Holder<T> | null, message?: string, cause?: null) {
     super(
       'ERR_LOCK_HELD',
       path,
       message ?? `${pathText(path)} is held by ${describeHolder(holder)}`,
-      isOfServer ? undefined : systemError(errnoOf('EWOULDBLOCK'), 'flock', path),
+      cause === null ? undefined : systemError(errnoOf('EWOULDBLOCK'), 'flock', path),
     );
     this.holder = holder;
   }

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { basename, isAbsolute, relative } from 'node:path';
+import { LockHeldError } from '../base/errors.js';
 import { type Holder, printable } from '../base/holder.js';
 
 /** What a server is told about this process. */
@@ -37,4 +38,12 @@ export function serverHolder(
   known: Pick<Holder, 'pid' | 'hostname' | 'command' | 'since' | 'self'>,
 ): Holder<object> {
   return { ...known, source: 'server', verified: true, inOtherContainer: false, data: null };
+}
+
+/**
+ * Refused by a server. Without a cause, also where the holder is not known, as
+ * when it has released since: a cause would be why the server does not answer.
+ */
+export function refusedBy(name: string, holder: Holder<object> | null): LockHeldError<object> {
+  return new LockHeldError(name, holder, undefined, null);
 }

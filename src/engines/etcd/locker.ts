@@ -7,7 +7,6 @@ import {
 } from '../../base/arguments.js';
 import {
   isLockError,
-  LockHeldError,
   LockStateError,
   LockTimeoutError,
   LockUnsupportedError,
@@ -22,7 +21,7 @@ import {
   type LockView,
 } from '../../base/locker.js';
 import { sleep } from '../../base/timers.js';
-import { thisProcess } from '../this-process.js';
+import { refusedBy, thisProcess } from '../this-process.js';
 import { TIMED_OUT, type Turn, Turns } from '../turns.js';
 import { Call, GRACE, unless } from './call.js';
 import { describeProcess, holderOf, unknownHolder } from './describe.js';
@@ -145,7 +144,7 @@ class ServerLocker implements EtcdLocker {
   async #turn(call: Call): Promise<Turn> {
     const turn = this.#turns.tryBegin(keyOf(call.name), 'exclusive');
     if (turn !== null) return turn;
-    if (call.limit === 0) throw new LockHeldError(call.name, await this.#holder(call.name));
+    if (call.limit === 0) throw refusedBy(call.name, await this.#holder(call.name));
     const queued = this.#turns.begin(
       keyOf(call.name),
       'exclusive',
@@ -177,7 +176,7 @@ class ServerLocker implements EtcdLocker {
       if (taken === null) continue;
       if (!(taken instanceof Place)) {
         const [first] = taken;
-        if (first !== undefined) throw new LockHeldError(call.name, this.#describe(first));
+        if (first !== undefined) throw refusedBy(call.name, this.#describe(first));
         ifFree = false;
         continue;
       }
@@ -215,7 +214,7 @@ class ServerLocker implements EtcdLocker {
       if (place.ahead !== null) {
         const [first = place.ahead] = place.others;
         const holder = first === undefined ? unknownHolder() : this.#describe(first);
-        if (call.limit === 0) throw new LockHeldError(call.name, holder);
+        if (call.limit === 0) throw refusedBy(call.name, holder);
         call.waitsFor(holder);
       }
       const isGranted = (await reachFront(place, call)) && place.lease.isCurrent;

@@ -1,9 +1,9 @@
 import { onAbort, throwIfAborted } from '../../base/abort.js';
-import { LockHeldError, LockStateError, LockUnsupportedError } from '../../base/errors.js';
+import { LockStateError, LockUnsupportedError } from '../../base/errors.js';
 import type { Holder } from '../../base/holder.js';
 import type { LockerOptions, LockView } from '../../base/locker.js';
 import { monotonicTime, sleep } from '../../base/timers.js';
-import { serverHolder } from '../this-process.js';
+import { refusedBy, serverHolder } from '../this-process.js';
 import { TIMED_OUT, type Turn, Turns } from '../turns.js';
 import { Call } from './call.js';
 import type { Setup } from './connect.js';
@@ -126,7 +126,7 @@ export class Engine {
     // By key: of two names with the same one, a session would get both.
     const now = this.#turns.tryBegin(key.text, mode);
     if (now !== null) return now;
-    if (call.timeout === 0) throw new LockHeldError(name, await this.#holderOf(call.want));
+    if (call.timeout === 0) throw refusedBy(name, await this.#holderOf(call.want));
     const begun = this.#turns.begin(key.text, mode, call.deadline, call.signal);
     call.announce(() => this.#holderOf(call.want));
     const turn = await begun;
@@ -138,7 +138,7 @@ export class Engine {
     const { want, signal, timeout } = call;
     const first = await this.#tryAtHome(want);
     if (first !== null) return first;
-    if (timeout === 0) throw new LockHeldError(want.name, await this.#holderOf(want));
+    if (timeout === 0) throw refusedBy(want.name, await this.#holderOf(want));
     call.announce(() => this.#holderOf(want));
     let failure: unknown;
     for (;;) {
