@@ -79,7 +79,7 @@ export function parseLockUrl(
   const [, scheme = '', authority = '', path = '', query = '', fragment] = PARTS.exec(typed) ?? [];
   if (!SCHEMES.includes(scheme.toLowerCase())) {
     fail(
-      'the URL is none of a lock: postgres://…, etcd://… or etcds://…; for a file, write ./ in front',
+      'the scheme of the URL is unknown: use postgres://…, etcd://… or etcds://…; for a file, write ./ in front',
     );
   }
   const isEtcd = scheme.toLowerCase().startsWith('etcd');

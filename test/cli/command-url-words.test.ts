@@ -61,7 +61,11 @@ describe('of PostgreSQL', () => {
     ['no name', 'postgres:///app', 'does not name a lock'],
     ['an empty name', 'postgres:///app#', 'does not name a lock'],
     ['another scheme', 'mysql://db/app', 'for a file, write ./ in front'],
-    ['a scheme that is misspelt', 'postgress://me:hunter2@db/app#x', 'none of a lock'],
+    [
+      'a scheme that is misspelt',
+      'postgress://me:hunter2@db/app#x',
+      'scheme of the URL is unknown',
+    ],
     ['a password', 'postgres://me:hunter2@db/app#x', 'PGPASSWORD or PGPASSFILE'],
     ['a password with a slash', 'postgres://me:hunter2/@db/app#x', 'malformed'],
     ['a password as a parameter', 'postgres:///app?password=hunter2#x', 'PGPASSWORD'],
