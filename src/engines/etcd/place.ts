@@ -7,12 +7,13 @@ import { isPerhapsDone, type ServerError } from './server-error.js';
 
 interface TransactionAnswer extends Answer {
   succeeded?: boolean;
-  responses?: { response_range?: Found }[];
+  responses?: { response_range?: Found; response_txn?: TransactionAnswer }[];
 }
 
 const TRANSACTION = '/v3/kv/txn';
 const TOO_HIGH = 'the revisions of this cluster exceed 2^53 - 1, the highest token';
 const CLEANUP = 1000;
+const NOBODY: Found = {};
 
 /**
  * A place in the queue of a name: a key with the lease. The one with the lowest
@@ -45,7 +46,8 @@ export class Place {
 
   /**
    * Joins the queue, or with `ifFree` only if it is empty. Otherwise returns who
-   * is there; `null`: try again, with another lease.
+   * is there; `null`: try again, with another lease. An empty queue is not read:
+   * that takes the server as long as the put.
    */
   static async take(
     queue: Queue,
@@ -60,16 +62,22 @@ export class Place {
     lease.use(user);
     const range = { request_range: { ...keys.range, ...BY_PLACE, limit: FEW } };
     const put = { request_put: { key, value, lease: lease.id } };
-    const compared = ifFree ? keys.range : { key };
+    const isNew = { target: 'CREATE', result: 'EQUAL', create_revision: 0 };
+    const join = { compare: [{ key, ...isNew }], success: [put, range] };
     const question = {
-      compare: [{ ...compared, target: 'CREATE', result: 'EQUAL', create_revision: 0 }],
-      success: [put, range],
-      failure: [range],
+      compare: [{ ...keys.range, ...isNew }],
+      success: [put],
+      failure: [ifFree ? range : { request_txn: join }],
     };
     try {
       const answer = await gateway.call<TransactionAnswer>(TRANSACTION, question, { once: true });
-      if (answer.succeeded === true) {
-        place = new Place(queue, lease, user, answer);
+      const revision = answer.header?.revision ?? '0';
+      const joined = answer.responses?.[0]?.response_txn;
+      if (answer.succeeded === true) place = new Place(queue, lease, user, revision, NOBODY);
+      else if (joined?.succeeded === true) {
+        place = new Place(queue, lease, user, revision, foundIn(joined));
+      }
+      if (place !== undefined) {
         if (Number.isSafeInteger(place.token)) return place;
         await place.leave(CLEANUP);
         throw new LockUnsupportedError(queue.name, TOO_HIGH);
@@ -88,14 +96,15 @@ export class Place {
     }
   }
 
-  private constructor(queue: Queue, lease: Lease, user: OnLoss, answer: TransactionAnswer) {
+  /** `found`: the queue, `NOBODY` where this is the only one in it. */
+  private constructor(queue: Queue, lease: Lease, user: OnLoss, revision: string, found: Found) {
     this.queue = queue;
     this.lease = lease;
     this.key = queue.keys.of(lease.hex);
     this.#user = user;
-    this.revision = answer.header?.revision ?? '0';
-    this.token = Number(this.revision);
-    const { kvs, more } = foundIn(answer);
+    this.revision = revision;
+    this.token = Number(revision);
+    const { kvs, more } = found;
     const all = queue.keys.entries(kvs);
     this.others = all.filter(({ key }) => key !== this.key);
     const at = all.findIndex(({ key }) => key === this.key);
