@@ -14,7 +14,7 @@ const TIME = `\\d{4}-${DAY}T(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\dZ`;
 const CANONICAL = new RegExp(
   `^\\{"agent":"(${STRING})","locked_at":"(${TIME})","files":${FILES}(?:,"directories":${DIRECTORIES})?` +
     `(?:,"except":${FILES})?(?:,"task_description":"${STRING}")?,"expires_at":"(${TIME})"` +
-    `,"id":"${STRING}"(?:,"bound":\\{"pid":[1-9]\\d{0,9},"start":"${STRING}"\\})?\\}\\n$`,
+    `,"id":"${STRING}"(?:,"bound":\\{"pid":[1-9]\\d{0,9},"start":"${STRING}"\\})?(?:,"parts":\\[\\])?\\}\\n$`,
 );
 
 function listOf(entry: string): string {

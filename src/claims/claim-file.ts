@@ -1,14 +1,15 @@
 import { isUtf8 } from 'node:buffer';
 import { argumentError } from '../base/arguments.js';
 import { checkFileName } from '../base/file-name.js';
-import { parsePattern } from './parse-pattern.js';
-import type { Pattern } from './pattern.js';
+import type { ClaimPart } from './model.js';
+import { formatParts, parseParts } from './parts.js';
 import type { Root } from './root.js';
-import type { Scope } from './scope.js';
+import { formatTime, parseTime } from './times.js';
 
 /** The content of a claim's file, parsed. */
-export interface ClaimFile extends Scope {
+export interface ClaimFile {
   agent: string;
+  parts: readonly ClaimPart[];
   /** `null` if the file was not written by holdfast. */
   id: string | null;
   task: string | null;
@@ -22,8 +23,6 @@ export interface ClaimFile extends Scope {
 export const CLAIM_SUFFIX = '.lock';
 /** In bytes. No claim is longer. */
 export const CLAIM_LIMIT = 1024 * 1024;
-const TIME = /^(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/;
-
 /** The name of an agent, which becomes the name of a file. */
 export function checkAgent(value: unknown, argument: string): string {
   const agent = checkFileName(value, argument, CLAIM_SUFFIX);
@@ -32,11 +31,6 @@ export function checkAgent(value: unknown, argument: string): string {
     throw argumentError('ERR_INVALID_ARG_VALUE', argument, rule, agent);
   }
   return agent;
-}
-
-/** `2026-01-17T15:30:00Z`: always 20 characters. */
-export function formatTime(milliseconds: number): string {
-  return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
 }
 
 /** The claim in `content`; a string says why it is not a claim. */
@@ -74,13 +68,7 @@ function understand(fields: Record<string, unknown>, agent: string, root: Root):
   return {
     agent,
     id: typeof id === 'string' ? id : null,
-    patterns: [
-      ...patternsOf(fields, 'files', 'file', root),
-      ...(fields['directories'] == null
-        ? []
-        : patternsOf(fields, 'directories', 'directory', root)),
-    ],
-    except: fields['except'] == null ? [] : patternsOf(fields, 'except', 'file', root),
+    parts: parseParts(fields, root),
     task,
     lockedAt,
     expiresAt,
@@ -97,27 +85,9 @@ function textOf(fields: Record<string, unknown>, name: string): string {
 }
 
 function timeOf(fields: Record<string, unknown>, name: string): Date {
-  const text = textOf(fields, name);
-  const [, year, month, day] = TIME.exec(text) ?? [];
-  const time = new Date(year === undefined ? Number.NaN : text);
-  // Date reads the 30th of February as the 2nd of March.
-  const days = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate();
-  if (Number.isNaN(time.getTime()) || Number(day) > days) {
-    throw new Error(`"${name}" is not a time such as 2026-01-17T15:30:00Z`);
-  }
+  const time = parseTime(textOf(fields, name));
+  if (time === null) throw new Error(`"${name}" is not a time such as 2026-01-17T15:30:00Z`);
   return time;
-}
-
-function patternsOf(
-  fields: Record<string, unknown>,
-  name: string,
-  kind: Pattern['kind'],
-  root: Root,
-): Pattern[] {
-  const list = fields[name];
-  if (list === undefined) throw new Error(`"${name}" is missing`);
-  if (!Array.isArray(list)) throw new Error(`"${name}" is not a list`);
-  return list.map((each) => parsePattern(each, kind, root, name));
 }
 
 function boundOf(value: unknown): { pid: number; start: string } | null {
@@ -129,20 +99,19 @@ function boundOf(value: unknown): { pid: number; start: string } | null {
 
 /** The content of a new claim's file. */
 export function formatClaim(claim: Omit<ClaimFile, 'fields'>): string {
-  const { agent, lockedAt, expiresAt, patterns, except, task, id, bound } = claim;
-  const texts = (kind: Pattern['kind']): string[] =>
-    patterns.filter((each) => each.kind === kind).map((each) => each.pattern);
-  const directories = texts('directory');
+  const { agent, lockedAt, expiresAt, parts, task, id, bound } = claim;
+  const { files, directories, except, details } = formatParts(parts);
   return formatFields({
     agent,
     locked_at: formatTime(lockedAt.getTime()),
-    files: texts('file'),
+    files,
     ...(directories.length > 0 && { directories }),
-    ...(except.length > 0 && { except: except.map((each) => each.pattern) }),
+    ...(except.length > 0 && { except }),
     ...(task !== null && { task_description: task }),
     expires_at: formatTime(expiresAt.getTime()),
     id,
     ...(bound !== null && { bound }),
+    ...((details !== null || bound !== null) && { parts: details ?? [] }),
   });
 }
 

@@ -1,8 +1,9 @@
 import { checkTtl } from './expiry.js';
 import type { HeldClaim } from './held-claim.js';
 import { parsePattern } from './parse-pattern.js';
+import { listsOf } from './parts.js';
 import type { Pattern } from './pattern.js';
-import { isCovered } from './scope.js';
+import { isCovered, patternsOf } from './scope.js';
 import type { Claim } from './types.js';
 
 /** What users have of a {@link HeldClaim}. */
@@ -14,12 +15,11 @@ export class ClaimHandle implements Claim {
   readonly #held: HeldClaim;
 
   constructor(held: HeldClaim) {
-    const { agent, patterns, lockedAt } = held.granted;
-    const texts = (kind: Pattern['kind']): string[] =>
-      patterns.filter((each) => each.kind === kind).map((each) => each.pattern);
+    const { agent, lockedAt } = held.granted;
+    const { files, directories } = listsOf(patternsOf(held.granted));
     this.agent = agent;
-    this.files = texts('file');
-    this.directories = texts('directory');
+    this.files = files;
+    this.directories = directories;
     this.lockedAt = lockedAt;
     this.#held = held;
   }
@@ -47,7 +47,7 @@ export class ClaimHandle implements Claim {
       if (typeof path === 'string' && isBadPath) return false;
       throw error;
     }
-    return isCovered(wanted, this.#held.granted);
+    return isCovered(wanted, this.#held.granted, null);
   }
 
   async renew(ttl?: number): Promise<void> {

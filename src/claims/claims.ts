@@ -126,7 +126,7 @@ export class Claims {
     const patterns = paths.map((path, at) =>
       parsePattern(path, 'file', this.#root, `paths[${at}]`, 'path'),
     );
-    const mayOverlap = prefilter([{ patterns, except: [] }], this.#root);
+    const mayOverlap = prefilter(patterns, this.#root);
     const found = await this.#folder.readShared(mayOverlap && ((_, text) => mayOverlap(text)));
     const verdicts = verdictsOf(patterns, found, as);
     const invalid = found.filter(({ state }) => state === 'invalid');

@@ -79,12 +79,11 @@ function turned(scope: Claimed): (overlap: Overlap<Claimed>) => Overlap<Claimed>
 
 function describe(one: Claimed, other: Claimed, overlaps: readonly Overlap[]): Conflict {
   const [first] = overlaps as [Overlap];
-  const [own, theirs] = [first.own, first.other];
-  const witness = witnessOf({ scope: one, pattern: own }, { scope: other, pattern: theirs });
+  const { own, other: theirs } = first;
   return {
     agents: [one.agent, other.agent],
-    entries: [entryOf(own), entryOf(theirs)],
-    witness: witness ?? '',
+    entries: [entryOf(own.pattern), entryOf(theirs.pattern)],
+    witness: witnessOf(own, theirs) ?? '',
     task: other.task,
     expiresAt: other.expiresAt,
     resolutions: resolve(one, other, overlaps),

@@ -20,7 +20,6 @@ import {
   CLAIM_SUFFIX,
   type ClaimFile,
   formatFields,
-  formatTime,
   offsetOfExpiry,
   parseClaim,
 } from './claim-file.js';
@@ -31,6 +30,7 @@ import type { Found } from './model.js';
 import { readAll } from './read-all.js';
 import type { Root } from './root.js';
 import { Section, type SectionOptions } from './section.js';
+import { formatTime } from './times.js';
 
 /** Whether a canonical claim with this text matters to the caller. */
 export type Relevance = (agent: string, text: string) => boolean;

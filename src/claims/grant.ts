@@ -13,6 +13,7 @@ import type { HeldClaim } from './held-claim.js';
 import type { LiveClaims } from './live-claims.js';
 import type { Found, Wanted } from './model.js';
 import { prefilter } from './prefilter.js';
+import { patternsOf } from './scope.js';
 import { claimed } from './status.js';
 import type { Conflict } from './types.js';
 
@@ -46,7 +47,7 @@ export function decide(
   const blockers: Found[] = [];
   const ended: Found[] = [];
   const known = new Set<string>();
-  const mayOverlap = prefilter(wanted, folder.root);
+  const mayOverlap = prefilter(wanted.flatMap(patternsOf), folder.root);
   const isRelevant: Relevance | undefined =
     mayOverlap && ((agent, text) => agents.has(agent) || mayOverlap(text));
   for (const found of folder.each(isRelevant)) {
@@ -100,10 +101,9 @@ function write({ folder, live }: Place, wanted: readonly Wanted[]): HeldClaim[] 
 function contentsOf(wanted: readonly Wanted[]): Omit<ClaimFile, 'fields'>[] {
   const now = Date.now();
   const { pid, start } = ownIdentity();
-  return wanted.map(({ agent, patterns, except, task, ttl, bind }) => ({
+  return wanted.map(({ agent, parts, task, ttl, bind }) => ({
     agent,
-    patterns,
-    except,
+    parts,
     task,
     id: randomUUID(),
     lockedAt: new Date(Math.floor(now / 1000) * 1000),

@@ -7,6 +7,7 @@ import type { ClaimFile } from './claim-file.js';
 import { expiryAfter, MARGIN_MILLISECONDS } from './expiry.js';
 import { type ClaimsFolder, isFileOf } from './folder.js';
 import type { Found } from './model.js';
+import type { Entry } from './pattern.js';
 import type { Scope } from './scope.js';
 
 export interface HeldClaimParts {
@@ -209,6 +210,9 @@ export class HeldClaim {
   }
 }
 
-function textOf({ patterns, except }: Scope): string {
-  return JSON.stringify([patterns, except].map((list) => list.map((each) => each.pattern)));
+function textOf({ parts }: Scope): string {
+  const texts = (list: readonly Entry[]): string[] => list.map((each) => each.pattern);
+  return JSON.stringify(
+    parts.map(({ patterns, except, tree }) => [texts(patterns), texts(except), tree]),
+  );
 }

@@ -1,15 +1,26 @@
 // The words of this folder:
 //   Entry    what a claim names: a path, a pattern or a folder, as users write it
 //   Pattern  an entry that has been parsed and can be compared
-//   Scope    what an agent may change: some patterns, except others
+//   Part     some patterns, except others, in one working tree or in all
+//   Scope    what an agent may change: the union of its parts
 //   Claimed  an agent with its scope: what two sides of a comparison have in common
 //   Wanted   a request that has been checked: a Claimed that is not granted yet
 //   Found    a claim's file as it was read: valid or not, alive or not
 import type { ClaimFile } from './claim-file.js';
-import type { Scope } from './scope.js';
+import type { Part, Scope } from './scope.js';
+
+/** How a part came to be claimed: by a hook, through MCP, or by a person or a program. */
+export type ClaimedBy = 'hook' | 'mcp' | 'hand';
+
+export interface ClaimPart extends Part {
+  readonly by: ClaimedBy;
+  /** When its agent last wrote to it, for a part that a hook claimed; else `null`. */
+  readonly touched: Date | null;
+}
 
 /** An agent's scope, with what a conflict says about it. */
 export interface Claimed extends Scope {
+  readonly parts: readonly ClaimPart[];
   readonly agent: string;
   readonly task: string | null;
   /** `null`: requested, and not claimed yet. */

@@ -1,6 +1,5 @@
 import type { Pattern } from './pattern.js';
 import type { Root } from './root.js';
-import type { Scope } from './scope.js';
 
 // What tells entries apart is near their beginning, or at their end.
 const MOST_STEPS = 64;
@@ -33,7 +32,7 @@ interface Trie {
 }
 
 /**
- * Tells by its text alone whether a canonical claim can overlap with `scopes`.
+ * Tells by its text alone whether a canonical claim can overlap with `patterns`.
  * False: certainly not. `undefined`: it would take too long to find out.
  *
  * An entry that overlaps with a pattern either goes along the whole lead, and
@@ -43,10 +42,9 @@ interface Trie {
  * expression may also find what is no entry: that costs time and nothing else.
  */
 export function prefilter(
-  scopes: readonly Scope[],
+  patterns: readonly Pattern[],
   { ignoresCase }: Root,
 ): ((text: string) => boolean) | undefined {
-  const patterns = scopes.flatMap((scope) => scope.patterns);
   if (patterns.length === 0) return () => false;
   if (patterns.length > MOST_PATTERNS) return undefined;
   let unfiltered = Math.floor((patterns.length - FEW_PATTERNS) / PATTERNS_PER_CLAIM);

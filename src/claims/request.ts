@@ -5,7 +5,7 @@ import type { Wanted } from './model.js';
 import { parsePattern } from './parse-pattern.js';
 import { comparable, type Entry, type Pattern } from './pattern.js';
 import type { Root } from './root.js';
-import { isEmpty } from './scope.js';
+import { isEmpty, patternsOf } from './scope.js';
 import type { ClaimRequest } from './types.js';
 
 /** The fields of a request. */
@@ -66,8 +66,18 @@ function checkOne(request: unknown, root: Root, name: string): Wanted {
     checkPatterns(value, kind, root, `${name}.${field}`);
   return {
     agent: checkAgent(agent, `${name}.agent`),
-    patterns: [...list(files, 'file', 'files'), ...list(directories, 'directory', 'directories')],
-    except: list(except, 'file', 'except'),
+    parts: [
+      {
+        patterns: [
+          ...list(files, 'file', 'files'),
+          ...list(directories, 'directory', 'directories'),
+        ],
+        except: list(except, 'file', 'except'),
+        tree: null,
+        by: 'hand',
+        touched: null,
+      },
+    ],
     task: taskDescription ?? null,
     expiresAt: null,
     ttl: ttl === undefined ? DEFAULT_TTL : checkTtl(ttl, `${name}.ttl`),
@@ -86,7 +96,7 @@ function checkPatterns(value: unknown, kind: Entry['kind'], root: Root, name: st
 }
 
 function checkScope(wanted: Wanted, name: string): void {
-  if (wanted.patterns.length === 0) {
+  if (patternsOf(wanted).length === 0) {
     const rule =
       'given a file or a folder in "files" or "directories"; an agent that changes nothing needs no claim';
     throw argumentError('ERR_INVALID_ARG_VALUE', name, rule, wanted.agent);

@@ -1,7 +1,7 @@
 import type { Claimed } from './model.js';
 import { isWithin } from './overlap.js';
 import type { Pattern } from './pattern.js';
-import { isEmpty, type Overlap } from './scope.js';
+import { isEmpty, type Overlap, patternsOf, without } from './scope.js';
 import type { Resolution } from './types.js';
 
 // Nobody reads longer lists.
@@ -13,8 +13,8 @@ const MOST_NAMED = 20;
  */
 export function resolve(one: Claimed, other: Claimed, overlaps: readonly Overlap[]): Resolution[] {
   const shared: Shared = {
-    one: unique(overlaps.map((each) => each.own)),
-    other: unique(overlaps.map((each) => each.other)),
+    one: unique(overlaps.map((each) => each.own.pattern)),
+    other: unique(overlaps.map((each) => each.other.pattern)),
   };
   return [
     merge(one, other),
@@ -42,9 +42,10 @@ function sequential(one: Claimed, other: Claimed): Resolution {
 
 /** If each claims more than half of what the other claims. */
 function merge(one: Claimed, other: Claimed): Resolution | null {
-  const theirs = new Set(other.patterns.map((each) => each.pattern));
-  const alike = one.patterns.filter((each) => theirs.has(each.pattern)).length;
-  if (alike * 2 <= one.patterns.length || alike * 2 <= other.patterns.length) return null;
+  const [own, others] = [unique(patternsOf(one)), unique(patternsOf(other))];
+  const theirs = new Set(others.map((each) => each.pattern));
+  const alike = own.filter((each) => theirs.has(each.pattern)).length;
+  if (alike * 2 <= own.length || alike * 2 <= others.length) return null;
   return {
     kind: 'merge',
     agents: [one.agent, other.agent],
@@ -54,16 +55,18 @@ function merge(one: Claimed, other: Claimed): Resolution | null {
 
 /** If they overlap only in single files, one of them gets these. */
 function reassign(one: Claimed, other: Claimed, overlaps: readonly Overlap[]): Resolution | null {
-  const literal = overlaps.every(({ own, other: theirs }) => own.literal && theirs.literal);
+  const literal = overlaps.every(
+    ({ own, other: theirs }) => own.pattern.literal && theirs.pattern.literal,
+  );
   if (!literal) return null;
-  const files = unique(overlaps.map((each) => each.other));
+  const files = unique(overlaps.map((each) => each.other.pattern));
   if (files.length > MOST_NAMED) return null;
   // An agent that would be left with nothing keeps them; otherwise the one that claims less.
-  const canLose = (claimed: Claimed): boolean =>
-    !isEmpty({ ...claimed, except: [...claimed.except, ...files] });
+  const canLose = (claimed: Claimed): boolean => !isEmpty(without(claimed, files));
   const [oneCan, otherCan] = [canLose(one), canLose(other)];
   if (!oneCan && !otherCan) return null;
-  const oneKeeps = oneCan && otherCan ? one.patterns.length < other.patterns.length : otherCan;
+  const oneKeeps =
+    oneCan && otherCan ? patternsOf(one).length < patternsOf(other).length : otherCan;
   const [to, from] = oneKeeps ? [one, other] : [other, one];
   const names = files.map((each) => each.pattern);
   return {
@@ -84,7 +87,7 @@ function split(one: Claimed, other: Claimed, shared: Shared): Resolution | null 
   const short = ways.filter(([, narrow]) => narrow.length <= MOST_NAMED);
   if (short.length > 0 && !isWider(shared.one, shared.other)) short.reverse();
   for (const [wider, narrow] of short) {
-    if (isEmpty({ ...wider, except: [...wider.except, ...narrow] })) continue;
+    if (isEmpty(without(wider, narrow))) continue;
     const except = narrow.map((each) => each.pattern);
     return {
       kind: 'split',

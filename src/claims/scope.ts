@@ -1,15 +1,29 @@
 import { findCommon, haveCommon, isWithin, patternsOverlap } from './overlap.js';
 import { type Pattern, plainPath } from './pattern.js';
 
-/** All paths that match one of `patterns` and none of `except`. */
-export interface Scope {
+/**
+ * All paths that match one of `patterns` and none of `except`, in one working
+ * tree or in all of them.
+ */
+export interface Part {
   readonly patterns: readonly Pattern[];
   readonly except: readonly Pattern[];
+  /** The working tree, as its absolute path; `null`: all trees. */
+  readonly tree: string | null;
 }
 
-/** A pattern, and the scope it belongs to. */
-export interface Part<S extends Scope = Scope> {
-  scope: S;
+/**
+ * What an agent may change: the union of the parts. United lists of patterns
+ * and exceptions would not do: `src/` except `src/gen/`, with `src/gen/a.ts`
+ * added, has to have `src/gen/a.ts`.
+ */
+export interface Scope {
+  readonly parts: readonly Part[];
+}
+
+/** A pattern, and the part it belongs to. */
+export interface Member {
+  part: Part;
   pattern: Pattern;
 }
 
@@ -17,42 +31,74 @@ export interface Part<S extends Scope = Scope> {
 export interface Overlap<S extends Scope = Scope> {
   /** The scope of `other`. */
   scope: S;
-  own: Pattern;
-  other: Pattern;
+  own: Member;
+  other: Member;
 }
 
 /** A path that both scopes have through these two patterns, or `null`. */
-export function witnessOf(one: Part, other: Part): string | null {
+export function witnessOf(one: Member, other: Member): string | null {
   const [a, b] = [one.pattern, other.pattern];
-  const except = [...one.scope.except, ...other.scope.except];
+  const except = [...one.part.except, ...other.part.except];
   const literal = a.literal ? a : b.literal ? b : null;
   if (literal === null || except.length > 0) return findCommon(a, b, except);
   return patternsOverlap(a, b) ? plainPath(literal) : null;
 }
 
 /** Whether there is such a path, for patterns whose prefixes agree. */
-function overlaps(one: Part, other: Part): boolean {
+function overlaps(one: Member, other: Member): boolean {
   const [a, b] = [one.pattern, other.pattern];
-  if (one.scope.except.length + other.scope.except.length > 0) {
-    return haveCommon(a, b, [...one.scope.except, ...other.scope.except]);
+  if (one.part.except.length + other.part.except.length > 0) {
+    return haveCommon(a, b, [...one.part.except, ...other.part.except]);
   }
   if ((a.literal || a.folder) && (b.literal || b.folder)) return true;
   return patternsOverlap(a, b);
 }
 
-/** Whether `except` leaves nothing of a scope. */
-export function isEmpty({ patterns, except }: Scope): boolean {
+function shareTree(one: Part, other: Part): boolean {
+  return one.tree === null || other.tree === null || one.tree === other.tree;
+}
+
+/** The scope of these patterns alone, in every tree. */
+export function scopeOf(patterns: readonly Pattern[], except: readonly Pattern[] = []): Scope {
+  return { parts: [{ patterns, except, tree: null }] };
+}
+
+export function patternsOf({ parts }: Scope): Pattern[] {
+  return parts.flatMap(({ patterns }) => patterns);
+}
+
+/** The scope with less: `except` is taken out of every part. */
+export function without({ parts }: Scope, except: readonly Pattern[]): Scope {
+  return { parts: parts.map((part) => ({ ...part, except: [...part.except, ...except] })) };
+}
+
+/** Whether the exceptions leave nothing of a scope. */
+export function isEmpty({ parts }: Scope): boolean {
+  return parts.every(isEmptyPart);
+}
+
+export function isEmptyPart({ patterns, except }: Part): boolean {
   if (except.length === 0) return patterns.length === 0;
   return !patterns.some((pattern) => haveCommon(pattern, pattern, except));
 }
 
-/** Whether the scope has every path that matches `pattern`. */
-export function isCovered(pattern: Pattern, { patterns, except }: Scope): boolean {
-  if (except.some((each) => patternsOverlap(pattern, each))) return false;
-  return patterns.some((each) => isWithin(pattern, each));
+/** Whether the scope has every path that matches `pattern`, in the working tree `tree`. */
+export function isCovered(pattern: Pattern, { parts }: Scope, tree: string | null): boolean {
+  return parts.some((part, at) => {
+    if (part.tree !== null && part.tree !== tree) return false;
+    if (!part.patterns.some((each) => isWithin(pattern, each))) return false;
+    const rest = { parts: parts.filter((_, index) => index !== at) };
+    // What this part excepts, another one may have.
+    return part.except.every(
+      (each) =>
+        !patternsOverlap(pattern, each) ||
+        isCovered(isWithin(each, pattern) ? each : pattern, rest, tree),
+    );
+  });
 }
 
-interface Indexed<S extends Scope> extends Part<S> {
+interface Indexed<S extends Scope> extends Member {
+  scope: S;
   /** How many were added before. */
   order: number;
 }
@@ -78,26 +124,29 @@ export class ScopeIndex<S extends Scope> {
   #size = 0;
 
   add(scope: S): void {
-    for (const pattern of scope.patterns) {
-      const { prefix } = pattern;
-      let node = this.#top;
-      for (const segment of prefix) {
-        node.children ??= new Map();
-        let child = node.children.get(segment);
-        if (child === undefined) {
-          child = newNode();
-          node.children.set(segment, child);
-        }
-        node = child;
+    for (const part of scope.parts)
+      for (const pattern of part.patterns) this.#add(scope, part, pattern);
+  }
+
+  #add(scope: S, part: Part, pattern: Pattern): void {
+    const { prefix } = pattern;
+    let node = this.#top;
+    for (const segment of prefix) {
+      node.children ??= new Map();
+      let child = node.children.get(segment);
+      if (child === undefined) {
+        child = newNode();
+        node.children.set(segment, child);
       }
-      const part = { scope, pattern, order: this.#size++ };
-      if (pattern.literal) {
-        node.literals ??= [];
-        node.literals.push(part);
-      } else {
-        node.open ??= new Map();
-        listOf(node.open, pattern.heads[prefix.length] ?? '').push(part);
-      }
+      node = child;
+    }
+    const member = { scope, part, pattern, order: this.#size++ };
+    if (pattern.literal) {
+      node.literals ??= [];
+      node.literals.push(member);
+    } else {
+      node.open ??= new Map();
+      listOf(node.open, pattern.heads[prefix.length] ?? '').push(member);
     }
   }
 
@@ -109,13 +158,15 @@ export class ScopeIndex<S extends Scope> {
     scope: Scope,
     wanted: (other: S) => boolean = () => true,
   ): Generator<Overlap<S>, void, undefined> {
-    for (const pattern of scope.patterns) {
-      const near: Indexed<S>[] = [];
-      walk(this.#top, pattern, 0, near);
-      for (const part of near) {
-        if (!wanted(part.scope)) continue;
-        if (!overlaps({ scope, pattern }, part)) continue;
-        yield { scope: part.scope, own: pattern, other: part.pattern };
+    for (const part of scope.parts) {
+      for (const pattern of part.patterns) {
+        const own = { part, pattern };
+        const near: Indexed<S>[] = [];
+        walk(this.#top, pattern, 0, near);
+        for (const other of near) {
+          if (!wanted(other.scope) || !shareTree(part, other.part)) continue;
+          if (overlaps(own, other)) yield { scope: other.scope, own, other };
+        }
       }
     }
   }

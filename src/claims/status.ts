@@ -5,22 +5,22 @@ import { isOwn, ownIdentity } from '../holders/process-identity.js';
 import type { ClaimFile } from './claim-file.js';
 import type { Claimed, Found } from './model.js';
 import { parsePattern } from './parse-pattern.js';
+import { formatParts } from './parts.js';
 import type { Entry } from './pattern.js';
 import type { Root } from './root.js';
 import type { ClaimStatus } from './types.js';
 
 /** A claim as users see it. */
 export function statusOf({ agent, file, state, reason, claim }: Found): ClaimStatus {
-  const texts = (kind: Entry['kind']): string[] =>
-    (claim?.patterns ?? []).filter((each) => each.kind === kind).map((each) => each.pattern);
+  const { files, directories, except } = formatParts(claim?.parts ?? []);
   return {
     agent,
     file,
     state,
     reason,
-    files: texts('file'),
-    directories: texts('directory'),
-    except: (claim?.except ?? []).map((each) => each.pattern),
+    files,
+    directories,
+    except,
     task: claim?.task ?? null,
     lockedAt: claim?.lockedAt ?? null,
     expiresAt: claim?.expiresAt ?? null,
@@ -30,8 +30,8 @@ export function statusOf({ agent, file, state, reason, claim }: Found): ClaimSta
 
 /** The scope of a valid claim. */
 export function claimed({ agent, claim }: Found): Claimed {
-  const { patterns, except, task, expiresAt } = claim as ClaimFile;
-  return { agent, patterns, except, task, expiresAt };
+  const { parts, task, expiresAt } = claim as ClaimFile;
+  return { agent, parts, task, expiresAt };
 }
 
 /** Validates statuses that a caller passes back. */
@@ -54,8 +54,15 @@ export function claimedBy(status: ClaimStatus, root: Root): Claimed {
     list.map((each) => parsePattern(each, kind, root, 'options.existing'));
   return {
     agent,
-    patterns: [...parse(files, 'file'), ...parse(directories, 'directory')],
-    except: parse(except, 'file'),
+    parts: [
+      {
+        patterns: [...parse(files, 'file'), ...parse(directories, 'directory')],
+        except: parse(except, 'file'),
+        tree: null,
+        by: 'hand',
+        touched: null,
+      },
+    ],
     task,
     expiresAt,
   };

@@ -4,7 +4,7 @@ import { describeWitness } from './conflict-words.js';
 import { conflictsAmong } from './conflicts.js';
 import type { Claimed, Found } from './model.js';
 import { type Pattern, plainPath } from './pattern.js';
-import { isCovered, ScopeIndex } from './scope.js';
+import { isCovered, ScopeIndex, scopeOf } from './scope.js';
 import { claimed, statusOf } from './status.js';
 import type { ClaimStatus, Conflict, PathVerdict } from './types.js';
 
@@ -19,19 +19,19 @@ export function verdictsOf(
     if (each.state === 'active') index.add({ ...claimed(each), found: each });
   }
   return paths.map((pattern) => {
-    const overlaps = [...index.overlapsWith({ patterns: [pattern], except: [] })];
+    const overlaps = [...index.overlapsWith(scopeOf([pattern]))];
     const path = plainPath(pattern);
     const first = overlaps.find(({ scope }) => scope.agent !== as) ?? overlaps[0];
     const isOther = first !== undefined && first.scope.agent !== as;
     // A folder may be claimed in part only.
-    if (first === undefined || !(isOther || isCovered(pattern, first.scope))) {
+    if (first === undefined || !(isOther || isCovered(pattern, first.scope, null))) {
       return { path, verdict: 'unclaimed', owner: null, matchedBy: null };
     }
     return {
       path,
       verdict: isOther ? 'other' : 'mine',
       owner: statusOf(first.scope.found),
-      matchedBy: first.other.pattern,
+      matchedBy: first.other.pattern.pattern,
     };
   });
 }

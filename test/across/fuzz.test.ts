@@ -115,10 +115,11 @@ describe('the reader of claims', () => {
   fuzz('reads back what is written', claims.claim, (claim) => {
     const bytes = Buffer.from(formatClaim(claim));
     const read = parseClaim(bytes, claims.AGENT, claims.ROOT);
-    const texts = (each: Pick<typeof claim, 'patterns' | 'except'>): string[][] => [
-      each.patterns.map(({ pattern }) => pattern),
-      each.except.map(({ pattern }) => pattern),
-    ];
+    const texts = ({ parts }: Pick<typeof claim, 'parts'>): string[][][] =>
+      parts.map(({ patterns, except }) => [
+        patterns.map(({ pattern }) => pattern),
+        except.map(({ pattern }) => pattern),
+      ]);
     if (typeof read === 'string') throw new Error(read);
     expect(texts(read)).toEqual(texts(claim));
     const { task, id, bound, lockedAt, expiresAt } = claim;

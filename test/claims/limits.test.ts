@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parsePattern } from '../../src/claims/parse-pattern.js';
 import type { Root } from '../../src/claims/root.js';
-import { ScopeIndex } from '../../src/claims/scope.js';
+import { ScopeIndex, scopeOf } from '../../src/claims/scope.js';
 import type { ClaimRequest } from '../../src/claims.js';
 import { handWritten, setUpFiles } from '../support/claims-setting.js';
 import { errorOf } from '../support/refused.js';
@@ -89,8 +89,8 @@ test('a claim of very many entries is compared in bounded time, and breaks nothi
   const { claims } = setUpFiles();
   const many = Array.from({ length: 150_000 }, (_, at) => `*${at.toString(36)}`);
   const index = new ScopeIndex();
-  index.add({ patterns: many.map((each) => parsePattern(each, 'file', ROOT, 'it')), except: [] });
-  const one = { patterns: [parsePattern('src/a.ts', 'file', ROOT, 'it')], except: [] };
+  index.add(scopeOf(many.map((each) => parsePattern(each, 'file', ROOT, 'it'))));
+  const one = scopeOf([parsePattern('src/a.ts', 'file', ROOT, 'it')]);
   expect([...index.overlapsWith(one, () => true)]).toEqual([]);
   // Two long lists that are alike.
   const files = Array.from({ length: 10_000 }, (_, at) => `src/file-number-${at}.ts`);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { findCommon } from '../../src/claims/overlap.js';
 import { parsePattern } from '../../src/claims/parse-pattern.js';
-import { type Scope, ScopeIndex, witnessOf } from '../../src/claims/scope.js';
+import { type Part, type Scope, ScopeIndex, scopeOf, witnessOf } from '../../src/claims/scope.js';
 import { Claims } from '../../src/claims.js';
 import { common, file, folder, ROOT, read, seen } from '../support/claims-patterns.js';
 import { errorOf } from '../support/refused.js';
@@ -119,8 +119,8 @@ describe('patterns', () => {
   test('a backslash before a slash, or last, means the same wherever it is looked at', () => {
     for (const text of ['a\\/b', 'a\\', 'a\\/', 'x/a\\/*']) {
       const pattern = read(text);
-      const scope = { patterns: [pattern], except: [] };
-      const witness = witnessOf({ scope, pattern }, { scope, pattern });
+      const member = { part: scopeOf([pattern]).parts[0] as Part, pattern };
+      const witness = witnessOf(member, member);
       // As a path it is what the pattern has.
       const path = parsePattern(witness, 'file', ROOT, 'it', 'path');
       expect({ text, meets: findCommon(path, pattern) }).toEqual({
@@ -237,10 +237,8 @@ describe('patterns', () => {
     expect(common('src/', 'SRC/a', ['Src/A'], root)).toBeNull();
     expect(file('/SRV/Tree/a', root).pattern).toBe('a');
     const index = new ScopeIndex<Scope>();
-    index.add({ patterns: [read('SRC/Lib/', root)], except: [] });
-    const found = [
-      ...index.overlapsWith({ patterns: [read('src/lib/a.ts', root)], except: [] }, () => true),
-    ];
+    index.add(scopeOf([read('SRC/Lib/', root)]));
+    const found = [...index.overlapsWith(scopeOf([read('src/lib/a.ts', root)]), () => true)];
     expect(found).toHaveLength(1);
   });
 

@@ -2,9 +2,10 @@ import { describe, expect, test, vi } from 'vitest';
 import { isCanonicalClaim } from '../../src/claims/canonical-form.js';
 import { formatClaim, parseClaim } from '../../src/claims/claim-file.js';
 import { parsePattern } from '../../src/claims/parse-pattern.js';
+import type { Pattern } from '../../src/claims/pattern.js';
 import { prefilter } from '../../src/claims/prefilter.js';
 import type { Root } from '../../src/claims/root.js';
-import { type Scope, ScopeIndex } from '../../src/claims/scope.js';
+import { patternsOf, ScopeIndex, scopeOf } from '../../src/claims/scope.js';
 import { ROOT, read } from '../support/claims-patterns.js';
 import { generator } from '../support/claims-random.js';
 import { inTwoSizes } from '../support/sizes.js';
@@ -37,8 +38,10 @@ function claimText(next: Next, root = ROOT): string {
   return formatClaim({
     agent: AGENT,
     id: 'an-id',
-    patterns: generateTexts(next).map((each) => read(each, root)),
-    except: next(3) === 0 ? generateTexts(next).map((each) => read(each, root)) : [],
+    parts: scopeOf(
+      generateTexts(next).map((each) => read(each, root)),
+      next(3) === 0 ? generateTexts(next).map((each) => read(each, root)) : [],
+    ).parts.map((part) => ({ ...part, by: 'hand', touched: null })),
     task: pick([null, 'to do', 'to do', '', 'a "task"', 'é'], next),
     lockedAt,
     expiresAt: new Date(lockedAt.getTime() + next(1e6) * 1000),
@@ -119,11 +122,10 @@ describe('a canonical claim', () => {
 
 describe('the prefilter', () => {
   /** Its answer once it has let the first claims through. */
-  const ready = (scopes: Scope[], root: Root): ((text: string) => boolean) => {
-    const filter = prefilter(scopes, root);
+  const ready = (patterns: Pattern[], root: Root): ((text: string) => boolean) => {
+    const filter = prefilter(patterns, root);
     if (filter === undefined) throw new Error('there are too many patterns');
-    const count = scopes.flatMap(({ patterns }) => patterns).length;
-    for (let at = 0; at < count; at++) filter('');
+    for (let at = 0; at < patterns.length; at++) filter('');
     return filter;
   };
 
@@ -137,9 +139,9 @@ describe('the prefilter', () => {
         let leftOut = 0;
         for (let turn = 0; turn < pairs; turn++) {
           const wanted = generateTexts(next);
-          const scope = { patterns: wanted.map((each) => read(each, root)), except: [] };
+          const patterns = wanted.map((each) => read(each, root));
           const text = claimText(next, root);
-          if (!isCanonicalClaim(text, AGENT) || ready([scope], root)(text)) continue;
+          if (!isCanonicalClaim(text, AGENT) || ready(patterns, root)(text)) continue;
           leftOut++;
           const claim = parse(text, root);
           if (typeof claim === 'string') {
@@ -147,10 +149,9 @@ describe('the prefilter', () => {
             continue;
           }
           const index = new ScopeIndex();
-          index.add(scope);
+          index.add(scopeOf(patterns));
           // Without their except, they overlap more easily.
-          const { patterns } = claim;
-          const met = index.overlapsWith({ patterns, except: [] }).next();
+          const met = index.overlapsWith(scopeOf(patternsOf(claim))).next();
           if (met.done !== true) wrong.push({ wanted, text });
         }
         expect(leftOut).toBeGreaterThan(pairs / 20);
@@ -161,7 +162,10 @@ describe('the prefilter', () => {
 
   const claimOf = (...entries: string[]): string => JSON.stringify({ files: entries });
   const mayOverlap = (wanted: string[], text: string, root = ROOT): boolean =>
-    ready([{ patterns: wanted.map((each) => read(each, root)), except: [] }], root)(text);
+    ready(
+      wanted.map((each) => read(each, root)),
+      root,
+    )(text);
 
   test('compares what comes before the wildcards', () => {
     expect(mayOverlap(['src/a/x.ts'], claimOf('src/b/x.ts', 'lib/'))).toBe(false);
@@ -210,26 +214,27 @@ describe('the prefilter', () => {
     expect(mayOverlap(['SRC/a'], claimOf('src/A'))).toBe(false);
   });
 
-  const scopeOf = (count: number, path: (at: number) => string): Scope => ({
-    patterns: Array.from({ length: count }, (_, at) => parsePattern(path(at), 'file', ROOT, 'it')),
-    except: [],
-  });
+  const many = (count: number, path: (at: number) => string): Pattern[] =>
+    Array.from({ length: count }, (_, at) => parsePattern(path(at), 'file', ROOT, 'it'));
   const different = (at: number): string => `${(at * 7919) % 1009}/${'x'.repeat(at % 300)}${at}`;
 
   test('takes many paths, and very long ones', () => {
-    const filter = ready([scopeOf(500, (at) => `src/${different(at)}`)], ROOT);
+    const filter = ready(
+      many(500, (at) => `src/${different(at)}`),
+      ROOT,
+    );
     for (let at = 0; at < 500; at++) expect(filter(claimOf(`src/${different(at)}`))).toBe(true);
     expect(filter(claimOf('lib/1'))).toBe(false);
   });
 
   test('gives up when there are more', () => {
-    expect(prefilter([scopeOf(500, different)], ROOT)).toBeTypeOf('function');
-    expect(prefilter([scopeOf(501, different)], ROOT)).toBe(undefined);
-    expect(prefilter([scopeOf(250, different), scopeOf(251, different)], ROOT)).toBe(undefined);
+    expect(prefilter(many(500, different), ROOT)).toBeTypeOf('function');
+    expect(prefilter(many(501, different), ROOT)).toBe(undefined);
+    expect(prefilter([...many(250, different), ...many(251, different)], ROOT)).toBe(undefined);
   });
 
   test('makes the expression once, and not for the first claims', () => {
-    const filter = prefilter([scopeOf(40, different)], ROOT);
+    const filter = prefilter(many(40, different), ROOT);
     const put = vi.spyOn(Map.prototype, 'set');
     try {
       const answers: unknown[] = [];
@@ -248,7 +253,10 @@ describe('the prefilter', () => {
   });
 
   test('stops as soon as a trie is too large', () => {
-    const filter = prefilter([scopeOf(500, (at) => different(at).padEnd(60, `${at}-`))], ROOT);
+    const filter = prefilter(
+      many(500, (at) => different(at).padEnd(60, `${at}-`)),
+      ROOT,
+    );
     const put = vi.spyOn(Map.prototype, 'set');
     try {
       for (let at = 0; at <= 500; at++) filter?.(claimOf('lib/1'));

@@ -65,6 +65,18 @@ export const pattern: fc.Arbitrary<Pattern> = fc
 
 const seconds = fc.integer({ min: 0, max: Date.UTC(2200, 0, 1) / 1000 });
 
+function partsOf(patterns: Pattern[], except: Pattern[]): ClaimFile['parts'] {
+  const unique = [...new Map(patterns.map((each) => [each.pattern, each])).values()];
+  if (unique.length === 0) return [];
+  // The others are folders by their last character.
+  const sorted = [
+    ...unique.filter((each) => each.kind === 'file'),
+    ...unique.filter((each) => each.kind === 'directory'),
+  ];
+  const once = [...new Map(except.map((each) => [each.pattern, each])).values()];
+  return [{ patterns: sorted, except: once, tree: null, by: 'hand', touched: null }];
+}
+
 /** A claim such as is written. */
 export const claim: fc.Arbitrary<Omit<ClaimFile, 'fields'>> = fc
   .record({
@@ -78,12 +90,7 @@ export const claim: fc.Arbitrary<Omit<ClaimFile, 'fields'>> = fc
   })
   .map(({ times, patterns, except, ...rest }) => ({
     ...rest,
-    // The others are folders by their last character.
-    patterns: [
-      ...patterns.filter((each) => each.kind === 'file'),
-      ...patterns.filter((each) => each.kind === 'directory'),
-    ],
-    except,
+    parts: partsOf(patterns, except),
     lockedAt: new Date(Math.min(...times) * 1000),
     expiresAt: new Date(Math.max(...times) * 1000),
   }));

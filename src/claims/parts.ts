@@ -1,0 +1,104 @@
+// The parts of a scope in a claim's file. `files` and `directories` list the
+// patterns of all parts, and `except` what every part excepts: so a person who
+// reads the file, and Holdfast 0.1.0, sees too much rather than too little.
+import type { ClaimedBy, ClaimPart } from './model.js';
+import { parsePattern } from './parse-pattern.js';
+import type { Pattern } from './pattern.js';
+import type { Root } from './root.js';
+import { formatTime, parseTime } from './times.js';
+
+type Fields = Record<string, unknown>;
+
+/** How the file shows parts: the lists of people, and the details unless the lists say all. */
+export interface PartTexts {
+  files: string[];
+  directories: string[];
+  except: string[];
+  details: Fields[] | null;
+}
+
+export function formatParts(parts: readonly ClaimPart[]): PartTexts {
+  const lists = listsOf(parts.flatMap(({ patterns }) => patterns));
+  const [first, ...others] = parts.map(({ except }) => except.map((each) => each.pattern));
+  const common = (first ?? []).filter((text) => others.every((each) => each.includes(text)));
+  const [only] = parts;
+  const isPlain = parts.length === 1 && only?.by === 'hand' && only.tree === null;
+  return { ...lists, except: [...new Set(common)], details: isPlain ? null : parts.map(fieldsOf) };
+}
+
+function fieldsOf({ patterns, except, tree, by, touched }: ClaimPart): Fields {
+  const { files, directories } = listsOf(patterns);
+  return {
+    ...(files.length > 0 && { files }),
+    ...(directories.length > 0 && { directories }),
+    ...(except.length > 0 && { except: except.map((each) => each.pattern) }),
+    ...(tree !== null && { tree }),
+    by,
+    ...(touched !== null && { touched: formatTime(touched.getTime()) }),
+  };
+}
+
+export function listsOf(patterns: readonly Pattern[]): { files: string[]; directories: string[] } {
+  const texts = (kind: Pattern['kind']): string[] => [
+    ...new Set(patterns.filter((each) => each.kind === kind).map((each) => each.pattern)),
+  ];
+  return { files: texts('file'), directories: texts('directory') };
+}
+
+/**
+ * The parts of a file that may have been edited by hand: a pattern that no part
+ * has is one of its own; one that is missing in the lists is gone; and what the
+ * file's `except` names, every part excepts.
+ */
+export function parseParts(fields: Fields, root: Root): ClaimPart[] {
+  const listed = [
+    ...patternsIn(fields, 'files', 'file', root),
+    ...(fields['directories'] == null ? [] : patternsIn(fields, 'directories', 'directory', root)),
+  ];
+  const except = fields['except'] == null ? [] : patternsIn(fields, 'except', 'file', root);
+  const rest = new Map(listed.map((each) => [each.pattern, each]));
+  const known = new Set(rest.keys());
+  const parts: ClaimPart[] = [];
+  for (const part of detailsIn(fields, root)) {
+    const patterns = part.patterns.filter((each) => known.has(each.pattern));
+    for (const { pattern } of patterns) rest.delete(pattern);
+    if (patterns.length > 0) parts.push({ ...part, patterns, except: union(part.except, except) });
+  }
+  const others = parts.length === 0 ? listed : [...rest.values()];
+  if (others.length === 0) return parts;
+  return [...parts, { patterns: others, except, tree: null, by: 'hand', touched: null }];
+}
+
+function detailsIn(fields: Fields, root: Root): ClaimPart[] {
+  const list = fields['parts'] ?? [];
+  if (!Array.isArray(list)) throw new Error('"parts" is not a list');
+  return list.map((each) => {
+    const part = Object(each) as Fields;
+    const { by, touched, tree = null } = part;
+    if (tree !== null && typeof tree !== 'string') throw new Error('"tree" is not a string');
+    const read = (name: string, kind: Pattern['kind']): Pattern[] =>
+      part[name] == null ? [] : patternsIn(part, name, kind, root);
+    return {
+      patterns: [...read('files', 'file'), ...read('directories', 'directory')],
+      except: read('except', 'file'),
+      tree,
+      by: isClaimedBy(by) ? by : 'hand',
+      touched: typeof touched === 'string' ? parseTime(touched) : null,
+    };
+  });
+}
+
+function isClaimedBy(value: unknown): value is ClaimedBy {
+  return value === 'hook' || value === 'mcp' || value === 'hand';
+}
+
+function union(one: readonly Pattern[], other: readonly Pattern[]): Pattern[] {
+  return [...new Map([...one, ...other].map((each) => [each.pattern, each])).values()];
+}
+
+function patternsIn(fields: Fields, name: string, kind: Pattern['kind'], root: Root): Pattern[] {
+  const list = fields[name];
+  if (list === undefined) throw new Error(`"${name}" is missing`);
+  if (!Array.isArray(list)) throw new Error(`"${name}" is not a list`);
+  return list.map((each) => parsePattern(each, kind, root, name));
+}
