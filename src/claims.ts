@@ -1,8 +1,10 @@
 export { Claims } from './claims/claims.js';
-export { ClaimConflictError, ClaimInvalidError } from './claims/errors.js';
+export { ClaimConflictError, ClaimInvalidError, ClaimsBusyError } from './claims/errors.js';
 export type {
   Claim,
+  ClaimExtension,
   ClaimOptions,
+  ClaimPartStatus,
   ClaimRequest,
   ClaimState,
   ClaimStatus,

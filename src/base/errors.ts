@@ -100,11 +100,12 @@ export class LockTimeoutError<T extends object = Record<string, unknown>> extend
   /** The timeout of the call, in milliseconds. */
   readonly timeout: number;
 
-  constructor(path: FilePath, holder: Holder<T> | null, timeout: number) {
+  constructor(path: FilePath, holder: Holder<T> | null, timeout: number, message?: string) {
     super(
       'ERR_LOCK_TIMEOUT',
       path,
-      `gave up waiting for ${pathText(path)} after ${formatTimeout(timeout)}: held by ${describeHolder(holder)}`,
+      message ??
+        `gave up waiting for ${pathText(path)} after ${formatTimeout(timeout)}: held by ${describeHolder(holder)}`,
     );
     this.holder = holder;
     this.timeout = timeout;

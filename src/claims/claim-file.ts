@@ -97,8 +97,11 @@ function boundOf(value: unknown): { pid: number; start: string } | null {
   return { pid: pid as number, start: typeof start === 'string' ? start : '' };
 }
 
-/** The content of a new claim's file. */
-export function formatClaim(claim: Omit<ClaimFile, 'fields'>): string {
+/** The content of a claim's file. `other`: fields of another program, which stay. */
+export function formatClaim(
+  claim: Omit<ClaimFile, 'fields'>,
+  other: Record<string, unknown> = {},
+): string {
   const { agent, lockedAt, expiresAt, parts, task, id, bound } = claim;
   const { files, directories, except, details } = formatParts(parts);
   return formatFields({
@@ -111,8 +114,28 @@ export function formatClaim(claim: Omit<ClaimFile, 'fields'>): string {
     expires_at: formatTime(expiresAt.getTime()),
     id,
     ...(bound !== null && { bound }),
+    // Where it is missing, another version of Holdfast may own the file.
     ...((details !== null || bound !== null) && { parts: details ?? [] }),
+    ...other,
   });
+}
+
+const OWN_FIELDS = new Set([
+  'agent',
+  'locked_at',
+  'files',
+  'directories',
+  'except',
+  'task_description',
+  'expires_at',
+  'id',
+  'bound',
+  'parts',
+]);
+
+/** What a claim's file says beyond the fields that {@link formatClaim} writes. */
+export function otherFields({ fields }: ClaimFile): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => !OWN_FIELDS.has(name)));
 }
 
 export function formatFields(fields: Record<string, unknown>): string {

@@ -12,20 +12,24 @@ import { acquireClaims } from './acquire-claims.js';
 import { NextChange, POLL_MILLISECONDS } from './changes.js';
 import { ClaimHandle } from './claim.js';
 import { checkAgent } from './claim-file.js';
-import { invalidClaims } from './errors.js';
+import { invalidClaims, warnOfInvalid } from './errors.js';
 import { checkTtl, expiryAfter } from './expiry.js';
 import { ClaimsFolder } from './folder.js';
 import type { Place } from './grant.js';
+import type { HeldClaim } from './held-claim.js';
 import { LiveClaims } from './live-claims.js';
-import type { Found, Wanted } from './model.js';
+import type { Wanted } from './model.js';
 import { parsePattern } from './parse-pattern.js';
 import { makePlan } from './plan.js';
 import { prefilter } from './prefilter.js';
-import { checkRequests } from './request.js';
+import { releaseClaim, removeClaim } from './release-claim.js';
+import { checkPaths, checkRequests } from './request.js';
 import { defaultRoot, findRoot, type Root } from './root.js';
+import { claimFileName, noSuchFile, setAside } from './set-aside.js';
 import { checkStatuses, claimedBy, heldByAnother, isForeign, statusOf } from './status.js';
 import type {
   Claim,
+  ClaimExtension,
   ClaimOptions,
   ClaimRequest,
   ClaimStatus,
@@ -38,7 +42,8 @@ import { conflictsOf, statusesOf, verdictsOf } from './verdicts.js';
 const CLAIMS_OPTIONS = new Set(['root']);
 const CHECK_OPTIONS = new Set(['as', 'ignoreInvalid']);
 const PLAN_OPTIONS = new Set(['existing']);
-const RELEASE_OPTIONS = new Set(['force']);
+const RELEASE_OPTIONS = new Set(['force', 'paths']);
+const RELEASE_ALL_OPTIONS = new Set(['force']);
 const WATCH_OPTIONS = new Set(['signal']);
 
 /**
@@ -79,13 +84,21 @@ export class Claims {
     return this.#folderFound;
   }
 
+  get #place(): Place {
+    return { folder: this.#folder, live: this.#live };
+  }
+
   /**
-   * Claims a scope. An earlier claim of the same agent is replaced; it stands
-   * if this one is refused.
+   * Claims a scope. An earlier claim of the same agent is replaced, or with
+   * `extend` and `release` changed; it stands as it is if this one is refused. A
+   * request that only releases never waits; if it leaves nothing, the claim that
+   * it resolves to is not held.
    *
    * Rejects with `ERR_CLAIM_CONFLICT` (at once, or after `timeout`),
    * `ERR_CLAIM_INVALID`, `signal.reason`, an argument error, or a system error;
-   * with `ERR_LOCK_TIMEOUT` if a process was stopped in the middle of a decision.
+   * with `ERR_LOCK_TIMEOUT` if a process was stopped in the middle of a decision;
+   * with `ERR_LOCK_HELD` if it would change a claim that another process has
+   * bound, and which it cannot change: bound by Holdfast 0.1.0, or to be bound anew.
    */
   async claim(request: ClaimRequest, options?: ClaimOptions): Promise<Claim> {
     const wanted = checkRequests([request], this.#root, 'claim');
@@ -99,17 +112,31 @@ export class Claims {
   }
 
   async #acquire(wanted: Wanted[], options: ClaimOptions | undefined): Promise<Claim[]> {
-    const place: Place = { folder: this.#folder, live: this.#live };
-    const held = await acquireClaims(place, wanted, options);
-    return held.map((each) => new ClaimHandle(each));
+    const held = await acquireClaims(this.#place, wanted, options);
+    return held.map((each) => new ClaimHandle(each, (...extension) => this.#extend(...extension)));
+  }
+
+  async #extend(
+    held: HeldClaim,
+    request: ClaimExtension,
+    options: ClaimOptions | undefined,
+  ): Promise<void> {
+    const { agent, id } = held.granted;
+    const full = { ttl: held.ttl, ...request, agent, extend: true };
+    const [wanted] = checkRequests([full], this.#root, 'claim');
+    if (!held.held) throw held.lost();
+    const only = { ...(wanted as Wanted), only: id };
+    await acquireClaims(this.#place, [only], options);
   }
 
   /**
    * Whose each path is. The paths are literal, relative to the root or absolute
    * below it; one that ends in `/` is a folder with everything below it. `mine`
-   * are the paths that only the claim of `as` has. Rejects with
-   * `ERR_CLAIM_INVALID` if a path would be nobody's and a file in the folder is
-   * not a valid claim.
+   * are the paths that only the claim of `as` has.
+   *
+   * A file in the folder that is not a valid claim may name any path. Where a
+   * path is `unclaimed` by the others, there is a process warning
+   * (`HOLDFAST_CLAIM_INVALID`), unless `ignoreInvalid` is set.
    */
   async check(
     paths: string[],
@@ -131,7 +158,7 @@ export class Claims {
     const verdicts = verdictsOf(patterns, found, as);
     const invalid = found.filter(({ state }) => state === 'invalid');
     if (!ignoring && invalid.length > 0 && verdicts.some((each) => each.verdict === 'unclaimed')) {
-      throw invalidClaims(this.directory, invalid);
+      warnOfInvalid(this.directory, invalid);
     }
     return verdicts;
   }
@@ -184,21 +211,42 @@ export class Claims {
   }
 
   /**
-   * Removes the claim of an agent. False: it has none. For a bound claim that
-   * another process holds it rejects with `ERR_LOCK_HELD`, unless `force` is
-   * set. A file that is not a valid claim is never removed: `ERR_CLAIM_INVALID`.
+   * Removes the claim of an agent; with `paths` (paths and patterns as in
+   * `except`) takes these from it, and removes it if nothing is left. False:
+   * there is nothing to release. For a bound claim that another process holds it
+   * rejects with `ERR_LOCK_HELD`, unless `force` is set; some paths of it may be
+   * released by anyone, unless Holdfast 0.1.0 has written it. A file that is not
+   * a valid claim is never removed: `ERR_CLAIM_INVALID`.
    */
-  async release(agent: string, options?: { force?: boolean | undefined }): Promise<boolean> {
-    const force = checkForce(options);
+  async release(
+    agent: string,
+    options?: { force?: boolean | undefined; paths?: string[] | undefined },
+  ): Promise<boolean> {
+    const { force, paths } = checkOptions(options, RELEASE_OPTIONS);
+    const given = {
+      force: checkBoolean(force, 'options.force', false),
+      paths: paths === undefined ? null : checkPaths(paths, this.#root, 'options.paths'),
+    };
     checkAgent(agent, 'agent');
-    const released = await this.#folder.exclusivelyIfThere(() => {
-      const found = this.#folder.find(agent);
-      if (found === null) return false;
-      if (found.state === 'invalid') throw invalidClaims(this.directory, [found]);
-      if (!force && isForeign(found)) throw heldByAnother(found);
-      return this.#remove(found);
-    });
+    const released = await this.#folder.exclusivelyIfThere(() =>
+      releaseClaim(this.#place, agent, given),
+    );
     return released === true;
+  }
+
+  /**
+   * Renames a file that is not a valid claim, so that it stands in nobody's way:
+   * `x.lock` to `x.lock.invalid`. `file` is its path, or its name in the folder.
+   * Resolves to the new path.
+   *
+   * Rejects with `ERR_LOCK_STATE` for a valid claim, for a file that is locked,
+   * and for one that was changed less than a minute ago: somebody may still be
+   * writing it. Then also with the error of the system, such as `ENOENT`.
+   */
+  async setAside(file: string): Promise<string> {
+    const name = claimFileName(this.directory, file);
+    const done = await this.#folder.exclusivelyIfThere(() => setAside(this.#folder, name));
+    return done ?? noSuchFile(this.directory, name);
   }
 
   /**
@@ -207,11 +255,12 @@ export class Claims {
    * with `ERR_LOCK_HELD`.
    */
   async releaseAll(options?: { force?: boolean | undefined }): Promise<void> {
-    const force = checkForce(options);
+    const { force: given } = checkOptions(options, RELEASE_ALL_OPTIONS);
+    const force = checkBoolean(given, 'options.force', false);
     await this.#folder.exclusivelyIfThere(() => {
       const found = this.#folder.read().filter(({ state }) => state !== 'invalid');
       const kept = force ? [] : found.filter(isForeign);
-      for (const each of found) if (!kept.includes(each)) this.#remove(each);
+      for (const each of found) if (!kept.includes(each)) removeClaim(this.#place, each);
       if (kept[0] !== undefined) throw heldByAnother(kept[0]);
     });
   }
@@ -222,7 +271,7 @@ export class Claims {
       const ended = this.#folder
         .read()
         .filter(({ state }) => state === 'expired' || state === 'orphaned');
-      return ended.filter((each) => this.#remove(each)).map(statusOf);
+      return ended.filter((each) => removeClaim(this.#place, each)).map(statusOf);
     });
     return pruned ?? [];
   }
@@ -252,16 +301,4 @@ export class Claims {
       }
     }
   }
-
-  /** A claim of this process ends with its file, and is not lost. */
-  #remove(found: Found): boolean {
-    const own = this.#live.ownerOf(found);
-    const removed = this.#folder.remove(found);
-    own?.end();
-    return removed;
-  }
-}
-
-function checkForce(options: { force?: boolean | undefined } | undefined): boolean {
-  return checkBoolean(checkOptions(options, RELEASE_OPTIONS).force, 'options.force', false);
 }

@@ -1,18 +1,17 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   ftruncateSync,
   openSync,
   readdirSync,
-  type WriteFileOptions,
-  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { join, sep } from 'node:path';
 import { readBounded } from '../base/bounded.js';
 import { probe, whileOpen } from '../holders/lock-file.js';
-import { FileLock, internalsOf } from '../lock/file-lock.js';
+import { type FileLock, internalsOf } from '../lock/file-lock.js';
 import { SHARED } from '../native/binding.js';
 import { isCanonicalClaim } from './canonical-form.js';
 import {
@@ -23,28 +22,28 @@ import {
   offsetOfExpiry,
   parseClaim,
 } from './claim-file.js';
+import { EditJournal, type Pending } from './edit-journal.js';
 import { GRACE_MILLISECONDS } from './expiry.js';
-import { Journal, type Move, temporaryName } from './journal.js';
+import { Journal } from './journal.js';
 import { isMissing, removeIfThere } from './missing.js';
 import type { Found } from './model.js';
 import { readAll } from './read-all.js';
 import type { Root } from './root.js';
 import { Section, type SectionOptions } from './section.js';
 import { formatTime } from './times.js';
+import { type Change, writeClaims } from './write-claims.js';
+
+// As in edit-journal.ts, which is loaded when it is needed.
+const EDITS = '.holdfast-edits';
+const OF_EDITS = /^\.holdfast-(?:edits|[0-9a-f]{16}\.new)$/;
 
 /** Whether a canonical claim with this text matters to the caller. */
 export type Relevance = (agent: string, text: string) => boolean;
 
-/** The future content of a claim's file. */
-export interface Draft {
-  agent: string;
-  text: string;
-  bind: boolean;
-}
-
 /**
  * The folder of a workflow's claims. Reading, deciding and writing is one
- * {@link Section}; files are put in place by a {@link Journal}.
+ * {@link Section}; files are put in place by a {@link Journal}, and changed by
+ * an `EditJournal`.
  *
  * Other programs may have files in the folder. Of `*.lock` files, only valid
  * claims are removed or replaced: read as such a moment before, in the same
@@ -60,7 +59,7 @@ export class ClaimsFolder {
     this.path = path;
     this.root = root;
     this.#journal = new Journal(path);
-    this.#section = new Section(path, () => this.#journal.finish());
+    this.#section = new Section(path, () => this.#finishJournals());
   }
 
   /** See {@link Section.exclusively}. */
@@ -95,6 +94,8 @@ export class ClaimsFolder {
       if (name.endsWith(CLAIM_SUFFIX) && !name.startsWith('.')) locations.set(name, name);
     }
     for (const { from, to } of this.#journal.pending(names)) locations.set(to, from);
+    const pending = this.#pendingEdits(names);
+    for (const [to, change] of pending) if ('from' in change) locations.set(to, change.from);
     const now = Date.now();
     // By the agents' names: with the suffix, 'a-b' would come before 'a'.
     const agents = [...locations.keys()].map((name) => name.slice(0, -CLAIM_SUFFIX.length)).sort();
@@ -103,6 +104,12 @@ export class ClaimsFolder {
     for (const text of readAll(this.path, files, CLAIM_LIMIT + 1)) {
       const agent = agents[at] as string;
       const location = files[at++] as string;
+      const change = pending.get(location);
+      if (change !== undefined && 'text' in change) {
+        const found = this.#changed(agent, change.text, now);
+        if (found !== null) yield found;
+        continue;
+      }
       if (text !== null && isRelevant !== undefined) {
         if (isCanonicalClaim(text, agent) && !isRelevant(agent, text)) continue;
       }
@@ -115,7 +122,39 @@ export class ClaimsFolder {
     return join(this.path, `${agent}${CLAIM_SUFFIX}`);
   }
 
-  /** One agent's claim, or `null`. */
+  /** Runs `body` while no other process changes any claim; `null` if there is no folder. */
+  shared<R>(body: () => R): Promise<R | null> {
+    return this.#section.shared(body);
+  }
+
+  /** One agent's claim, or `null`; also while a journal of edits is unfinished. */
+  look(agent: string): Found | null {
+    const names = existsSync(join(this.path, EDITS)) ? readdirSync(this.path) : [];
+    const change = this.#pendingEdits(names).get(`${agent}${CLAIM_SUFFIX}`);
+    if (change === undefined || 'from' in change) return this.find(agent);
+    return this.#changed(agent, change.text, Date.now());
+  }
+
+  /** A claim whose file is about to have this text, or to go. */
+  #changed(agent: string, text: string | null, now: number): Found | null {
+    if (text === null) return null;
+    const location = `${agent}${CLAIM_SUFFIX}`;
+    return this.#read(agent, { location, now, text: Buffer.from(text).toString('latin1') });
+  }
+
+  /** What an unfinished journal says, by the names of claims' files. */
+  #pendingEdits(names: readonly string[]): ReadonlyMap<string, Pending> {
+    return names.includes(EDITS) ? new EditJournal(this.path).pending(names) : new Map();
+  }
+
+  #finishJournals(): void {
+    const names = readdirSync(this.path);
+    this.#journal.finish(names);
+    // Whoever changes nothing does not need the code for it.
+    if (names.some((name) => OF_EDITS.test(name))) new EditJournal(this.path).finish(names);
+  }
+
+  /** One agent's claim, or `null`; in the exclusive section, where no journal is unfinished. */
   find(agent: string): Found | null {
     return this.#read(agent, { location: `${agent}${CLAIM_SUFFIX}`, now: Date.now(), text: null });
   }
@@ -174,36 +213,9 @@ export class ClaimsFolder {
     }
   }
 
-  /**
-   * Replaces the agents' earlier claims: all, or none. Returns the locks of
-   * the bound ones, in the order of the drafts.
-   */
-  write(drafts: readonly Draft[]): (FileLock | null)[] {
-    if (drafts.length > 1) this.#journal.checkName();
-    const locks: (FileLock | null)[] = [];
-    const moves: Move[] = drafts.map(({ agent }) => ({
-      from: temporaryName(),
-      to: `${agent}${CLAIM_SUFFIX}`,
-    }));
-    try {
-      drafts.forEach(({ text, bind }, index) => {
-        const path = join(this.path, (moves[index] as Move).from);
-        // Locked before anybody can see it.
-        const lock = bind ? FileLock.tryAcquire(path, { record: false, permissions: 0o666 }) : null;
-        locks.push(lock);
-        // A bound claim goes into the very file that is locked; 'wx' would refuse it.
-        const flag = bind ? constants.O_RDWR | constants.O_NOFOLLOW : 'wx';
-        writeFileSync(path, text, { flag } as WriteFileOptions);
-      });
-      this.#journal.commit(moves);
-    } catch (error) {
-      for (const lock of locks) lock?.releaseSync();
-      for (const { from } of moves) removeIfThere(join(this.path, from));
-      throw error;
-    }
-    // From here on they are claimed, whatever happens.
-    if (moves.length > 1) this.#journal.finish();
-    return locks;
+  /** Changes claims: all, or none. See {@link writeClaims}. */
+  write(changes: readonly Change[]): (FileLock | null)[] {
+    return writeClaims(this.path, this.#journal, changes);
   }
 
   /**

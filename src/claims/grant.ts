@@ -1,17 +1,15 @@
-import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { argumentError } from '../base/arguments.js';
 import { printable } from '../base/holder.js';
 import { emitHoldfastWarning } from '../base/warning.js';
-import { ownIdentity } from '../holders/process-identity.js';
-import { CLAIM_LIMIT, type ClaimFile, formatClaim } from './claim-file.js';
-import { RequestedScopes } from './conflicts.js';
+import { CLAIM_LIMIT } from './claim-file.js';
+import { conflictsAmong, RequestedScopes } from './conflicts.js';
 import { ClaimInvalidError, invalidClaims } from './errors.js';
-import { expiryAfter } from './expiry.js';
 import type { ClaimsFolder, Relevance } from './folder.js';
 import type { HeldClaim } from './held-claim.js';
 import type { LiveClaims } from './live-claims.js';
 import type { Found, Wanted } from './model.js';
+import { type Outcome, outcomeOf } from './outcome.js';
 import { prefilter } from './prefilter.js';
 import { patternsOf } from './scope.js';
 import { claimed } from './status.js';
@@ -20,6 +18,8 @@ import type { Conflict } from './types.js';
 /** Either all claims, or the conflicts and the claims that cause them. */
 export interface Decision {
   claims: HeldClaim[];
+  /** Those of `claims` that this process did not hold before. */
+  begun: HeldClaim[];
   conflicts: Conflict[];
   blockers: Found[];
 }
@@ -46,17 +46,19 @@ export function decide(
   const conflicts: Conflict[] = [];
   const blockers: Found[] = [];
   const ended: Found[] = [];
-  const known = new Set<string>();
+  const known = new Map<string, Found>();
   const mayOverlap = prefilter(wanted.flatMap(patternsOf), folder.root);
   const isRelevant: Relevance | undefined =
     mayOverlap && ((agent, text) => agents.has(agent) || mayOverlap(text));
+  // Who only gives something up cannot take anything from a claim that is unreadable.
+  const mayIgnore = ignoreInvalid || wanted.every(({ parts }) => parts.length === 0);
   for (const found of folder.each(isRelevant)) {
-    known.add(found.agent);
+    known.set(found.agent, found);
     const isOwn = agents.has(found.agent);
     if (found.claim === null) {
-      if (!ignoreInvalid || isOwn) invalid.push(found);
+      if (!mayIgnore || isOwn) invalid.push(found);
     } else if (isOwn) {
-      // Will be replaced.
+      // Will be replaced or changed.
     } else if (found.state !== 'active') {
       if (requested.overlapWith(found.claim)) ended.push(found);
     } else {
@@ -66,50 +68,74 @@ export function decide(
     }
   }
   if (invalid.length > 0) throw invalidClaims(folder.path, invalid);
-  if (conflicts.length > 0) return { claims: [], conflicts, blockers };
+  const now = Date.now();
+  const outcomes = wanted.map((each) => outcomeOf(folder, each, known.get(each.agent), now));
+  for (const { conflict, base } of conflictsWithKept(wanted, outcomes)) {
+    conflicts.push(conflict);
+    blockers.push(base);
+  }
+  if (conflicts.length > 0) return { claims: [], begun: [], conflicts, blockers };
   // Before the check of the names: a wanted claim may need the very file of one of these.
   for (const each of ended) overwrite(folder, each);
-  checkNames(folder, wanted, known);
-  return { claims: write(place, wanted), conflicts, blockers };
+  checkNames(folder, outcomes, known);
+  return { ...write(place, outcomes), conflicts, blockers };
 }
 
 /** Takes a grant back: the folder was replaced while it was written. */
-export function undo({ folder }: Place, { claims }: Decision): void {
+export function undo({ folder }: Place, { claims, begun }: Decision): void {
   for (const claim of claims) {
     const found = folder.find(claim.granted.agent);
     if (found !== null && claim.wrote(found)) folder.remove(found);
-    claim.end();
   }
+  // What was held before went with the old folder: its owner hears that it is lost.
+  for (const claim of begun) claim.end();
 }
 
-function write({ folder, live }: Place, wanted: readonly Wanted[]): HeldClaim[] {
-  const contents = contentsOf(wanted);
-  const texts = contents.map(formatClaim);
+/** What agents of the same call keep may be in the way of what others are to get. */
+function conflictsWithKept(
+  wanted: readonly Wanted[],
+  outcomes: readonly Outcome[],
+): { conflict: Conflict; base: Found }[] {
+  const bases = new Map<string, Found>();
+  const kept = outcomes.flatMap(({ base, kept: parts }) => {
+    if (base === null || parts.length === 0) return [];
+    bases.set(base.agent, base);
+    return [{ ...claimed(base), parts }];
+  });
+  if (kept.length === 0 || wanted.length === 1) return [];
+  return conflictsAmong(wanted, kept).map((conflict) => {
+    const [, other] = conflict.agents;
+    return { conflict, base: bases.get(other) as Found };
+  });
+}
+
+function write(
+  { folder, live }: Place,
+  outcomes: readonly Outcome[],
+): Pick<Decision, 'claims' | 'begun'> {
+  const changes = outcomes.flatMap(({ change }) => (change === null ? [] : [change]));
+  const texts = changes.map(({ text }) => text ?? '');
   const tooLong = texts.find((text) => Buffer.byteLength(text) > CLAIM_LIMIT);
   if (tooLong !== undefined) {
     const rule = `at most ${CLAIM_LIMIT} bytes as a claim's file`;
     throw argumentError('ERR_OUT_OF_RANGE', 'request', rule, tooLong);
   }
-  const drafts = wanted.map(({ agent, bind }, at) => ({ agent, bind, text: texts[at] as string }));
-  const locks = folder.write(drafts);
-  return wanted.map(({ ttl, keepAlive }, at) => {
-    const claim = contents[at] as Omit<ClaimFile, 'fields'>;
-    return live.start({ folder, claim, lock: locks[at] ?? null, ttl, keepAlive });
+  const locks = changes.length > 0 ? folder.write(changes) : [];
+  const begun: HeldClaim[] = [];
+  const claims = outcomes.map(({ wanted: { ttl, keepAlive }, base, claim, change }) => {
+    const lock = (change && locks[changes.indexOf(change)]) ?? null;
+    const parts = { folder, claim, lock, ttl, keepAlive };
+    if (claim.parts.length === 0) return live.end(base, parts);
+    if (base !== null) {
+      const { claim: changed, isNew } = live.goOn(base, parts);
+      if (isNew) begun.push(changed);
+      return changed;
+    }
+    const started = live.start(parts);
+    begun.push(started);
+    return started;
   });
-}
-
-function contentsOf(wanted: readonly Wanted[]): Omit<ClaimFile, 'fields'>[] {
-  const now = Date.now();
-  const { pid, start } = ownIdentity();
-  return wanted.map(({ agent, parts, task, ttl, bind }) => ({
-    agent,
-    parts,
-    task,
-    id: randomUUID(),
-    lockedAt: new Date(Math.floor(now / 1000) * 1000),
-    expiresAt: expiryAfter(now, ttl),
-    bound: bind ? { pid, start } : null,
-  }));
+  return { claims, begun };
 }
 
 /** Removes a claim that has ended; warns if it ended by the clock. */
@@ -123,12 +149,13 @@ function overwrite(folder: ClaimsFolder, found: Found): void {
 /** If two names mean one file (`api` and `API`), one claim would replace the other. */
 function checkNames(
   folder: ClaimsFolder,
-  wanted: readonly Wanted[],
-  known: ReadonlySet<string>,
+  outcomes: readonly Outcome[],
+  known: ReadonlyMap<string, Found>,
 ): void {
-  const reason = 'this file system gives an agent of another name the same file';
-  const taken = wanted
-    .map(({ agent }) => ({ agent, file: folder.fileOf(agent) }))
+  const reason = 'this file system gives an agent of another name the same file: use another name';
+  const taken = outcomes
+    .filter(({ change }) => change !== null)
+    .map(({ wanted: { agent } }) => ({ agent, file: folder.fileOf(agent) }))
     .filter(({ agent, file }) => !known.has(agent) && existsSync(file))
     .map(({ file }) => ({ file, reason }));
   if (taken.length > 0) throw new ClaimInvalidError(folder.path, taken);

@@ -1,61 +1,74 @@
 import { statSync } from 'node:fs';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { LockLostError } from '../base/errors.js';
-import { LONGEST_TIMER } from '../base/timers.js';
+import { LONGEST_TIMER, monotonicTime } from '../base/timers.js';
 import type { FileLock } from '../lock/file-lock.js';
 import type { ClaimFile } from './claim-file.js';
 import { expiryAfter, MARGIN_MILLISECONDS } from './expiry.js';
 import { type ClaimsFolder, isFileOf } from './folder.js';
 import type { Found } from './model.js';
-import type { Entry } from './pattern.js';
-import type { Scope } from './scope.js';
+import { heldByAnother, isForeign } from './status.js';
 
-export interface HeldClaimParts {
-  folder: ClaimsFolder;
+/** How this process holds a claim. */
+export interface Holding {
   /** As it was written. */
   claim: Omit<ClaimFile, 'fields'>;
-  /** Of a bound claim; otherwise `null`. */
+  /** Of a claim that this process has bound; otherwise `null`. */
   lock: FileLock | null;
   ttl: number;
   keepAlive: boolean;
+}
+
+export interface HeldClaimParts extends Holding {
+  folder: ClaimsFolder;
   /** Called once, when it is released or lost. */
   ended: (claim: HeldClaim) => void;
 }
+
+// People write their edits in place, too: for so long a file may be half written.
+const TORN_MILLISECONDS = 500;
 
 /**
  * A claim that this process was granted, until it is released or lost. Users
  * have a `Claim` of it; the other modules of this folder watch and end it.
  */
 export class HeldClaim {
-  readonly #parts: HeldClaimParts;
+  readonly #folder: ClaimsFolder;
+  readonly #onEnd: (claim: HeldClaim) => void;
+  #holding: Holding;
   readonly #controller = new AbortController();
   readonly #file: string;
-  #expiresAt: Date;
   #held = true;
   #expiry: NodeJS.Timeout | undefined;
   #renewal: NodeJS.Timeout | undefined;
   /** What {@link check} saw last. */
   #seen = '';
+  #tornSince: number | null = null;
 
-  constructor(parts: HeldClaimParts) {
-    this.#parts = parts;
-    this.#file = parts.folder.fileOf(parts.claim.agent);
-    this.#expiresAt = parts.claim.expiresAt;
+  constructor({ folder, ended, ...holding }: HeldClaimParts) {
+    this.#folder = folder;
+    this.#onEnd = ended;
+    this.#holding = holding;
+    this.#file = folder.fileOf(holding.claim.agent);
     this.#watchExpiry();
     this.#scheduleRenewal();
   }
 
-  /** As it was granted. */
+  /** As it was granted, or has been changed since. */
   get granted(): Omit<ClaimFile, 'fields'> {
-    return this.#parts.claim;
+    return this.#holding.claim;
   }
 
   get folder(): ClaimsFolder {
-    return this.#parts.folder;
+    return this.#folder;
+  }
+
+  get ttl(): number {
+    return this.#holding.ttl;
   }
 
   get expiresAt(): Date {
-    return this.#expiresAt;
+    return this.granted.expiresAt;
   }
 
   get signal(): AbortSignal {
@@ -64,7 +77,7 @@ export class HeldClaim {
   }
 
   get fd(): number {
-    return this.#parts.lock?.fd ?? -1;
+    return this.#holding.lock?.fd ?? -1;
   }
 
   get held(): boolean {
@@ -72,83 +85,127 @@ export class HeldClaim {
     return this.#held;
   }
 
-  async renew(ttl: number = this.#parts.ttl): Promise<void> {
-    const { folder, claim } = this.#parts;
+  async renew(ttl: number = this.ttl): Promise<void> {
     const expiresAt = expiryAfter(Date.now(), ttl);
-    const renewed = await folder.exclusivelyIfThere(() => {
-      const found = this.held ? folder.find(claim.agent) : null;
+    const renewed = await this.#folder.exclusivelyIfThere(() => {
+      const found = this.held ? this.#folder.find(this.granted.agent) : null;
       if (found === null || !this.owns(found)) return false;
-      return folder.renew(found, expiresAt);
+      return this.#folder.renew(found, expiresAt);
     });
     if (renewed !== true) {
       this.lose('it was removed or overwritten');
-      throw this.#lost();
+      throw this.lost();
     }
-    this.#expiresAt = expiresAt;
-    this.#watchExpiry();
+    this.#adopt({ ...this.granted, expiresAt });
   }
 
   async release(): Promise<boolean> {
     const wasHeld = this.held;
-    const { folder, claim } = this.#parts;
-    const removed = await folder.exclusivelyIfThere(() => {
-      const found = folder.find(claim.agent);
-      return found !== null && this.owns(found) && folder.remove(found);
+    const removed = await this.#folder.exclusivelyIfThere(() => {
+      const found = this.#folder.find(this.granted.agent);
+      if (found === null || !this.owns(found)) return false;
+      if (this.#holding.lock === null && isForeign(found)) throw heldByAnother(found);
+      return this.#folder.remove(found);
     });
     this.end();
     return wasHeld && removed === true;
   }
 
+  /** It has been extended or shrunk, and may have been bound. */
+  goOn({ claim, lock, ttl, keepAlive }: Holding): void {
+    const held = this.#holding;
+    this.#holding = {
+      ...held,
+      ttl,
+      lock: lock ?? held.lock,
+      keepAlive: keepAlive || held.keepAlive,
+    };
+    this.#adopt(claim);
+    clearTimeout(this.#renewal);
+    this.#scheduleRenewal();
+  }
+
   /** Whether this claim wrote the file: by its id alone, whatever is locked. */
   wrote({ claim }: Found): boolean {
-    return claim?.id === this.#parts.claim.id;
+    return claim?.id === this.granted.id;
   }
 
   /** Whether the file is still this claim. A bound one must be the locked file. */
   owns(found: Found): boolean {
-    const { lock } = this.#parts;
+    const { lock } = this.#holding;
     if (found.claim === null || !this.wrote(found)) return false;
     if (lock === null) return true;
     if (!lock.held) return false;
     return isFileOf(lock, found.location);
   }
 
-  /** Finds out whether it is lost, or was renewed by its agent's name. */
+  /** Whether there may be something for {@link check} to find out. */
+  hasChanged(): boolean {
+    if (!this.#held) return false;
+    // The end of the processes that have bound it leaves no trace in the file.
+    if (this.#holding.lock === null && this.granted.bound !== null) return true;
+    try {
+      return this.#stamp() !== this.#seen;
+    } catch {
+      return true;
+    }
+  }
+
+  /**
+   * Finds out whether it is lost, or was renewed or changed by another process
+   * or by hand. Call it under the section's shared lock: without it, a file that
+   * is being changed in place may be read half written.
+   */
   check(): void {
     if (!this.#held) return;
-    const { folder, claim } = this.#parts;
+    let seen = '';
     let found: Found | null;
+    let isOwn = false;
     try {
-      const { ino, size, mtimeMs } = statSync(this.#file);
-      const seen = `${ino} ${size} ${mtimeMs}`;
-      if (seen === this.#seen) return;
-      found = folder.find(claim.agent);
-      if (found !== null && !this.owns(found)) found = null;
-      this.#seen = seen;
+      found = this.#folder.look(this.granted.agent);
+      if (found !== null) {
+        seen = this.#stamp();
+        isOwn = this.owns(found);
+      }
     } catch (error) {
       // A claim whose file cannot be read may still exist.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return;
       found = null;
     }
-    if (found === null) {
+    if (found?.state === 'invalid') {
+      this.#tornSince ??= monotonicTime();
+      if (monotonicTime() - this.#tornSince < TORN_MILLISECONDS) return;
+    }
+    this.#tornSince = null;
+    if (found === null || found.claim === null || !isOwn) {
       this.lose('it was removed or overwritten');
-      return;
+    } else if (found.state === 'orphaned') {
+      this.lose('no process has bound it any more');
+    } else {
+      this.#seen = seen;
+      this.#adopt(found.claim);
     }
-    const { expiresAt, ...scope } = found.claim as ClaimFile;
-    if (textOf(scope) !== textOf(claim)) {
-      this.lose('its scope was edited');
-      return;
-    }
-    if (expiresAt.getTime() === this.#expiresAt.getTime()) return;
-    this.#expiresAt = expiresAt;
-    this.#watchExpiry();
+  }
+
+  /** Changes whenever the file does. */
+  #stamp(): string {
+    const { ino, size, mtimeMs } = statSync(this.#file);
+    return `${ino} ${size} ${mtimeMs}`;
+  }
+
+  #adopt(claim: Omit<ClaimFile, 'fields'>): void {
+    const wasBound = this.granted.bound !== null;
+    const before = this.expiresAt.getTime();
+    this.#holding = { ...this.#holding, claim };
+    const isAsBefore = claim.expiresAt.getTime() === before && wasBound === (claim.bound !== null);
+    if (!isAsBefore) this.#watchExpiry();
   }
 
   /** Ends it, and tells the owner by the signal. */
   lose(reason: string): void {
     if (!this.#held) return;
     this.end();
-    const message = `the claim of ${this.#parts.claim.agent} (${this.#file}) is lost: ${reason}`;
+    const message = `the claim of ${this.granted.agent} (${this.#file}) is lost: ${reason}`;
     this.#controller.abort(new LockLostError(this.#file, message));
   }
 
@@ -158,24 +215,22 @@ export class HeldClaim {
     this.#held = false;
     clearTimeout(this.#expiry);
     clearTimeout(this.#renewal);
-    this.#parts.lock?.releaseSync();
-    this.#parts.ended(this);
+    this.#holding.lock?.releaseSync();
+    this.#onEnd(this);
   }
 
-  #lost(): LockLostError {
+  /** Why it is not held any more. */
+  lost(): LockLostError {
     const reason = this.#controller.signal.reason;
     return reason instanceof LockLostError
       ? reason
-      : new LockLostError(
-          this.#file,
-          `the claim of ${this.#parts.claim.agent} is not held any more`,
-        );
+      : new LockLostError(this.#file, `the claim of ${this.granted.agent} is not held any more`);
   }
 
   #watchExpiry(): void {
     // A bound claim does not expire while it is held.
-    if (this.#parts.lock !== null || !this.#held) return;
     clearTimeout(this.#expiry);
+    if (this.granted.bound !== null || !this.#held) return;
     const check = (): void => {
       if (this.held) this.#watchExpiry();
     };
@@ -185,20 +240,20 @@ export class HeldClaim {
 
   /** How long until this owner counts its claim as gone. */
   #remaining(): number {
-    return this.#expiresAt.getTime() - MARGIN_MILLISECONDS - Date.now();
+    return this.expiresAt.getTime() - MARGIN_MILLISECONDS - Date.now();
   }
 
   /** A timer is late if the process was stopped, or busy. */
   #checkClock(): void {
-    if (this.#parts.lock === null && this.#remaining() <= 0) this.lose('it has expired');
+    if (this.granted.bound === null && this.#remaining() <= 0) this.lose('it has expired');
   }
 
   #scheduleRenewal(): void {
-    if (!this.#parts.keepAlive) return;
+    if (!this.#holding.keepAlive || !this.#held) return;
     // With a short ttl a third of it may be too late.
-    const half =
-      this.#parts.lock === null ? Math.max(this.#remaining(), 0) / 2 : Number.POSITIVE_INFINITY;
-    const pause = Math.min(this.#parts.ttl / 3, half, LONGEST_TIMER);
+    const isBound = this.granted.bound !== null;
+    const half = isBound ? Number.POSITIVE_INFINITY : Math.max(this.#remaining(), 0) / 2;
+    const pause = Math.min(this.ttl / 3, half, LONGEST_TIMER);
     this.#renewal = setTimeout(async () => {
       try {
         await this.renew();
@@ -208,11 +263,4 @@ export class HeldClaim {
       if (this.#held) this.#scheduleRenewal();
     }, pause).unref();
   }
-}
-
-function textOf({ parts }: Scope): string {
-  const texts = (list: readonly Entry[]): string[] => list.map((each) => each.pattern);
-  return JSON.stringify(
-    parts.map(({ patterns, except, tree }) => [texts(patterns), texts(except), tree]),
-  );
 }

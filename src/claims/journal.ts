@@ -1,42 +1,34 @@
-import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
-  existsSync,
   fstatSync,
   lstatSync,
   openSync,
   readdirSync,
   renameSync,
-  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { readBounded } from '../base/bounded.js';
 import { CLAIM_SUFFIX } from './claim-file.js';
 import { ClaimInvalidError } from './errors.js';
 import { isMissing, removeIfThere } from './missing.js';
+import { putFile, renameIfThere, TEMPORARY, temporaryName } from './put-file.js';
 
 /** A file to rename, by names in the folder. */
 export interface Move {
-  /** From {@link temporaryName}. */
+  /** From `temporaryName`. */
   from: string;
   /** The name of a claim's file. */
   to: string;
 }
 
-// Neither name ends in `.lock`: such files are claims.
-const OURS = '.holdfast-';
-const JOURNAL = `${OURS}journal`;
+// It does not end in `.lock`: such files are claims.
+const JOURNAL = '.holdfast-journal';
 // Enough for some 100,000 claims at once.
 const JOURNAL_LIMIT = 16 * 1024 * 1024;
-const TEMPORARY = /^\.holdfast-[0-9a-f]{16}\.tmp$/;
 // What a power failure leaves of a journal is empty, or zeros, or its beginning.
 const JOURNAL_CONTENT = /^(?:\0*$|\[\{"from":"\.holdfast-[0-9a-f]{16}\.tmp")/;
 const READ_ONLY = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-
-export function temporaryName(): string {
-  return `${OURS}${randomBytes(8).toString('hex')}.tmp`;
-}
 
 /**
  * Puts files in place in a folder: all of them or none, even if the process is
@@ -68,29 +60,23 @@ export class Journal {
   checkName(): void {
     // Ours has been finished, so this one is not ours.
     if (lstatSync(this.#path, { throwIfNoEntry: false }) === undefined) return;
-    const reason = 'it has the name of the journal of several claims, and other content';
+    const reason =
+      'it has the name of the journal of several claims, and other content: move it away';
     throw new ClaimInvalidError(this.#folder, [{ file: this.#path, reason }]);
   }
 
   /** Makes the moves count. If it throws, none does. */
   commit(moves: readonly Move[]): void {
     if (moves.length === 1) this.#move(moves[0] as Move);
-    else this.#write(JSON.stringify(moves));
+    else putFile(join(this.#folder, temporaryName()), this.#path, JSON.stringify(moves));
   }
 
   /** Carries out a journal, our own or that of a killed process; removes what else is left. */
-  finish(): void {
-    const names = readdirSync(this.#folder);
+  finish(names: readonly string[] = readdirSync(this.#folder)): void {
     const moves = names.includes(JOURNAL) ? this.#read() : null;
     if (moves !== null) {
-      for (const move of moves) {
-        try {
-          this.#move(move);
-        } catch (error) {
-          const isDone = !existsSync(join(this.#folder, move.from));
-          if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || !isDone) throw error;
-        }
-      }
+      for (const { from, to } of moves)
+        renameIfThere(join(this.#folder, from), join(this.#folder, to));
       removeIfThere(this.#path);
     }
     for (const name of names) if (TEMPORARY.test(name)) removeIfThere(join(this.#folder, name));
@@ -104,17 +90,6 @@ export class Journal {
 
   #move({ from, to }: Move): void {
     renameSync(join(this.#folder, from), join(this.#folder, to));
-  }
-
-  #write(text: string): void {
-    const temporary = join(this.#folder, temporaryName());
-    try {
-      writeFileSync(temporary, text, { flag: 'wx' });
-      renameSync(temporary, this.#path);
-    } catch (error) {
-      removeIfThere(temporary);
-      throw error;
-    }
   }
 
   /**

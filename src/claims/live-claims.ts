@@ -11,6 +11,7 @@ export class LiveClaims {
   readonly #directory: string;
   readonly #claims = new Map<string, HeldClaim>();
   #unwatch: (() => void) | undefined;
+  #checking = false;
 
   constructor(directory: string) {
     this.#directory = directory;
@@ -27,6 +28,25 @@ export class LiveClaims {
     return claim;
   }
 
+  /** Goes on with a claim that was extended or shrunk; starts it if another process began it. */
+  goOn(found: Found, parts: Omit<HeldClaimParts, 'ended'>): { claim: HeldClaim; isNew: boolean } {
+    const own = this.ownerOf(found);
+    if (own === undefined) return { claim: this.start(parts), isNew: true };
+    own.goOn(parts);
+    return { claim: own, isNew: false };
+  }
+
+  /** Ends a claim of which nothing is left. What is returned is not held. */
+  end(found: Found | null, parts: Omit<HeldClaimParts, 'ended'>): HeldClaim {
+    const own = this.#claims.get(parts.claim.agent);
+    const claim =
+      found !== null && own?.wrote(found) === true
+        ? own
+        : new HeldClaim({ ...parts, keepAlive: false, ended: () => {} });
+    claim.end();
+    return claim;
+  }
+
   /** The claim of this process whose file was found, if there is one. */
   ownerOf(found: Found): HeldClaim | undefined {
     const own = this.#claims.get(found.agent);
@@ -38,7 +58,7 @@ export class LiveClaims {
     let scheduled = false;
     const check = (): void => {
       scheduled = false;
-      for (const claim of [...this.#claims.values()]) claim.check();
+      void this.#check();
     };
     const unwatchFolder = watchFolder(this.#directory, { persistent: false }, () => {
       if (!scheduled) setTimeout(check, SETTLING_MILLISECONDS).unref();
@@ -49,6 +69,26 @@ export class LiveClaims {
       clearInterval(timer);
       unwatchFolder();
     };
+  }
+
+  /** Looks at the claims whose files have changed, all under one lock. */
+  async #check(): Promise<void> {
+    if (this.#checking) return;
+    const changed = [...this.#claims.values()].filter((claim) => claim.hasChanged());
+    const [first] = changed;
+    if (first === undefined) return;
+    this.#checking = true;
+    try {
+      const looked = await first.folder.shared(() => {
+        for (const claim of changed) claim.check();
+        return true;
+      });
+      if (looked === null) for (const claim of changed) claim.lose('its folder was removed');
+    } catch {
+      // Whether they are lost is decided under the lock alone: at the next look.
+    } finally {
+      this.#checking = false;
+    }
   }
 
   #forget(agent: string, claim: HeldClaim): void {

@@ -7,6 +7,7 @@
 //   Wanted   a request that has been checked: a Claimed that is not granted yet
 //   Found    a claim's file as it was read: valid or not, alive or not
 import type { ClaimFile } from './claim-file.js';
+import type { Pattern } from './pattern.js';
 import type { Part, Scope } from './scope.js';
 
 /** How a part came to be claimed: by a hook, through MCP, or by a person or a program. */
@@ -32,6 +33,12 @@ export interface Wanted extends Claimed {
   readonly ttl: number;
   readonly bind: boolean;
   readonly keepAlive: boolean;
+  /** What the agent has stays. */
+  readonly extend: boolean;
+  /** What leaves the agent's claim. */
+  readonly released: readonly Pattern[];
+  /** The id of the claim to change; any other one is not meant. */
+  readonly only?: string | null;
 }
 
 /** A claim's file as it was read. */

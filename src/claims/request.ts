@@ -1,10 +1,17 @@
-import { argumentError, checkBoolean, checkFields, optionNames } from '../base/arguments.js';
+import {
+  argumentError,
+  checkBoolean,
+  checkFields,
+  checkOneOf,
+  checkPath,
+  optionNames,
+} from '../base/arguments.js';
 import { checkAgent } from './claim-file.js';
 import { checkTtl, DEFAULT_TTL } from './expiry.js';
-import type { Wanted } from './model.js';
+import type { ClaimedBy, ClaimPart, Wanted } from './model.js';
 import { parsePattern } from './parse-pattern.js';
 import { comparable, type Entry, type Pattern } from './pattern.js';
-import type { Root } from './root.js';
+import { findRoot, type Root, treeOf } from './root.js';
 import { isEmpty, patternsOf } from './scope.js';
 import type { ClaimRequest } from './types.js';
 
@@ -18,7 +25,13 @@ export const REQUEST_FIELDS = optionNames<ClaimRequest>({
   ttl: true,
   bind: true,
   keepAlive: true,
+  extend: true,
+  release: true,
+  by: true,
+  tree: true,
 });
+
+const CLAIMED_BY: readonly ClaimedBy[] = ['hand', 'mcp', 'hook'];
 
 /** For `plan` a request may have no scope, as a reviewer's. */
 export function checkRequests(
@@ -40,8 +53,9 @@ export function checkRequests(
       throw argumentError('ERR_INVALID_ARG_VALUE', `${name}.agent`, rule, wanted.agent);
     }
     agents.add(folded);
-    if (use !== 'plan') checkScope(wanted, name);
-    return wanted;
+    if (use === 'plan') return wanted;
+    checkScope(wanted, name);
+    return patternsOf(wanted).length > 0 ? wanted : { ...wanted, parts: [] };
   });
 }
 
@@ -49,11 +63,8 @@ function checkOne(request: unknown, root: Root, name: string): Wanted {
   if (typeof request !== 'object' || request === null || Array.isArray(request)) {
     throw argumentError('ERR_INVALID_ARG_TYPE', name, 'an object', request);
   }
-  const { agent, files, directories, except, taskDescription, ttl, bind, keepAlive } = checkFields(
-    request as Partial<ClaimRequest>,
-    REQUEST_FIELDS,
-    name,
-  );
+  const given = checkFields(request as Partial<ClaimRequest>, REQUEST_FIELDS, name);
+  const { agent, files, directories, except, taskDescription, ttl, bind, keepAlive } = given;
   if (taskDescription !== undefined && typeof taskDescription !== 'string') {
     throw argumentError(
       'ERR_INVALID_ARG_TYPE',
@@ -64,26 +75,40 @@ function checkOne(request: unknown, root: Root, name: string): Wanted {
   }
   const list = (value: unknown, kind: Entry['kind'], field: string): Pattern[] =>
     checkPatterns(value, kind, root, `${name}.${field}`);
+  const by = checkOneOf(given.by, `${name}.by`, CLAIMED_BY, 'hand');
+  const part: ClaimPart = {
+    patterns: [...list(files, 'file', 'files'), ...list(directories, 'directory', 'directories')],
+    except: list(except, 'file', 'except'),
+    tree: checkTree(given.tree, by, root, `${name}.tree`),
+    by,
+    touched: by === 'hook' ? new Date() : null,
+  };
   return {
     agent: checkAgent(agent, `${name}.agent`),
-    parts: [
-      {
-        patterns: [
-          ...list(files, 'file', 'files'),
-          ...list(directories, 'directory', 'directories'),
-        ],
-        except: list(except, 'file', 'except'),
-        tree: null,
-        by: 'hand',
-        touched: null,
-      },
-    ],
+    // Of a hook, each pattern has a time of its own.
+    parts: by === 'hook' ? part.patterns.map((each) => ({ ...part, patterns: [each] })) : [part],
     task: taskDescription ?? null,
     expiresAt: null,
     ttl: ttl === undefined ? DEFAULT_TTL : checkTtl(ttl, `${name}.ttl`),
     bind: checkBoolean(bind, `${name}.bind`, false),
     keepAlive: checkBoolean(keepAlive, `${name}.keepAlive`, false),
+    extend: checkBoolean(given.extend, `${name}.extend`, false),
+    released: list(given.release, 'file', 'release'),
   };
+}
+
+/** Only what a hook claims holds in a single tree. */
+function checkTree(given: unknown, by: ClaimedBy, root: Root, name: string): string | null {
+  if (given !== undefined && by !== 'hook') {
+    throw argumentError('ERR_INVALID_ARG_VALUE', name, `left out, unless "by" is 'hook'`, given);
+  }
+  if (by !== 'hook') return null;
+  return given === undefined ? treeOf(root) : findRoot(checkPath(given, name)).real;
+}
+
+/** What is to be released: patterns as in `except`. */
+export function checkPaths(value: unknown, root: Root, name: string): Pattern[] {
+  return checkPatterns(value, 'file', root, name);
 }
 
 function checkPatterns(value: unknown, kind: Entry['kind'], root: Root, name: string): Pattern[] {
@@ -96,13 +121,20 @@ function checkPatterns(value: unknown, kind: Entry['kind'], root: Root, name: st
 }
 
 function checkScope(wanted: Wanted, name: string): void {
-  if (patternsOf(wanted).length === 0) {
+  const { agent, extend, released } = wanted;
+  const hasScope = patternsOf(wanted).length > 0;
+  if (released.length > 0 && !extend) {
+    if (!hasScope) return;
+    const rule = 'left out where the whole claim is replaced: set "extend", or release alone';
+    throw argumentError('ERR_INVALID_ARG_VALUE', `${name}.release`, rule, agent);
+  }
+  if (!hasScope && released.length === 0) {
     const rule =
       'given a file or a folder in "files" or "directories"; an agent that changes nothing needs no claim';
-    throw argumentError('ERR_INVALID_ARG_VALUE', name, rule, wanted.agent);
+    throw argumentError('ERR_INVALID_ARG_VALUE', name, rule, agent);
   }
-  if (isEmpty(wanted)) {
+  if (hasScope && isEmpty(wanted)) {
     const rule = 'not wholly excluded by "except"';
-    throw argumentError('ERR_INVALID_ARG_VALUE', name, rule, wanted.agent);
+    throw argumentError('ERR_INVALID_ARG_VALUE', name, rule, agent);
   }
 }

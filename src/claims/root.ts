@@ -43,12 +43,21 @@ const hasCase = (letter: string) => swapCase(letter) !== letter;
 
 /** The git top level of a folder, found by its `.git`; else the working directory. */
 export function defaultRoot(directory: string): string {
+  return topLevelOf(directory) ?? process.cwd();
+}
+
+/** The working tree that the root is in, or the root itself. */
+export function treeOf({ real }: Root): string {
+  return topLevelOf(real) ?? real;
+}
+
+function topLevelOf(directory: string): string | null {
   for (let folder = directory; ; folder = resolve(folder, '..')) {
     try {
       statSync(join(folder, '.git'));
       return folder;
     } catch {
-      if (folder === resolve(folder, '..')) return process.cwd();
+      if (folder === resolve(folder, '..')) return null;
     }
   }
 }

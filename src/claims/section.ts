@@ -1,21 +1,34 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoOf, LockLostError, systemError } from '../base/errors.js';
+import { clearTimeout, setTimeout } from 'node:timers';
+import { errnoOf, isLockError, LockLostError, systemError } from '../base/errors.js';
 import type { LockMode } from '../base/locker.js';
 import { makeFolders } from '../base/make-folders.js';
+import { monotonicTime } from '../base/timers.js';
 import { acquire } from '../lock/acquire.js';
 import { FileLock, internalsOf, lockOf } from '../lock/file-lock.js';
 import { checkRequest } from '../lock/options.js';
 import { IS_DIRECTORY } from '../native/binding.js';
+import { ClaimsBusyError } from './errors.js';
 import { isMissing } from './missing.js';
+import { type Glance, glanceAt, hasMovedOn } from './standstill.js';
+import { type Turn, Turns } from './turns.js';
 
 const MISSING = errnoOf('ENOENT');
-// Nobody stays inside for longer, unless it was stopped there.
+// Nobody stays inside for longer, unless it was stopped there. Many may be in
+// front, though: it counts anew as long as they move on.
 const TIMEOUT_MILLISECONDS = 10_000;
+// Until the first look at who is in front.
+const LOOK_MILLISECONDS = 1000;
 const TRIES = 10;
 // Windows cannot lock a folder. There a file in it is locked, which goes when
 // the folder goes.
 const STAND_IN = process.platform === 'win32' ? '.holdfast-section' : null;
+
+interface Entered {
+  lock: FileLock;
+  leave: () => void;
+}
 
 export interface SectionOptions<R> {
   signal?: AbortSignal | undefined;
@@ -52,7 +65,7 @@ export class Section {
     let done: { result: R } | null = null;
     let missing: unknown = null;
     for (let tries = 0; tries <= TRIES; tries++) {
-      const lock = await this.#createAndEnter(signal).catch((error) => {
+      const { lock, leave } = await this.#createAndEnter(signal).catch((error) => {
         if (done !== null) undo(done.result);
         throw error;
       });
@@ -67,7 +80,7 @@ export class Section {
         if (current && !isMissing(error)) throw error;
         missing = current ? error : null;
       } finally {
-        lock.releaseSync();
+        leave();
       }
     }
     if (done !== null) undo(done.result);
@@ -88,9 +101,9 @@ export class Section {
   }
 
   async #ifThere<R>(mode: LockMode, body: () => R): Promise<R | null> {
-    let lock: FileLock;
+    let entered: Entered;
     try {
-      lock = await this.#enter(mode, undefined);
+      entered = await this.#enter(mode, undefined);
     } catch (error) {
       if (isMissing(error)) return null;
       throw error;
@@ -98,14 +111,14 @@ export class Section {
     try {
       return body();
     } catch (error) {
-      if (isMissing(error) && !lock.isCurrent()) return null;
+      if (isMissing(error) && !entered.lock.isCurrent()) return null;
       throw error;
     } finally {
-      lock.releaseSync();
+      entered.leave();
     }
   }
 
-  async #createAndEnter(signal: AbortSignal | undefined): Promise<FileLock> {
+  async #createAndEnter(signal: AbortSignal | undefined): Promise<Entered> {
     for (let tries = 0; tries <= TRIES; tries++) {
       try {
         return await this.#enter('exclusive', signal);
@@ -117,9 +130,64 @@ export class Section {
     throw this.#vanishing();
   }
 
-  /** ENOENT if there is no folder. */
-  async #enter(mode: LockMode, signal: AbortSignal | undefined): Promise<FileLock> {
-    const timeout = TIMEOUT_MILLISECONDS;
+  /** In the caller's turn. ENOENT if there is no folder. */
+  async #enter(mode: LockMode, signal: AbortSignal | undefined): Promise<Entered> {
+    const turns = Turns.of(this.path);
+    const turn = await turns.take(signal);
+    try {
+      const lock = await this.#lock(mode, signal, turn);
+      turns.entered();
+      const leave = (): void => {
+        try {
+          lock.releaseSync();
+        } finally {
+          turns.end();
+        }
+      };
+      return { lock, leave };
+    } catch (error) {
+      if (error instanceof ClaimsBusyError) {
+        turns.refuse(TIMEOUT_MILLISECONDS, (inFront) => error.behind(inFront));
+      }
+      turns.end();
+      throw error;
+    }
+  }
+
+  /** Waits for as long as those in front move on. */
+  async #lock(mode: LockMode, signal: AbortSignal | undefined, turn: Turn): Promise<FileLock> {
+    const began = monotonicTime();
+    let { since } = turn;
+    let before: Glance | null = null;
+    for (;;) {
+      const timer = setTimeout(() => {
+        before ??= glanceAt(this.path);
+      }, LOOK_MILLISECONDS);
+      const left = since + TIMEOUT_MILLISECONDS - monotonicTime();
+      try {
+        return await this.#lockWithin(Math.max(1, Math.ceil(left)), mode, signal);
+      } catch (error) {
+        if (!isLockError(error, 'ERR_LOCK_TIMEOUT')) throw error;
+        const now = monotonicTime();
+        const after = glanceAt(this.path);
+        if (before === null || !hasMovedOn(before, after, error.holder)) {
+          const waited = now - Math.min(began, turn.since);
+          throw new ClaimsBusyError(this.path, error.holder, waited, after.waiting);
+        }
+        before = after;
+        since = now;
+      } finally {
+        clearTimeout(timer);
+      }
+    }
+  }
+
+  /** In so many milliseconds. */
+  async #lockWithin(
+    timeout: number,
+    mode: LockMode,
+    signal: AbortSignal | undefined,
+  ): Promise<FileLock> {
     const options = { mode, record: false, timeout, signal } as const;
     if (STAND_IN !== null) {
       if (!existsSync(this.path)) throw systemError(MISSING, 'open', this.path);

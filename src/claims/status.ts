@@ -3,12 +3,12 @@ import { LockHeldError } from '../base/errors.js';
 import { printable } from '../base/holder.js';
 import { isOwn, ownIdentity } from '../holders/process-identity.js';
 import type { ClaimFile } from './claim-file.js';
-import type { Claimed, Found } from './model.js';
+import type { Claimed, ClaimPart, Found } from './model.js';
 import { parsePattern } from './parse-pattern.js';
-import { formatParts } from './parts.js';
+import { formatParts, listsOf } from './parts.js';
 import type { Entry } from './pattern.js';
 import type { Root } from './root.js';
-import type { ClaimStatus } from './types.js';
+import type { ClaimPartStatus, ClaimStatus } from './types.js';
 
 /** A claim as users see it. */
 export function statusOf({ agent, file, state, reason, claim }: Found): ClaimStatus {
@@ -21,11 +21,16 @@ export function statusOf({ agent, file, state, reason, claim }: Found): ClaimSta
     files,
     directories,
     except,
+    parts: (claim?.parts ?? []).map(partStatusOf),
     task: claim?.task ?? null,
     lockedAt: claim?.lockedAt ?? null,
     expiresAt: claim?.expiresAt ?? null,
     bound: claim?.bound == null ? null : { pid: claim.bound.pid },
   };
+}
+
+function partStatusOf({ patterns, except, tree, by, touched }: ClaimPart): ClaimPartStatus {
+  return { ...listsOf(patterns), except: except.map((each) => each.pattern), tree, by, touched };
 }
 
 /** The scope of a valid claim. */
@@ -49,23 +54,20 @@ export function checkStatuses(existing: unknown): ClaimStatus[] {
 
 /** The scope of a status. Its patterns are checked: the caller may have made it up. */
 export function claimedBy(status: ClaimStatus, root: Root): Claimed {
-  const { agent, files, directories, except, task, expiresAt } = status;
+  const { agent, task, expiresAt } = status;
   const parse = (list: string[], kind: Entry['kind']) =>
     list.map((each) => parsePattern(each, kind, root, 'options.existing'));
-  return {
-    agent,
-    parts: [
-      {
-        patterns: [...parse(files, 'file'), ...parse(directories, 'directory')],
-        except: parse(except, 'file'),
-        tree: null,
-        by: 'hand',
-        touched: null,
-      },
-    ],
-    task,
-    expiresAt,
-  };
+  // One that was made up, or written to a file by 0.1.0, has no parts.
+  const given: Partial<ClaimPartStatus>[] =
+    Array.isArray(status.parts) && status.parts.length > 0 ? status.parts : [status];
+  const parts = given.map(({ files, directories, except, tree = null, by = 'hand' }) => ({
+    patterns: [...parse(files ?? [], 'file'), ...parse(directories ?? [], 'directory')],
+    except: parse(except ?? [], 'file'),
+    tree,
+    by,
+    touched: null,
+  }));
+  return { agent, parts, task, expiresAt };
 }
 
 /** Whether another process holds it. */

@@ -29,7 +29,29 @@ export interface ClaimRequest {
    * ttl of 2 s or less, because the owner counts its claim as gone 2 s early.
    */
   keepAlive?: boolean | undefined;
+  /**
+   * Default `false`: replaces what the agent has claimed. `true`: that stays, and
+   * this is added, also if an `except` of it left it out. The expiry becomes the
+   * later of both. Without an active claim it is a new one.
+   */
+  extend?: boolean | undefined;
+  /**
+   * What leaves the agent's claim in the same step: paths and patterns as in
+   * `except`. With `extend`, or alone; what is left of the claim stays, and a
+   * claim of which nothing is left is removed.
+   */
+  release?: string[] | undefined;
+  /**
+   * Who claims. Default `'hand'`; `'hook'`: automatically, at the first write.
+   * That holds in one working tree, and each path is a part of its own.
+   */
+  by?: 'hand' | 'mcp' | 'hook' | undefined;
+  /** With `by: 'hook'`: the working tree, an absolute path. Default: the one of the root. */
+  tree?: string | undefined;
 }
+
+/** What {@link Claim.extend} adds to a claim, and takes from it. */
+export type ClaimExtension = Omit<ClaimRequest, 'agent' | 'bind' | 'extend'>;
 
 export interface ClaimOptions {
   /**
@@ -54,7 +76,7 @@ export interface ClaimOptions {
  */
 export interface Claim extends AsyncDisposable {
   readonly agent: string;
-  /** Normalised: relative to the root. */
+  /** Normalised: relative to the root. Both follow the claim when it is extended or shrunk. */
   readonly files: readonly string[];
   readonly directories: readonly string[];
   readonly lockedAt: Date;
@@ -84,8 +106,16 @@ export interface Claim extends AsyncDisposable {
    */
   renew(ttl?: number): Promise<void>;
   /**
+   * Adds to the claim, and with `release` takes from it, in one step; `ttl` is
+   * by default the one it was claimed with. If nothing is left, the claim ends as
+   * by `release()`. Rejects as `claim` does, and then nothing has changed; with
+   * `ERR_LOCK_LOST` if the claim is no longer this one.
+   */
+  extend(request: ClaimExtension, options?: ClaimOptions): Promise<void>;
+  /**
    * Removes the claim. False: it was no longer this one, and nothing has been
    * removed; or it had expired. A second call does nothing and returns `false`.
+   * `ERR_LOCK_HELD`: it was bound by another process, and only extended by this one.
    */
   release(): Promise<boolean>;
 }
@@ -97,6 +127,18 @@ export interface Claim extends AsyncDisposable {
  */
 export type ClaimState = 'active' | 'expired' | 'orphaned' | 'conflicting' | 'invalid';
 
+/** A part of a scope: patterns, less exceptions that hold for these alone. */
+export interface ClaimPartStatus {
+  files: string[];
+  directories: string[];
+  except: string[];
+  /** The working tree that it holds in; `null`: in all. */
+  tree: string | null;
+  by: 'hand' | 'mcp' | 'hook';
+  /** When a hook last met it; else `null`. */
+  touched: Date | null;
+}
+
 export interface ClaimStatus {
   agent: string;
   /** The claim's file, absolute. */
@@ -104,9 +146,13 @@ export interface ClaimStatus {
   state: ClaimState;
   /** Why it is not `active`. */
   reason: string | null;
+  /** What all parts name. */
   files: string[];
   directories: string[];
+  /** What every part excepts. */
   except: string[];
+  /** The scope itself: a path is claimed if any part has it. */
+  parts: ClaimPartStatus[];
   task: string | null;
   lockedAt: Date | null;
   expiresAt: Date | null;

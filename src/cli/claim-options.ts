@@ -32,6 +32,7 @@ export interface ClaimArguments {
   timeout: number;
   strict: boolean;
   force: boolean;
+  replace: boolean;
   staged: boolean;
   ignoreInvalid: boolean;
   conflictCode: number;
@@ -49,6 +50,7 @@ const ACTIONS = {
       task: TEXT,
       except: { ...TEXT, multiple: true },
       timeout: TIMEOUT,
+      replace: FLAG,
       'ignore-invalid': FLAG,
     },
     words: 'some',
@@ -65,10 +67,11 @@ const ACTIONS = {
   },
   list: { options: { json: FLAG }, words: 'none' },
   renew: { options: { ttl: TEXT }, words: 'none' },
-  release: { options: { force: FLAG }, words: 'none' },
+  release: { options: { force: FLAG }, words: 'any' },
   clear: { options: { force: FLAG }, words: 'none' },
   prune: { options: { json: FLAG }, words: 'none' },
   audit: { options: { json: FLAG }, words: 'none' },
+  'set-aside': { options: {}, words: 'one' },
   plan: { options: { json: FLAG }, words: 'one' },
   guard: { options: { staged: FLAG, 'ignore-invalid': FLAG }, words: 'none' },
 } as const;
@@ -119,6 +122,7 @@ export function parseClaimArguments(
     timeout: time('timeout') ?? 0,
     strict: values['strict'] === true,
     force: values['force'] === true,
+    replace: values['replace'] === true,
     staged: values['staged'] === true,
     ignoreInvalid: values['ignore-invalid'] === true,
     conflictCode: parseConflictCode(string('conflict-exit-code'), 'claim'),
@@ -147,7 +151,8 @@ function parse(
   }
   if (words === 'some' && first === undefined) throw usageError('PATH is missing', 'claim');
   if (words === 'one' && positionals.length !== 1) {
-    throw usageError(`claim ${action} takes one FILE, or - for standard input`, 'claim');
+    const input = action === 'plan' ? ', or - for standard input' : '';
+    throw usageError(`claim ${action} takes one FILE${input}`, 'claim');
   }
   return parsed;
 }

@@ -34,12 +34,7 @@ const ACTIONS: Record<ClaimAction, Action> = {
     print(streams, [`${printable(agent)}: renewed until ${clockTime(expiresAt)}`]);
     return EXIT.ok;
   },
-  release: async ({ claims, agent, force }, streams) => {
-    const released = await claims.release(agent, { force });
-    if (!released) throw new Exit(EXIT.data, `${printable(agent)} has no claim to release`);
-    print(streams, [`${printable(agent)}: released`]);
-    return EXIT.ok;
-  },
+  release,
   clear: async ({ claims, force }, streams) => {
     await claims.releaseAll({ force });
     await reportInvalid(claims, streams);
@@ -57,6 +52,11 @@ const ACTIONS: Record<ClaimAction, Action> = {
     print(streams, json ? formatJson(conflicts) : conflictLines(conflicts));
     await reportInvalid(claims, streams);
     return conflicts.length > 0 ? EXIT.refused : EXIT.ok;
+  },
+  'set-aside': async ({ claims, paths: [file = ''] }, streams) => {
+    const target = await claims.setAside(file);
+    print(streams, [`${printable(file)}: set aside as ${printable(target)}`]);
+    return EXIT.ok;
   },
   plan,
   guard: async (given, streams) => (await import('./guard.js')).guard(given, streams),
@@ -84,6 +84,7 @@ const TYPED = new Map([
   ['directories', 'PATH'],
   ['paths', 'PATH'],
   ['except', '--except'],
+  ['file', 'FILE'],
   ['ttl', '--ttl'],
 ]);
 
@@ -116,7 +117,7 @@ async function reportInvalid(claims: Claims, streams: Streams): Promise<void> {
 }
 
 async function add(given: ClaimArguments, streams: Streams): Promise<number> {
-  const { claims, agent, task, ttl, timeout, ignoreInvalid, json, quiet } = given;
+  const { claims, agent, task, ttl, timeout, replace, ignoreInvalid, json, quiet } = given;
   const places = new ClaimPaths(claims);
   const entries = given.paths.map((path) => places.entry(path));
   const texts = (kind: 'file' | 'directory'): string[] =>
@@ -128,6 +129,7 @@ async function add(given: ClaimArguments, streams: Streams): Promise<number> {
     except: given.except.map((each) => places.except(each)),
     taskDescription: task,
     ttl,
+    extend: !replace,
   };
   const onWait = (conflicts: Conflict[]): void => {
     if (quiet) return;
@@ -159,6 +161,20 @@ function refuse({ conflicts }: ClaimConflictError, timeout: number, streams: Str
   }
   const advice = timeout > 0 ? '' : 'use -w TIME to wait, or ';
   say(streams, `nothing claimed; ${advice}see: holdfast claim list`);
+}
+
+async function release(given: ClaimArguments, streams: Streams): Promise<number> {
+  const { claims, agent, force } = given;
+  const places = new ClaimPaths(claims);
+  const paths = given.paths.map((path) => places.except(path));
+  const released = await claims.release(agent, { force, ...(paths.length > 0 && { paths }) });
+  const what = paths.map(printable).join(' ');
+  if (!released) {
+    const nothing = paths.length > 0 ? `nothing of ${what}` : 'no claim';
+    throw new Exit(EXIT.data, `${printable(agent)} has ${nothing} to release`);
+  }
+  print(streams, [`${printable(agent)}: released${what === '' ? '' : ` ${what}`}`]);
+  return EXIT.ok;
 }
 
 async function check(given: ClaimArguments, streams: Streams): Promise<number> {

@@ -126,9 +126,11 @@ export const CLAIM_HELP = `Usage: holdfast claim add [options] PATH…      clai
        holdfast claim check [options] PATH…    show whose each PATH is
        holdfast claim list                     show all claims
        holdfast claim renew [--ttl TIME]       extend the agent's claim
-       holdfast claim release [--force]        give up the agent's claim
+       holdfast claim release [PATH…]          give up the agent's claim, or PATHs
        holdfast claim clear [--force]          give up all claims
        holdfast claim prune                    remove expired and orphaned ones
+       holdfast claim set-aside FILE           rename a file that is not a valid
+                                               claim, so that it blocks nobody
        holdfast claim audit                    find overlaps from manual edits
        holdfast claim plan FILE|-              who can work at the same time
        holdfast claim guard --staged           for a git pre-commit hook
@@ -147,9 +149,10 @@ that overlaps with another agent's is refused. The claims are files in a folder.
 
  add: PATH may be a pattern (* within a name, ** for folders, ? for a character;
  everything else is literal, \\ escapes). A PATH that ends in / or is a folder is
- claimed with everything below it. A new claim replaces the agent's earlier one.
+ claimed with everything below it. What the agent has claimed before stays.
       --except PATTERN     but not this; repeatable
       --task TEXT          what the claim is for
+      --replace            give up what the agent has claimed before
       --ttl TIME           time until it expires; 1h (30 is seconds; 10m, 2d)
   -w, --timeout TIME       wait at most TIME for overlaps to be released
       --ignore-invalid     ignore files that are not valid claims; check too
@@ -170,8 +173,8 @@ root; in plan they are always relative to the root.
 
 Exit status: 0; 75 refused: a conflict, a path of another agent, a commit with
 one; 64 wrong usage, names or patterns; 65 a file that is not a valid claim, or
-a claim that is gone; 70 internal error; 73 the folder cannot be created or
-opened.
+a claim that is gone or has nothing of PATH; 70 internal error; 73 the folder
+cannot be created or opened.
 `;
 
 export const NEXT_ID_HELP = `Usage: holdfast next-id [options] DIR [--] [COMMAND [ARGUMENT…]]

@@ -65,20 +65,25 @@ describe('holdfast claim add', () => {
     expect(refused.stderr).toContain('app/api/b.test.ts');
     expect(refused.stderr).toContain('"Implement client"');
     expect(refused.stderr).toContain('split - add app/**/*.test.ts to the "except" of api');
-    const added = await call(
-      'claim',
-      'add',
-      'app/api/',
-      ...args,
-      '--agent',
-      'api',
-      '--except',
-      'app/**/*.test.ts',
-    );
-    expect(added.code).toBe(0);
+    const released = await call('claim', 'release', 'app/**/*.test.ts', ...args, '--agent', 'api');
+    expect(released.code).toBe(0);
     expect((await call('claim', 'add', 'app/**/*.test.ts', ...args, '--agent', 'tests')).code).toBe(
       0,
     );
+  });
+
+  test('adds to what the agent has; --replace gives that up', async () => {
+    const { args } = tree();
+    const own = [...args, '--agent', 'one'];
+    const scope = async (): Promise<string[]> =>
+      JSON.parse((await call('claim', 'list', ...args, '--json')).stdout)[0]?.files;
+    for (const path of ['a', 'b']) {
+      expect(await call('claim', 'add', path, ...own)).toMatchObject({ code: 0, stderr: '' });
+    }
+    expect(await scope()).toEqual(['a', 'b']);
+    expect(await call('claim', 'add', 'c', '--replace', ...own)).toMatchObject({ code: 0 });
+    expect(await scope()).toEqual(['c']);
+    expect(await call('claim', 'check', 'a', '--strict', ...own)).toMatchObject({ code: 75 });
   });
 
   test('waits with -w until the other one releases, and says so', async () => {
@@ -120,6 +125,26 @@ describe('holdfast claim add', () => {
       'holdfast: Overwriting expired lock for old',
       expect.stringMatching(/^new: claimed lib\/ until /),
     ]);
+  });
+});
+
+describe('holdfast claim release', () => {
+  test('takes paths and folders from the claim, and with the last one ends it', async () => {
+    const { root, args } = tree();
+    mkdirSync(join(root, 'lib'));
+    const own = [...args, '--agent', 'one'];
+    await call('claim', 'add', 'lib', 'src/', 'x', ...own);
+    expect(await call('claim', 'release', 'lib', 'src/gen/', ...own)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('lib/'),
+    });
+    const [status] = JSON.parse((await call('claim', 'list', ...args, '--json')).stdout);
+    expect(status).toMatchObject({ directories: ['src/'], files: ['x'] });
+    const other = [...args, '--agent', 'two'];
+    expect(await call('claim', 'add', 'src/gen/a', 'lib/b', ...other)).toMatchObject({ code: 0 });
+    expect(await call('claim', 'release', 'lib', ...own)).toMatchObject({ code: 65 });
+    expect(await call('claim', 'release', 'src/', 'x', ...own)).toMatchObject({ code: 0 });
+    expect(await call('claim', 'release', ...own)).toMatchObject({ code: 65 });
   });
 });
 

@@ -93,6 +93,41 @@ const mark = (markers, paths) => {
   return { doubles, unmark: () => made.forEach((each) => void fs.unlinkSync(each)) };
 };
 
+/** The same for a peer that may be killed: the marks of a dead one count no more. */
+const markOwn = async (markers, paths) => {
+  const doubles = [];
+  for (const path of paths) {
+    const marker = join(markers, path.replaceAll('/', '+'));
+    for (let left = 100; ; left--) {
+      try {
+        fs.writeFileSync(marker, `${process.pid}`, { flag: 'wx' });
+        break;
+      } catch (error) {
+        if (error.code !== 'EEXIST') throw error;
+      }
+      if (isGone(marker)) fs.rmSync(marker, { force: true });
+      else if (left === 0) {
+        doubles.push(path);
+        break;
+      }
+      // The kernel may not be done with the other one's end.
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+  return doubles;
+};
+const unmarkOwn = (markers, paths) => {
+  for (const path of paths) fs.unlinkSync(join(markers, path.replaceAll('/', '+')));
+};
+const isGone = (marker) => {
+  try {
+    const pid = fs.readFileSync(marker, 'utf8');
+    return pid !== '' && !process.kill(Number(pid), 0);
+  } catch (error) {
+    return error.code === 'ESRCH';
+  }
+};
+
 /** The path that an argument means, also where it is a descriptor. */
 const pathOf = (each) => {
   if (typeof each !== 'number') return String(each);
@@ -130,6 +165,21 @@ serve({
       }),
     ),
   claimAll: async (requests, options) => (await claims.claimAll(requests, options)).map(keep),
+  async extend(agent, request) {
+    await held.get(agent).extend(request);
+    return describe(held.get(agent));
+  },
+  /** So many claims at once, each of another agent and file; how many fail, and why. */
+  async crowd(name, count, request = {}) {
+    const codes = await Promise.all(
+      Array.from({ length: count }, (_, at) =>
+        codeOf(() =>
+          claims.claim({ agent: `${name}-${at}`, files: [`${name}/${at}`], ...request }),
+        ),
+      ),
+    );
+    return codes.map(({ code }) => code).filter((code) => code !== undefined);
+  },
   renew: (agent, ttl) => held.get(agent).renew(ttl),
   release: (agent) => held.get(agent).release(),
   describe: (agent) => describe(held.get(agent)),
@@ -141,6 +191,12 @@ serve({
   check: (paths, options) => claims.check(paths, options),
   prune: () => claims.prune(),
   exit: (code) => process.exit(code),
+  /** Enters the section of the folder and is stopped inside. */
+  async enterAndStop() {
+    const { FileLock } = await import(new URL('../../dist/index.js', import.meta.url).href);
+    held.set('section', await FileLock.acquire(directory, { record: false }));
+    setImmediate(() => process.kill(process.pid, 'SIGSTOP'));
+  },
 
   /** A program that is given the claim's descriptor, and does not end with this one. */
   lend(agent) {
@@ -190,6 +246,47 @@ serve({
         fs.appendFileSync(join(directory, file), content);
       }
     });
+  },
+
+  /**
+   * Extends its claim by scopes and shrinks it by others, at random, and marks
+   * the paths that it has. `scopes`: each with the paths of the tree that it covers.
+   */
+  async wander(agent, scopes, markers, rounds) {
+    const { counts, add } = counter();
+    const has = new Set();
+    const claim = await claims.claim({ agent, files: [`own/${agent}`], bind: true });
+    for (let round = 0; round < rounds && !stopping; round++) {
+      const { scope, paths } = scopes[Math.floor(Math.random() * scopes.length)];
+      if (Math.random() < 0.6) {
+        const { code } = await codeOf(() => claim.extend(scope));
+        add(`extend ${code ?? 'granted'}`);
+        if (code === undefined) {
+          const more = paths.filter((path) => !has.has(path));
+          for (const path of more) has.add(path);
+          for (const path of await markOwn(markers, more)) add(`DOUBLE ${path}`);
+        }
+      } else {
+        // What an exception leaves out is not released either.
+        const taken = paths.filter((path) => has.delete(path));
+        unmarkOwn(markers, taken);
+        const { value } = await codeOf(() => claims.release(agent, { paths }));
+        add(`release ${value}`);
+      }
+      if (round % 8 === 0 && has.size > 0) {
+        for (const { path, verdict } of await claims.check([...has], { as: agent })) {
+          if (verdict !== 'mine') add(`${verdict.toUpperCase()} ${path}`);
+        }
+      }
+      if (claim.signal.aborted) {
+        add(`LOST ${claim.signal.reason.message}`);
+        return counts;
+      }
+      await breathe();
+    }
+    unmarkOwn(markers, [...has]);
+    add(`end ${await claim.release()}`);
+    return counts;
   },
 
   stop() {

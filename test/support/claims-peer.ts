@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { ClaimOptions, ClaimRequest, ClaimStatus } from '../../src/claims.js';
+import type { ClaimExtension, ClaimOptions, ClaimRequest, ClaimStatus } from '../../src/claims.js';
 import { testFolder } from './folder.js';
 import { forked, Remote } from './remote.js';
 
@@ -34,6 +34,11 @@ export class ClaimsPeer extends Remote {
 
   claim(request: ClaimRequest, options?: Pick<ClaimOptions, 'timeout'>): Promise<RemoteClaim> {
     return this.call('claim', request, options);
+  }
+
+  /** Adds to a claim that this peer holds, and takes from it. */
+  extend(agent: string, request: ClaimExtension): Promise<RemoteClaim> {
+    return this.call('extend', agent, request);
   }
 
   describe(agent: string): Promise<RemoteClaim> {

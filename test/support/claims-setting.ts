@@ -119,6 +119,7 @@ export function status(
     files,
     directories: [],
     except: [],
+    parts: [],
     task: null,
     lockedAt: new Date(0),
     expiresAt: new Date(4e12),

@@ -134,6 +134,19 @@ export const SETUPS: Record<string, Setup> = {
     prints: 'api, docs\ntests\nwaiting for shop\nwritten\n[]\n',
   },
 
+  'hand-over': {
+    before: `
+      import { Claims } from 'holdfast/claims';
+      const claims = new Claims('out/locks');
+      await claims.claim({ agent: 'api', directories: ['app/api/'] });`,
+    after: `
+      for (const { agent, parts } of await claims.list())
+        for (const { files, directories, except } of parts)
+          console.log(agent, ...files, ...directories, ...except);
+      await claims.releaseAll();`,
+    prints: 'api app/api/ app/api/routes.ts\nshop app/api/routes.ts\n',
+  },
+
   job: { after: 'console.log(id);', prints: '1\n' },
   'next-id': { after: 'console.log(id, value);', prints: '1 jobs/job-1\n' },
   'fake-lock': {

@@ -1,0 +1,32 @@
+// How the journals put a file in place.
+import { randomBytes } from 'node:crypto';
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
+import { removeIfThere } from './missing.js';
+
+/** Of our own temporary files; whoever enters the section removes those that are left. */
+export const TEMPORARY = /^\.holdfast-[0-9a-f]{16}\.tmp$/;
+
+export function temporaryName(): string {
+  return `.holdfast-${randomBytes(8).toString('hex')}.tmp`;
+}
+
+/** By one rename: readers see the old file, or the whole new one. */
+export function putFile(temporary: string, path: string, text: string): void {
+  try {
+    writeFileSync(temporary, text, { flag: 'wx' });
+    renameSync(temporary, path);
+  } catch (error) {
+    removeIfThere(temporary);
+    throw error;
+  }
+}
+
+/** What was renamed before is not done again, so that a claim that was removed since stays so. */
+export function renameIfThere(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    const isDone = !existsSync(from);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || !isDone) throw error;
+  }
+}

@@ -1,0 +1,50 @@
+import { shrink } from './change-scope.js';
+import type { ClaimFile } from './claim-file.js';
+import { invalidClaims } from './errors.js';
+import type { Place } from './grant.js';
+import type { Found } from './model.js';
+import { changeTo, checkChangeable } from './outcome.js';
+import type { Pattern } from './pattern.js';
+import { heldByAnother, isForeign } from './status.js';
+
+/**
+ * Releases an agent's claim, or some paths of it. False: there is nothing to
+ * release. Call it in the exclusive section of the folder.
+ */
+export function releaseClaim(
+  place: Place,
+  agent: string,
+  { force, paths }: { force: boolean; paths: readonly Pattern[] | null },
+): boolean {
+  const found = place.folder.find(agent);
+  if (found === null) return false;
+  if (found.state === 'invalid') throw invalidClaims(place.folder.path, [found]);
+  if (paths !== null) return releasePaths(place, found, { force, paths });
+  if (!force && isForeign(found)) throw heldByAnother(found);
+  return removeClaim(place, found);
+}
+
+/** A claim of this process ends with its file, and is not lost. */
+export function removeClaim({ folder, live }: Place, found: Found): boolean {
+  const own = live.ownerOf(found);
+  const removed = folder.remove(found);
+  own?.end();
+  return removed;
+}
+
+function releasePaths(
+  { folder, live }: Place,
+  found: Found,
+  { force, paths }: { force: boolean; paths: readonly Pattern[] },
+): boolean {
+  checkChangeable(found, { bind: false });
+  const before = found.claim as ClaimFile;
+  const claim = { ...before, parts: shrink(before.parts, paths) };
+  const change = changeTo(found, claim, { force });
+  if (change === null) return false;
+  const own = live.ownerOf(found);
+  folder.write([change]);
+  if (claim.parts.length === 0) own?.end();
+  else own?.goOn({ claim, lock: null, ttl: own.ttl, keepAlive: false });
+  return true;
+}
