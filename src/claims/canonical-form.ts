@@ -1,7 +1,8 @@
 // In ASCII and without escapes, so the text of a string is its value.
 const STRING = '[\\x20!#-[\\]-\\x7e]*';
-const SEGMENT = '(?!\\.{1,2}["/])[\\x20!#-.0-[\\]-\\x7e]+';
-// Relative on every platform, and without `..`: `parsePattern` never refuses these.
+const SEGMENT = '(?!\\.{1,2}["/])[\\x20!#-.0-[\\]-z|-~]+';
+// Relative on every platform, without `..`, and without the brace that may begin
+// alternatives: `parsePatterns` never refuses these, and reads each as one.
 const ENTRY = `(?![A-Za-z]:)${SEGMENT}(?:/${SEGMENT})*`;
 const FILES = listOf(`"${ENTRY}/?"`);
 const DIRECTORIES = listOf(`"${ENTRY}/"`);
@@ -10,11 +11,18 @@ const DAY =
   '(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)';
 const TIME = `\\d{4}-${DAY}T(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\dZ`;
 
-/** What `formatClaim` writes, with the agent and both times. */
+const PART =
+  `\\{(?:"files":${FILES},)?(?:"directories":${DIRECTORIES},)?(?:"except":${FILES},)?` +
+  `(?:"tree":"${STRING}",)?"by":"(?:hand|hook|mcp)"(?:,"touched":"${TIME}")?\\}`;
+
+/**
+ * What `formatClaim` writes, with the agent and both times. After a change in
+ * place there may be blanks at its end.
+ */
 const CANONICAL = new RegExp(
   `^\\{"agent":"(${STRING})","locked_at":"(${TIME})","files":${FILES}(?:,"directories":${DIRECTORIES})?` +
     `(?:,"except":${FILES})?(?:,"task_description":"${STRING}")?,"expires_at":"(${TIME})"` +
-    `,"id":"${STRING}"(?:,"bound":\\{"pid":[1-9]\\d{0,9},"start":"${STRING}"\\})?(?:,"parts":\\[\\])?\\}\\n$`,
+    `,"id":"${STRING}"(?:,"bound":\\{"pid":[1-9]\\d{0,9},"start":"${STRING}"\\})?(?:,"parts":${listOf(PART)})?\\} *\\n$`,
 );
 
 function listOf(entry: string): string {

@@ -1,32 +1,27 @@
+import { acquireClaims } from './acquire-claims.js';
 import { checkTtl } from './expiry.js';
+import type { Place } from './grant.js';
 import type { HeldClaim } from './held-claim.js';
-import { parsePattern } from './parse-pattern.js';
+import { type LocatedPath, Locator } from './locate.js';
+import type { Wanted } from './model.js';
 import { listsOf } from './parts.js';
-import type { Pattern } from './pattern.js';
-import { treeOf } from './root.js';
+import { checkRequests } from './request.js';
 import { isCovered, patternsOf } from './scope.js';
 import type { Claim, ClaimExtension, ClaimOptions } from './types.js';
-
-/** Changes a claim that is held. */
-export type Extend = (
-  held: HeldClaim,
-  request: ClaimExtension,
-  options: ClaimOptions | undefined,
-) => Promise<unknown>;
 
 /** What users have of a {@link HeldClaim}. */
 export class ClaimHandle implements Claim {
   readonly agent: string;
   readonly lockedAt: Date;
   readonly #held: HeldClaim;
-  readonly #extend: Extend;
+  readonly #place: Place;
 
-  constructor(held: HeldClaim, extend: Extend) {
+  constructor(held: HeldClaim, place: Place) {
     const { agent, lockedAt } = held.granted;
     this.agent = agent;
     this.lockedAt = lockedAt;
     this.#held = held;
-    this.#extend = extend;
+    this.#place = place;
   }
 
   get files(): readonly string[] {
@@ -52,15 +47,15 @@ export class ClaimHandle implements Claim {
   covers(path: string): boolean {
     if (!this.#held.held) return false;
     const { root } = this.#held.folder;
-    let wanted: Pattern;
+    let wanted: LocatedPath | null;
     try {
-      wanted = parsePattern(path, 'file', root, 'path', 'path');
+      wanted = new Locator(root).path(path, 'path');
     } catch (error) {
       const isBadPath = (error as { code?: string }).code === 'ERR_INVALID_ARG_VALUE';
       if (typeof path === 'string' && isBadPath) return false;
       throw error;
     }
-    return isCovered(wanted, this.#held.granted, treeOf(root));
+    return wanted !== null && isCovered(wanted.pattern, this.#held.granted, wanted.tree);
   }
 
   async renew(ttl?: number): Promise<void> {
@@ -68,7 +63,13 @@ export class ClaimHandle implements Claim {
   }
 
   async extend(request: ClaimExtension, options?: ClaimOptions): Promise<void> {
-    await this.#extend(this.#held, request, options);
+    const held = this.#held;
+    const { agent, id } = held.granted;
+    const full = { ...request, ttl: request?.ttl ?? held.ttl, agent, extend: true };
+    const { root } = held.folder;
+    const [wanted] = checkRequests([full], root, 'claim', new Locator(root).patterns);
+    if (!held.held) throw held.lost();
+    await acquireClaims(this.#place, [{ ...(wanted as Wanted), only: id }], options);
   }
 
   async release(): Promise<boolean> {

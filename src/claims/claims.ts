@@ -10,26 +10,24 @@ import { LockLostError } from '../base/errors.js';
 import { printable } from '../base/holder.js';
 import { acquireClaims } from './acquire-claims.js';
 import { NextChange, POLL_MILLISECONDS } from './changes.js';
+import { judge } from './check.js';
 import { ClaimHandle } from './claim.js';
 import { checkAgent } from './claim-file.js';
-import { invalidClaims, warnOfInvalid } from './errors.js';
+import { invalidClaims, withWayOut } from './errors.js';
 import { checkTtl, expiryAfter } from './expiry.js';
 import { ClaimsFolder } from './folder.js';
 import type { Place } from './grant.js';
-import type { HeldClaim } from './held-claim.js';
 import { LiveClaims } from './live-claims.js';
+import { Locator } from './locate.js';
 import type { Wanted } from './model.js';
-import { parsePattern } from './parse-pattern.js';
 import { makePlan } from './plan.js';
-import { prefilter } from './prefilter.js';
 import { releaseClaim, removeClaim } from './release-claim.js';
 import { checkPaths, checkRequests } from './request.js';
-import { defaultRoot, findRoot, type Root } from './root.js';
+import { findRoot, givenPlace, placeOfRepository, type Root } from './root.js';
 import { claimFileName, noSuchFile, setAside } from './set-aside.js';
 import { checkStatuses, claimedBy, heldByAnother, isForeign, statusOf } from './status.js';
 import type {
   Claim,
-  ClaimExtension,
   ClaimOptions,
   ClaimRequest,
   ClaimStatus,
@@ -37,7 +35,9 @@ import type {
   PathVerdict,
   Plan,
 } from './types.js';
-import { conflictsOf, statusesOf, verdictsOf } from './verdicts.js';
+import { conflictsOf, statusesOf } from './verdicts.js';
+
+let folderIn: (claims: Claims) => ClaimsFolder;
 
 const CLAIMS_OPTIONS = new Set(['root']);
 const CHECK_OPTIONS = new Set(['as', 'ignoreInvalid']);
@@ -60,22 +60,32 @@ export class Claims {
   /** What paths are relative to, absolute. */
   readonly root: string;
   readonly #live: LiveClaims;
+  readonly #isWhole: boolean;
   #rootFound: Root | undefined;
   #folderFound: ClaimsFolder | undefined;
 
   /**
-   * `root`: default the git top level of `directory`, else the working
-   * directory. Nothing is created or read until it is needed.
+   * `directory`: default the folder that all working trees of the repository of
+   * the working directory share, `holdfast/claims` in its `.git`; in no
+   * repository it must be given. `root`: default the git top level of
+   * `directory`, else of the working directory, else that directory. Nothing is
+   * created until it is needed.
    */
-  constructor(directory: string | URL, options?: { root?: string | URL | undefined }) {
+  constructor(directory?: string | URL, options?: { root?: string | URL | undefined }) {
     const { root } = checkOptions(options, CLAIMS_OPTIONS);
-    this.directory = checkPath(directory, 'directory');
-    this.root = root === undefined ? defaultRoot(this.directory) : checkPath(root, 'options.root');
+    const top = root === undefined ? undefined : checkPath(root, 'options.root');
+    const place =
+      directory === undefined
+        ? placeOfRepository(top)
+        : givenPlace(checkPath(directory, 'directory'), top);
+    this.directory = place.directory;
+    this.root = place.root;
+    this.#isWhole = place.isWhole;
     this.#live = new LiveClaims(this.directory);
   }
 
   get #root(): Root {
-    this.#rootFound ??= findRoot(this.root);
+    this.#rootFound ??= findRoot(this.root, this.#isWhole);
     return this.#rootFound;
   }
 
@@ -101,37 +111,29 @@ export class Claims {
    * bound, and which it cannot change: bound by Holdfast 0.1.0, or to be bound anew.
    */
   async claim(request: ClaimRequest, options?: ClaimOptions): Promise<Claim> {
-    const wanted = checkRequests([request], this.#root, 'claim');
+    const { patterns } = new Locator(this.#root);
+    const wanted = checkRequests([request], this.#root, 'claim', patterns);
     const [claim] = await this.#acquire(wanted, options);
     return claim as Claim;
   }
 
   /** Claims all scopes or none. Requests that overlap among themselves are refused at once. */
   async claimAll(requests: ClaimRequest[], options?: ClaimOptions): Promise<Claim[]> {
-    return this.#acquire(checkRequests(requests, this.#root, 'claimAll'), options);
+    const { patterns } = new Locator(this.#root);
+    return this.#acquire(checkRequests(requests, this.#root, 'claimAll', patterns), options);
   }
 
   async #acquire(wanted: Wanted[], options: ClaimOptions | undefined): Promise<Claim[]> {
-    const held = await acquireClaims(this.#place, wanted, options);
-    return held.map((each) => new ClaimHandle(each, (...extension) => this.#extend(...extension)));
-  }
-
-  async #extend(
-    held: HeldClaim,
-    request: ClaimExtension,
-    options: ClaimOptions | undefined,
-  ): Promise<void> {
-    const { agent, id } = held.granted;
-    const full = { ttl: held.ttl, ...request, agent, extend: true };
-    const [wanted] = checkRequests([full], this.#root, 'claim');
-    if (!held.held) throw held.lost();
-    const only = { ...(wanted as Wanted), only: id };
-    await acquireClaims(this.#place, [only], options);
+    const held = await acquireClaims(this.#place, wanted, options).catch((error) => {
+      throw this.#isWhole ? withWayOut(error, this.directory) : error;
+    });
+    return held.map((each) => new ClaimHandle(each, this.#place));
   }
 
   /**
-   * Whose each path is. The paths are literal, relative to the root or absolute
-   * below it; one that ends in `/` is a folder with everything below it. `mine`
+   * Whose each path is. The paths are literal: relative to the root, or absolute,
+   * below it or in another working tree of its repository; any other is
+   * `outside`. One that ends in `/` is a folder with everything below it. `mine`
    * are the paths that only the claim of `as` has.
    *
    * A file in the folder that is not a valid claim may name any path. Where a
@@ -150,17 +152,9 @@ export class Claims {
     if (!Array.isArray(paths)) {
       throw argumentError('ERR_INVALID_ARG_TYPE', 'paths', 'an array', paths);
     }
-    const patterns = paths.map((path, at) =>
-      parsePattern(path, 'file', this.#root, `paths[${at}]`, 'path'),
-    );
-    const mayOverlap = prefilter(patterns, this.#root);
-    const found = await this.#folder.readShared(mayOverlap && ((_, text) => mayOverlap(text)));
-    const verdicts = verdictsOf(patterns, found, as);
-    const invalid = found.filter(({ state }) => state === 'invalid');
-    if (!ignoring && invalid.length > 0 && verdicts.some((each) => each.verdict === 'unclaimed')) {
-      warnOfInvalid(this.directory, invalid);
-    }
-    return verdicts;
+    const locator = new Locator(this.#root);
+    const located = paths.map((path, at) => locator.path(path, `paths[${at}]`) ?? path);
+    return judge(this.#folder, located, { as, ignoreInvalid: ignoring });
   }
 
   /** Overlaps among active claims. There are none unless somebody edited the files. */
@@ -225,7 +219,10 @@ export class Claims {
     const { force, paths } = checkOptions(options, RELEASE_OPTIONS);
     const given = {
       force: checkBoolean(force, 'options.force', false),
-      paths: paths === undefined ? null : checkPaths(paths, this.#root, 'options.paths'),
+      paths:
+        paths === undefined
+          ? null
+          : checkPaths(paths, new Locator(this.#root).patterns, 'options.paths'),
     };
     checkAgent(agent, 'agent');
     const released = await this.#folder.exclusivelyIfThere(() =>
@@ -255,7 +252,7 @@ export class Claims {
    * with `ERR_LOCK_HELD`.
    */
   async releaseAll(options?: { force?: boolean | undefined }): Promise<void> {
-    const { force: given } = checkOptions(options, RELEASE_ALL_OPTIONS);
+    const given = checkOptions(options, RELEASE_ALL_OPTIONS).force;
     const force = checkBoolean(given, 'options.force', false);
     await this.#folder.exclusivelyIfThere(() => {
       const found = this.#folder.read().filter(({ state }) => state !== 'invalid');
@@ -301,4 +298,13 @@ export class Claims {
       }
     }
   }
+
+  static {
+    folderIn = (claims) => claims.#folder;
+  }
+}
+
+/** For the command. */
+export function folderOf(claims: Claims): ClaimsFolder {
+  return folderIn(claims);
 }

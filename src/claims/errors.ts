@@ -33,20 +33,27 @@ export class ClaimInvalidError extends LockError {
 }
 setName(ClaimInvalidError, 'ClaimInvalidError');
 
-/** The command that gets such a file out of the way. */
-const WAY_OUT = 'fix it, or rename it with: holdfast claim set-aside FILE';
-
 export function invalidClaims(directory: string, found: readonly Found[]): ClaimInvalidError {
-  const files = found.map(({ file, reason }) => ({ file, reason: reason ?? '' }));
-  const advice = `; its author may rely on it, so nothing is decided: ${WAY_OUT}`;
-  return new ClaimInvalidError(directory, files, advice);
+  const advice = `; its author may rely on it, so nothing is decided: ${wayOut(found)}`;
+  return new ClaimInvalidError(directory, filesOf(found), advice);
 }
 
 /** For an answer that is given in spite of them. */
 export function warnOfInvalid(directory: string, found: readonly Found[]): void {
-  const { message } = invalidClaims(directory, found);
-  const [what] = message.split('; ');
-  emitHoldfastWarning('HOLDFAST_CLAIM_INVALID', `${what}; what it claims is not known: ${WAY_OUT}`);
+  const { message } = new ClaimInvalidError(directory, filesOf(found));
+  const advice = `what it claims is not known: ${wayOut(found)}`;
+  emitHoldfastWarning('HOLDFAST_CLAIM_INVALID', `${message}; ${advice}`);
+}
+
+function filesOf(found: readonly Found[]): ClaimInvalidError['files'] {
+  return found.map(({ file, reason }) => ({ file, reason: reason ?? '' }));
+}
+
+/** The command that gets such a file out of the way. */
+function wayOut([first]: readonly Found[]): string {
+  // Where a shell would take the name apart, the user has to quote it.
+  const file = first !== undefined && /^[\w./+@:-]+$/.test(first.file) ? first.file : 'FILE';
+  return `fix it, or rename it with: holdfast claim set-aside ${file}`;
 }
 
 /**
@@ -74,6 +81,16 @@ export class ClaimsBusyError extends LockTimeoutError {
   }
 }
 setName(ClaimsBusyError, 'ClaimsBusyError');
+
+const NOT_WRITABLE: unknown[] = ['EACCES', 'EPERM', 'EROFS'];
+
+/** Where the default folder is not ours to write: what to do. */
+export function withWayOut(error: unknown, directory: string): unknown {
+  if (error instanceof Error && NOT_WRITABLE.includes((error as NodeJS.ErrnoException).code)) {
+    error.message += `: the claims of this repository are in ${printable(directory)}, which this user cannot write; use another folder, with --dir or HOLDFAST_CLAIMS, or new Claims(directory)`;
+  }
+  return error;
+}
 
 const MOST_SAID = 3;
 

@@ -25,6 +25,9 @@ export interface HeldClaimParts extends Holding {
   ended: (claim: HeldClaim) => void;
 }
 
+// The clock of a file system ticks so seldom: a second change within a tick leaves
+// the time as it is, and one in place the size as well.
+const TICK_MILLISECONDS = 50;
 // People write their edits in place, too: for so long a file may be half written.
 const TORN_MILLISECONDS = 500;
 
@@ -145,7 +148,7 @@ export class HeldClaim {
     // The end of the processes that have bound it leaves no trace in the file.
     if (this.#holding.lock === null && this.granted.bound !== null) return true;
     try {
-      return this.#stamp() !== this.#seen;
+      return this.#seen === '' || this.#stamp() !== this.#seen;
     } catch {
       return true;
     }
@@ -187,10 +190,11 @@ export class HeldClaim {
     }
   }
 
-  /** Changes whenever the file does. */
+  /** Changes whenever the file does; a file that has just changed has none of its own. */
   #stamp(): string {
     const { ino, size, mtimeMs } = statSync(this.#file);
-    return `${ino} ${size} ${mtimeMs}`;
+    const isNew = Math.abs(Date.now() - mtimeMs) < TICK_MILLISECONDS;
+    return isNew ? '' : `${ino} ${size} ${mtimeMs}`;
   }
 
   #adopt(claim: Omit<ClaimFile, 'fields'>): void {

@@ -1,12 +1,16 @@
 import { matchesPath } from './match-path.js';
 import { MOST_STEPS, search, UNDECIDED } from './overlap-search.js';
-import type { Pattern } from './pattern.js';
+import type { Pattern, Token } from './pattern.js';
 
 /**
- * The shortest path that matches both patterns and none of `except`; `null` if
- * there is none. Exact: it searches the product of the patterns' automata,
- * breadth first. Some patterns are too complex for any such search. For these
- * it returns {@link UNDECIDED}, and callers must treat them as overlapping.
+ * A path that matches both patterns and none of `except`, as short as there is
+ * one; `null` if there is none. Exact: it searches the product of the patterns'
+ * automata, breadth first. Some patterns are too complex for any such search.
+ * For these it returns {@link UNDECIDED}, and callers must treat them as
+ * overlapping.
+ *
+ * What is below a literal path counts if the other pattern names something
+ * there, or if the path may be a folder.
  */
 export function findCommon(
   one: Pattern,
@@ -14,22 +18,31 @@ export function findCommon(
   except: readonly Pattern[] = [],
 ): string | null {
   if (!mayOverlap(one, other)) return null;
-  const excluded = except
-    .filter((each) => mayOverlap(each, one) && mayOverlap(each, other))
-    .map((each) => each.tokens);
-  const found = search(one.tokens, other.tokens, excluded, false);
+  const excluded = excludedFrom(one, other, except);
+  const find = (a: Tokens, b: Tokens, wordy: boolean): string | null =>
+    search(a, b, excluded, wordy);
+  // The path itself reads better than one below it.
+  for (const [a, b] of [
+    [one, other],
+    [other, one],
+  ] as const) {
+    if (!a.literal) continue;
+    const itself = find(a.ownTokens, tokensOf(b, a), false);
+    if (itself !== null) return itself;
+  }
+  const [a, b] = [tokensOf(one, other), tokensOf(other, one)];
+  const found = find(a, b, false);
   if (found === null || found === UNDECIDED) return found;
   // With at least one character for each `*`, it reads more like a path.
-  return search(one.tokens, other.tokens, excluded, true) || found;
+  return find(a, b, true) || found;
 }
 
 /** Whether {@link findCommon} finds a path, or is undecided. */
 export function haveCommon(one: Pattern, other: Pattern, except: readonly Pattern[]): boolean {
   if (!mayOverlap(one, other)) return false;
-  const excluded = except.filter((each) => mayOverlap(each, one) && mayOverlap(each, other));
+  const excluded = excludedFrom(one, other, except);
   if (excluded.length === 0) return one === other || isMet(one, other);
-  const tokens = excluded.map((each) => each.tokens);
-  return search(one.tokens, other.tokens, tokens, false) !== null;
+  return search(tokensOf(one, other), tokensOf(other, one), excluded, false) !== null;
 }
 
 /** Whether some path matches both patterns. */
@@ -37,25 +50,60 @@ export function patternsOverlap(one: Pattern, other: Pattern): boolean {
   return mayOverlap(one, other) && isMet(one, other);
 }
 
+/** For patterns of which {@link mayOverlap} is true. */
 function isMet(one: Pattern, other: Pattern): boolean {
+  if (one.folder && other.folder) return true;
   const literal = one.literal ? one : other.literal ? other : null;
   if (literal !== null) {
     const pattern = literal === one ? other : one;
     // Where a search could give up, it has the last word.
     const mostSteps = (literal.tail.length + 2) * (pattern.tokens.length + 1);
-    if (mostSteps <= MOST_STEPS) return matchesPath(pattern.tokens, literal.tail);
+    if (mostSteps <= MOST_STEPS) {
+      if (matchesPath(pattern.tokens, literal.tail)) return true;
+      if (!goesBelow(literal, pattern)) return false;
+    }
   }
-  return search(one.tokens, other.tokens, [], false) !== null;
+  return search(tokensOf(one, other), tokensOf(other, one), [], false) !== null;
 }
 
 /** Whether `wide` matches every path that `narrow` does. */
 export function isWithin(narrow: Pattern, wide: Pattern): boolean {
   if (narrow.pattern === wide.pattern) return true;
-  if (wide.literal && !narrow.literal) return false;
+  if (wide.folder) {
+    const isBelow = wide.segments.length <= narrow.prefix.length;
+    return isBelow && prefixesAgree(narrow.prefix, wide.segments);
+  }
+  if (narrow.exact) return matchesPath(wide.tokens, narrow.tail);
   if (!patternsOverlap(narrow, wide)) return false;
-  // A single path that overlaps is within. So is everything in a folder that encloses it.
-  if (narrow.literal || (wide.folder && wide.prefix.length <= narrow.prefix.length)) return true;
-  return search(narrow.tokens, narrow.tokens, [wide.tokens], false) === null;
+  const isOnePath = narrow.literal && !narrow.mayBeFolder;
+  const tokens = isOnePath ? narrow.ownTokens : narrow.tokens;
+  return search(tokens, tokens, [wide.tokens], false) === null;
+}
+
+type Tokens = readonly Token[];
+
+/** Of what `one` matches, all that can be met by `other`. */
+function tokensOf(one: Pattern, other: Pattern): Tokens {
+  return one.literal && !goesBelow(one, other) ? one.ownTokens : one.tokens;
+}
+
+/** Whether what is below a literal path counts, compared with `other`. */
+function goesBelow(literal: Pattern, other: Pattern): boolean {
+  const { length } = literal.segments;
+  const named = other.prefix.length;
+  if (named > length || (named === length && !other.literal)) return true;
+  return literal.mayBeFolder;
+}
+
+/** Those of `except` that can take away what both patterns match. They take what is below as well. */
+function excludedFrom(one: Pattern, other: Pattern, except: readonly Pattern[]): Tokens[] {
+  if (except.length === 0) return [];
+  const mayTake = (each: Pattern, from: Pattern, met: Pattern): boolean =>
+    prefixesAgree(each.segments, from.segments) &&
+    (each.folder || (from.literal && goesBelow(from, met)) || tailsAgree(each, from));
+  return except
+    .filter((each) => mayTake(each, one, other) && mayTake(each, other, one))
+    .map((each) => each.tokens);
 }
 
 /**
@@ -64,6 +112,11 @@ export function isWithin(narrow: Pattern, wide: Pattern): boolean {
  */
 function mayOverlap(one: Pattern, other: Pattern): boolean {
   if (!prefixesAgree(one.segments, other.segments)) return false;
+  if (tailsAgree(one, other)) return true;
+  return (one.literal && goesBelow(one, other)) || (other.literal && goesBelow(other, one));
+}
+
+function tailsAgree(one: Pattern, other: Pattern): boolean {
   return one.tail.endsWith(other.tail) || other.tail.endsWith(one.tail);
 }
 

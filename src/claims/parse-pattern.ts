@@ -1,5 +1,7 @@
 import { sep } from 'node:path';
-import { argumentError, NOT_EMPTY } from '../base/arguments.js';
+import { argumentError } from '../base/arguments.js';
+import { readingsOf } from './braces.js';
+import { checkText, isAbsolutePath, isTooLong, withSlashes } from './path-text.js';
 import {
   comparable,
   type Entry,
@@ -11,23 +13,31 @@ import {
 } from './pattern.js';
 import type { Root } from './root.js';
 
-// PATH_MAX of Linux: no file has a longer path.
-const LONGEST = 4096;
 // Most paths: in ASCII, without special characters, already normal.
 const SIMPLE =
-  /^(?!\.{1,2}(?:\/|$))[^/*?\\\0\x80-\uffff]+(?:\/(?!\.{1,2}(?:\/|$))[^/*?\\\0\x80-\uffff]+)*\/?$/;
-
-// `C:/`, on Windows.
-const DRIVE = /^[a-z]:\//i;
+  /^(?!\.{1,2}(?:\/|$))[^/*?{\\\0\x80-\uffff]+(?:\/(?!\.{1,2}(?:\/|$))[^/*?{\\\0\x80-\uffff]+)*\/?$/;
 
 const NOT_BEHIND_WILDCARD = "without '..' behind a wildcard";
 
 /** `path`: every character stands for itself. */
 export type Reading = 'pattern' | 'path';
 
+/** What a claim names, in all its readings: one, unless it has braces. */
+export function parsePatterns(
+  given: unknown,
+  kind: Entry['kind'],
+  root: Root,
+  name: string,
+): Pattern[] {
+  if (typeof given === 'string' && !given.includes('{')) {
+    return [parsePattern(given, kind, root, name)];
+  }
+  return readingsOf(given, name).map((each) => parsePattern(each, kind, root, name));
+}
+
 /**
- * Reads what a claim names. Lexical: symbolic links are not followed. Throws
- * an argument error that names `name`.
+ * Reads what a claim names, with braces as literal characters. Lexical: symbolic
+ * links are not followed. Throws an argument error that names `name`.
  */
 export function parsePattern(
   given: unknown,
@@ -39,18 +49,14 @@ export function parsePattern(
   if (typeof given !== 'string') {
     throw argumentError('ERR_INVALID_ARG_TYPE', name, 'a string', given);
   }
-  // In a pattern a backslash escapes the character after it.
-  const text = sep === '\\' && reading === 'path' ? given.replaceAll(sep, '/') : given;
-  const absolute = text.startsWith('/') || (sep === '\\' && DRIVE.test(text));
+  const text = withSlashes(given);
+  const absolute = isAbsolutePath(text);
   const bad = (rule: string): TypeError | RangeError =>
     argumentError('ERR_INVALID_ARG_VALUE', name, rule, text);
-  // A folder of the greatest length may have got its slash from us.
-  const tooLong = text.length - (text.endsWith('/') ? 1 : 0) > LONGEST;
-  if (!absolute && !tooLong && SIMPLE.test(text)) return simplePattern(text, kind, root);
-  if (text === '') throw bad(NOT_EMPTY);
-  if (text.includes('\0')) throw bad('without NUL characters');
-  if (tooLong) throw bad(`at most ${LONGEST} characters long`);
   const isPath = reading === 'path';
+  if (!absolute && !isTooLong(text) && SIMPLE.test(text))
+    return simplePattern(text, kind, isPath, root);
+  checkText(text, name);
   let special = !isPath && SPECIAL.test(text);
   const relative = absolute ? belowRoot(text, root, { special, bad }) : text;
   if (relative === null) throw bad(`below the root ${root.path}`);
@@ -75,28 +81,33 @@ export function parsePattern(
   const collapsed = special
     ? written.filter((segment, at) => segment !== '**' || written[at - 1] !== '**')
     : written;
-  return patternOf(collapsed, { directory, special }, root);
+  return patternOf(collapsed, { directory, special, exact: isPath }, root);
 }
 
-const PLAIN = { wild: false, plain: true, ignoresCase: false };
-const FOLDED = { wild: false, plain: false, ignoresCase: true };
+// One for thousands of patterns each: whether it is plain, and exact.
+const FORMS = [
+  { wild: false, plain: false, exact: false },
+  { wild: false, plain: true, exact: false },
+  { wild: false, plain: false, exact: true },
+  { wild: false, plain: true, exact: true },
+] as const;
 
-function simplePattern(text: string, kind: Entry['kind'], { ignoresCase }: Root): Pattern {
+function simplePattern(text: string, kind: Entry['kind'], exact: boolean, root: Root): Pattern {
   const slash = text.endsWith('/');
-  const form = ignoresCase ? FOLDED : PLAIN;
-  if (kind === 'file' && !slash) return new Pattern(text, 'file', form);
-  return new Pattern(slash ? text : `${text}/`, 'directory', form);
+  const form = FORMS[(exact ? 2 : 0) + (root.ignoresCase ? 0 : 1)] as (typeof FORMS)[number];
+  if (kind === 'file' && !slash) return new Pattern(text, 'file', form, root);
+  return new Pattern(slash ? text : `${text}/`, 'directory', form, root);
 }
 
 function patternOf(
   segments: string[],
-  { directory, special }: { directory: boolean; special: boolean },
-  { ignoresCase }: Root,
+  { directory, special, exact }: { directory: boolean; special: boolean; exact: boolean },
+  root: Root,
 ): Pattern {
   const path = segments.join('/');
-  const form = { wild: special && segments.some(hasWildcard), plain: false, ignoresCase };
-  if (!directory) return new Pattern(path, 'file', form);
-  return new Pattern(`${path || '.'}/`, 'directory', form);
+  const form = { wild: special && segments.some(hasWildcard), plain: false, exact };
+  if (!directory) return new Pattern(path, 'file', form, root);
+  return new Pattern(`${path || '.'}/`, 'directory', form, root);
 }
 
 /** The part after the root; `null` if it is not below the root. */

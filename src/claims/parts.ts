@@ -2,7 +2,7 @@
 // patterns of all parts, and `except` what every part excepts: so a person who
 // reads the file, and Holdfast 0.1.0, sees too much rather than too little.
 import type { ClaimedBy, ClaimPart } from './model.js';
-import { parsePattern } from './parse-pattern.js';
+import { parsePatterns } from './parse-pattern.js';
 import type { Pattern } from './pattern.js';
 import type { Root } from './root.js';
 import { formatTime, parseTime } from './times.js';
@@ -100,5 +100,5 @@ function patternsIn(fields: Fields, name: string, kind: Pattern['kind'], root: R
   const list = fields[name];
   if (list === undefined) throw new Error(`"${name}" is missing`);
   if (!Array.isArray(list)) throw new Error(`"${name}" is not a list`);
-  return list.map((each) => parsePattern(each, kind, root, name));
+  return list.flatMap((each) => parsePatterns(each, kind, root, name));
 }

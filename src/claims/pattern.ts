@@ -1,4 +1,8 @@
-/** What a claim names: one path or pattern, or a folder with everything below it. */
+import { statSync } from 'node:fs';
+import { join, sep } from 'node:path';
+import type { Root } from './root.js';
+
+/** What a claim names: a path or pattern, or a folder; each path with everything below it. */
 export interface Entry {
   kind: 'file' | 'directory';
   /** Relative to the root, normalised; a folder ends in `/`. */
@@ -27,29 +31,34 @@ export const INSIDE = -4;
 export class Pattern implements Entry {
   readonly kind: Entry['kind'];
   readonly pattern: string;
-  /** Exactly one path. */
+  /** No wildcards, and not written as a folder. */
   readonly literal: boolean;
-  /** A literal folder and everything below it. */
+  /** No wildcards: a path and everything below it. */
   readonly folder: boolean;
+  /** Somebody asks about this very path. It is met as a literal one is. */
+  readonly exact: boolean;
   /** The text can be compared as it is. */
   private readonly plainValue: boolean;
-  private readonly ignoresCaseValue: boolean;
+  private readonly rootValue: Root;
   private segmentsValue: readonly (string | null)[] | undefined;
   private headsValue: readonly string[] | undefined;
   private tailValue: string | undefined;
   private tokensValue: Token[] | undefined;
+  private mayBeFolderValue: boolean | undefined;
 
   constructor(
     pattern: string,
     kind: Entry['kind'],
-    form: { wild: boolean; plain: boolean; ignoresCase: boolean },
+    form: Readonly<{ wild: boolean; plain: boolean; exact: boolean }>,
+    root: Root,
   ) {
     this.kind = kind;
     this.pattern = pattern;
     this.literal = !form.wild && kind === 'file';
-    this.folder = !form.wild && kind === 'directory';
+    this.folder = !form.wild;
+    this.exact = form.exact && kind === 'file';
     this.plainValue = form.plain;
-    this.ignoresCaseValue = form.ignoresCase;
+    this.rootValue = root;
   }
 
   /** Up to the first `**`; `null` for a segment with a wildcard. */
@@ -68,26 +77,56 @@ export class Pattern implements Entry {
 
   /** All paths that match have as many segments as the pattern. */
   get hasFixedDepth(): boolean {
-    if (this.literal || this.kind === 'directory') return this.literal;
+    if (this.folder || this.kind === 'directory') return false;
     return this.segments.length === segmentsOf(this.pattern).length;
   }
 
   /** The leading segments without a wildcard; all segments of a literal path. */
   get prefix(): readonly string[] {
-    const wild = this.literal || this.folder ? -1 : this.segments.indexOf(null);
+    const wild = this.folder ? -1 : this.segments.indexOf(null);
     return (wild < 0 ? this.segments : this.segments.slice(0, wild)) as string[];
   }
 
-  /** How every path ends that matches; empty for a folder, which says nothing about it. */
+  /**
+   * How every path ends that matches: for a literal path all of it, without what
+   * is below; empty for a folder, which says nothing about it.
+   */
   get tail(): string {
     this.tailValue ??= this.#findTail();
     return this.tailValue;
   }
 
-  /** Its steps, for a search. */
+  /** Its steps, for a search; with those of what is below a path without wildcards. */
   get tokens(): readonly Token[] {
-    this.tokensValue ??= compile(this.pattern, this.ignoresCaseValue);
+    this.tokensValue ??= compile(this.pattern, this.folder, this.rootValue.ignoresCase);
     return this.tokensValue;
+  }
+
+  /** Of a literal path, the steps without what is below it. */
+  get ownTokens(): readonly Token[] {
+    return this.tokens.slice(0, -BELOW.length);
+  }
+
+  /**
+   * Whether a literal path may be, or become, a folder. Nothing is file and
+   * folder at once, so below a file there is nothing that a wildcard could
+   * match: `Makefile` and `client.ts` do not overlap with `**\/*.test.ts`, and
+   * `newdir` does. What does not exist yet is judged by its name.
+   */
+  get mayBeFolder(): boolean {
+    this.mayBeFolderValue ??= this.literal && !this.exact && !this.#isFile();
+    return this.mayBeFolderValue;
+  }
+
+  #isFile(): boolean {
+    const path = plainPath(this);
+    if (EXTENSION.test(path)) return true;
+    try {
+      const stat = statSync(join(this.rootValue.path, path), { throwIfNoEntry: false });
+      return stat !== undefined && !stat.isDirectory();
+    } catch {
+      return false;
+    }
   }
 
   #comparableSegments(segments: string[]): (string | null)[] {
@@ -114,7 +153,7 @@ export class Pattern implements Entry {
   }
 
   #comparable(segment: string): string {
-    return comparable(unescaped(segment), this.ignoresCaseValue);
+    return comparable(unescaped(segment), this.rootValue.ignoresCase);
   }
 }
 
@@ -123,8 +162,10 @@ function segmentsOf(pattern: string): string[] {
   return (pattern.endsWith('/') ? pattern.slice(0, -1) : pattern).split('/');
 }
 
-/** Characters that mean something in a pattern. */
+/** Characters that mean something in a pattern, besides braces. */
 export const SPECIAL = /[*?\\]/;
+// Of the last name of a path.
+const EXTENSION = /[^/]\.[^./]+$/;
 
 export function unescaped(segment: string): string {
   return segment.includes('\\') ? segment.replace(/\\(.)/gsu, '$1') : segment;
@@ -155,7 +196,10 @@ export function plainPath({ pattern }: Entry): string {
 
 /** A pattern that matches exactly this path. */
 export function escapePath(path: string): string {
-  return SPECIAL.test(path) ? path.replace(/[*?\\]/g, '\\$&') : path;
+  // On Windows a backslash separates. No name has a wildcard there, and one with
+  // braces is among the readings of these.
+  if (sep === '\\') return path;
+  return /[*?\\{]/.test(path) ? path.replace(/[*?\\{]/g, '\\$&') : path;
 }
 
 export function hasWildcard(segment: string): boolean {
@@ -175,14 +219,16 @@ function isAscii(text: string): boolean {
 }
 
 const SLASH = 47;
+/** Everything below. */
+const BELOW = [SEGMENTS, INSIDE];
 
-function compile(pattern: string, ignoresCase: boolean): Token[] {
+function compile(pattern: string, isFolder: boolean, ignoresCase: boolean): Token[] {
   const tokens: Token[] = [];
   for (const segment of segmentsOf(pattern)) {
-    if (segment === '**') tokens.push(SEGMENTS, INSIDE);
+    if (segment === '**') tokens.push(...BELOW);
     else tokens.push(...compileSegment(segment, ignoresCase), SLASH);
   }
-  if (pattern.endsWith('/')) tokens.push(SEGMENTS, INSIDE);
+  if (isFolder || pattern.endsWith('/')) tokens.push(...BELOW);
   return tokens;
 }
 

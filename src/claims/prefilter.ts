@@ -16,6 +16,9 @@ const FEW_PATTERNS = 20;
 const LEAD = /^(?:[\x20-)+->@-[\]-\x7e](?!\P{ASCII}))*/u;
 const TAIL = /^[\x20!#-)+->@-[\]-\x7e]*$/;
 
+// The end of an entry that may be a folder: with a slash, or without an extension.
+const FOLDER = '\\/"|\\."|["\\/]\\.?[^".\\/]*"';
+
 /** A step of a lead: a character, or the rest of a segment with a wildcard. */
 const REST = '*';
 
@@ -36,10 +39,11 @@ interface Trie {
  * False: certainly not. `undefined`: it would take too long to find out.
  *
  * An entry that overlaps with a pattern either goes along the whole lead, and
- * then has a wildcard, is a folder or ends with the tail; or it leaves the lead
- * at a wildcard, or ends in it as a folder. Escapes, and characters
- * that need normalisation, are not in the text of a canonical claim. The
- * expression may also find what is no entry: that costs time and nothing else.
+ * then has a wildcard, is a folder or may be one by its name, or ends with the
+ * tail; or it leaves the lead at a wildcard, or ends in it where a name ends.
+ * Escapes, braces and characters that need normalisation are not in the text of
+ * a canonical claim. The expression may also find what is no entry: that costs
+ * time and nothing else.
  */
 export function prefilter(
   patterns: readonly Pattern[],
@@ -62,7 +66,9 @@ function expressionFor(patterns: readonly Pattern[], ignoresCase: boolean): RegE
   for (let most = MOST_STEPS; trie === null; most >>= 1) {
     trie = trieOf(outlines, most, ignoresCase);
   }
-  return new RegExp(`"${expressionOf(trie, '')}`, ignoresCase ? 'i' : '');
+  // Where anything may lead to a tail: only entries, and not what follows a colon.
+  const begin = trie.tails.size > 0 ? '(?<=[[,])"' : '"';
+  return new RegExp(begin + expressionOf(trie, '', false), ignoresCase ? 'i' : '');
 }
 
 function outlineOf({ kind, pattern, literal, tail }: Pattern): Outline {
@@ -110,20 +116,22 @@ function trieOf(outlines: readonly Outline[], most: number, ignoresCase: boolean
   return trie;
 }
 
-/** What may follow `step`. */
-function expressionOf({ next, tails }: Trie, step: string): string {
+/** What may follow `step`. `isWild`: a wildcard was before it. */
+function expressionOf({ next, tails }: Trie, step: string, isWild: boolean): string {
   // Whatever it is.
   if (tails.has('')) return '';
   const ways = [...next].map(([each, trie]) => {
-    return (each === REST ? '[^"/]*' : literally(each)) + expressionOf(trie, each);
+    const isRest = each === REST;
+    return (isRest ? '[^"/]*' : literally(each)) + expressionOf(trie, each, isWild || isRest);
   });
   if (tails.size > 0) {
-    const ends = ['/', ...tails].map((tail) => `${[...tail].map(literally).join('')}"`);
-    ways.push(`[^"*?]*(?:[*?]|"(?<=${ends.join('|')}))`);
+    const ends = [...tails].map((tail) => `${[...tail].map(literally).join('')}"`);
+    ways.push(`[^"*?]*(?:[*?]|"(?!:)(?<=${[FOLDER, ...ends].join('|')}))`);
   }
-  // The end of a folder; or of its name, if the pattern has what is in it as well.
-  const mayEnd = step === '/' || (next.get('/')?.tails.size ?? 0) > 0;
-  return `(?:${[...ways, mayEnd ? '[*?"]' : '[*?]'].join('|')})`;
+  // The end of a folder; or of a name that the pattern has something below.
+  const end = step === '/' || (next.has('/') && !isWild) ? '"' : `"(?<=${FOLDER})`;
+  const mayEnd = step === '/' || next.has('/');
+  return `(?:${[...ways, '[*?]', ...(mayEnd ? [end] : [])].join('|')})`;
 }
 
 function literally(character: string): string {

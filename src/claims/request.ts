@@ -8,8 +8,9 @@ import {
 } from '../base/arguments.js';
 import { checkAgent } from './claim-file.js';
 import { checkTtl, DEFAULT_TTL } from './expiry.js';
+import { warnOfLiterals } from './literal-warning.js';
 import type { ClaimedBy, ClaimPart, Wanted } from './model.js';
-import { parsePattern } from './parse-pattern.js';
+import { parsePatterns } from './parse-pattern.js';
 import { comparable, type Entry, type Pattern } from './pattern.js';
 import { findRoot, type Root, treeOf } from './root.js';
 import { isEmpty, patternsOf } from './scope.js';
@@ -33,11 +34,18 @@ export const REQUEST_FIELDS = optionNames<ClaimRequest>({
 
 const CLAIMED_BY: readonly ClaimedBy[] = ['hand', 'mcp', 'hook'];
 
-/** For `plan` a request may have no scope, as a reviewer's. */
+/** Reads what a request names. Throws an argument error that names `name`. */
+export type ReadPatterns = (given: unknown, kind: Entry['kind'], name: string) => Pattern[];
+
+/**
+ * For `plan` a request may have no scope, as a reviewer's. `read`: by default
+ * from the text alone, without a look at the disk.
+ */
 export function checkRequests(
   requests: unknown,
   root: Root,
   use: 'claim' | 'claimAll' | 'plan',
+  read: ReadPatterns = (given, kind, name) => parsePatterns(given, kind, root, name),
 ): Wanted[] {
   if (!Array.isArray(requests)) {
     throw argumentError('ERR_INVALID_ARG_TYPE', 'requests', 'an array', requests);
@@ -45,7 +53,7 @@ export function checkRequests(
   const agents = new Set<string>();
   return requests.map((request: unknown, at) => {
     const name = use === 'claim' ? 'request' : `requests[${at}]`;
-    const wanted = checkOne(request, root, name);
+    const wanted = checkOne(request, root, read, name);
     // Two names that differ only in case may mean one file.
     const folded = comparable(wanted.agent, true);
     if (agents.has(folded)) {
@@ -55,11 +63,12 @@ export function checkRequests(
     agents.add(folded);
     if (use === 'plan') return wanted;
     checkScope(wanted, name);
+    warnOfLiterals(wanted, root);
     return patternsOf(wanted).length > 0 ? wanted : { ...wanted, parts: [] };
   });
 }
 
-function checkOne(request: unknown, root: Root, name: string): Wanted {
+function checkOne(request: unknown, root: Root, read: ReadPatterns, name: string): Wanted {
   if (typeof request !== 'object' || request === null || Array.isArray(request)) {
     throw argumentError('ERR_INVALID_ARG_TYPE', name, 'an object', request);
   }
@@ -74,7 +83,7 @@ function checkOne(request: unknown, root: Root, name: string): Wanted {
     );
   }
   const list = (value: unknown, kind: Entry['kind'], field: string): Pattern[] =>
-    checkPatterns(value, kind, root, `${name}.${field}`);
+    checkPatterns(value, kind, read, `${name}.${field}`);
   const by = checkOneOf(given.by, `${name}.by`, CLAIMED_BY, 'hand');
   const part: ClaimPart = {
     patterns: [...list(files, 'file', 'files'), ...list(directories, 'directory', 'directories')],
@@ -107,16 +116,21 @@ function checkTree(given: unknown, by: ClaimedBy, root: Root, name: string): str
 }
 
 /** What is to be released: patterns as in `except`. */
-export function checkPaths(value: unknown, root: Root, name: string): Pattern[] {
-  return checkPatterns(value, 'file', root, name);
+export function checkPaths(value: unknown, read: ReadPatterns, name: string): Pattern[] {
+  return checkPatterns(value, 'file', read, name);
 }
 
-function checkPatterns(value: unknown, kind: Entry['kind'], root: Root, name: string): Pattern[] {
+function checkPatterns(
+  value: unknown,
+  kind: Entry['kind'],
+  read: ReadPatterns,
+  name: string,
+): Pattern[] {
   if (value === undefined) return [];
   if (!Array.isArray(value)) {
     throw argumentError('ERR_INVALID_ARG_TYPE', name, 'an array of strings', value);
   }
-  const patterns = value.map((each, at) => parsePattern(each, kind, root, `${name}[${at}]`));
+  const patterns = value.flatMap((each, at) => read(each, kind, `${name}[${at}]`));
   return [...new Map(patterns.map((each) => [each.pattern, each])).values()];
 }
 

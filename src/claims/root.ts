@@ -1,5 +1,7 @@
 import { realpathSync, statSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
+import { argumentError } from '../base/arguments.js';
+import { defaultFolder, findRepository, mainFolder, ownerOfDefault } from './repository.js';
 
 /** What paths are relative to. Names are compared as its file system compares them. */
 export interface Root {
@@ -7,16 +9,17 @@ export interface Root {
   /** The same with symbolic links followed; tools may use this name for it. */
   readonly real: string;
   readonly ignoresCase: boolean;
+  /**
+   * The claims are about the root's repository, and what is in another one, as
+   * in a submodule, is outside. Otherwise all below the root is theirs.
+   */
+  readonly isWhole?: boolean;
 }
 
-export function findRoot(path: string): Root {
-  let real = path;
-  try {
-    real = realpathSync.native(path);
-  } catch {
-    // A root that does not exist yet keeps the name it was given.
-  }
-  return { path, real, ignoresCase: ignoresCase(real) };
+export function findRoot(path: string, isWhole = false): Root {
+  // A root that does not exist yet keeps the name it was given.
+  const real = realOf(path);
+  return { path, real, ignoresCase: ignoresCase(real), isWhole };
 }
 
 /** Whether a name with its case swapped leads to the same file. */
@@ -41,17 +44,54 @@ const swapCase = (letter: string) =>
   letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase();
 const hasCase = (letter: string) => swapCase(letter) !== letter;
 
-/** The git top level of a folder, found by its `.git`; else the working directory. */
-export function defaultRoot(directory: string): string {
-  return topLevelOf(directory) ?? process.cwd();
-}
-
 /** The working tree that the root is in, or the root itself. */
 export function treeOf({ real }: Root): string {
-  return topLevelOf(real) ?? real;
+  return findRepository(real)?.top ?? real;
 }
 
-function topLevelOf(directory: string): string | null {
+/** Which claims these are: their folder, and what their paths are relative to. */
+export interface ClaimsPlace {
+  directory: string;
+  root: string;
+  /** The folder is the default one of a repository; see {@link Root.isWhole}. */
+  isWhole: boolean;
+}
+
+/** The claims of the repository that a folder is in. `null`: it is in none. */
+export function defaultPlace(folder: string): ClaimsPlace | null {
+  const repository = findRepository(realOf(folder));
+  if (repository === null) return null;
+  return { directory: defaultFolder(repository), root: repository.top, isWhole: true };
+}
+
+/** The same; `root` instead of the working tree, and by default that of the working directory. */
+export function placeOfRepository(root: string | undefined): ClaimsPlace {
+  const folder = root ?? process.cwd();
+  const place = defaultPlace(folder);
+  if (place !== null) return root === undefined ? place : { ...place, root };
+  const rule = `given, because ${folder} is in no git repository`;
+  throw argumentError('ERR_INVALID_ARG_VALUE', 'directory', rule, undefined);
+}
+
+/**
+ * The claims in a folder that was given. `root`: by default the git top level
+ * of the folder, else of the working directory, else that directory. For the
+ * default folder of a repository it is a working tree of that repository: the
+ * one of the working directory, or the main one.
+ */
+export function givenPlace(directory: string, root: string | undefined): ClaimsPlace {
+  const owner = ownerOfDefault(directory);
+  if (root !== undefined) return { directory, root, isWhole: owner !== null };
+  if (owner !== null) {
+    const here = defaultPlace(process.cwd());
+    if (here?.directory === directory) return here;
+    return { directory, root: owner.top, isWhole: true };
+  }
+  return { directory, root: gitTop(directory) ?? topOfHere(), isWhole: false };
+}
+
+/** The nearest folder with a `.git`. */
+function gitTop(directory: string): string | null {
   for (let folder = directory; ; folder = resolve(folder, '..')) {
     try {
       statSync(join(folder, '.git'));
@@ -59,5 +99,24 @@ function topLevelOf(directory: string): string | null {
     } catch {
       if (folder === resolve(folder, '..')) return null;
     }
+  }
+}
+
+function topOfHere(): string {
+  const here = findRepository(process.cwd());
+  return here === null || here.isBare ? process.cwd() : here.top;
+}
+
+/** What a relative folder of claims is relative to, wherever in a repository one is. */
+export function baseOfFolders(): string {
+  const here = findRepository(process.cwd());
+  return here === null ? process.cwd() : mainFolder(here);
+}
+
+function realOf(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return path;
   }
 }

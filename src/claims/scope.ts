@@ -38,10 +38,10 @@ export interface Overlap<S extends Scope = Scope> {
 /** A path that both scopes have through these two patterns, or `null`. */
 export function witnessOf(one: Member, other: Member): string | null {
   const [a, b] = [one.pattern, other.pattern];
-  const except = [...one.part.except, ...other.part.except];
-  const literal = a.literal ? a : b.literal ? b : null;
-  if (literal === null || except.length > 0) return findCommon(a, b, except);
-  return patternsOverlap(a, b) ? plainPath(literal) : null;
+  const witness = findCommon(a, b, [...one.part.except, ...other.part.except]);
+  // As people write it: the search has it in the form in which names are compared.
+  const itself = [a, b].find((each) => each.literal && each.tail === witness);
+  return itself === undefined ? witness : plainPath(itself);
 }
 
 /** Whether there is such a path, for patterns whose prefixes agree. */
@@ -50,7 +50,7 @@ function overlaps(one: Member, other: Member): boolean {
   if (one.part.except.length + other.part.except.length > 0) {
     return haveCommon(a, b, [...one.part.except, ...other.part.except]);
   }
-  if ((a.literal || a.folder) && (b.literal || b.folder)) return true;
+  if (a.folder && b.folder) return true;
   return patternsOverlap(a, b);
 }
 
@@ -82,7 +82,10 @@ export function isEmptyPart({ patterns, except }: Part): boolean {
   return !patterns.some((pattern) => haveCommon(pattern, pattern, except));
 }
 
-/** Whether the scope has every path that matches `pattern`, in the working tree `tree`. */
+/**
+ * Whether the scope has every path that matches `pattern`, in the working tree
+ * `tree`; of an exact path, that one alone.
+ */
 export function isCovered(pattern: Pattern, { parts }: Scope, tree: string | null): boolean {
   return parts.some((part, at) => {
     if (part.tree !== null && part.tree !== tree) return false;
@@ -91,8 +94,8 @@ export function isCovered(pattern: Pattern, { parts }: Scope, tree: string | nul
     // What this part excepts, another one may have.
     return part.except.every(
       (each) =>
-        !patternsOverlap(pattern, each) ||
-        isCovered(isWithin(each, pattern) ? each : pattern, rest, tree),
+        !(pattern.exact ? isWithin(pattern, each) : patternsOverlap(pattern, each)) ||
+        isCovered(!pattern.exact && isWithin(each, pattern) ? each : pattern, rest, tree),
     );
   });
 }
@@ -105,7 +108,7 @@ interface Indexed<S extends Scope> extends Member {
 
 interface Node<S extends Scope> {
   children: Map<string, Node<S>> | null;
-  /** Literal paths that end here. */
+  /** Literal paths that end here. They have what is below as well. */
   literals: Indexed<S>[] | null;
   /**
    * Patterns that go on from here with a wildcard, by what comes before it in
@@ -197,6 +200,7 @@ function walk<S extends Scope>(
   for (let depth = from; depth < segments.length; depth++) {
     const segment = segments[depth] as string | null;
     const head = segment ?? (pattern.heads[depth] as string);
+    for (const each of node.literals ?? []) near.push(each);
     collectOpen(node, near, (other) => {
       return head.startsWith(other) || (segment === null && other.startsWith(head));
     });

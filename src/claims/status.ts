@@ -4,7 +4,7 @@ import { printable } from '../base/holder.js';
 import { isOwn, ownIdentity } from '../holders/process-identity.js';
 import type { ClaimFile } from './claim-file.js';
 import type { Claimed, ClaimPart, Found } from './model.js';
-import { parsePattern } from './parse-pattern.js';
+import { parsePatterns } from './parse-pattern.js';
 import { formatParts, listsOf } from './parts.js';
 import type { Entry } from './pattern.js';
 import type { Root } from './root.js';
@@ -56,7 +56,7 @@ export function checkStatuses(existing: unknown): ClaimStatus[] {
 export function claimedBy(status: ClaimStatus, root: Root): Claimed {
   const { agent, task, expiresAt } = status;
   const parse = (list: string[], kind: Entry['kind']) =>
-    list.map((each) => parsePattern(each, kind, root, 'options.existing'));
+    list.flatMap((each) => parsePatterns(each, kind, root, 'options.existing'));
   // One that was made up, or written to a file by 0.1.0, has no parts.
   const given: Partial<ClaimPartStatus>[] =
     Array.isArray(status.parts) && status.parts.length > 0 ? status.parts : [status];

@@ -2,18 +2,24 @@ import type { Entry } from './pattern.js';
 
 export type { Entry };
 
-/** What an agent requests. Paths are relative to the root, or absolute below it. */
+/**
+ * What an agent requests. Paths are relative to the root, or absolute: below it,
+ * or in another working tree of its repository, where they mean the same file.
+ * Symbolic links are followed.
+ */
 export interface ClaimRequest {
   /** Its name, which names the claim's file too. Two in one call must differ in more than case. */
   agent: string;
   /**
-   * Paths, or patterns: `*` within a name, `**` for whole segments or none,
-   * `?` for one character. Everything else is literal; `\` escapes.
+   * Paths, each with everything below it, or patterns: `*` within a name, `**`
+   * for whole segments or none, `?` for one character, `{a,b}` for either (at
+   * most 256 alternatives). Everything else is literal; `\` escapes, and
+   * separates on Windows.
    */
   files?: string[] | undefined;
   /** Folders, with everything below them. */
   directories?: string[] | undefined;
-  /** What is left out: patterns as in `files`; one that ends in `/` is a folder. */
+  /** What is left out: paths and patterns as in `files`. */
   except?: string[] | undefined;
   taskDescription?: string | undefined;
   /** Milliseconds until the claim expires, rounded up to a second. Default one hour. */
@@ -96,7 +102,7 @@ export interface Claim extends AsyncDisposable {
   readonly fd: number;
   /**
    * Whether the claim is held and has this path (not a pattern), relative to
-   * the root or absolute below it. A path outside of the root is never covered.
+   * the root or absolute, as for `check`. A path outside is never covered.
    */
   covers(path: string): boolean;
   /**
@@ -186,9 +192,13 @@ export interface Conflict {
 }
 
 export interface PathVerdict {
-  /** Relative to the root. */
+  /** Relative to the root; as it was given if it is `outside`. */
   path: string;
-  verdict: 'mine' | 'other' | 'unclaimed';
+  /**
+   * `outside`: neither below the root nor in another working tree of its
+   * repository, so these claims are not about it.
+   */
+  verdict: 'mine' | 'other' | 'unclaimed' | 'outside';
   owner: ClaimStatus | null;
   /** The entry of the owner's claim that matches. */
   matchedBy: string | null;

@@ -2,15 +2,16 @@
 
 import { describeWitness } from './conflict-words.js';
 import { conflictsAmong } from './conflicts.js';
+import type { LocatedPath } from './locate.js';
 import type { Claimed, Found } from './model.js';
-import { type Pattern, plainPath } from './pattern.js';
-import { isCovered, ScopeIndex, scopeOf } from './scope.js';
+import { plainPath } from './pattern.js';
+import { isCovered, ScopeIndex } from './scope.js';
 import { claimed, statusOf } from './status.js';
 import type { ClaimStatus, Conflict, PathVerdict } from './types.js';
 
 /** Whose each path is, for the agent `as`. */
 export function verdictsOf(
-  paths: readonly Pattern[],
+  paths: readonly LocatedPath[],
   found: readonly Found[],
   as: string | undefined,
 ): PathVerdict[] {
@@ -18,13 +19,14 @@ export function verdictsOf(
   for (const each of found) {
     if (each.state === 'active') index.add({ ...claimed(each), found: each });
   }
-  return paths.map((pattern) => {
-    const overlaps = [...index.overlapsWith(scopeOf([pattern]))];
+  return paths.map(({ pattern, tree }) => {
+    const here = { parts: [{ patterns: [pattern], except: [], tree }] };
+    const overlaps = [...index.overlapsWith(here)];
     const path = plainPath(pattern);
     const first = overlaps.find(({ scope }) => scope.agent !== as) ?? overlaps[0];
     const isOther = first !== undefined && first.scope.agent !== as;
     // A folder may be claimed in part only.
-    if (first === undefined || !(isOther || isCovered(pattern, first.scope, null))) {
+    if (first === undefined || !(isOther || isCovered(pattern, first.scope, tree))) {
       return { path, verdict: 'unclaimed', owner: null, matchedBy: null };
     }
     return {

@@ -1,8 +1,6 @@
-import { realpathSync, statSync } from 'node:fs';
-import { relative, resolve, sep } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import { Claims } from '../claims/claims.js';
-import { escapePath } from '../claims/pattern.js';
-import { defaultRoot } from '../claims/root.js';
+import { baseOfFolders, defaultPlace } from '../claims/root.js';
 import { usageError } from './exit-codes.js';
 import {
   CONFLICT_EXIT_CODE,
@@ -17,7 +15,10 @@ import {
 import { parseTime } from './time.js';
 
 export interface ClaimArguments {
-  claims: Claims;
+  /** Those of the folder that was given, else of the repository of the working directory. */
+  readonly claims: Claims;
+  /** The same; `null`: no folder was given, and the working directory is in no repository. */
+  readonly claimsHere: Claims | null;
   /** An empty string without `--agent`. */
   agent: string;
   /** As they were typed. */
@@ -97,20 +98,21 @@ export function parseClaimArguments(
     const value = string(name);
     return value === undefined ? undefined : parseTime(value, `--${name}`, 'claim');
   };
-  const directory = string('dir') ?? fromEnvironment('HOLDFAST_CLAIMS');
-  if (directory === '' && action !== 'plan') {
-    throw usageError(
-      'the folder with the claims is missing; use --dir or HOLDFAST_CLAIMS',
-      'claim',
-    );
-  }
+  const directory = folderFrom(string('dir') ?? fromEnvironment('HOLDFAST_CLAIMS'));
   const agent = string('agent') ?? process.env['HOLDFAST_AGENT'] ?? '';
   if (agent === '' && ['add', 'renew', 'release'].includes(action)) {
     throw usageError('the agent is missing; use --agent or HOLDFAST_AGENT', 'claim');
   }
-  const root = string('root');
+  const claimsHere = claimsIn(action === 'plan' ? directory || '.' : directory, string('root'));
   const given: ClaimArguments = {
-    claims: new Claims(directory || '.', root === undefined ? {} : { root }),
+    get claims() {
+      if (claimsHere !== null) return claimsHere;
+      throw usageError(
+        'the folder with the claims is missing, and the working directory is in no git repository; use --dir or HOLDFAST_CLAIMS',
+        'claim',
+      );
+    },
+    claimsHere,
     agent,
     paths: positionals,
     hasFolder: directory !== '',
@@ -130,11 +132,22 @@ export function parseClaimArguments(
   return { action, given };
 }
 
-/** Relative to the git top level, so that it is the same folder wherever a hook runs. */
 function fromEnvironment(name: string): string {
   const value = process.env[name] ?? '';
   if (value.includes('\ufffd')) throw usageError(`${name} is not UTF-8`, 'claim');
-  return value === '' ? '' : resolve(defaultRoot(process.cwd()), value);
+  return value;
+}
+
+/** The same folder from each working tree of a repository, and wherever in it a hook runs. */
+function folderFrom(text: string): string {
+  return text === '' || isAbsolute(text) ? text : resolve(baseOfFolders(), text);
+}
+
+function claimsIn(directory: string, root: string | undefined): Claims | null {
+  const options = root === undefined ? {} : { root };
+  if (directory !== '') return new Claims(directory, options);
+  const place = defaultPlace(root === undefined ? process.cwd() : resolve(root));
+  return place === null ? null : new Claims(undefined, options);
 }
 
 function parse(
@@ -155,55 +168,4 @@ function parse(
     throw usageError(`claim ${action} takes one FILE${input}`, 'claim');
   }
   return parsed;
-}
-
-/** Turns the words of the command line into paths and patterns of the claims. */
-export class ClaimPaths {
-  readonly #base: string;
-  /** The working directory, relative to the root. */
-  readonly #here: string;
-
-  constructor({ root }: Claims) {
-    const cwd = process.cwd();
-    const here = [root, realOf(root)]
-      .map((each) => relative(each, cwd))
-      .find((each) => each !== '..' && !each.startsWith(`..${sep}`));
-    this.#base = here === undefined ? root : cwd;
-    this.#here = here ?? '';
-  }
-
-  /** A path, taken literally. */
-  path(word: string): string {
-    return this.#below(word, this.#here);
-  }
-
-  /** A pattern, unless a file with exactly this name exists. */
-  entry(word: string): { kind: 'file' | 'directory'; pattern: string } {
-    let isFolder = word.endsWith('/');
-    let exists = true;
-    try {
-      isFolder = statSync(resolve(this.#base, word)).isDirectory();
-    } catch {
-      exists = false;
-    }
-    const pattern = this.#below(exists ? escapePath(word) : word, escapePath(this.#here));
-    return { kind: isFolder ? 'directory' : 'file', pattern };
-  }
-
-  except(word: string): string {
-    const { kind, pattern } = this.entry(word);
-    return kind === 'directory' && !pattern.endsWith('/') ? `${pattern}/` : pattern;
-  }
-
-  #below(word: string, here: string): string {
-    return here === '' || word === '' || word.startsWith('/') ? word : `${here}/${word}`;
-  }
-}
-
-function realOf(path: string): string {
-  try {
-    return realpathSync.native(path);
-  } catch {
-    return path;
-  }
 }

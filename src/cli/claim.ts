@@ -1,17 +1,15 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { printable } from '../base/holder.js';
+import { outside } from '../claims/check.js';
 import type { Claims } from '../claims/claims.js';
 import { describeConflict } from '../claims/conflict-words.js';
 import { ClaimConflictError } from '../claims/errors.js';
 import { DEFAULT_TTL } from '../claims/expiry.js';
 import { REQUEST_FIELDS } from '../claims/request.js';
-import type { ClaimRequest, ClaimStatus, Conflict } from '../claims/types.js';
-import {
-  type ClaimAction,
-  type ClaimArguments,
-  ClaimPaths,
-  parseClaimArguments,
-} from './claim-options.js';
+import type { ClaimRequest, ClaimStatus, Conflict, PathVerdict } from '../claims/types.js';
+import { type ClaimAction, type ClaimArguments, parseClaimArguments } from './claim-options.js';
+import { groupsOf, type PathGroup } from './claim-paths.js';
 import { conflictLines, listLines, planLines, verdictLines, warnIfMissing } from './claim-show.js';
 import { readStandardInput } from './descriptors.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
@@ -23,8 +21,8 @@ type Action = (given: ClaimArguments, streams: Streams) => Promise<number>;
 const ACTIONS: Record<ClaimAction, Action> = {
   add,
   check,
-  list: async ({ claims, json }, streams) => {
-    warnIfMissing(claims.directory, streams);
+  list: async ({ claims, hasFolder, json }, streams) => {
+    if (hasFolder) warnIfMissing(claims.directory, streams);
     const statuses = await claims.list();
     print(streams, json ? formatJson(statuses) : listLines(statuses));
     return EXIT.ok;
@@ -116,17 +114,58 @@ async function reportInvalid(claims: Claims, streams: Streams): Promise<void> {
   }
 }
 
+/**
+ * Claims in each repository that a path is in, one after the other. Several
+ * folders cannot be changed in one step: what one of them refuses leaves the
+ * claims in those before it, and says so.
+ */
 async function add(given: ClaimArguments, streams: Streams): Promise<number> {
-  const { claims, agent, task, ttl, timeout, replace, ignoreInvalid, json, quiet } = given;
-  const places = new ClaimPaths(claims);
-  const entries = given.paths.map((path) => places.entry(path));
+  const groups = groupsOf(given.paths, given);
+  const statuses: (ClaimStatus | undefined)[] = [];
+  const sayWhich = (): void => {
+    if (given.quiet || statuses.length === 0) return;
+    const list = (some: PathGroup[]): string =>
+      some.flatMap(({ words }) => words.map(printable)).join(' ');
+    const [done, rest] = [groups.slice(0, statuses.length), groups.slice(statuses.length)];
+    say(streams, `claimed: ${list(done)}; not claimed: ${list(rest)}`);
+  };
+  for (const group of groups) {
+    try {
+      const status = await addGroup(group, groups.length > 1, given, streams);
+      if (status === null) {
+        sayWhich();
+        return EXIT.refused;
+      }
+      statuses.push(status);
+    } catch (error) {
+      sayWhich();
+      throw error;
+    }
+  }
+  if (given.json && !given.quiet) {
+    print(streams, formatJson(statuses.length === 1 ? statuses[0] : statuses));
+  }
+  return EXIT.ok;
+}
+
+/** The claim as it is then, for `--json`; `null` if it was refused. */
+async function addGroup(
+  { claims, places, words }: PathGroup,
+  isOneOfSeveral: boolean,
+  given: ClaimArguments,
+  streams: Streams,
+): Promise<ClaimStatus | undefined | null> {
+  const { agent, task, ttl, timeout, replace, ignoreInvalid, json, quiet } = given;
+  // Says what to do.
+  if (claims === null) return given.claims as never;
+  const entries = words.map((word) => places.entry(word));
   const texts = (kind: 'file' | 'directory'): string[] =>
     entries.filter((each) => each.kind === kind).map((each) => each.pattern);
   const request: ClaimRequest = {
     agent,
     files: texts('file'),
     directories: texts('directory'),
-    except: given.except.map((each) => places.except(each)),
+    except: exceptOf(claims, given, isOneOfSeveral),
     taskDescription: task,
     ttl,
     extend: !replace,
@@ -139,17 +178,28 @@ async function add(given: ClaimArguments, streams: Streams): Promise<number> {
     const made = await claims.claim(request, { timeout, ignoreInvalid, onWait });
     // What was overwritten is said in the next tick, and belongs before the result.
     await new Promise<void>((resolve) => process.nextTick(resolve));
-    if (quiet) return EXIT.ok;
-    const status = (await claims.list()).find((each) => each.agent === agent);
+    if (quiet) return undefined;
+    if (json) return (await claims.list()).find((each) => each.agent === agent);
     const scope = [...made.directories, ...made.files].map(printable).join(' ');
-    const said = `${printable(agent)}: claimed ${scope} until ${clockTime(made.expiresAt)}`;
-    print(streams, json ? formatJson(status) : [said]);
-    return EXIT.ok;
+    const where = isOneOfSeveral ? ` in ${printable(claims.root)}` : '';
+    print(streams, [
+      `${printable(agent)}: claimed ${scope}${where} until ${clockTime(made.expiresAt)}`,
+    ]);
+    return undefined;
   } catch (error) {
     if (!(error instanceof ClaimConflictError)) throw error;
     if (!quiet) refuse(error, timeout, streams);
-    return EXIT.refused;
+    return null;
   }
+}
+
+/** Of several repositories, each gets what is excepted in it. */
+function exceptOf(claims: Claims, given: ClaimArguments, isOneOfSeveral: boolean): string[] {
+  const groups = groupsOf(given.except, given);
+  const own = groups.filter((group) => {
+    return !isOneOfSeveral || group.claims?.directory === claims.directory;
+  });
+  return own.flatMap(({ places, words }) => words.map((word) => places.except(word)));
 }
 
 function refuse({ conflicts }: ClaimConflictError, timeout: number, streams: Streams): void {
@@ -164,30 +214,59 @@ function refuse({ conflicts }: ClaimConflictError, timeout: number, streams: Str
 }
 
 async function release(given: ClaimArguments, streams: Streams): Promise<number> {
-  const { claims, agent, force } = given;
-  const places = new ClaimPaths(claims);
-  const paths = given.paths.map((path) => places.except(path));
-  const released = await claims.release(agent, { force, ...(paths.length > 0 && { paths }) });
-  const what = paths.map(printable).join(' ');
-  if (!released) {
-    const nothing = paths.length > 0 ? `nothing of ${what}` : 'no claim';
-    throw new Exit(EXIT.data, `${printable(agent)} has ${nothing} to release`);
+  const { agent, force } = given;
+  if (given.paths.length === 0) {
+    const released = await given.claims.release(agent, { force });
+    if (!released) throw new Exit(EXIT.data, `${printable(agent)} has no claim to release`);
+    print(streams, [`${printable(agent)}: released`]);
+    return EXIT.ok;
   }
-  print(streams, [`${printable(agent)}: released${what === '' ? '' : ` ${what}`}`]);
+  let released = false;
+  for (const { claims, places, words } of groupsOf(given.paths, given)) {
+    // Says what to do.
+    const some = claims ?? given.claims;
+    const paths = words.map((word) => places.except(word));
+    released = (await some.release(agent, { force, paths })) || released;
+  }
+  const what = given.paths.map(printable).join(' ');
+  if (!released) {
+    throw new Exit(EXIT.data, `${printable(agent)} has nothing of ${what} to release`);
+  }
+  print(streams, [`${printable(agent)}: released ${what}`]);
   return EXIT.ok;
 }
 
 async function check(given: ClaimArguments, streams: Streams): Promise<number> {
-  const { claims, agent, strict, ignoreInvalid, conflictCode, json, quiet } = given;
-  warnIfMissing(claims.directory, streams);
-  const places = new ClaimPaths(claims);
-  const paths = given.paths.map((path) => places.path(path));
-  const verdicts = await claims.check(paths, { ...(agent !== '' && { as: agent }), ignoreInvalid });
+  const { agent, hasFolder, strict, ignoreInvalid, conflictCode, json, quiet } = given;
+  const groups = groupsOf(given.paths, given);
+  const found = new Map<string, PathVerdict>();
+  for (const { claims, places, words } of groups) {
+    if (hasFolder) warnIfMissing(given.claims.directory, streams);
+    const options = { ...(agent !== '' && { as: agent }), ignoreInvalid };
+    const paths = words.map((word) => places.path(word));
+    const verdicts = claims === null ? paths.map(outside) : await claims.check(paths, options);
+    for (const [at, verdict] of verdicts.entries()) {
+      found.set(words[at] as string, asWord(verdict, words[at] as string, claims, groups));
+    }
+  }
+  const verdicts = given.paths.map((word) => found.get(word) as PathVerdict);
   if (!quiet) print(streams, json ? formatJson(verdicts) : verdictLines(verdicts));
   const refused = verdicts.some(
     ({ verdict }) => verdict === 'other' || (strict && verdict === 'unclaimed'),
   );
   return refused ? conflictCode : EXIT.ok;
+}
+
+/** What is outside is shown as it was typed; of several repositories, each path with its root. */
+function asWord(
+  verdict: PathVerdict,
+  word: string,
+  claims: Claims | null,
+  groups: readonly PathGroup[],
+): PathVerdict {
+  if (verdict.verdict === 'outside') return { ...verdict, path: word };
+  if (groups.length === 1 || claims === null) return verdict;
+  return { ...verdict, path: join(claims.root, verdict.path) };
 }
 
 async function plan(given: ClaimArguments, streams: Streams): Promise<number> {

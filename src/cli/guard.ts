@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
-import { relative, resolve, sep } from 'node:path';
 import { printable } from '../base/holder.js';
-import type { Claims } from '../claims/claims.js';
+import { judge } from '../claims/check.js';
+import { Claims, folderOf } from '../claims/claims.js';
+import { type LocatedPath, Locator } from '../claims/locate.js';
 import type { ClaimArguments } from './claim-options.js';
 import { verdictLines, warnIfMissing } from './claim-show.js';
 import { EXIT, Exit, usageError } from './exit-codes.js';
@@ -11,12 +12,14 @@ import { type Streams, say } from './streams.js';
 /** `holdfast claim guard --staged`: refuses a commit that changes what others have claimed. */
 export async function guard(given: ClaimArguments, streams: Streams): Promise<number> {
   if (!given.staged) throw usageError('claim guard needs --staged', 'claim');
-  const { claims, agent, ignoreInvalid } = given;
-  if (warnIfMissing(claims.directory, streams)) return EXIT.ok;
-  const paths = stagedPaths(claims);
+  const { agent, hasFolder, ignoreInvalid } = given;
+  const top = realpathSync.native(git('rev-parse', '--show-toplevel').replace(/\n$/, ''));
+  const claims = hasFolder ? given.claims : claimsOf(top);
+  if (hasFolder && warnIfMissing(claims.directory, streams)) return EXIT.ok;
+  const paths = stagedPaths(claims, top);
   if (paths.length === 0) return EXIT.ok;
-  const options = { ...(agent !== '' && { as: agent }), ignoreInvalid };
-  const verdicts = await claims.check(paths, options);
+  const as = agent === '' ? undefined : agent;
+  const verdicts = await judge(folderOf(claims), paths, { as, ignoreInvalid });
   const others = verdicts.filter(({ verdict }) => verdict === 'other');
   if (others.length === 0) return EXIT.ok;
   const who = agent === '' ? 'an unknown agent (HOLDFAST_AGENT is not set)' : printable(agent);
@@ -26,17 +29,28 @@ export async function guard(given: ClaimArguments, streams: Streams): Promise<nu
   return EXIT.refused;
 }
 
-/** The staged paths, relative to the root of the claims. */
-function stagedPaths(claims: Claims): string[] {
-  const place = placeFor(git('rev-parse', '--show-toplevel').replace(/\n$/, ''), claims.root);
+/** Those of the repository that commits, whatever the working directory. */
+function claimsOf(top: string): Claims {
+  return new Claims(undefined, { root: top });
+}
+
+/** The staged paths that the claims can be about. Names in the index: no link is followed. */
+function stagedPaths(claims: Claims, top: string): LocatedPath[] {
+  const locator = new Locator(folderOf(claims).root);
+  if (!locator.isAbout(top)) {
+    throw new Exit(
+      EXIT.usage,
+      `the claims are for ${claims.root}, but this repository is ${top}; use --dir for the folder of its claims, or --root`,
+    );
+  }
   // Keep git's environment: `git commit -- PATHS` uses another index.
   const [names, ...others] = [headOrNothing(), ...mergeHeads()].map(changedSince);
   return (
     [...(names ?? [])]
       // In a merge, a file that equals that of a parent was committed there.
       .filter((name) => others.every((changed) => changed.has(name)))
-      .map(place)
-      .filter((name) => name !== null)
+      .map((name) => locator.tracked(name, top))
+      .filter((located) => located !== null)
   );
 }
 
@@ -56,43 +70,6 @@ function mergeHeads(): string[] {
 function headOrNothing(): string {
   const head = spawnSync('git', ['rev-parse', '--quiet', '--verify', 'HEAD']);
   return head.status === 0 ? 'HEAD' : git('hash-object', '-t', 'tree', '/dev/null').trim();
-}
-
-type Place = (name: string) => string | null;
-
-/** Maps a name in the repository to a path of the claims; `null`: it is outside their root. */
-function placeFor(top: string, root: string): Place {
-  const [repository, base] = [realpathSync(top), realpathSync(root)];
-  const down = relative(base, repository);
-  if (!isOutside(down)) return (name) => (down === '' ? name : `${down}/${name}`);
-  const up = relative(repository, base);
-  if (!isOutside(up)) {
-    return (name) => (name.startsWith(`${up}/`) ? name.slice(up.length + 1) : null);
-  }
-  if (isSameRepository(base)) return (name) => name;
-  throw new Exit(
-    EXIT.usage,
-    `the claims are for ${root}, but this repository is ${top}; use --dir for the folder of its claims, or --root`,
-  );
-}
-
-function isOutside(path: string): boolean {
-  return path === '..' || path.startsWith(`..${sep}`);
-}
-
-/** Whether `base` is in another working tree of this repository. */
-function isSameRepository(base: string): boolean {
-  const theirs = spawnSync('git', ['-C', base, 'rev-parse', '--git-common-dir'], {
-    encoding: 'utf8',
-    env: withoutGit(),
-  });
-  if (theirs.status !== 0) return false;
-  const ours = git('rev-parse', '--git-common-dir').trim();
-  return realpathSync(resolve(ours)) === realpathSync(resolve(base, theirs.stdout.trim()));
-}
-
-function withoutGit(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('GIT_')));
 }
 
 function git(...args: string[]): string {

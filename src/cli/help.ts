@@ -138,18 +138,19 @@ export const CLAIM_HELP = `Usage: holdfast claim add [options] PATH…      clai
 Several agents work on one tree. Each claims what it will change, and a claim
 that overlaps with another agent's is refused. The claims are files in a folder.
 
-      --dir DIR            the folder with the claims (or HOLDFAST_CLAIMS, which
-                           may be relative to the git top level)
+      --dir DIR            the folder with the claims (or HOLDFAST_CLAIMS); by
+                           default one in the .git of each PATH's repository.
+                           A relative one is below the main working tree
       --agent NAME         whose claim it is (or HOLDFAST_AGENT)
       --root DIR           what claims are relative to: by default the git top
-                           level of the folder with the claims, else the working
-                           directory
+                           level of the folder with the claims, else of the
+                           working directory
       --json               for programs: list, check, plan, audit, add, prune
   -h, --help
 
- add: PATH may be a pattern (* within a name, ** for folders, ? for a character;
- everything else is literal, \\ escapes). A PATH that ends in / or is a folder is
- claimed with everything below it. What the agent has claimed before stays.
+add: PATH may be a pattern (* within a name, ** for folders, ? for a character,
+{a,b} for either; everything else is literal, \\\\ escapes). A PATH is claimed with
+everything below it. What the agent has claimed before stays.
       --except PATTERN     but not this; repeatable
       --task TEXT          what the claim is for
       --replace            give up what the agent has claimed before
@@ -168,8 +169,11 @@ that overlaps with another agent's is refused. The claims are files in a folder.
 plan reads a JSON array of {"agent", "files", "directories", "except",
 "task_description"}. With --dir, it includes the existing claims.
 
-Paths are relative to the working directory if that is in the root, else to the
-root; in plan they are always relative to the root.
+A PATH is the same file in each working tree of its repository; symbolic links
+are followed. It is relative to the working directory; with --dir, to the root if
+the working directory is not in one of its working trees; in plan always to the
+root. check calls a PATH that the claims are not about "outside", which is no
+refusal.
 
 Exit status: 0; 75 refused: a conflict, a path of another agent, a commit with
 one; 64 wrong usage, names or patterns; 65 a file that is not a valid claim, or

@@ -90,8 +90,8 @@ describe('a pattern', () => {
   test('is refused in check as a path; with wildcards it is a path', async () => {
     for (const [path, code] of [
       ['', VALUE],
-      ['../x', VALUE],
       ['a\0', VALUE],
+      ['x'.repeat(5000), VALUE],
       [1, TYPE],
     ] as const) {
       await refused(code, (claims) => [() => claims.check(['ok', path as string])]);

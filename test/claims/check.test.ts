@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { expired, setUp } from '../support/claims-setting.js';
@@ -35,7 +36,8 @@ describe('check', () => {
   });
 
   test('takes paths literally', async () => {
-    const { claims } = setUp();
+    const { claims, folder } = setUp();
+    mkdirSync(join(folder, 'app/(shop)/[slug]'), { recursive: true });
     await claims.claim({ agent: 'a', files: ['app/(shop)/[slug]/page.tsx', 'lit\\*'] });
     const verdicts = await claims.check([
       'app/(shop)/[slug]/page.tsx',

@@ -131,6 +131,7 @@ describe('a claim', () => {
 
   test('covers its paths, lexically and literally, and nothing out of the root', async () => {
     const { claims, folder } = setUp();
+    mkdirSync(join(folder, 'app/[slug]'), { recursive: true });
     const claim = await claims.claim({
       agent: 'a',
       files: ['*.ts', 'app/[slug]/page.tsx'],

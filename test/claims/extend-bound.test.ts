@@ -58,6 +58,26 @@ test('another process extends and shrinks it, and its owner follows', async () =
   expect(await lost).toBe('ERR_LOCK_LOST');
 });
 
+test('who waits for a part of it is granted when that is released', async () => {
+  const { owner, other, claims } = await setting();
+  const { granted } = await other.waitFor(NARROW);
+  await owner.extend('wide', { release: ['src/b/'] });
+  await granted;
+  expect(await claims.audit()).toEqual([]);
+});
+
+test('two changes in a row are both seen by its owner', async () => {
+  const { owner, claims } = await setting();
+  for (let round = 0; round < 20; round++) {
+    const paths = [`doc/${round}`];
+    await claims.claim({ agent: 'wide', files: paths, extend: true });
+    expect(await claims.release('wide', { paths })).toBe(true);
+  }
+  await expect
+    .poll(async () => (await owner.describe('wide')).files, { timeout: 5000 })
+    .toEqual(['src/*/a.ts']);
+});
+
 test('is not bound to a second process', async () => {
   const { owner, other } = await setting();
   const second = other.claim({ agent: 'wide', files: ['x'], extend: true, bind: true });

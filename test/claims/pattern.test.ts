@@ -45,7 +45,7 @@ describe('patterns', () => {
   });
 
   test.each([
-    ['{a,b}', 'a'],
+    ['{a}', 'a'],
     ['!a', 'b'],
     ['!a', 'a'],
     ['+(a)', 'a'],
@@ -147,7 +147,7 @@ describe('patterns', () => {
         const witness = findCommon(pattern, read(other));
         expect({ other, meets: witness !== null }).toEqual({ other, meets: true });
       }
-      expect(findCommon(pattern, file('a'), [file('*')])).toBeNull();
+      expect(findCommon(pattern, file('a.ts'), [file('*')])).toBeNull();
     }
     expect(file('.')).toMatchObject({ kind: 'directory' });
   });

@@ -1,7 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, test, vi } from 'vitest';
 import { claimedTree as tree } from '../support/claims-setting.js';
-import { COMMAND, call } from '../support/command.js';
+import { COMMAND, call, callIn } from '../support/command.js';
+import { testFolder } from '../support/folder.js';
 
 describe('wrong words of holdfast claim', () => {
   test.each([
@@ -32,9 +33,9 @@ describe('wrong words of holdfast claim', () => {
     expect(() => readdirSync(locks)).toThrow();
   });
 
-  test('no folder named: 64, and how to', async () => {
+  test('no folder named, and in no repository: 64, and how to', async () => {
     vi.stubEnv('HOLDFAST_CLAIMS', '');
-    const called = await call('claim', 'list');
+    const called = await callIn(testFolder(), 'claim', 'list');
     vi.unstubAllEnvs();
     expect(called).toMatchObject({ code: 64, stderr: expect.stringContaining('HOLDFAST_CLAIMS') });
   });

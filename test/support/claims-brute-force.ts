@@ -51,11 +51,33 @@ function pathMatches(
   );
 }
 
-/** A generated text; one with `/` at its end is a folder, which has itself and all below. */
-function segmentsOf(text: string): string[] {
-  const isFolder = text.endsWith('/') || text === '.';
-  const segments = text.split('/').filter((segment) => segment !== '' && segment !== '.');
-  return isFolder ? [...segments, '**'] : segments;
+/** A generated text; one with `/` at its end is a folder. */
+function namesOf(text: string): string[] {
+  return text.split('/').filter((segment) => segment !== '' && segment !== '.');
+}
+
+const isWild = (segment: string): boolean => /[*?]/.test(segment.replace(/\\./g, ''));
+const isFolder = (text: string): boolean => text.endsWith('/') || text === '.';
+const isLiteral = (text: string): boolean => !isFolder(text) && !namesOf(text).some(isWild);
+
+/**
+ * Whether what is below a literal path counts beside `other`: if that names
+ * something there, or the path may be a folder. None of these paths exists, so
+ * its name decides: one with an extension is a file.
+ */
+function goesBelow(literal: string, other: string): boolean {
+  const length = namesOf(literal).length;
+  const others = namesOf(other);
+  const wild = others.findIndex(isWild);
+  const named = wild < 0 ? others.length : wild;
+  if (named > length || (named === length && !isLiteral(other))) return true;
+  return !/[^/]\.[^./]+$/.test(literal);
+}
+
+/** `below`: of a literal path, also everything below it. A folder has that anyway. */
+function segmentsOf(text: string, below: boolean): string[] {
+  const isOpen = isFolder(text) || (below && isLiteral(text));
+  return isOpen ? [...namesOf(text), '**'] : namesOf(text);
 }
 
 const verdicts = new Map<string, boolean>();
@@ -70,8 +92,9 @@ function cached(segment: string, name: string): boolean {
   return verdict;
 }
 
+/** A literal path has what is below it. */
 export function matches(text: string, path: string): boolean {
-  return path !== '' && pathMatches(segmentsOf(text), path.split('/'), cached);
+  return path !== '' && pathMatches(segmentsOf(text, true), path.split('/'), cached);
 }
 
 /** All names of up to three characters, and all paths of up to three of them. */
@@ -93,25 +116,26 @@ const PATHS: string[][] = [
 /** Which of all paths a pattern matches, a bit each. */
 const languages = new Map<string, Uint32Array>();
 
-function language(text: string): Uint32Array {
-  let bits = languages.get(text);
+function language(text: string, below: boolean): Uint32Array {
+  const segments = segmentsOf(text, below);
+  const key = segments.join('/');
+  let bits = languages.get(key);
   if (bits === undefined) {
     bits = new Uint32Array(Math.ceil(PATHS.length / 32));
-    const segments = segmentsOf(text);
     for (let at = 0; at < PATHS.length; at++) {
       if (pathMatches(segments, PATHS[at] as string[], cached)) {
         bits[at >> 5] = (bits[at >> 5] as number) | (1 << (at & 31));
       }
     }
-    languages.set(text, bits);
+    languages.set(key, bits);
   }
   return bits;
 }
 
 /** By trying all paths. */
 export function bruteForce(one: string, other: string, except: string[]): string | null {
-  const [a, b] = [language(one), language(other)];
-  const out = except.map(language);
+  const [a, b] = [language(one, goesBelow(one, other)), language(other, goesBelow(other, one))];
+  const out = except.map((each) => language(each, true));
   for (let word = 0; word < a.length; word++) {
     let bits = (a[word] as number) & (b[word] as number);
     for (const each of out) bits &= ~(each[word] as number);

@@ -255,7 +255,7 @@ serve({
   async wander(agent, scopes, markers, rounds) {
     const { counts, add } = counter();
     const has = new Set();
-    const claim = await claims.claim({ agent, files: [`own/${agent}`], bind: true });
+    const claim = await claims.claim({ agent, files: [`own/${agent}.txt`], bind: true });
     for (let round = 0; round < rounds && !stopping; round++) {
       const { scope, paths } = scopes[Math.floor(Math.random() * scopes.length)];
       if (Math.random() < 0.6) {

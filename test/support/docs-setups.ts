@@ -134,7 +134,7 @@ export const SETUPS: Record<string, Setup> = {
     prints: 'api, docs\ntests\nwaiting for shop\nwritten\n[]\n',
   },
 
-  'hand-over': {
+  'claims-hand-over': {
     before: `
       import { Claims } from 'holdfast/claims';
       const claims = new Claims('out/locks');

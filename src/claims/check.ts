@@ -1,0 +1,40 @@
+import { warnOfInvalid } from './errors.js';
+import type { ClaimsFolder } from './folder.js';
+import type { LocatedPath } from './locate.js';
+import { prefilter } from './prefilter.js';
+import type { PathVerdict } from './types.js';
+import { verdictsOf } from './verdicts.js';
+
+/**
+ * Whose each path is. A text is a path that is outside. Warns as `check` of
+ * `Claims` does.
+ */
+export async function judge(
+  folder: ClaimsFolder,
+  paths: readonly (LocatedPath | string)[],
+  { as, ignoreInvalid }: { as: string | undefined; ignoreInvalid: boolean },
+): Promise<PathVerdict[]> {
+  const inside = paths.filter((each) => typeof each !== 'string');
+  if (inside.length === 0) return paths.map((path) => outside(path as string));
+  const patterns = inside.map(({ pattern }) => pattern);
+  const mayOverlap = prefilter(patterns, folder.root);
+  const found = await folder.readShared(mayOverlap && ((_, text) => mayOverlap(text)));
+  const verdicts = verdictsOf(inside, found, as);
+  const invalid = found.filter(({ state }) => state === 'invalid');
+  if (
+    !ignoreInvalid &&
+    invalid.length > 0 &&
+    verdicts.some((each) => each.verdict === 'unclaimed')
+  ) {
+    warnOfInvalid(folder.path, invalid);
+  }
+  let next = 0;
+  return paths.map((path) =>
+    typeof path === 'string' ? outside(path) : (verdicts[next++] as PathVerdict),
+  );
+}
+
+/** The verdict on a path that the claims are not about. */
+export function outside(path: string): PathVerdict {
+  return { path, verdict: 'outside', owner: null, matchedBy: null };
+}
