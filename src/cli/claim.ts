@@ -13,6 +13,7 @@ import { groupsOf, type PathGroup } from './claim-paths.js';
 import { conflictLines, listLines, planLines, verdictLines, warnIfMissing } from './claim-show.js';
 import { readStandardInput } from './descriptors.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
+import { mcp as serveMcp } from './mcp.js';
 import { formatJson, print, type Streams, say } from './streams.js';
 import { clockTime } from './time.js';
 
@@ -74,6 +75,11 @@ export async function claim(argv: string[], streams: Streams): Promise<number> {
     if (error instanceof Exit || exitCodeOf(error) === EXIT.software) throw error;
     throw new Exit(exitCodeOf(error), asTyped(messageOf(error)));
   }
+}
+
+/** `holdfast mcp`, which is loaded with this call. */
+export async function mcp(argv: string[], streams: Streams): Promise<number> {
+  return serveMcp(argv, streams);
 }
 
 const TYPED = new Map([

@@ -7,6 +7,7 @@ Commands:
                                      or on one of PostgreSQL or etcd
   status PATH…                       who holds a lock, who waits, since when
   claim add|check|list|…             which of several agents may change what
+  mcp                                claims as the tools of an agent, by MCP
   next-id DIR [COMMAND…]             a number that nobody else gets
   elect DIR COMMAND…                 one of several runs it, the others stand by
   doctor DIR                         test whether locks work in this folder
@@ -261,4 +262,26 @@ what is not. Works in a folder of its own inside DIR, and removes it.
 
 Exit status: 0 locks work; 65 they do not; 64 wrong usage; 73 DIR does not
 exist, or no file can be created in it.
+`;
+
+export const MCP_HELP = `Usage: holdfast mcp [--dir DIR] [--root DIR] [--agent NAME]
+
+Claims for an agent whose host speaks MCP: a server on standard input and
+output, which the host starts. Its tools are claim, release, check, list and
+plan; the resource holdfast://claims tells of changes. See docs/agents.md.
+
+      --dir DIR      the folder with the claims; by default HOLDFAST_CLAIMS, else
+                     that of the repository that a path is in
+      --root DIR     what paths are relative to; by default the git top level of
+                     the folder with the claims, else the working directory
+      --agent NAME   the name to claim under; by default HOLDFAST_AGENT, else
+                     the name of this host and the pid of the agent's process
+  -h, --help
+
+What is claimed belongs to the process that started this server. It is free when
+that process ends, however it ends, and when the server ends by itself: at the
+end of its input, or by SIGTERM, SIGINT or SIGHUP.
+
+Exit status: 0 the host has closed the input, or asked by a signal; 64 wrong
+usage.
 `;

@@ -21,6 +21,8 @@ const SUBCOMMANDS: Record<string, Subcommand> = {
     takesBytes: true,
     runsCommand: true,
   },
+  // By way of claim.js, which has what they share: a file less for `claim check`.
+  mcp: { load: async () => (await import('./claim.js')).mcp },
   'next-id': {
     load: async () => (await import('./next-id.js')).nextId,
     takesBytes: true,

@@ -56,6 +56,8 @@ describe('the packed tarball', () => {
       /^prebuilds\/SHA256SUMS$/,
       // Of CommonJS.
       /^dist\/cli\/package\.json$/,
+      // Of mcp-sdk.js.
+      /^dist\/cli\/THIRD-PARTY-NOTICES$/,
       // Types that only other files inside use: small, and no harm.
       /^dist\/([a-z-]+\/){0,2}[\w-]+\.d\.ts$/,
     ];
@@ -73,8 +75,9 @@ describe('the packed tarball', () => {
     const others = package_.tarball.files.filter((file) => !prebuilds.includes(file));
     for (const prebuild of prebuilds) expect(prebuild.size, prebuild.path).toBeLessThan(100_000);
     // The command has its own copy of what it uses, because it starts sooner so.
-    expect(total(others)).toBeLessThan(1_200_000);
-    expect(size).toBeLessThan(150_000 + 60_000 * prebuilds.length);
+    // What speaks MCP, its server and the licences are 305,000 of it, 80,000 packed.
+    expect(total(others)).toBeLessThan(1_200_000 + 305_000);
+    expect(size).toBeLessThan(230_000 + 60_000 * prebuilds.length);
   });
 
   test('has no script that runs on install, and nothing to compile', () => {

@@ -1,0 +1,48 @@
+import { createRequire } from 'node:module';
+import { hostname } from 'node:os';
+import { checkAgent } from '../claims/claim-file.js';
+import { AgentClaims } from '../mcp/agent-claims.js';
+import { serve } from '../mcp/serve.js';
+import type { Session } from '../mcp/session.js';
+import { sessionProcess } from '../mcp/session-process.js';
+import { claimsIn, folderFrom, fromEnvironment } from './claim-options.js';
+import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
+import { HELP, parseMixed, TEXT } from './options.js';
+import { type Streams, say } from './streams.js';
+
+const OPTIONS = { dir: TEXT, root: TEXT, agent: TEXT, help: HELP } as const;
+
+/** `holdfast mcp`. */
+export async function mcp(argv: string[], streams: Streams): Promise<number> {
+  const { values, positionals } = parseMixed(argv, OPTIONS, 'mcp');
+  if (values.help === true) {
+    streams.stdout.write((await import('./help.js')).MCP_HELP);
+    return EXIT.ok;
+  }
+  const [word] = positionals;
+  if (word !== undefined) throw usageError(`unexpected argument '${word}'`, 'mcp');
+  const { version } = createRequire(import.meta.url)('../../package.json');
+  await serve(agentClaims(values), { version, say: (message) => say(streams, message) });
+  return EXIT.ok;
+}
+
+function agentClaims({ dir, root, agent }: Record<string, unknown>): AgentClaims {
+  try {
+    const directory = folderFrom((dir as string | undefined) ?? fromEnvironment('HOLDFAST_CLAIMS'));
+    const place = {
+      claimsHere: claimsIn(directory, root as string | undefined),
+      hasFolder: directory !== '',
+    };
+    return new AgentClaims(place, sessionOf(agent as string | undefined));
+  } catch (error) {
+    const code = exitCodeOf(error);
+    if (error instanceof Exit || code === EXIT.software) throw error;
+    if (code === EXIT.usage) throw usageError((error as Error).message, 'mcp');
+    throw new Exit(code, messageOf(error));
+  }
+}
+
+function sessionOf(given: string | undefined): Session {
+  const name = given || process.env['HOLDFAST_AGENT'] || `${hostname()}-${sessionProcess()}`;
+  return { agent: checkAgent(name, '--agent'), binding: { bind: true } };
+}

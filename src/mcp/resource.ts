@@ -1,0 +1,57 @@
+import { setTimeout } from 'node:timers/promises';
+import type { Claims } from '../claims/claims.js';
+import type { AgentClaims } from './agent-claims.js';
+import { claimFacts } from './answers.js';
+import type { McpServer } from './sdk.js';
+
+export const CLAIMS_URI = 'holdfast://claims';
+const RETRY_MILLISECONDS = 1000;
+
+/** All claims as JSON. Whoever subscribes is told of each change. */
+export function addResource(server: McpServer, own: AgentClaims, ended: AbortSignal): void {
+  server.registerResource(
+    'claims',
+    CLAIMS_URI,
+    {
+      title: 'Claims',
+      description: 'Which agent has what, as JSON.',
+      mimeType: 'application/json',
+    },
+    async ({ href }) => {
+      const { claims } = own;
+      const facts = { root: claims.root, claims: (await claims.list()).map(claimFacts) };
+      const text = JSON.stringify(facts, null, 2);
+      return { contents: [{ uri: href, mimeType: 'application/json', text }] };
+    },
+  );
+  let watching: AbortController | undefined;
+  server.server.setRequestHandler('resources/subscribe', ({ params: { uri } }) => {
+    if (uri === CLAIMS_URI && watching === undefined) {
+      watching = new AbortController();
+      void watch(server, own.claims, AbortSignal.any([watching.signal, ended]));
+    }
+    return {};
+  });
+  server.server.setRequestHandler('resources/unsubscribe', ({ params: { uri } }) => {
+    if (uri === CLAIMS_URI) {
+      watching?.abort();
+      watching = undefined;
+    }
+    return {};
+  });
+}
+
+async function watch(server: McpServer, claims: Claims, signal: AbortSignal): Promise<void> {
+  let isFirst = true;
+  while (!signal.aborted) {
+    try {
+      for await (const _ of claims.watch({ signal })) {
+        if (!isFirst) await server.server.sendResourceUpdated({ uri: CLAIMS_URI });
+        isFirst = false;
+      }
+    } catch {
+      // Ended, or the folder cannot be read now.
+      await setTimeout(RETRY_MILLISECONDS, undefined, { signal }).catch(() => {});
+    }
+  }
+}
