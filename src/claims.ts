@@ -8,6 +8,7 @@ export type {
   ClaimRequest,
   ClaimState,
   ClaimStatus,
+  ClaimWait,
   Conflict,
   Entry,
   PathVerdict,

@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { throwIfAborted } from '../base/abort.js';
 import {
   checkBoolean,
@@ -8,15 +10,18 @@ import {
   optionNames,
 } from '../base/arguments.js';
 import { monotonicTime } from '../base/timers.js';
-import { NextChange } from './changes.js';
+import { type Awaited, NextChange, POLL_MILLISECONDS } from './changes.js';
 import type { ClaimFile } from './claim-file.js';
-import { conflictsAmong } from './conflicts.js';
+import { conflictsAmong, RequestedScopes } from './conflicts.js';
 import { ClaimConflictError } from './errors.js';
 import { GRACE_MILLISECONDS } from './expiry.js';
+import { GivingWay, yieldingParts } from './gives-way.js';
 import { decide, type Place, undo } from './grant.js';
 import type { HeldClaim } from './held-claim.js';
 import type { Found, Wanted } from './model.js';
+import { Queue } from './queue.js';
 import type { ClaimOptions } from './types.js';
+import { isFresh } from './want-file.js';
 
 const CLAIM_OPTIONS = optionNames<ClaimOptions>({
   timeout: true,
@@ -25,8 +30,8 @@ const CLAIM_OPTIONS = optionNames<ClaimOptions>({
   ignoreInvalid: true,
 });
 
-// Each wait in the kernel takes a thread. The others are polled.
-const MOST_KERNEL_WAITS = 16;
+// How long a waiter that nothing else can concern may go without a whole look.
+const LOOK_MILLISECONDS = 5000;
 
 /** Claims all that is wanted, waiting if it must; or rejects. */
 export async function acquireClaims(
@@ -44,45 +49,84 @@ export async function acquireClaims(
   const among = conflictsAmong(wanted, []);
   if (among.length > 0) throw new ClaimConflictError(directory, among, 0);
   if (wanted.length === 0) return [];
-  let began: number | null = null;
+  const began = monotonicTime();
+  const waited = (): number => monotonicTime() - began;
+  const queue = new Queue(place.folder, wanted);
+  const givingWay = new GivingWay();
+  const requested = new RequestedScopes(wanted);
+  let hasWaited = false;
   let next: NextChange | null = null;
   try {
     for (;;) {
+      const waits = waited() < timeout;
       const { claims, conflicts, blockers } = await place.folder.exclusively(
-        () => decide(place, wanted, { ignoreInvalid }),
+        () => {
+          givingWay.take(place);
+          queue.look();
+          const decision = decide(place, wanted, {
+            ignoreInvalid,
+            stoppedBy: (inTheWay) => queue.stoppedBy(inTheWay, { waits }),
+          });
+          if (decision.conflicts.length === 0) queue.leave();
+          else if (waits && queue.circle.length === 0) queue.enter();
+          return decision;
+        },
         { signal, undo: (decision) => undo(place, decision) },
       );
       if (conflicts.length === 0) return claims;
-      const waited = began === null ? 0 : monotonicTime() - began;
-      if (waited >= timeout) {
-        throw new ClaimConflictError(directory, conflicts, Math.round(waited));
+      const yielding = yieldingParts(blockers, requested, Date.now());
+      if (await givingWay.ask(yielding)) continue;
+      if (!waits || queue.circle.length > 0) {
+        const time = hasWaited ? Math.round(waited()) : 0;
+        throw new ClaimConflictError(directory, conflicts, time, queue.circle);
       }
-      if (began === null) {
-        began = monotonicTime();
+      if (!hasWaited) {
+        hasWaited = true;
         onWait?.(conflicts);
       }
       // The watch must begin before the decision that the wait follows. So the
       // first round does not wait.
       if (next !== null) {
-        await next.wait(until(blockers, timeout - waited), lockedFiles(blockers), signal);
+        await next.wait(awaited(queue, blockers, timeout - waited()), signal);
       }
       next = new NextChange(directory);
     }
   } finally {
     next?.close();
+    queue.leave();
   }
 }
 
-/** How long until the clock may end one of the blockers, at most `most`. */
-function until(blockers: readonly Found[], most: number): number {
-  const now = Date.now();
-  const times = blockers
-    .filter(({ claim }) => claim?.bound === null)
-    .map(({ claim }) => (claim as ClaimFile).expiresAt.getTime() + GRACE_MILLISECONDS - now);
-  return Math.max(0, Math.min(most, ...times));
+/**
+ * All that is in the way has to go, so it is enough to notice the end of one. Of
+ * many waiters, one wakes and not all.
+ */
+function awaited(queue: Queue, blockers: readonly Found[], left: number): Awaited {
+  const { ahead } = queue;
+  const [first] = blockers;
+  if (ahead !== null) {
+    return {
+      milliseconds: queue.isQuiet ? Math.min(left, LOOK_MILLISECONDS) : left,
+      names: [basename(ahead.file)],
+      locked: ahead.file,
+      isQuiet: () => queue.isQuiet && queue.touch() && isFresh(ahead),
+    };
+  }
+  if (first === undefined) return { milliseconds: left, names: null, locked: null };
+  const { bound, expiresAt } = first.claim as ClaimFile;
+  const end = expiresAt.getTime() + GRACE_MILLISECONDS - Date.now();
+  const most = Math.min(left, queue.isQuiet ? LOOK_MILLISECONDS : POLL_MILLISECONDS);
+  const seen = textOf(first.file);
+  return {
+    milliseconds: Math.max(0, bound === null ? Math.min(most, end) : most),
+    names: [basename(first.file)],
+    locked: bound === null ? null : first.location,
+    isQuiet: () => queue.isQuiet && queue.touch() && textOf(first.file) === seen,
+  };
 }
 
-function lockedFiles(blockers: readonly Found[]): string[] {
-  const bound = blockers.filter(({ claim }) => claim?.bound != null);
-  return bound.slice(0, MOST_KERNEL_WAITS).map(({ location }) => location);
+/** Changes with the file. */
+function textOf(file: string): string {
+  const { ino, size, mtimeMs } = statSync(file, { throwIfNoEntry: false }) ?? {};
+  return `${ino} ${size} ${mtimeMs}`;
 }

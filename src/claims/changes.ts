@@ -1,27 +1,47 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { setTimeout } from 'node:timers';
 import { onAbort, throwIfAborted } from '../base/abort.js';
+import { monotonicTime } from '../base/timers.js';
 import { acquire } from '../lock/acquire.js';
 import { checkRequest } from '../lock/options.js';
+import { isWantName } from './want-file.js';
 
 // Some changes are never reported: on network file systems, with no watches
 // left, or after the folder was removed and created again.
 export const POLL_MILLISECONDS = 1000;
 
-/** Calls `changed` when something happens in a folder. Returns a function that ends it. */
+/**
+ * Calls `changed` when something happens in a folder, with the name of the file
+ * where the system tells it. Returns a function that ends it.
+ */
 export function watchFolder(
   path: string,
   { persistent }: { persistent: boolean },
-  changed: () => void,
+  changed: (name: string | null) => void,
 ): () => void {
   let watcher: FSWatcher;
   try {
-    watcher = watch(path, { persistent }, changed);
+    watcher = watch(path, { persistent }, (event, name) => {
+      // Waiters write to their wants all the time. That is news to nobody.
+      if (event !== 'change' || name === null || !isWantName(name)) changed(name);
+    });
     watcher.on('error', () => {});
   } catch {
     return () => {};
   }
   return () => watcher.close();
+}
+
+/** What a wait is for. */
+export interface Awaited {
+  /** At most so long. */
+  milliseconds: number;
+  /** The files that matter, by their names; `null`: all. */
+  names: readonly string[] | null;
+  /** A file whose lock is held, absolute; `null`: none. */
+  locked: string | null;
+  /** Asked each second: whether the wait may go on. Default: it ends. */
+  isQuiet?: () => boolean;
 }
 
 /**
@@ -35,23 +55,36 @@ export class NextChange {
     this.#happened = resolve;
   });
   readonly #unwatch: () => void;
+  /** What has changed before the wait, which says what matters. */
+  readonly #changed = new Set<string | null>();
+  #matters = (_name: string | null): boolean => false;
 
   constructor(path: string) {
-    this.#unwatch = watchFolder(path, { persistent: true }, this.#happened);
+    this.#unwatch = watchFolder(path, { persistent: true }, (name) => {
+      this.#changed.add(name);
+      if (this.#matters(name)) this.#happened();
+    });
   }
 
   /**
-   * Resolves at a change, when one of the locked `files` is released, or after
-   * `milliseconds`; rejects with `signal.reason`.
+   * Resolves at a change that matters, when the lock of the file is released, or
+   * when the time is up; rejects with `signal.reason`.
    */
   async wait(
-    milliseconds: number,
-    files: readonly string[],
+    { milliseconds, names, locked, isQuiet = () => false }: Awaited,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const timer = setTimeout(this.#happened, Math.min(milliseconds, POLL_MILLISECONDS));
+    this.#matters = (name) => names === null || name === null || names.includes(name);
+    if ([...this.#changed].some(this.#matters)) this.#happened();
+    const end = monotonicTime() + milliseconds;
+    const poll = (): void => {
+      const left = end - monotonicTime();
+      if (left <= 0 || !isQuiet()) this.#happened();
+      else timer = setTimeout(poll, Math.min(left, POLL_MILLISECONDS));
+    };
+    let timer = setTimeout(poll, Math.min(milliseconds, POLL_MILLISECONDS));
     const stopListening = onAbort(signal, this.#happened);
-    for (const file of files) void this.#awaitRelease(file);
+    if (locked !== null) void this.#awaitRelease(locked);
     try {
       await this.#change;
     } finally {

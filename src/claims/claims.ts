@@ -1,4 +1,3 @@
-import { throwIfAborted } from '../base/abort.js';
 import {
   argumentError,
   checkBoolean,
@@ -9,10 +8,10 @@ import {
 import { LockLostError } from '../base/errors.js';
 import { printable } from '../base/holder.js';
 import { acquireClaims } from './acquire-claims.js';
-import { NextChange, POLL_MILLISECONDS } from './changes.js';
 import { judge } from './check.js';
 import { ClaimHandle } from './claim.js';
 import { checkAgent } from './claim-file.js';
+import { lookAt, waitsIn, watchClaims } from './claim-waits.js';
 import { invalidClaims, withWayOut } from './errors.js';
 import { checkTtl, expiryAfter } from './expiry.js';
 import { ClaimsFolder } from './folder.js';
@@ -31,11 +30,12 @@ import type {
   ClaimOptions,
   ClaimRequest,
   ClaimStatus,
+  ClaimWait,
   Conflict,
   PathVerdict,
   Plan,
 } from './types.js';
-import { conflictsOf, statusesOf } from './verdicts.js';
+import { conflictsOf } from './verdicts.js';
 
 let folderIn: (claims: Claims) => ClaimsFolder;
 
@@ -180,7 +180,12 @@ export class Claims {
 
   /** All claims, by name. */
   async list(): Promise<ClaimStatus[]> {
-    return statusesOf(await this.#folder.readShared());
+    return (await lookAt(this.#folder)).statuses;
+  }
+
+  /** Who waits for whom, the one that has waited longest first. */
+  async waits(): Promise<ClaimWait[]> {
+    return (await this.#folder.shared(() => waitsIn(this.#folder))) ?? [];
   }
 
   /**
@@ -274,29 +279,15 @@ export class Claims {
   }
 
   /**
-   * Yields all claims at once, and again within a second of each change; none
-   * if the folder is missing. Ends with `signal.reason` as its error.
+   * Yields all claims at once, and again within a second of each change, also of
+   * what `waits` tells; none if the folder is missing. Ends with `signal.reason`
+   * as its error.
    */
   async *watch(options?: {
     signal?: AbortSignal | undefined;
   }): AsyncGenerator<ClaimStatus[], void, undefined> {
     const signal = checkSignal(checkOptions(options, WATCH_OPTIONS).signal);
-    let last = '';
-    for (;;) {
-      throwIfAborted(signal);
-      const next = new NextChange(this.directory);
-      try {
-        const statuses = await this.list();
-        const text = JSON.stringify(statuses);
-        if (text !== last) {
-          last = text;
-          yield statuses;
-        }
-        await next.wait(POLL_MILLISECONDS, [], signal);
-      } finally {
-        next.close();
-      }
-    }
+    yield* watchClaims(this.#folder, signal);
   }
 
   static {

@@ -21,3 +21,10 @@ export function describeConflict(
   const doing = task === null ? '' : `, "${printable(task)}"`;
   return `${one} cannot have ${own}: ${other} ${has} ${theirs} (${describeWitness(witness)})${until}${doing}`;
 }
+
+/** `a would wait for itself: a waits for b, b waits for a; release something first`. */
+export function describeCircle(circle: readonly string[]): string {
+  const names = circle.map(printable);
+  const steps = names.map((each, at) => `${each} waits for ${names[(at + 1) % names.length]}`);
+  return `${names[0]} would wait for itself: ${steps.join(', ')}; release a path that one of them waits for`;
+}

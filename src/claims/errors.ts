@@ -1,21 +1,33 @@
 import { formatTimeout, LockError, LockTimeoutError, setName } from '../base/errors.js';
 import { describeHolder, type Holder, printable } from '../base/holder.js';
 import { emitHoldfastWarning } from '../base/warning.js';
-import { describeConflict } from './conflict-words.js';
+import { describeCircle, describeConflict } from './conflict-words.js';
 import type { Found } from './model.js';
 import type { Conflict } from './types.js';
 
-/** The requested scope overlaps with what others claim. */
+/** The requested scope overlaps with what others claim, or have waited for longer. */
 export class ClaimConflictError extends LockError {
   readonly conflicts: Conflict[];
   /** How long it waited, in milliseconds. */
   readonly waited: number;
+  /**
+   * If waiting can never end: agents of which each waits for the next one, and
+   * the last for the first, which is the one that asked. Otherwise empty.
+   */
+  readonly circle: string[];
 
-  constructor(directory: string, conflicts: Conflict[], waited: number) {
+  constructor(
+    directory: string,
+    conflicts: Conflict[],
+    waited: number,
+    circle: readonly string[] = [],
+  ) {
     const each = conflicts.map((conflict) => describeConflict(conflict));
-    super('ERR_CLAIM_CONFLICT', directory, shortened(each, '; '));
+    const said = circle.length > 0 ? [describeCircle(circle), ...each] : each;
+    super('ERR_CLAIM_CONFLICT', directory, shortened(said, '; '));
     this.conflicts = conflicts;
     this.waited = waited;
+    this.circle = [...circle];
   }
 }
 setName(ClaimConflictError, 'ClaimConflictError');

@@ -30,6 +30,12 @@ export interface Place {
   live: LiveClaims;
 }
 
+export interface DecideOptions {
+  ignoreInvalid: boolean;
+  /** The conflicts with those who wait in front, given the claims in the way. */
+  stoppedBy: (blockers: readonly Found[]) => Conflict[];
+}
+
 /**
  * Grants all that is wanted, or says what is in the way. Call it in the
  * exclusive section of the folder.
@@ -37,7 +43,7 @@ export interface Place {
 export function decide(
   place: Place,
   wanted: readonly Wanted[],
-  { ignoreInvalid }: { ignoreInvalid: boolean },
+  { ignoreInvalid, stoppedBy }: DecideOptions,
 ): Decision {
   const { folder } = place;
   const agents = new Set(wanted.map(({ agent }) => agent));
@@ -74,6 +80,7 @@ export function decide(
     conflicts.push(conflict);
     blockers.push(base);
   }
+  conflicts.push(...stoppedBy(blockers));
   if (conflicts.length > 0) return { claims: [], begun: [], conflicts, blockers };
   // Before the check of the names: a wanted claim may need the very file of one of these.
   for (const each of ended) overwrite(folder, each);

@@ -2,6 +2,7 @@ import { clearInterval, setInterval, setTimeout } from 'node:timers';
 import { POLL_MILLISECONDS, watchFolder } from './changes.js';
 import { HeldClaim, type HeldClaimParts } from './held-claim.js';
 import type { Found } from './model.js';
+import { isWantName } from './want-file.js';
 
 // A change seldom comes alone.
 const SETTLING_MILLISECONDS = 10;
@@ -60,7 +61,8 @@ export class LiveClaims {
       scheduled = false;
       void this.#check();
     };
-    const unwatchFolder = watchFolder(this.#directory, { persistent: false }, () => {
+    const unwatchFolder = watchFolder(this.#directory, { persistent: false }, (name) => {
+      if (name !== null && isWantName(name)) return;
       if (!scheduled) setTimeout(check, SETTLING_MILLISECONDS).unref();
       scheduled = true;
     });

@@ -2,7 +2,7 @@ import { shrink } from './change-scope.js';
 import type { ClaimFile } from './claim-file.js';
 import { invalidClaims } from './errors.js';
 import type { Place } from './grant.js';
-import type { Found } from './model.js';
+import type { ClaimPart, Found } from './model.js';
 import { changeTo, checkChangeable } from './outcome.js';
 import type { Pattern } from './pattern.js';
 import { heldByAnother, isForeign } from './status.js';
@@ -33,13 +33,23 @@ export function removeClaim({ folder, live }: Place, found: Found): boolean {
 }
 
 function releasePaths(
-  { folder, live }: Place,
+  place: Place,
   found: Found,
   { force, paths }: { force: boolean; paths: readonly Pattern[] },
 ): boolean {
+  const { parts } = found.claim as ClaimFile;
+  return keepParts(place, found, shrink(parts, paths), { force });
+}
+
+/** Leaves an agent with these parts of its claim. False: it has no more anyway. */
+export function keepParts(
+  { folder, live }: Place,
+  found: Found,
+  parts: readonly ClaimPart[],
+  { force }: { force: boolean },
+): boolean {
   checkChangeable(found, { bind: false });
-  const before = found.claim as ClaimFile;
-  const claim = { ...before, parts: shrink(before.parts, paths) };
+  const claim = { ...(found.claim as ClaimFile), parts };
   const change = changeTo(found, claim, { force });
   if (change === null) return false;
   const own = live.ownerOf(found);

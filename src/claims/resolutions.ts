@@ -2,7 +2,7 @@ import type { Claimed } from './model.js';
 import { isWithin } from './overlap.js';
 import type { Pattern } from './pattern.js';
 import { isEmpty, type Overlap, patternsOf, without } from './scope.js';
-import type { Resolution } from './types.js';
+import type { Conflict, Resolution } from './types.js';
 
 // Nobody reads longer lists.
 const MOST_NAMED = 20;
@@ -38,6 +38,16 @@ function sequential(one: Claimed, other: Claimed): Resolution {
   const otherIsFirst = other.expiresAt !== null;
   const [first, second] = otherIsFirst ? [other.agent, one.agent] : [one.agent, other.agent];
   return { kind: 'sequential', agents: [first, second], text: `run ${second} after ${first}` };
+}
+
+/** The same conflict where the second agent has waited for longer, so it goes first. */
+export function behindWaiter(conflict: Conflict): Conflict {
+  const [waiter, other] = [conflict.agents[1], conflict.agents[0]];
+  const resolutions = conflict.resolutions.map((each): Resolution => {
+    if (each.kind !== 'sequential') return each;
+    return { ...each, agents: [waiter, other], text: `run ${other} after ${waiter}` };
+  });
+  return { ...conflict, resolutions };
 }
 
 /** If each claims more than half of what the other claims. */

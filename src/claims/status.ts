@@ -26,6 +26,7 @@ export function statusOf({ agent, file, state, reason, claim }: Found): ClaimSta
     lockedAt: claim?.lockedAt ?? null,
     expiresAt: claim?.expiresAt ?? null,
     bound: claim?.bound == null ? null : { pid: claim.bound.pid },
+    waiters: [],
   };
 }
 

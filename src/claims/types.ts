@@ -62,7 +62,10 @@ export type ClaimExtension = Omit<ClaimRequest, 'agent' | 'bind' | 'extend'>;
 export interface ClaimOptions {
   /**
    * Milliseconds, 0 to Infinity: how long to wait until the overlapping claims
-   * are released, expire, or lose their last process. Default 0.
+   * are released, expire, or lose their last process. Default 0. Those who wait
+   * for overlapping scopes are served in order; one whose process is stopped is
+   * passed after 10 s. A wait that can never end is refused: see `circle` of
+   * `ClaimConflictError`.
    */
   timeout?: number | undefined;
   /** Ends the wait: rejects with `signal.reason`, unchanged. */
@@ -164,6 +167,23 @@ export interface ClaimStatus {
   expiresAt: Date | null;
   /** The process that bound it. Others may have its descriptor as well. */
   bound: { pid: number } | null;
+  /** The agents that wait until this one gives up something. Only `list` fills it in. */
+  waiters: string[];
+}
+
+/** What a call of `claim` or `claimAll` waits for. */
+export interface ClaimWait {
+  /** Those that it claims for; all at once. */
+  agents: string[];
+  files: string[];
+  directories: string[];
+  since: Date;
+  task: string | null;
+  /**
+   * The agents that have to finish or give up something first: holders, and
+   * those that have waited for longer. Empty: it is its turn.
+   */
+  blockedBy: string[];
 }
 
 /** What to do about a conflict. `text` says it in words. */
@@ -185,7 +205,7 @@ export interface Conflict {
   witness: string;
   /** The second agent's. */
   task: string | null;
-  /** When the second agent's claim expires; `null` if it is not claimed yet. */
+  /** When the second agent's claim expires; `null` if it waits, or is only planned. */
   expiresAt: Date | null;
   /** Best first. */
   resolutions: Resolution[];

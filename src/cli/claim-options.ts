@@ -41,21 +41,20 @@ export interface ClaimArguments {
 
 const COMMON = { dir: TEXT, agent: TEXT, root: TEXT, help: HELP } as const;
 
+const CLAIMING = {
+  json: FLAG,
+  quiet: QUIET,
+  ttl: TEXT,
+  task: TEXT,
+  except: { ...TEXT, multiple: true },
+  timeout: TIMEOUT,
+  'ignore-invalid': FLAG,
+} as const;
+
 /** The options of each action, and how many words it takes. */
 const ACTIONS = {
-  add: {
-    options: {
-      json: FLAG,
-      quiet: QUIET,
-      ttl: TEXT,
-      task: TEXT,
-      except: { ...TEXT, multiple: true },
-      timeout: TIMEOUT,
-      replace: FLAG,
-      'ignore-invalid': FLAG,
-    },
-    words: 'some',
-  },
+  add: { options: { ...CLAIMING, replace: FLAG }, words: 'some' },
+  wait: { options: CLAIMING, words: 'some' },
   check: {
     options: {
       json: FLAG,
@@ -67,6 +66,7 @@ const ACTIONS = {
     words: 'some',
   },
   list: { options: { json: FLAG }, words: 'none' },
+  watch: { options: { json: FLAG }, words: 'none' },
   renew: { options: { ttl: TEXT }, words: 'none' },
   release: { options: { force: FLAG }, words: 'any' },
   clear: { options: { force: FLAG }, words: 'none' },
@@ -100,7 +100,7 @@ export function parseClaimArguments(
   };
   const directory = folderFrom(string('dir') ?? fromEnvironment('HOLDFAST_CLAIMS'));
   const agent = string('agent') ?? process.env['HOLDFAST_AGENT'] ?? '';
-  if (agent === '' && ['add', 'renew', 'release'].includes(action)) {
+  if (agent === '' && ['add', 'wait', 'renew', 'release'].includes(action)) {
     throw usageError('the agent is missing; use --agent or HOLDFAST_AGENT', 'claim');
   }
   const claimsHere = claimsIn(action === 'plan' ? directory || '.' : directory, string('root'));
@@ -121,7 +121,7 @@ export function parseClaimArguments(
     except: (values['except'] as string[] | undefined) ?? [],
     task: string('task'),
     ttl: time('ttl'),
-    timeout: time('timeout') ?? 0,
+    timeout: time('timeout') ?? (action === 'wait' ? Number.POSITIVE_INFINITY : 0),
     strict: values['strict'] === true,
     force: values['force'] === true,
     replace: values['replace'] === true,

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { printable } from '../base/holder.js';
 import { describeWitness } from '../claims/conflict-words.js';
-import type { ClaimStatus, Conflict, PathVerdict, Plan } from '../claims/types.js';
+import type { ClaimStatus, ClaimWait, Conflict, PathVerdict, Plan } from '../claims/types.js';
 import { type Streams, say } from './streams.js';
 import { tableLines } from './table.js';
 import { age, clockTime } from './time.js';
@@ -10,7 +10,9 @@ const LONGEST_SCOPE = 40;
 // A wider matrix is hard to read.
 const MOST_COLUMNS = 16;
 
-export function scopeOf({ files, directories, except }: ClaimStatus): string {
+type Shown = Pick<ClaimStatus, 'files' | 'directories'> & Partial<Pick<ClaimStatus, 'except'>>;
+
+export function scopeOf({ files, directories, except = [] }: Shown): string {
   const [first = '-', ...more] = [...directories, ...files];
   const text = printable(first);
   const short = text.length > LONGEST_SCOPE ? `${text.slice(0, LONGEST_SCOPE - 1)}…` : text;
@@ -40,6 +42,17 @@ export function listLines(statuses: readonly ClaimStatus[]): string[] {
     if (isOdd) lines.push(`${printable(agent)}: ${printable(reason ?? '')}`);
   }
   return lines;
+}
+
+/** `tests waits for api: app/api/x.ts (2m)`, a line for each that waits. */
+export function waitLines(waits: readonly ClaimWait[]): string[] {
+  const now = Date.now();
+  return waits.map((wait) => {
+    const who = wait.agents.map(printable).join(', ');
+    const whom = wait.blockedBy.map(printable).join(', ');
+    const words = `${wait.agents.length > 1 ? 'wait' : 'waits'}${whom === '' ? '' : ` for ${whom}`}`;
+    return `${who} ${words}: ${scopeOf(wait)} (${age(now - wait.since.getTime())})`;
+  });
 }
 
 /** `holdfast claim check`. */

@@ -3,14 +3,21 @@ import { join } from 'node:path';
 import { printable } from '../base/holder.js';
 import { outside } from '../claims/check.js';
 import type { Claims } from '../claims/claims.js';
-import { describeConflict } from '../claims/conflict-words.js';
+import { describeCircle, describeConflict } from '../claims/conflict-words.js';
 import { ClaimConflictError } from '../claims/errors.js';
 import { DEFAULT_TTL } from '../claims/expiry.js';
 import { REQUEST_FIELDS } from '../claims/request.js';
 import type { ClaimRequest, ClaimStatus, Conflict, PathVerdict } from '../claims/types.js';
 import { type ClaimAction, type ClaimArguments, parseClaimArguments } from './claim-options.js';
 import { groupsOf, type PathGroup } from './claim-paths.js';
-import { conflictLines, listLines, planLines, verdictLines, warnIfMissing } from './claim-show.js';
+import {
+  conflictLines,
+  listLines,
+  planLines,
+  verdictLines,
+  waitLines,
+  warnIfMissing,
+} from './claim-show.js';
 import { readStandardInput } from './descriptors.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
 import { mcp as serveMcp } from './mcp.js';
@@ -21,11 +28,20 @@ type Action = (given: ClaimArguments, streams: Streams) => Promise<number>;
 
 const ACTIONS: Record<ClaimAction, Action> = {
   add,
+  wait: async (given, streams) => {
+    try {
+      return await add(given, streams);
+    } catch (error) {
+      if (!isReadOnly(error)) throw error;
+      return (await import('./claim-look.js')).lookUntilFree(given, streams);
+    }
+  },
   check,
   list: async ({ claims, hasFolder, json }, streams) => {
     if (hasFolder) warnIfMissing(claims.directory, streams);
     const statuses = await claims.list();
-    print(streams, json ? formatJson(statuses) : listLines(statuses));
+    const waits = json ? [] : await claims.waits();
+    print(streams, json ? formatJson(statuses) : [...listLines(statuses), ...waitLines(waits)]);
     return EXIT.ok;
   },
   renew: async ({ claims, agent, ttl = DEFAULT_TTL }, streams) => {
@@ -58,6 +74,7 @@ const ACTIONS: Record<ClaimAction, Action> = {
     return EXIT.ok;
   },
   plan,
+  watch: async (given, streams) => (await import('./claim-watch.js')).watch(given, streams),
   guard: async (given, streams) => (await import('./guard.js')).guard(given, streams),
 };
 
@@ -208,14 +225,21 @@ function exceptOf(claims: Claims, given: ClaimArguments, isOneOfSeveral: boolean
   return own.flatMap(({ places, words }) => words.map((word) => places.except(word)));
 }
 
-function refuse({ conflicts }: ClaimConflictError, timeout: number, streams: Streams): void {
+/** The folder of the claims cannot be written to, as in a sandbox. */
+function isReadOnly(error: unknown): boolean {
+  return ['EACCES', 'EPERM', 'EROFS'].includes((error as NodeJS.ErrnoException | null)?.code ?? '');
+}
+
+function refuse(error: ClaimConflictError, timeout: number, streams: Streams): void {
+  const { conflicts, circle } = error;
+  if (circle.length > 0) say(streams, describeCircle(circle));
   for (const conflict of conflicts) {
     say(streams, describeConflict(conflict, clockTime));
     for (const { kind, text } of conflict.resolutions) {
       say(streams, `  ${kind} - ${printable(text)}`);
     }
   }
-  const advice = timeout > 0 ? '' : 'use -w TIME to wait, or ';
+  const advice = timeout > 0 || circle.length > 0 ? '' : 'use -w TIME to wait, or ';
   say(streams, `nothing claimed; ${advice}see: holdfast claim list`);
 }
 

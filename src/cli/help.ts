@@ -124,8 +124,10 @@ inspected.
 `;
 
 export const CLAIM_HELP = `Usage: holdfast claim add [options] PATH…      claim files and folders
+       holdfast claim wait [options] PATH…     claim them as soon as it is your turn
        holdfast claim check [options] PATH…    show whose each PATH is
-       holdfast claim list                     show all claims
+       holdfast claim list                     show all claims, and who waits
+       holdfast claim watch                    the same, whenever it changes
        holdfast claim renew [--ttl TIME]       extend the agent's claim
        holdfast claim release [PATH…]          give up the agent's claim, or PATHs
        holdfast claim clear [--force]          give up all claims
@@ -146,7 +148,7 @@ that overlaps with another agent's is refused. The claims are files in a folder.
       --root DIR           what claims are relative to: by default the git top
                            level of the folder with the claims, else of the
                            working directory
-      --json               for programs: list, check, plan, audit, add, prune
+      --json               for programs: list, watch, check, plan, audit, add, prune
   -h, --help
 
 add: PATH may be a pattern (* within a name, ** for folders, ? for a character,
@@ -159,6 +161,10 @@ everything below it. What the agent has claimed before stays.
   -w, --timeout TIME       wait at most TIME for overlaps to be released
       --ignore-invalid     ignore files that are not valid claims; check too
   -q, --quiet              print only errors; check too
+
+ wait: as add, but without -w there is no end to the wait. Those who wait for
+the same are served in order. Where the folder cannot be written to, it waits
+until the paths are free, and claims nothing.
 
  check:
       --strict             also refuse what nobody has claimed

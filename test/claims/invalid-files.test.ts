@@ -85,6 +85,7 @@ async function standsInvalid({ claims, directory }: FilesSetting, agent: string)
     lockedAt: null,
     expiresAt: null,
     bound: null,
+    waiters: [],
   });
   const code = 'ERR_CLAIM_INVALID';
   const refusal = {

@@ -59,6 +59,27 @@ for (const bind of [false, true]) {
 }
 
 needs('root', 'strace')(
+  'killed at any system call before it waits: nobody waits for it, and nothing is left',
+  async () => {
+    const root = testFolder();
+    const held: ClaimRequest = { agent: 'holder', files: ['src/b/a.ts'] };
+    await atEveryCall(
+      root,
+      [{ agent: 'victim', files: ['src/*/a.ts'] }],
+      (locks) => new Claims(locks, { root }).claim(held),
+      async ({ locks }) => {
+        const claims = new Claims(locks, { root });
+        expect(await claims.waits()).toEqual([]);
+        const next = await claims.claim({ agent: 'next', files: ['src/c/a.ts'] });
+        expect(await next.release()).toBe(true);
+        expect(readdirSync(locks)).toEqual(['holder.lock']);
+      },
+      { waits: true },
+    );
+  },
+);
+
+needs('root', 'strace')(
   'killed at any system call of a claim that replaces one: the old or the new one stands',
   async () => {
     const root = testFolder();

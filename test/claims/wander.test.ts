@@ -1,8 +1,11 @@
 import { readdirSync } from 'node:fs';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import { type ClaimRequest, Claims } from '../../src/claims.js';
 import { ClaimsPeer, places } from '../support/claims-peer.js';
 import { inTwoSizes } from '../support/sizes.js';
+
+// So long it takes beside other tests.
+vi.setConfig({ testTimeout: 300_000 });
 
 type Scope = Pick<ClaimRequest, 'files' | 'directories' | 'except'>;
 

@@ -17,12 +17,14 @@ export async function atEveryCall(
   requests: ClaimRequest[],
   prepare: (locks: string) => Promise<unknown>,
   check: (left: Left) => Promise<void>,
+  { waits = false } = {},
 ): Promise<void> {
   const run = async (name: string, point: Point | null) => {
     const locks = join(root, name, 'locks');
     mkdirSync(join(root, name));
     await prepare(locks);
-    const victim = { root, requests, directory: locks, warmUp: join(root, name, 'warm') };
+    const warmUp = join(root, name, 'warm');
+    const victim = { root, requests, waits, directory: locks, warmUp };
     return { locks, ...(await killAt(victim, join(root, name, 'trace'), point)) };
   };
   const { calls, marks, killed } = await run('whole', null);

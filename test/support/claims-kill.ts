@@ -24,6 +24,8 @@ export interface Victim {
   warmUp: string;
   root: string;
   requests: ClaimRequest[];
+  /** The claim has to wait, and that is its end. */
+  waits?: boolean;
 }
 
 export interface Killed {

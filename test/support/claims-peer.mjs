@@ -187,6 +187,7 @@ serve({
   releaseAgent: (agent, options) => claims.release(agent, options),
   releaseAll: (options) => claims.releaseAll(options),
   list: () => claims.list(),
+  waits: () => claims.waits(),
   audit: () => claims.audit(),
   check: (paths, options) => claims.check(paths, options),
   prune: () => claims.prune(),
@@ -232,6 +233,47 @@ serve({
     const { doubles, unmark } = mark(markers, literals);
     unmark();
     return { doubles, released: await claim.release() };
+  },
+
+  /**
+   * Claims one random path more, again and again, and lets go of all now and
+   * then. A refusal in a circle is no failure: it lets go as well.
+   */
+  async collect(agent, paths, rounds, markers, seed) {
+    const counts = { grants: 0, circles: 0, doubles: [] };
+    let state = seed;
+    const random = (below) => {
+      state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+      return (state >>> 8) % below;
+    };
+    let claim = null;
+    let marks = [];
+    const letGo = async () => {
+      for (const { unmark } of marks) unmark();
+      marks = [];
+      await claim?.release();
+      claim = null;
+    };
+    for (let round = 0; round < rounds; round++) {
+      const path = paths[random(paths.length)];
+      const files = [...new Set([...(claim?.files ?? []), path])];
+      if (files.length > 3 || random(5) === 0) await letGo();
+      else if (files.length !== claim?.files.length) {
+        try {
+          claim = await claims.claim({ agent, files }, { timeout: 20_000 });
+          counts.grants++;
+          marks.push(mark(markers, [path]));
+          counts.doubles.push(...marks.at(-1).doubles);
+        } catch (error) {
+          if (!(error.circle?.length > 0)) throw error;
+          counts.circles++;
+          await letGo();
+        }
+      }
+      await breathe();
+    }
+    await letGo();
+    return counts;
   },
 
   /**

@@ -124,6 +124,7 @@ export function status(
     lockedAt: new Date(0),
     expiresAt: new Date(4e12),
     bound: null,
+    waiters: [],
     ...more,
   };
 }

@@ -10,9 +10,15 @@ const mark = (name) => {
   }
 };
 
-process.once('message', async ({ directory, warmUp, root, requests }) => {
+process.once('message', async ({ directory, warmUp, root, requests, waits = false }) => {
   const act = async (claims) =>
     requests.length === 1 ? [await claims.claim(requests[0])] : claims.claimAll(requests);
+  /** Until it waits. */
+  const wait = (claims) =>
+    new Promise((resolve, reject) => {
+      const options = { timeout: 60_000, onWait: () => resolve([]) };
+      claims.claim(requests[0], options).catch(reject);
+    });
   // So that the modules, the addon and the identity are there.
   const warm = new Claims(warmUp, { root });
   for (const claim of await act(warm)) await claim.release();
@@ -21,7 +27,7 @@ process.once('message', async ({ directory, warmUp, root, requests }) => {
   claims.plan(requests);
   process.once('message', async () => {
     mark('begin');
-    const held = await act(claims);
+    const held = await (waits ? wait(claims) : act(claims));
     mark('end');
     // Read, so that nothing is collected.
     process.send(held.length);

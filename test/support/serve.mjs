@@ -21,6 +21,7 @@ export const plain = (error) => ({
   timeout: error?.timeout,
   waited: error?.waited,
   conflicts: error?.conflicts,
+  circle: error?.circle,
   cause: error?.cause && { code: error.cause.code, syscall: error.cause.syscall },
 });
 
