@@ -23,7 +23,7 @@ const LATE = {
   waiting:
     /src\/(base\/(make-folders|warning)|native\/load-failure|holders\/(holding-processes|inspect|kernel-tables|kernel-view|pinned-file|snapshot|who-holds)|lock\/(adopt|descriptor-lock|kernel-wait|path-watch|self-wait|waiting|with-lock))\./,
   claiming:
-    /src\/claims\/(acquire-claims|change-scope|changes|claim|claim-waits|conflict-words|conflicts|edit-journal|gives-way|grant|held-claim|literal-warning|outcome|overlap|overlap-search|plan|queue|release-claim|request|resolutions|set-aside|standstill|want-file|wants|waves|write-claims)\./,
+    /src\/claims\/(acquire-claims|admit|change-scope|changes|claim|claim-waits|conflict-words|conflicts|edit-journal|gives-way|grant|hand-over|held-claim|literal-warning|move-to-session|outcome|overlap|overlap-search|plan|queue|release-claim|request|resolutions|session-end|set-aside|standstill|want-file|wants|waves|write-claims)\./,
 };
 
 // For the file that every program loads: Node parses a tenth less. Its lines and

@@ -15,11 +15,14 @@ import type { ClaimFile } from './claim-file.js';
 import { conflictsAmong, RequestedScopes } from './conflicts.js';
 import { ClaimConflictError } from './errors.js';
 import { GRACE_MILLISECONDS } from './expiry.js';
+import { Family } from './family.js';
 import { GivingWay, yieldingParts } from './gives-way.js';
 import { decide, type Place, undo } from './grant.js';
 import type { HeldClaim } from './held-claim.js';
 import type { Found, Wanted } from './model.js';
 import { Queue } from './queue.js';
+import { sessionsOf } from './session-end.js';
+import { endsByClock } from './states.js';
 import type { ClaimOptions } from './types.js';
 import { isFresh } from './want-file.js';
 
@@ -28,6 +31,7 @@ const CLAIM_OPTIONS = optionNames<ClaimOptions>({
   signal: true,
   onWait: true,
   ignoreInvalid: true,
+  force: true,
 });
 
 // How long a waiter that nothing else can concern may go without a whole look.
@@ -45,8 +49,9 @@ export async function acquireClaims(
   const signal = checkSignal(checked.signal);
   const onWait = checkFunction(checked.onWait, 'options.onWait');
   const ignoreInvalid = checkBoolean(checked.ignoreInvalid, 'options.ignoreInvalid', false);
+  const force = checkBoolean(checked.force, 'options.force', false);
   throwIfAborted(signal);
-  const among = conflictsAmong(wanted, []);
+  const among = conflictsAmong(wanted, [], Family.among(wanted).areRelated);
   if (among.length > 0) throw new ClaimConflictError(directory, among, 0);
   if (wanted.length === 0) return [];
   const began = monotonicTime();
@@ -65,6 +70,7 @@ export async function acquireClaims(
           queue.look();
           const decision = decide(place, wanted, {
             ignoreInvalid,
+            force,
             stoppedBy: (inTheWay) => queue.stoppedBy(inTheWay, { waits }),
           });
           if (decision.conflicts.length === 0) queue.leave();
@@ -87,7 +93,8 @@ export async function acquireClaims(
       // The watch must begin before the decision that the wait follows. So the
       // first round does not wait.
       if (next !== null) {
-        await next.wait(awaited(queue, blockers, timeout - waited()), signal);
+        const sessions = queue.ahead === null ? sessionsOf(blockers.slice(0, 1)) : [];
+        await next.wait(awaited(queue, blockers, timeout - waited()), signal, sessions);
       }
       next = new NextChange(directory);
     }
@@ -118,7 +125,7 @@ function awaited(queue: Queue, blockers: readonly Found[], left: number): Awaite
   const most = Math.min(left, queue.isQuiet ? LOOK_MILLISECONDS : POLL_MILLISECONDS);
   const seen = textOf(first.file);
   return {
-    milliseconds: Math.max(0, bound === null ? Math.min(most, end) : most),
+    milliseconds: Math.max(0, endsByClock(first) ? Math.min(most, end) : most),
     names: [basename(first.file)],
     locked: bound === null ? null : first.location,
     isQuiet: () => queue.isQuiet && queue.touch() && textOf(first.file) === seen,

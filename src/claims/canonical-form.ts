@@ -22,7 +22,9 @@ const PART =
 const CANONICAL = new RegExp(
   `^\\{"agent":"(${STRING})","locked_at":"(${TIME})","files":${FILES}(?:,"directories":${DIRECTORIES})?` +
     `(?:,"except":${FILES})?(?:,"task_description":"${STRING}")?,"expires_at":"(${TIME})"` +
-    `,"id":"${STRING}"(?:,"bound":\\{"pid":[1-9]\\d{0,9},"start":"${STRING}"\\})?(?:,"parts":${listOf(PART)})?\\} *\\n$`,
+    `,"id":"${STRING}"(?:,"bound":\\{"pid":[1-9]\\d{0,9},"start":"${STRING}"\\})?` +
+    `(?:,"session":\\{"pid":[1-9]\\d{0,9},"start":"${STRING}","boot":"${STRING}","namespace":"${STRING}"\\})?` +
+    `(?:,"parts":${listOf(PART)})?\\} *\\n$`,
 );
 
 function listOf(entry: string): string {

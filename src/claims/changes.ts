@@ -4,6 +4,8 @@ import { onAbort, throwIfAborted } from '../base/abort.js';
 import { monotonicTime } from '../base/timers.js';
 import { acquire } from '../lock/acquire.js';
 import { checkRequest } from '../lock/options.js';
+import type { SessionMark } from './session.js';
+import { onSessionEnd } from './session-end.js';
 import { isWantName } from './want-file.js';
 
 // Some changes are never reported: on network file systems, with no watches
@@ -67,12 +69,14 @@ export class NextChange {
   }
 
   /**
-   * Resolves at a change that matters, when the lock of the file is released, or
-   * when the time is up; rejects with `signal.reason`.
+   * Resolves at a change that matters, when the lock of the file is released, when
+   * one of the processes of `sessions` has ended, or when the time is up; rejects
+   * with `signal.reason`.
    */
   async wait(
     { milliseconds, names, locked, isQuiet = () => false }: Awaited,
     signal: AbortSignal | undefined,
+    sessions: readonly SessionMark[] = [],
   ): Promise<void> {
     this.#matters = (name) => names === null || name === null || names.includes(name);
     if ([...this.#changed].some(this.#matters)) this.#happened();
@@ -85,11 +89,13 @@ export class NextChange {
     let timer = setTimeout(poll, Math.min(milliseconds, POLL_MILLISECONDS));
     const stopListening = onAbort(signal, this.#happened);
     if (locked !== null) void this.#awaitRelease(locked);
+    const stopLooking = onSessionEnd(sessions, this.#happened);
     try {
       await this.#change;
     } finally {
       clearTimeout(timer);
       stopListening();
+      stopLooking();
       this.close();
     }
     throwIfAborted(signal);

@@ -3,7 +3,7 @@ import type { ClaimsFolder } from './folder.js';
 import type { LocatedPath } from './locate.js';
 import { prefilter } from './prefilter.js';
 import type { PathVerdict } from './types.js';
-import { verdictsOf } from './verdicts.js';
+import { invalidAmong, verdictsOf } from './verdicts.js';
 
 /**
  * Whose each path is. A text is a path that is outside. Warns as `check` of
@@ -18,9 +18,11 @@ export async function judge(
   if (inside.length === 0) return paths.map((path) => outside(path as string));
   const patterns = inside.map(({ pattern }) => pattern);
   const mayOverlap = prefilter(patterns, folder.root);
-  const found = await folder.readShared(mayOverlap && ((_, text) => mayOverlap(text)));
+  const isRelevant =
+    mayOverlap && ((agent: string, text: string) => agent === as || mayOverlap(text));
+  const found = await folder.readShared(isRelevant);
   const verdicts = verdictsOf(inside, found, as);
-  const invalid = found.filter(({ state }) => state === 'invalid');
+  const invalid = invalidAmong(found);
   if (
     !ignoreInvalid &&
     invalid.length > 0 &&
@@ -36,5 +38,5 @@ export async function judge(
 
 /** The verdict on a path that the claims are not about. */
 export function outside(path: string): PathVerdict {
-  return { path, verdict: 'outside', owner: null, matchedBy: null };
+  return { path, verdict: 'outside', owner: null, matchedBy: null, notice: null };
 }

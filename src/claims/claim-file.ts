@@ -4,6 +4,7 @@ import { checkFileName } from '../base/file-name.js';
 import type { ClaimPart } from './model.js';
 import { formatParts, parseParts } from './parts.js';
 import type { Root } from './root.js';
+import { parseMark, type SessionMark } from './session.js';
 import { formatTime, parseTime } from './times.js';
 
 /** The content of a claim's file, parsed. */
@@ -16,6 +17,10 @@ export interface ClaimFile {
   lockedAt: Date;
   expiresAt: Date;
   bound: { pid: number; start: string } | null;
+  /** The process with which it ends. */
+  session: SessionMark | null;
+  /** The agent of which this one is a sub-agent. */
+  parent: string | null;
   /** All its fields, unchanged. */
   fields: Record<string, unknown>;
 }
@@ -73,6 +78,8 @@ function understand(fields: Record<string, unknown>, agent: string, root: Root):
     lockedAt,
     expiresAt,
     bound: boundOf(fields['bound']),
+    session: parseMark(fields['session']),
+    parent: parentIn(fields, agent),
     fields,
   };
 }
@@ -97,12 +104,19 @@ function boundOf(value: unknown): { pid: number; start: string } | null {
   return { pid: pid as number, start: typeof start === 'string' ? start : '' };
 }
 
+/** Files of other versions, or by hand, may have a field of this name: ours have an id. */
+function parentIn({ parent, id }: Record<string, unknown>, agent: string): string | null {
+  if (typeof parent !== 'string' || typeof id !== 'string') return null;
+  if (parent === agent) throw new Error('"parent" is the agent itself');
+  return parent;
+}
+
 /** The content of a claim's file. `other`: fields of another program, which stay. */
 export function formatClaim(
   claim: Omit<ClaimFile, 'fields'>,
   other: Record<string, unknown> = {},
 ): string {
-  const { agent, lockedAt, expiresAt, parts, task, id, bound } = claim;
+  const { agent, lockedAt, expiresAt, parts, task, id, bound, session, parent } = claim;
   const { files, directories, except, details } = formatParts(parts);
   return formatFields({
     agent,
@@ -114,9 +128,14 @@ export function formatClaim(
     expires_at: formatTime(expiresAt.getTime()),
     id,
     ...(bound !== null && { bound }),
+    ...(session !== null && { session }),
+    ...(parent !== null && { parent }),
     // Where it is missing, another version of Holdfast may own the file.
     ...((details !== null || bound !== null) && { parts: details ?? [] }),
     ...other,
+    // In their places above, whatever another program means by these names.
+    ...(session !== null && { session }),
+    ...(parent !== null && { parent }),
   });
 }
 
@@ -132,10 +151,13 @@ const OWN_FIELDS = new Set([
   'bound',
   'parts',
 ]);
+const OWN_IF_UNDERSTOOD = ['session', 'parent'] as const;
 
 /** What a claim's file says beyond the fields that {@link formatClaim} writes. */
-export function otherFields({ fields }: ClaimFile): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).filter(([name]) => !OWN_FIELDS.has(name)));
+export function otherFields(claim: ClaimFile): Record<string, unknown> {
+  const own = new Set(OWN_FIELDS);
+  for (const name of OWN_IF_UNDERSTOOD) if (claim[name] !== null) own.add(name);
+  return Object.fromEntries(Object.entries(claim.fields).filter(([name]) => !own.has(name)));
 }
 
 export function formatFields(fields: Record<string, unknown>): string {

@@ -5,26 +5,28 @@ import {
   checkPath,
   checkSignal,
 } from '../base/arguments.js';
-import { LockLostError } from '../base/errors.js';
-import { printable } from '../base/holder.js';
 import { acquireClaims } from './acquire-claims.js';
 import { judge } from './check.js';
 import { ClaimHandle } from './claim.js';
 import { checkAgent } from './claim-file.js';
 import { lookAt, waitsIn, watchClaims } from './claim-waits.js';
-import { invalidClaims, withWayOut } from './errors.js';
-import { checkTtl, expiryAfter } from './expiry.js';
+import { withWayOut } from './errors.js';
+import { checkTtl } from './expiry.js';
+import { familyInPlan } from './family.js';
 import { ClaimsFolder } from './folder.js';
 import type { Place } from './grant.js';
+import { endClaim } from './hand-over.js';
 import { LiveClaims } from './live-claims.js';
 import { Locator } from './locate.js';
 import type { Wanted } from './model.js';
 import { makePlan } from './plan.js';
-import { releaseClaim, removeClaim } from './release-claim.js';
+import { isAnothers, releaseClaim, removeClaim } from './release-claim.js';
+import { renewClaim } from './renew-claim.js';
 import { checkPaths, checkRequests } from './request.js';
 import { findRoot, givenPlace, placeOfRepository, type Root } from './root.js';
 import { claimFileName, noSuchFile, setAside } from './set-aside.js';
-import { checkStatuses, claimedBy, heldByAnother, isForeign, statusOf } from './status.js';
+import { isLive } from './states.js';
+import { checkStatuses, claimedBy, heldByAnother, statusOf } from './status.js';
 import type {
   Claim,
   ClaimOptions,
@@ -44,6 +46,7 @@ const CHECK_OPTIONS = new Set(['as', 'ignoreInvalid']);
 const PLAN_OPTIONS = new Set(['existing']);
 const RELEASE_OPTIONS = new Set(['force', 'paths']);
 const RELEASE_ALL_OPTIONS = new Set(['force']);
+const RENEW_OPTIONS = new Set(['ifHalfGone']);
 const WATCH_OPTIONS = new Set(['signal']);
 
 /**
@@ -107,8 +110,9 @@ export class Claims {
    * Rejects with `ERR_CLAIM_CONFLICT` (at once, or after `timeout`),
    * `ERR_CLAIM_INVALID`, `signal.reason`, an argument error, or a system error;
    * with `ERR_LOCK_TIMEOUT` if a process was stopped in the middle of a decision;
-   * with `ERR_LOCK_HELD` if it would change a claim that another process has
-   * bound, and which it cannot change: bound by Holdfast 0.1.0, or to be bound anew.
+   * with `ERR_LOCK_HELD` if another session, or another process that has bound it,
+   * has a claim of this name or of the parent's. A bound one may be extended
+   * all the same, unless Holdfast 0.1.0 has written it or it is to be bound anew.
    */
   async claim(request: ClaimRequest, options?: ClaimOptions): Promise<Claim> {
     const { patterns } = new Locator(this.#root);
@@ -172,10 +176,11 @@ export class Claims {
   plan(requests: ClaimRequest[], options?: { existing?: ClaimStatus[] | undefined }): Plan {
     const { existing = [] } = checkOptions(options, PLAN_OPTIONS);
     const wanted = checkRequests(requests, this.#root, 'plan');
-    const active = checkStatuses(existing)
-      .filter(({ state }) => state === 'active' || state === 'conflicting')
-      .map((status) => claimedBy(status, this.#root));
-    return makePlan(wanted, active);
+    const active = checkStatuses(existing).filter(
+      ({ state }) => isLive(state) || state === 'conflicting',
+    );
+    const claimed = active.map((status) => claimedBy(status, this.#root));
+    return makePlan(wanted, claimed, familyInPlan(wanted, active).areRelated);
   }
 
   /** All claims, by name. */
@@ -194,28 +199,34 @@ export class Claims {
    * that do not have the `Claim`, such as a script. Rejects with `ERR_LOCK_LOST` if
    * the agent has no active claim, with `ERR_CLAIM_INVALID` if its file is not
    * a valid claim.
+   *
+   * `ifHalfGone`: default `false`. `true`: only if less than half of `ttl` is
+   * left; else resolves to the expiry as it is. For callers that come often. A
+   * claim with a session needs it as well: seen from another pid namespace, it
+   * lives by its expiry.
    */
-  async renew(agent: string, ttl: number): Promise<Date> {
+  async renew(
+    agent: string,
+    ttl: number,
+    options?: { ifHalfGone?: boolean | undefined },
+  ): Promise<Date> {
     checkAgent(agent, 'agent');
-    const expiresAt = expiryAfter(Date.now(), checkTtl(ttl, 'ttl'));
-    const renewed = await this.#folder.exclusivelyIfThere(() => {
-      const found = this.#folder.find(agent);
-      if (found?.state === 'invalid') throw invalidClaims(this.directory, [found]);
-      if (found?.state !== 'active') return false;
-      return this.#folder.renew(found, expiresAt);
+    const { ifHalfGone } = checkOptions(options, RENEW_OPTIONS);
+    return renewClaim(this.#folder, agent, {
+      ttl: checkTtl(ttl, 'ttl'),
+      ifHalfGone: checkBoolean(ifHalfGone, 'options.ifHalfGone', false),
     });
-    if (renewed === true) return expiresAt;
-    const file = this.#folder.fileOf(agent);
-    throw new LockLostError(file, `${printable(agent)} has no active claim to renew: claim anew`);
   }
 
   /**
    * Removes the claim of an agent; with `paths` (paths and patterns as in
    * `except`) takes these from it, and removes it if nothing is left. False:
-   * there is nothing to release. For a bound claim that another process holds it
-   * rejects with `ERR_LOCK_HELD`, unless `force` is set; some paths of it may be
-   * released by anyone, unless Holdfast 0.1.0 has written it. A file that is not
-   * a valid claim is never removed: `ERR_CLAIM_INVALID`.
+   * there is nothing to release. For a bound claim that another process holds,
+   * or one of another session that lives, it rejects with `ERR_LOCK_HELD`, unless
+   * `force` is set; some paths of a bound one may be released by anyone, unless
+   * Holdfast 0.1.0 has written it. What a hook has claimed for a sub-agent goes to
+   * its parent. A file that is not a valid claim is never removed:
+   * `ERR_CLAIM_INVALID`.
    */
   async release(
     agent: string,
@@ -253,27 +264,27 @@ export class Claims {
 
   /**
    * Removes all claims but invalid ones: the end of a workflow. Bound claims of
-   * other processes stay without `force`; the others are removed, and it rejects
-   * with `ERR_LOCK_HELD`.
+   * other processes, and those of other sessions that live, stay without `force`;
+   * the rest is removed, and it rejects with `ERR_LOCK_HELD`.
    */
   async releaseAll(options?: { force?: boolean | undefined }): Promise<void> {
     const given = checkOptions(options, RELEASE_ALL_OPTIONS).force;
     const force = checkBoolean(given, 'options.force', false);
     await this.#folder.exclusivelyIfThere(() => {
       const found = this.#folder.read().filter(({ state }) => state !== 'invalid');
-      const kept = force ? [] : found.filter(isForeign);
+      const kept = force ? [] : found.filter((each) => isAnothers(this.#place, each));
       for (const each of found) if (!kept.includes(each)) removeClaim(this.#place, each);
       if (kept[0] !== undefined) throw heldByAnother(kept[0]);
     });
   }
 
-  /** Removes expired and orphaned claims. Resolves to these. */
+  /** Removes expired and orphaned claims. Resolves to these. A sub-agent's go to its parent as in `release`. */
   async prune(): Promise<ClaimStatus[]> {
     const pruned = await this.#folder.exclusivelyIfThere(() => {
       const ended = this.#folder
         .read()
         .filter(({ state }) => state === 'expired' || state === 'orphaned');
-      return ended.filter((each) => removeClaim(this.#place, each)).map(statusOf);
+      return ended.filter((each) => removeClaim(this.#place, each, endClaim)).map(statusOf);
     });
     return pruned ?? [];
   }

@@ -1,3 +1,4 @@
+import type { Related } from './family.js';
 import type { Claimed } from './model.js';
 import { resolve } from './resolutions.js';
 import { type Overlap, type Scope, ScopeIndex, witnessOf } from './scope.js';
@@ -33,10 +34,11 @@ export class RequestedScopes {
   }
 }
 
-/** All conflicts among `claims`, and between these and `existing` ones. */
+/** All conflicts among `claims`, and between these and `existing` ones; none among related agents. */
 export function conflictsAmong(
   claims: readonly Claimed[],
   existing: readonly Claimed[],
+  areRelated: Related = () => false,
 ): Conflict[] {
   const index = new ScopeIndex<Claimed>();
   const place = new Map<Claimed, number>();
@@ -45,7 +47,9 @@ export function conflictsAmong(
     const isNew = place.size >= existing.length;
     if (isNew) {
       const found = new Map<Claimed, Overlap<Claimed>[]>();
-      for (const overlap of index.overlapsWith(claimed, ({ agent }) => agent !== claimed.agent)) {
+      const isAnother = ({ agent }: Claimed): boolean =>
+        agent !== claimed.agent && !areRelated(agent, claimed.agent);
+      for (const overlap of index.overlapsWith(claimed, isAnother)) {
         collect(found, overlap.scope, overlap);
       }
       for (const [other, overlaps] of found) {

@@ -23,13 +23,14 @@ import {
   parseClaim,
 } from './claim-file.js';
 import { EditJournal, type Pending } from './edit-journal.js';
-import { GRACE_MILLISECONDS } from './expiry.js';
 import { Journal } from './journal.js';
 import { isMissing, removeIfThere } from './missing.js';
 import type { Found } from './model.js';
 import { readAll } from './read-all.js';
 import type { Root } from './root.js';
 import { Section, type SectionOptions } from './section.js';
+import type { SessionMark } from './session.js';
+import { remembered, stateOf } from './states.js';
 import { formatTime } from './times.js';
 import { type Change, writeClaims } from './write-claims.js';
 
@@ -39,6 +40,16 @@ const OF_EDITS = /^\.holdfast-(?:edits|[0-9a-f]{16}\.new)$/;
 
 /** Whether a canonical claim with this text matters to the caller. */
 export type Relevance = (agent: string, text: string) => boolean;
+
+/** How to read one claim's file. */
+interface Reading {
+  location: string;
+  now: number;
+  /** Its content as Latin-1, if it has been read. */
+  text: string | null;
+  /** Whether a session's process runs. */
+  lives?: (mark: SessionMark) => boolean | null;
+}
 
 /**
  * The folder of a workflow's claims. Reading, deciding and writing is one
@@ -97,6 +108,7 @@ export class ClaimsFolder {
     const pending = this.#pendingEdits(names);
     for (const [to, change] of pending) if ('from' in change) locations.set(to, change.from);
     const now = Date.now();
+    const lives = remembered();
     // By the agents' names: with the suffix, 'a-b' would come before 'a'.
     const agents = [...locations.keys()].map((name) => name.slice(0, -CLAIM_SUFFIX.length)).sort();
     const files = agents.map((agent) => locations.get(`${agent}${CLAIM_SUFFIX}`) as string);
@@ -113,7 +125,7 @@ export class ClaimsFolder {
       if (text !== null && isRelevant !== undefined) {
         if (isCanonicalClaim(text, agent) && !isRelevant(agent, text)) continue;
       }
-      const found = this.#read(agent, { location, now, text });
+      const found = this.#read(agent, { location, now, text, lives });
       if (found !== null) yield found;
     }
   }
@@ -159,11 +171,7 @@ export class ClaimsFolder {
     return this.#read(agent, { location: `${agent}${CLAIM_SUFFIX}`, now: Date.now(), text: null });
   }
 
-  /** `text`: the content as Latin-1, if it has been read. */
-  #read(
-    agent: string,
-    { location, now, text }: { location: string; now: number; text: string | null },
-  ): Found | null {
+  #read(agent: string, { location, now, text, lives }: Reading): Found | null {
     const name = `${agent}${CLAIM_SUFFIX}`;
     // Not by join(), which would take as long as the reading.
     const path = `${this.path}${sep}${location}`;
@@ -188,19 +196,19 @@ export class ClaimsFolder {
     if (typeof claim === 'string') {
       return { ...found, state: 'invalid', reason: claim, claim: null };
     }
-    return { ...found, ...this.#stateOf(claim, path, now), claim };
+    return { ...found, ...this.#stateOf(claim, path, now, lives), claim };
   }
 
-  #stateOf(claim: ClaimFile, path: string, now: number): Pick<Found, 'state' | 'reason'> {
-    if (claim.bound !== null) {
-      if (this.#isLocked(path)) return { state: 'active', reason: null };
-      const reason = `bound to pid ${claim.bound.pid}, and no process has it any more`;
-      return { state: 'orphaned', reason };
-    }
-    const expired = now >= claim.expiresAt.getTime() + GRACE_MILLISECONDS;
-    return expired
-      ? { state: 'expired', reason: `expired at ${claim.expiresAt.toISOString()}` }
-      : { state: 'active', reason: null };
+  #stateOf(
+    claim: ClaimFile,
+    path: string,
+    now: number,
+    lives?: Reading['lives'],
+  ): Pick<Found, 'state' | 'reason'> {
+    if (claim.bound === null) return stateOf(claim, now, lives);
+    if (this.#isLocked(path)) return { state: 'active', reason: null };
+    const reason = `bound to pid ${claim.bound.pid}, and no process has it any more`;
+    return { state: 'orphaned', reason };
   }
 
   /** With a shared lock, so that several probes do not take each other for the owner. */

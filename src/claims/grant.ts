@@ -2,16 +2,20 @@ import { existsSync } from 'node:fs';
 import { argumentError } from '../base/arguments.js';
 import { printable } from '../base/holder.js';
 import { emitHoldfastWarning } from '../base/warning.js';
+import { admit } from './admit.js';
 import { CLAIM_LIMIT } from './claim-file.js';
 import { conflictsAmong, RequestedScopes } from './conflicts.js';
 import { ClaimInvalidError, invalidClaims } from './errors.js';
+import { inCircle, type Related } from './family.js';
 import type { ClaimsFolder, Relevance } from './folder.js';
+import { handOver } from './hand-over.js';
 import type { HeldClaim } from './held-claim.js';
 import type { LiveClaims } from './live-claims.js';
 import type { Found, Wanted } from './model.js';
 import { type Outcome, outcomeOf } from './outcome.js';
 import { prefilter } from './prefilter.js';
 import { patternsOf } from './scope.js';
+import { isLive } from './states.js';
 import { claimed } from './status.js';
 import type { Conflict } from './types.js';
 
@@ -32,6 +36,8 @@ export interface Place {
 
 export interface DecideOptions {
   ignoreInvalid: boolean;
+  /** Takes names that are another session's. */
+  force: boolean;
   /** The conflicts with those who wait in front, given the claims in the way. */
   stoppedBy: (blockers: readonly Found[]) => Conflict[];
 }
@@ -40,12 +46,10 @@ export interface DecideOptions {
  * Grants all that is wanted, or says what is in the way. Call it in the
  * exclusive section of the folder.
  */
-export function decide(
-  place: Place,
-  wanted: readonly Wanted[],
-  { ignoreInvalid, stoppedBy }: DecideOptions,
-): Decision {
+export function decide(place: Place, wanted: readonly Wanted[], options: DecideOptions): Decision {
   const { folder } = place;
+  const { ignoreInvalid, stoppedBy } = options;
+  const { admitted, family } = admit(folder, wanted, options);
   const agents = new Set(wanted.map(({ agent }) => agent));
   const requested = new RequestedScopes(wanted);
   const invalid: Found[] = [];
@@ -65,18 +69,27 @@ export function decide(
       if (!mayIgnore || isOwn) invalid.push(found);
     } else if (isOwn) {
       // Will be replaced or changed.
-    } else if (found.state !== 'active') {
+    } else if (!isLive(found.state)) {
       if (requested.overlapWith(found.claim)) ended.push(found);
+    } else if (!mayIgnore && found.claim.parent !== null && family.isInCircle(found.agent)) {
+      invalid.push(inCircle(found));
     } else {
-      const own = requested.conflictsWith(claimed(found));
-      conflicts.push(...own);
-      if (own.length > 0) blockers.push(found);
+      const met = requested
+        .conflictsWith(claimed(found))
+        .filter(({ agents: [agent] }) => !family.areRelated(agent, found.agent));
+      conflicts.push(...met);
+      if (met.length > 0) blockers.push(found);
     }
   }
   if (invalid.length > 0) throw invalidClaims(folder.path, invalid);
+  // What a sub-agent that has ended leaves its parent may be in the way. Then look
+  // again: there are fewer that have ended.
+  if (ended.filter((each) => handOver(folder, each)).length > 0) {
+    return decide(place, wanted, options);
+  }
   const now = Date.now();
-  const outcomes = wanted.map((each) => outcomeOf(folder, each, known.get(each.agent), now));
-  for (const { conflict, base } of conflictsWithKept(wanted, outcomes)) {
+  const outcomes = admitted.map((each) => outcomeOf(folder, each, known.get(each.agent), now));
+  for (const { conflict, base } of conflictsWithKept(wanted, outcomes, family.areRelated)) {
     conflicts.push(conflict);
     blockers.push(base);
   }
@@ -85,7 +98,12 @@ export function decide(
   // Before the check of the names: a wanted claim may need the very file of one of these.
   for (const each of ended) overwrite(folder, each);
   checkNames(folder, outcomes, known);
-  return { ...write(place, outcomes), conflicts, blockers };
+  const written = write(place, outcomes);
+  for (const { agent, parts } of wanted) {
+    const found = known.get(agent);
+    if (found !== undefined && parts.length > 0) warnIfExpired(found);
+  }
+  return { ...written, conflicts, blockers };
 }
 
 /** Takes a grant back: the folder was replaced while it was written. */
@@ -102,6 +120,7 @@ export function undo({ folder }: Place, { claims, begun }: Decision): void {
 function conflictsWithKept(
   wanted: readonly Wanted[],
   outcomes: readonly Outcome[],
+  areRelated: Related,
 ): { conflict: Conflict; base: Found }[] {
   const bases = new Map<string, Found>();
   const kept = outcomes.flatMap(({ base, kept: parts }) => {
@@ -110,7 +129,7 @@ function conflictsWithKept(
     return [{ ...claimed(base), parts }];
   });
   if (kept.length === 0 || wanted.length === 1) return [];
-  return conflictsAmong(wanted, kept).map((conflict) => {
+  return conflictsAmong(wanted, kept, areRelated).map((conflict) => {
     const [, other] = conflict.agents;
     return { conflict, base: bases.get(other) as Found };
   });
@@ -148,6 +167,10 @@ function write(
 /** Removes a claim that has ended; warns if it ended by the clock. */
 function overwrite(folder: ClaimsFolder, found: Found): void {
   folder.remove(found);
+  warnIfExpired(found);
+}
+
+function warnIfExpired(found: Found): void {
   if (found.state !== 'expired') return;
   const message = `Overwriting expired lock for ${printable(found.agent)}`;
   emitHoldfastWarning('HOLDFAST_CLAIM_EXPIRED', message);

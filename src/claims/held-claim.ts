@@ -6,7 +6,9 @@ import type { FileLock } from '../lock/file-lock.js';
 import type { ClaimFile } from './claim-file.js';
 import { expiryAfter, MARGIN_MILLISECONDS } from './expiry.js';
 import { type ClaimsFolder, isFileOf } from './folder.js';
+import { endClaim } from './hand-over.js';
 import type { Found } from './model.js';
+import { isAlive } from './session.js';
 import { heldByAnother, isForeign } from './status.js';
 
 /** How this process holds a claim. */
@@ -107,8 +109,9 @@ export class HeldClaim {
     const removed = await this.#folder.exclusivelyIfThere(() => {
       const found = this.#folder.find(this.granted.agent);
       if (found === null || !this.owns(found)) return false;
-      if (this.#holding.lock === null && isForeign(found)) throw heldByAnother(found);
-      return this.#folder.remove(found);
+      const isBoundElsewhere = this.#holding.lock === null && this.granted.bound !== null;
+      if (isBoundElsewhere && isForeign(found)) throw heldByAnother(found);
+      return endClaim(this.#folder, found);
     });
     this.end();
     return wasHeld && removed === true;
@@ -144,7 +147,7 @@ export class HeldClaim {
 
   /** Whether there may be something for {@link check} to find out. */
   hasChanged(): boolean {
-    if (!this.#held) return false;
+    if (!this.held) return false;
     // The end of the processes that have bound it leaves no trace in the file.
     if (this.#holding.lock === null && this.granted.bound !== null) return true;
     try {
@@ -231,10 +234,16 @@ export class HeldClaim {
       : new LockLostError(this.#file, `the claim of ${this.granted.agent} is not held any more`);
   }
 
+  /** False while a process is known to have it. */
+  get #endsByClock(): boolean {
+    const { bound, session } = this.granted;
+    return bound === null && (session === null || isAlive(session) === null);
+  }
+
   #watchExpiry(): void {
     // A bound claim does not expire while it is held.
     clearTimeout(this.#expiry);
-    if (this.granted.bound !== null || !this.#held) return;
+    if (!this.#endsByClock || !this.#held) return;
     const check = (): void => {
       if (this.held) this.#watchExpiry();
     };
@@ -247,16 +256,19 @@ export class HeldClaim {
     return this.expiresAt.getTime() - MARGIN_MILLISECONDS - Date.now();
   }
 
-  /** A timer is late if the process was stopped, or busy. */
+  /** A timer is late if the process was stopped, or busy. A session's end has none. */
   #checkClock(): void {
-    if (this.granted.bound === null && this.#remaining() <= 0) this.lose('it has expired');
+    const { bound, session } = this.granted;
+    if (bound !== null) return;
+    const alive = session === null ? null : isAlive(session);
+    if (alive === false) this.lose(`its session, pid ${session?.pid}, has ended`);
+    else if (alive === null && this.#remaining() <= 0) this.lose('it has expired');
   }
 
   #scheduleRenewal(): void {
     if (!this.#holding.keepAlive || !this.#held) return;
     // With a short ttl a third of it may be too late.
-    const isBound = this.granted.bound !== null;
-    const half = isBound ? Number.POSITIVE_INFINITY : Math.max(this.#remaining(), 0) / 2;
+    const half = this.#endsByClock ? Math.max(this.#remaining(), 0) / 2 : Number.POSITIVE_INFINITY;
     const pause = Math.min(this.ttl / 3, half, LONGEST_TIMER);
     this.#renewal = setTimeout(async () => {
       try {

@@ -9,6 +9,7 @@
 import type { ClaimFile } from './claim-file.js';
 import type { Pattern } from './pattern.js';
 import type { Part, Scope } from './scope.js';
+import type { SessionMark } from './session.js';
 
 /** How a part came to be claimed: by a hook, through MCP, or by a person or a program. */
 export type ClaimedBy = 'hook' | 'mcp' | 'hand';
@@ -33,6 +34,10 @@ export interface Wanted extends Claimed {
   readonly ttl: number;
   readonly bind: boolean;
   readonly keepAlive: boolean;
+  readonly session: SessionMark | null;
+  readonly parent: string | null;
+  /** By force: nothing stays of what another session has under this name. */
+  readonly isTaken?: boolean;
   /** What the agent has stays. */
   readonly extend: boolean;
   /** What leaves the agent's claim. */
@@ -48,7 +53,7 @@ export interface Found {
   file: string;
   /** The file that has its content: another one while a journal is unfinished. */
   location: string;
-  state: 'active' | 'expired' | 'orphaned' | 'invalid';
+  state: 'active' | 'unverified' | 'expired' | 'orphaned' | 'invalid';
   reason: string | null;
   /** `null`: invalid. */
   claim: ClaimFile | null;

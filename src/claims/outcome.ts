@@ -7,6 +7,7 @@ import { type ClaimFile, formatClaim, otherFields } from './claim-file.js';
 import { expiryAfter } from './expiry.js';
 import type { ClaimsFolder } from './folder.js';
 import type { ClaimPart, Found, Wanted } from './model.js';
+import { isLive } from './states.js';
 import { heldByAnother, isForeign } from './status.js';
 import type { Change } from './write-claims.js';
 
@@ -45,9 +46,10 @@ export function outcomeOf(
 
 /** `null`: the agent has no claim, or loses all of it. */
 function baseOf(folder: ClaimsFolder, wanted: Wanted, found: Found | undefined): Found | null {
-  const { agent, extend: extends_, released, only, bind } = wanted;
+  const { agent, extend: extends_, released, only, bind, isTaken = false } = wanted;
   if (!extends_ && released.length === 0) return null;
-  const base = found?.state === 'active' && found.claim !== null ? found : null;
+  const isBase = found !== undefined && isLive(found.state) && !isTaken;
+  const base = isBase && found.claim !== null ? found : null;
   if (only !== undefined && base?.claim?.id !== only) {
     const message = `${printable(agent)} no longer has the claim that was to be changed: claim anew`;
     throw new LockLostError(folder.fileOf(agent), message);
@@ -61,7 +63,9 @@ function baseOf(folder: ClaimsFolder, wanted: Wanted, found: Found | undefined):
  * a loss. Its claims have no `parts`.
  */
 export function checkChangeable(found: Found, { bind }: { bind: boolean }): void {
-  const isOld = found.claim !== null && !('parts' in found.claim.fields);
+  const { claim } = found;
+  if (claim === null || claim.bound === null) return;
+  const isOld = !('parts' in claim.fields);
   if ((isOld || bind) && isForeign(found)) throw heldByAnother(found);
 }
 
@@ -73,6 +77,8 @@ function changed(wanted: Wanted, base: Found, now: number): Outcome {
   claim.id ??= randomUUID();
   claim.task = wanted.task ?? before.task;
   if (wanted.bind) claim.bound ??= boundHere();
+  claim.session = claim.bound === null ? wanted.session : null;
+  claim.parent = wanted.parent ?? before.parent;
   return { wanted, base, kept, claim, change: changeTo(base, claim) };
 }
 
@@ -96,7 +102,7 @@ export function changeTo(
 ): Change | null {
   const before = found.claim as ClaimFile;
   if (claim.parts.length === 0) {
-    if (!force && isForeign(found)) throw heldByAnother(found);
+    if (!force && before.bound !== null && isForeign(found)) throw heldByAnother(found);
     return { found, text: null };
   }
   const other = otherFields(before);
@@ -106,7 +112,8 @@ export function changeTo(
   return { agent: claim.agent, text, bind: claim.bound !== null };
 }
 
-function newClaim({ agent, parts, task, ttl, bind }: Wanted, now: number): Content {
+function newClaim(wanted: Wanted, now: number): Content {
+  const { agent, parts, task, ttl, bind, session, parent } = wanted;
   return {
     agent,
     parts,
@@ -115,6 +122,8 @@ function newClaim({ agent, parts, task, ttl, bind }: Wanted, now: number): Conte
     lockedAt: new Date(Math.floor(now / 1000) * 1000),
     expiresAt: expiryAfter(now, ttl),
     bound: bind ? boundHere() : null,
+    session,
+    parent,
   };
 }
 

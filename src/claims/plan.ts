@@ -1,4 +1,5 @@
 import { conflictsAmong } from './conflicts.js';
+import type { Related } from './family.js';
 import type { Claimed } from './model.js';
 import type { Plan } from './types.js';
 import { colour } from './waves.js';
@@ -7,10 +8,14 @@ import { colour } from './waves.js';
  * Who can work at the same time. A request that overlaps with an existing
  * claim is not in the first wave: that agent is at work already.
  */
-export function makePlan(requests: readonly Claimed[], existing: readonly Claimed[]): Plan {
+export function makePlan(
+  requests: readonly Claimed[],
+  existing: readonly Claimed[],
+  areRelated?: Related,
+): Plan {
   const asked = new Set(requests.map(({ agent }) => agent));
   const others = existing.filter(({ agent }) => !asked.has(agent));
-  const conflicts = conflictsAmong(requests, others);
+  const conflicts = conflictsAmong(requests, others, areRelated);
   const place = new Map(requests.map(({ agent }, index) => [agent, index]));
   const neighbours = requests.map(() => new Set<number>());
   const later = new Set<number>();

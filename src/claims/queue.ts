@@ -4,6 +4,7 @@ import type { Claimed, Found, Wanted } from './model.js';
 import { prefilter } from './prefilter.js';
 import { behindWaiter } from './resolutions.js';
 import { patternsOf } from './scope.js';
+import { isLive } from './states.js';
 import { claimed } from './status.js';
 import type { Conflict } from './types.js';
 import { type FoundWant, OwnWant, type WantedScope, WantFiles } from './want-file.js';
@@ -157,10 +158,10 @@ export function holdersFor(
     if (parent !== null) parents.set(each.agent, parent);
   }
   for (const found of folder.each(isRelevant)) {
-    if (found.claim === null || found.state !== 'active') continue;
+    if (found.claim === null || !isLive(found.state)) continue;
     holders.push(claimed(found));
-    const parent = found.claim.fields['parent'];
-    if (typeof parent === 'string') parents.set(found.agent, parent);
+    const { parent } = found.claim;
+    if (parent !== null) parents.set(found.agent, parent);
   }
   return { holders, parentOf: (agent) => parents.get(agent) ?? null };
 }

@@ -2,6 +2,7 @@ import { shrink } from './change-scope.js';
 import type { ClaimFile } from './claim-file.js';
 import { invalidClaims } from './errors.js';
 import type { Place } from './grant.js';
+import { endClaim } from './hand-over.js';
 import type { ClaimPart, Found } from './model.js';
 import { changeTo, checkChangeable } from './outcome.js';
 import type { Pattern } from './pattern.js';
@@ -20,14 +21,27 @@ export function releaseClaim(
   if (found === null) return false;
   if (found.state === 'invalid') throw invalidClaims(place.folder.path, [found]);
   if (paths !== null) return releasePaths(place, found, { force, paths });
-  if (!force && isForeign(found)) throw heldByAnother(found);
-  return removeClaim(place, found);
+  if (!force && isAnothers(place, found)) throw heldByAnother(found);
+  return removeClaim(place, found, endClaim);
+}
+
+/**
+ * Whether it is another process's to release. A process that has claimed for a
+ * session which it is not in itself may end what it has claimed.
+ */
+export function isAnothers({ live }: Place, found: Found): boolean {
+  if (!isForeign(found)) return false;
+  return found.claim?.bound !== null || live.ownerOf(found) === undefined;
 }
 
 /** A claim of this process ends with its file, and is not lost. */
-export function removeClaim({ folder, live }: Place, found: Found): boolean {
+export function removeClaim(
+  { folder, live }: Place,
+  found: Found,
+  remove: typeof endClaim = (from, each) => from.remove(each),
+): boolean {
   const own = live.ownerOf(found);
-  const removed = folder.remove(found);
+  const removed = remove(folder, found);
   own?.end();
   return removed;
 }
@@ -37,7 +51,9 @@ function releasePaths(
   found: Found,
   { force, paths }: { force: boolean; paths: readonly Pattern[] },
 ): boolean {
-  const { parts } = found.claim as ClaimFile;
+  const { bound, parts } = found.claim as ClaimFile;
+  checkChangeable(found, { bind: false });
+  if (!force && bound === null && isAnothers(place, found)) throw heldByAnother(found);
   return keepParts(place, found, shrink(parts, paths), { force });
 }
 

@@ -14,6 +14,7 @@ import { parsePatterns } from './parse-pattern.js';
 import { comparable, type Entry, type Pattern } from './pattern.js';
 import { findRoot, type Root, treeOf } from './root.js';
 import { isEmpty, patternsOf } from './scope.js';
+import { checkSession } from './session.js';
 import type { ClaimRequest } from './types.js';
 
 /** The fields of a request. */
@@ -26,6 +27,8 @@ export const REQUEST_FIELDS = optionNames<ClaimRequest>({
   ttl: true,
   bind: true,
   keepAlive: true,
+  session: true,
+  parent: true,
   extend: true,
   release: true,
   by: true,
@@ -33,6 +36,8 @@ export const REQUEST_FIELDS = optionNames<ClaimRequest>({
 });
 
 const CLAIMED_BY: readonly ClaimedBy[] = ['hand', 'mcp', 'hook'];
+
+type Use = 'claim' | 'claimAll' | 'plan';
 
 /** Reads what a request names. Throws an argument error that names `name`. */
 export type ReadPatterns = (given: unknown, kind: Entry['kind'], name: string) => Pattern[];
@@ -44,7 +49,7 @@ export type ReadPatterns = (given: unknown, kind: Entry['kind'], name: string) =
 export function checkRequests(
   requests: unknown,
   root: Root,
-  use: 'claim' | 'claimAll' | 'plan',
+  use: Use,
   read: ReadPatterns = (given, kind, name) => parsePatterns(given, kind, root, name),
 ): Wanted[] {
   if (!Array.isArray(requests)) {
@@ -53,7 +58,7 @@ export function checkRequests(
   const agents = new Set<string>();
   return requests.map((request: unknown, at) => {
     const name = use === 'claim' ? 'request' : `requests[${at}]`;
-    const wanted = checkOne(request, root, read, name);
+    const wanted = checkOne(request, { root, read, use }, name);
     // Two names that differ only in case may mean one file.
     const folded = comparable(wanted.agent, true);
     if (agents.has(folded)) {
@@ -68,7 +73,11 @@ export function checkRequests(
   });
 }
 
-function checkOne(request: unknown, root: Root, read: ReadPatterns, name: string): Wanted {
+function checkOne(
+  request: unknown,
+  { root, read, use }: { root: Root; read: ReadPatterns; use: Use },
+  name: string,
+): Wanted {
   if (typeof request !== 'object' || request === null || Array.isArray(request)) {
     throw argumentError('ERR_INVALID_ARG_TYPE', name, 'an object', request);
   }
@@ -92,7 +101,7 @@ function checkOne(request: unknown, root: Root, read: ReadPatterns, name: string
     by,
     touched: by === 'hook' ? new Date() : null,
   };
-  return {
+  const wanted = {
     agent: checkAgent(agent, `${name}.agent`),
     // Of a hook, each pattern has a time of its own.
     parts: by === 'hook' ? part.patterns.map((each) => ({ ...part, patterns: [each] })) : [part],
@@ -101,9 +110,23 @@ function checkOne(request: unknown, root: Root, read: ReadPatterns, name: string
     ttl: ttl === undefined ? DEFAULT_TTL : checkTtl(ttl, `${name}.ttl`),
     bind: checkBoolean(bind, `${name}.bind`, false),
     keepAlive: checkBoolean(keepAlive, `${name}.keepAlive`, false),
+    session: checkSession(given.session, `${name}.session`, { looks: use !== 'plan' }),
+    parent: given.parent === undefined ? null : checkAgent(given.parent, `${name}.parent`),
     extend: checkBoolean(given.extend, `${name}.extend`, false),
     released: list(given.release, 'file', 'release'),
   };
+  if (wanted.bind && wanted.session !== null) {
+    const rule = 'left out with "session": a claim ends with the one or with the other';
+    throw argumentError('ERR_INVALID_ARG_VALUE', `${name}.bind`, rule, true);
+  }
+  if (wanted.parent === wanted.agent) throw ownParent(name, wanted.agent);
+  return wanted;
+}
+
+/** Also for a longer way back. */
+export function ownParent(name: string, agent: string): TypeError | RangeError {
+  const rule = 'another agent, and not one below it';
+  return argumentError('ERR_INVALID_ARG_VALUE', `${name}.parent`, rule, agent);
 }
 
 /** Only what a hook claims holds in a single tree. */

@@ -1,13 +1,16 @@
 import { argumentError } from '../base/arguments.js';
 import { LockHeldError } from '../base/errors.js';
 import { printable } from '../base/holder.js';
-import { isOwn, ownIdentity } from '../holders/process-identity.js';
+import { commandOf } from '../holders/ancestors.js';
+import { isOwn, isRunning, ownIdentity } from '../holders/process-identity.js';
 import type { ClaimFile } from './claim-file.js';
 import type { Claimed, ClaimPart, Found } from './model.js';
 import { parsePatterns } from './parse-pattern.js';
 import { formatParts, listsOf } from './parts.js';
 import type { Entry } from './pattern.js';
 import type { Root } from './root.js';
+import { isAlive, isInSession } from './session.js';
+import { isLive } from './states.js';
 import type { ClaimPartStatus, ClaimStatus } from './types.js';
 
 /** A claim as users see it. */
@@ -27,6 +30,8 @@ export function statusOf({ agent, file, state, reason, claim }: Found): ClaimSta
     expiresAt: claim?.expiresAt ?? null,
     bound: claim?.bound == null ? null : { pid: claim.bound.pid },
     waiters: [],
+    session: claim?.session == null ? null : { pid: claim.session.pid },
+    parent: claim?.parent ?? null,
   };
 }
 
@@ -71,15 +76,29 @@ export function claimedBy(status: ClaimStatus, root: Root): Claimed {
   return { agent, parts, task, expiresAt };
 }
 
-/** Whether another process holds it. */
+/** Whether another process holds it, or another session. */
 export function isForeign({ state, claim }: Found): boolean {
-  if (state !== 'active' || claim?.bound == null) return false;
+  if (claim === null || !isLive(state)) return false;
+  if (claim.bound === null) return claim.session !== null && !isInSession(claim.session);
   const { hostname, boot } = ownIdentity();
   return !isOwn({ ...claim.bound, hostname, boot });
 }
 
+/** Whether the process that bound a claim still has its pid. A child of it may have the claim. */
+function isItself(bound: { pid: number; start: string } | null): boolean {
+  if (bound === null) return true;
+  const { hostname, boot } = ownIdentity();
+  return isRunning({ ...bound, hostname, boot }) === true;
+}
+
+/** The name is taken; or the claim is not this process's to release. */
 export function heldByAnother({ agent, file, claim }: Found): LockHeldError {
-  const pid = claim?.bound?.pid ?? null;
+  const { session = null, bound = null } = claim ?? {};
+  const who = bound ?? session;
+  // From another pid namespace its pid would mean another process.
+  const isHere = bound !== null || (session !== null && isAlive(session) === true);
+  const pid = isHere ? (who?.pid ?? null) : null;
+  const command = pid === null || !isItself(bound) ? null : commandOf(pid);
   const holder = {
     pid,
     self: false,
@@ -87,10 +106,17 @@ export function heldByAnother({ agent, file, claim }: Found): LockHeldError {
     verified: false,
     inOtherContainer: false,
     since: claim?.lockedAt ?? null,
-    command: null,
+    command,
     hostname: null,
     data: null,
   };
-  const message = `the claim of ${printable(agent)} is bound to pid ${pid}, which still holds it (or a child of it does); it ends with them, or with force`;
+  const named = `pid ${who?.pid}${command === null ? '' : ` (${command})`}`;
+  const end = 'use another name, or force to take it';
+  const message =
+    bound !== null
+      ? `the claim of ${printable(agent)} is bound to ${named}, which still holds it (or a child of it does): it ends with them; ${end}`
+      : isHere
+        ? `the claim of ${printable(agent)} is of another session, ${named}, which still runs: it ends with that; ${end}`
+        : `the claim of ${printable(agent)} is of another session, ${named} elsewhere, of which cannot be told here whether it still runs: it lives until it expires; ${end}`;
   return new LockHeldError(file, holder, message);
 }

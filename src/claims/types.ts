@@ -36,6 +36,22 @@ export interface ClaimRequest {
    */
   keepAlive?: boolean | undefined;
   /**
+   * The claim ends with this process: active as long as it runs, whatever the
+   * expiry says, and free the moment it has ended. Where that cannot be told
+   * (from another pid namespace, after another boot, without Linux's /proc), the
+   * claim lives by its expiry: renew it. Not with `bind`.
+   *
+   * If the agent has a claim of the same session already, that of a process
+   * above this one, the claim stays with the upper process.
+   */
+  session?: { pid: number } | undefined;
+  /**
+   * The agent of which this one is a sub-agent, in the same session. Their
+   * scopes may overlap. What a hook has claimed for it goes to the parent when
+   * this claim ends.
+   */
+  parent?: string | undefined;
+  /**
    * Default `false`: replaces what the agent has claimed. `true`: that stays, and
    * this is added, also if an `except` of it left it out. The expiry becomes the
    * later of both. Without an active claim it is a new one.
@@ -77,6 +93,12 @@ export interface ClaimOptions {
    * is granted.
    */
   ignoreInvalid?: boolean | undefined;
+  /**
+   * Default `false`: a name under which another session that lives has a claim,
+   * or another process a bound one, is refused with `ERR_LOCK_HELD`. `true`: that
+   * claim is replaced.
+   */
+  force?: boolean | undefined;
 }
 
 /**
@@ -130,11 +152,20 @@ export interface Claim extends AsyncDisposable {
 }
 
 /**
- * `active`: bound and locked, or less than 2 s past its expiry; `expired`;
- * `orphaned`: bound, and no process has it any more; `conflicting`: active,
- * and overlapping with another active one; `invalid`: not a valid claim.
+ * `active`: bound and locked, or its session's process runs, or less than 2 s
+ * past its expiry; `unverified`: it cannot be told whether its session's process
+ * runs, so it lives by its expiry, and blocks as an active one does; `expired`;
+ * `orphaned`: bound, and no process has it any more, or its session has ended;
+ * `conflicting`: active or unverified, and overlapping with another such;
+ * `invalid`: not a valid claim.
  */
-export type ClaimState = 'active' | 'expired' | 'orphaned' | 'conflicting' | 'invalid';
+export type ClaimState =
+  | 'active'
+  | 'unverified'
+  | 'expired'
+  | 'orphaned'
+  | 'conflicting'
+  | 'invalid';
 
 /** A part of a scope: patterns, less exceptions that hold for these alone. */
 export interface ClaimPartStatus {
@@ -167,6 +198,10 @@ export interface ClaimStatus {
   expiresAt: Date | null;
   /** The process that bound it. Others may have its descriptor as well. */
   bound: { pid: number } | null;
+  /** The process with which it ends. In another pid namespace the pid means another one. */
+  session: { pid: number } | null;
+  /** The agent of which this one is a sub-agent. */
+  parent: string | null;
   /** The agents that wait until this one gives up something. Only `list` fills it in. */
   waiters: string[];
 }
@@ -219,9 +254,12 @@ export interface PathVerdict {
    * repository, so these claims are not about it.
    */
   verdict: 'mine' | 'other' | 'unclaimed' | 'outside';
+  /** Of an agent and its sub-agents that all have it, the innermost. */
   owner: ClaimStatus | null;
   /** The entry of the owner's claim that matches. */
   matchedBy: string | null;
+  /** Why to take care all the same: a sub-agent has the path. */
+  notice: string | null;
 }
 
 export interface Plan {

@@ -1,6 +1,8 @@
 import { isAbsolute, resolve } from 'node:path';
 import { Claims } from '../claims/claims.js';
+import { findSessionProcess, identify } from '../claims/identity.js';
 import { baseOfFolders, defaultPlace } from '../claims/root.js';
+import { AGENT_HOSTS } from './agent-hosts.js';
 import { usageError } from './exit-codes.js';
 import {
   CONFLICT_EXIT_CODE,
@@ -19,8 +21,10 @@ export interface ClaimArguments {
   readonly claims: Claims;
   /** The same; `null`: no folder was given, and the working directory is in no repository. */
   readonly claimsHere: Claims | null;
-  /** An empty string without `--agent`. */
+  /** An empty string if nobody knows it. */
   agent: string;
+  /** The process with which the claim ends. */
+  session: number | undefined;
   /** As they were typed. */
   paths: string[];
   /** The folder was given. */
@@ -37,24 +41,30 @@ export interface ClaimArguments {
   staged: boolean;
   ignoreInvalid: boolean;
   conflictCode: number;
+  /** Of `run`: what to run. */
+  command: string[];
 }
 
 const COMMON = { dir: TEXT, agent: TEXT, root: TEXT, help: HELP } as const;
 
 const CLAIMING = {
-  json: FLAG,
   quiet: QUIET,
   ttl: TEXT,
   task: TEXT,
   except: { ...TEXT, multiple: true },
   timeout: TIMEOUT,
+  force: FLAG,
   'ignore-invalid': FLAG,
 } as const;
 
 /** The options of each action, and how many words it takes. */
 const ACTIONS = {
-  add: { options: { ...CLAIMING, replace: FLAG }, words: 'some' },
-  wait: { options: CLAIMING, words: 'some' },
+  add: { options: { ...CLAIMING, json: FLAG, session: TEXT, replace: FLAG }, words: 'some' },
+  wait: { options: { ...CLAIMING, json: FLAG, session: TEXT }, words: 'some' },
+  run: {
+    options: { ...CLAIMING, 'conflict-exit-code': CONFLICT_EXIT_CODE },
+    words: 'some',
+  },
   check: {
     options: {
       json: FLAG,
@@ -83,7 +93,7 @@ export type ClaimAction = keyof typeof ACTIONS;
 export function parseClaimArguments(
   argv: string[],
 ): { action: ClaimAction; given: ClaimArguments } | null {
-  const [word = '', ...rest] = argv;
+  const [word = '', ...words] = argv;
   if (word === '--help' || word === '-h') return null;
   if (!Object.hasOwn(ACTIONS, word)) {
     const names = Object.keys(ACTIONS).join(', ');
@@ -91,6 +101,9 @@ export function parseClaimArguments(
     throw usageError(`${problem}; there are: ${names}`, 'claim');
   }
   const action = word as ClaimAction;
+  // What follows belongs to the command to run.
+  const end = action === 'run' ? words.indexOf('--') : -1;
+  const rest = end < 0 ? words : words.slice(0, end);
   const { values, positionals } = parse(rest, action);
   if (values['help'] === true) return null;
   const string = (name: string): string | undefined => values[name] as string | undefined;
@@ -99,8 +112,8 @@ export function parseClaimArguments(
     return value === undefined ? undefined : parseTime(value, `--${name}`, 'claim');
   };
   const directory = folderFrom(string('dir') ?? fromEnvironment('HOLDFAST_CLAIMS'));
-  const agent = string('agent') ?? process.env['HOLDFAST_AGENT'] ?? '';
-  if (agent === '' && ['add', 'wait', 'renew', 'release'].includes(action)) {
+  const { agent, session } = whoAsks(string('agent'));
+  if (agent === '' && ['add', 'wait', 'run', 'renew', 'release'].includes(action)) {
     throw usageError('the agent is missing; use --agent or HOLDFAST_AGENT', 'claim');
   }
   const claimsHere = claimsIn(action === 'plan' ? directory || '.' : directory, string('root'));
@@ -114,6 +127,7 @@ export function parseClaimArguments(
     },
     claimsHere,
     agent,
+    session: pidOf(string('session')) ?? session,
     paths: positionals,
     hasFolder: directory !== '',
     json: values['json'] === true,
@@ -128,8 +142,31 @@ export function parseClaimArguments(
     staged: values['staged'] === true,
     ignoreInvalid: values['ignore-invalid'] === true,
     conflictCode: parseConflictCode(string('conflict-exit-code'), 'claim'),
+    command: end < 0 ? [] : words.slice(end + 1),
   };
+  if (action === 'run' && given.command.length === 0) {
+    throw usageError('COMMAND is missing: claim run PATH… -- COMMAND', 'claim');
+  }
   return { action, given };
+}
+
+/**
+ * Who asks, and the process with which its claims end: that of a session whose
+ * name nobody had to give. One that serves several sessions is none of theirs.
+ */
+function whoAsks(given: string | undefined): { agent: string; session: number | undefined } {
+  const findProcess = () => {
+    const found = findSessionProcess(AGENT_HOSTS, process.ppid);
+    return found?.isShared === false ? found : null;
+  };
+  const found = identify({ agent: given, findProcess });
+  return { agent: found?.agent ?? '', session: found?.process?.mark.pid };
+}
+
+function pidOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,10}$/.test(text)) return Number(text);
+  throw usageError(`--session takes the pid of a process, not '${text}'`, 'claim');
 }
 
 export function fromEnvironment(name: string): string {

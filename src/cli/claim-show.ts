@@ -24,21 +24,21 @@ export function scopeOf({ files, directories, except = [] }: Shown): string {
 export function listLines(statuses: readonly ClaimStatus[]): string[] {
   if (statuses.length === 0) return ['no claims'];
   const now = Date.now();
-  const lives = ({ state, bound }: ClaimStatus): boolean =>
-    bound !== null && (state === 'active' || state === 'conflicting');
+  const processOf = ({ state, bound, session }: ClaimStatus): number | undefined =>
+    state === 'active' || state === 'conflicting' ? (bound ?? session)?.pid : undefined;
   const rows = statuses.map((status) => [
     printable(status.agent),
-    `${status.state}${lives(status) ? '*' : ''}`,
+    `${status.state}${processOf(status) === undefined ? '' : '*'}`,
     status.lockedAt === null ? '-' : age(now - status.lockedAt.getTime()),
     status.expiresAt === null ? '-' : age(status.expiresAt.getTime() - now),
     scopeOf(status),
     printable(status.task ?? '-'),
   ]);
-  const pids = [...new Set(statuses.filter(lives).map(({ bound }) => bound?.pid))];
+  const pids = [...new Set(statuses.map(processOf).filter((pid) => pid !== undefined))];
   const lines = tableLines([['AGENT', 'STATE', 'AGE', 'LEFT', 'SCOPE', 'TASK'], ...rows]);
   if (pids.length > 0) lines.push(`* bound to pid ${pids.join(', ')}: free as soon as it ends`);
   for (const { agent, state, reason } of statuses) {
-    const isOdd = state === 'invalid' || state === 'conflicting';
+    const isOdd = state === 'invalid' || state === 'conflicting' || state === 'unverified';
     if (isOdd) lines.push(`${printable(agent)}: ${printable(reason ?? '')}`);
   }
   return lines;
@@ -58,12 +58,12 @@ export function waitLines(waits: readonly ClaimWait[]): string[] {
 /** `holdfast claim check`. */
 export function verdictLines(verdicts: readonly PathVerdict[]): string[] {
   return tableLines(
-    verdicts.map(({ path, verdict, owner, matchedBy }) => {
+    verdicts.map(({ path, verdict, owner, matchedBy, notice }) => {
       if (owner === null) return [printable(path), '-', verdict];
       const until = owner.expiresAt === null ? '' : `until ${clockTime(owner.expiresAt)}`;
       const task = owner.task === null ? '' : `"${printable(owner.task)}"`;
       const match = `matched by ${printable(matchedBy ?? '')}`;
-      return [printable(path), printable(owner.agent), until, task, match];
+      return [printable(path), printable(owner.agent), until, task, match, printable(notice ?? '')];
     }),
   );
 }

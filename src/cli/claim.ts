@@ -3,13 +3,12 @@ import { join } from 'node:path';
 import { printable } from '../base/holder.js';
 import { outside } from '../claims/check.js';
 import type { Claims } from '../claims/claims.js';
-import { describeCircle, describeConflict } from '../claims/conflict-words.js';
-import { ClaimConflictError } from '../claims/errors.js';
 import { DEFAULT_TTL } from '../claims/expiry.js';
 import { REQUEST_FIELDS } from '../claims/request.js';
-import type { ClaimRequest, ClaimStatus, Conflict, PathVerdict } from '../claims/types.js';
+import type { ClaimRequest, ClaimStatus, PathVerdict } from '../claims/types.js';
 import { type ClaimAction, type ClaimArguments, parseClaimArguments } from './claim-options.js';
 import { groupsOf, type PathGroup } from './claim-paths.js';
+import { optionsOf, refusal, requestOf } from './claim-request.js';
 import {
   conflictLines,
   listLines,
@@ -75,6 +74,7 @@ const ACTIONS: Record<ClaimAction, Action> = {
   },
   plan,
   watch: async (given, streams) => (await import('./claim-watch.js')).watch(given, streams),
+  run: async (given, streams) => (await import('./claim-run.js')).runClaimed(given, streams),
   guard: async (given, streams) => (await import('./guard.js')).guard(given, streams),
 };
 
@@ -107,12 +107,13 @@ const TYPED = new Map([
   ['except', '--except'],
   ['file', 'FILE'],
   ['ttl', '--ttl'],
+  ['session', '--session'],
 ]);
 
 /** Names what the user has typed instead of the field of the request. */
 function asTyped(message: string): string {
   return message.replace(
-    /^"(?:request\.)?(\w+)(?:\[\d+\])?"/,
+    /^"(?:request\.)?(\w+)(?:\[\d+\]|\.pid)?"/,
     (name, field: string) => TYPED.get(field) ?? name,
   );
 }
@@ -173,32 +174,21 @@ async function add(given: ClaimArguments, streams: Streams): Promise<number> {
 
 /** The claim as it is then, for `--json`; `null` if it was refused. */
 async function addGroup(
-  { claims, places, words }: PathGroup,
+  group: PathGroup,
   isOneOfSeveral: boolean,
   given: ClaimArguments,
   streams: Streams,
 ): Promise<ClaimStatus | undefined | null> {
-  const { agent, task, ttl, timeout, replace, ignoreInvalid, json, quiet } = given;
+  const { agent, session, replace, json, quiet } = given;
   // Says what to do.
-  if (claims === null) return given.claims as never;
-  const entries = words.map((word) => places.entry(word));
-  const texts = (kind: 'file' | 'directory'): string[] =>
-    entries.filter((each) => each.kind === kind).map((each) => each.pattern);
-  const request: ClaimRequest = {
-    agent,
-    files: texts('file'),
-    directories: texts('directory'),
-    except: exceptOf(claims, given, isOneOfSeveral),
-    taskDescription: task,
-    ttl,
+  const claims = group.claims ?? given.claims;
+  const request = {
+    ...requestOf(group, isOneOfSeveral, given),
     extend: !replace,
-  };
-  const onWait = (conflicts: Conflict[]): void => {
-    if (quiet) return;
-    for (const line of conflictLines(conflicts)) say(streams, `waiting: ${line}`);
+    ...(session !== undefined && { session: { pid: session } }),
   };
   try {
-    const made = await claims.claim(request, { timeout, ignoreInvalid, onWait });
+    const made = await claims.claim(request, optionsOf(given, streams));
     // What was overwritten is said in the next tick, and belongs before the result.
     await new Promise<void>((resolve) => process.nextTick(resolve));
     if (quiet) return undefined;
@@ -210,37 +200,14 @@ async function addGroup(
     ]);
     return undefined;
   } catch (error) {
-    if (!(error instanceof ClaimConflictError)) throw error;
-    if (!quiet) refuse(error, timeout, streams);
+    refusal(error, given, streams);
     return null;
   }
-}
-
-/** Of several repositories, each gets what is excepted in it. */
-function exceptOf(claims: Claims, given: ClaimArguments, isOneOfSeveral: boolean): string[] {
-  const groups = groupsOf(given.except, given);
-  const own = groups.filter((group) => {
-    return !isOneOfSeveral || group.claims?.directory === claims.directory;
-  });
-  return own.flatMap(({ places, words }) => words.map((word) => places.except(word)));
 }
 
 /** The folder of the claims cannot be written to, as in a sandbox. */
 function isReadOnly(error: unknown): boolean {
   return ['EACCES', 'EPERM', 'EROFS'].includes((error as NodeJS.ErrnoException | null)?.code ?? '');
-}
-
-function refuse(error: ClaimConflictError, timeout: number, streams: Streams): void {
-  const { conflicts, circle } = error;
-  if (circle.length > 0) say(streams, describeCircle(circle));
-  for (const conflict of conflicts) {
-    say(streams, describeConflict(conflict, clockTime));
-    for (const { kind, text } of conflict.resolutions) {
-      say(streams, `  ${kind} - ${printable(text)}`);
-    }
-  }
-  const advice = timeout > 0 || circle.length > 0 ? '' : 'use -w TIME to wait, or ';
-  say(streams, `nothing claimed; ${advice}see: holdfast claim list`);
 }
 
 async function release(given: ClaimArguments, streams: Streams): Promise<number> {

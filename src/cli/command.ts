@@ -33,6 +33,8 @@ export interface Inheritance {
 export interface CommandOptions extends Inheritance {
   /** Variables to add to the environment. */
   environment?: Readonly<Record<string, string>>;
+  /** Called once, as soon as it runs. */
+  onStart?: ((pid: number) => void) | undefined;
   /** Aborting it ends the command: SIGTERM, and after five seconds SIGKILL. */
   end?: AbortSignal | undefined;
   /** What the command inherits. Left out if this process does other things as well. */
@@ -41,6 +43,7 @@ export interface CommandOptions extends Inheritance {
 
 /** A running command. */
 interface Running {
+  pid: number;
   kill(signal: NodeJS.Signals): void;
 }
 
@@ -55,7 +58,7 @@ interface Running {
 export async function runCommand(
   command: readonly string[],
   lock: number | null,
-  { environment = {}, end, caller, ...inheritance }: CommandOptions = {},
+  { environment = {}, onStart, end, caller, ...inheritance }: CommandOptions = {},
 ): Promise<number> {
   let running: Running | undefined;
   const forward = (signal: NodeJS.Signals): void => {
@@ -76,6 +79,7 @@ export async function runCommand(
       start(programOf(command, lock, environment, caller, inheritance), resolve, reject)
         .then((started) => {
           running = started;
+          onStart?.(started.pid);
           // From now on the command uses the channel to the parent. Two readers
           // would each get only some of the messages.
           if ((caller?.removed.length ?? 0) > 0) process.disconnect?.();
@@ -158,6 +162,7 @@ const startHere: Start = async (program, ended) => {
   });
   if (pid < 0) throw systemError(-pid, 'spawn', String(file));
   return {
+    pid,
     kill: (signal) => {
       try {
         if (pid > 0) process.kill(pid, signal);
@@ -184,7 +189,7 @@ const startElsewhere: Start = async (program, ended, failed) => {
   child.once('exit', (code, signal) => {
     ended(code ?? 128 + (constants.signals[signal ?? 'SIGKILL'] ?? 0));
   });
-  return { kill: (signal) => void child.kill(signal) };
+  return { pid: child.pid ?? 0, kill: (signal) => void child.kill(signal) };
 };
 
 /** From number 3 on. Those that are ignored are not open in the command. */

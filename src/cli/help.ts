@@ -125,11 +125,13 @@ inspected.
 
 export const CLAIM_HELP = `Usage: holdfast claim add [options] PATH…      claim files and folders
        holdfast claim wait [options] PATH…     claim them as soon as it is your turn
+       holdfast claim run [options] PATH… -- COMMAND…
+                                               claim, run COMMAND, release
        holdfast claim check [options] PATH…    show whose each PATH is
        holdfast claim list                     show all claims, and who waits
        holdfast claim watch                    the same, whenever it changes
        holdfast claim renew [--ttl TIME]       extend the agent's claim
-       holdfast claim release [PATH…]          give up the agent's claim, or PATHs
+       holdfast claim release [PATH…]          give up the claim, or PATHs of it
        holdfast claim clear [--force]          give up all claims
        holdfast claim prune                    remove expired and orphaned ones
        holdfast claim set-aside FILE           rename a file that is not a valid
@@ -144,48 +146,55 @@ that overlaps with another agent's is refused. The claims are files in a folder.
       --dir DIR            the folder with the claims (or HOLDFAST_CLAIMS); by
                            default one in the .git of each PATH's repository.
                            A relative one is below the main working tree
-      --agent NAME         whose claim it is (or HOLDFAST_AGENT)
+      --agent NAME         whose claim it is (or HOLDFAST_AGENT); below a
+                           program that runs agents, its name and pid
       --root DIR           what claims are relative to: by default the git top
                            level of the folder with the claims, else of the
                            working directory
       --json               for programs: list, watch, check, plan, audit, add, prune
   -h, --help
 
-add: PATH may be a pattern (* within a name, ** for folders, ? for a character,
-{a,b} for either; everything else is literal, \\\\ escapes). A PATH is claimed with
-everything below it. What the agent has claimed before stays.
+ add, run: PATH may be a pattern (* within a name, ** for folders, ? for a
+ character, {a,b} for either; everything else is literal, \\ escapes). A PATH is
+ claimed with everything below it. What the agent has claimed before stays.
       --except PATTERN     but not this; repeatable
       --task TEXT          what the claim is for
       --replace            give up what the agent has claimed before
       --ttl TIME           time until it expires; 1h (30 is seconds; 10m, 2d)
   -w, --timeout TIME       wait at most TIME for overlaps to be released
+      --session PID        add: the claim ends with this process, and not before
+      --force              take a name that another session or process has
       --ignore-invalid     ignore files that are not valid claims; check too
   -q, --quiet              print only errors; check too
 
- wait: as add, but without -w there is no end to the wait. Those who wait for
+wait: as add, but without -w there is no end to the wait. Those who wait for
 the same are served in order. Where the folder cannot be written to, it waits
 until the paths are free, and claims nothing.
 
- check:
-      --strict             also refuse what nobody has claimed
+run: COMMAND gets HOLDFAST_AGENT and HOLDFAST_CLAIMS. The claim ends with it,
+even if holdfast is killed. Signals are passed on to it, as by holdfast run.
+
+check, run:
+      --strict             check: also refuse what nobody has claimed
   -E, --conflict-exit-code N   exit with N (0 to 255) instead of 75
 
  release, clear:
-      --force              also a claim that is bound to another process
+      --force              also a claim of another session or process
 
 plan reads a JSON array of {"agent", "files", "directories", "except",
 "task_description"}. With --dir, it includes the existing claims.
 
 A PATH is the same file in each working tree of its repository; symbolic links
-are followed. It is relative to the working directory; with --dir, to the root if
-the working directory is not in one of its working trees; in plan always to the
-root. check calls a PATH that the claims are not about "outside", which is no
-refusal.
+are followed. It is relative to the working directory; with --dir, to the root
+if the working directory is not in one of its working trees; in plan always to
+the root. check calls a PATH that the claims are not about "outside", which is
+no refusal.
 
-Exit status: 0; 75 refused: a conflict, a path of another agent, a commit with
-one; 64 wrong usage, names or patterns; 65 a file that is not a valid claim, or
-a claim that is gone or has nothing of PATH; 70 internal error; 73 the folder
-cannot be created or opened.
+Exit status: 0, or that of COMMAND (128+N if signal N ended it); 75 refused: a
+conflict, a name that another session has, a path of another agent, a commit
+with one; 64 wrong usage, names or patterns; 65 a file that is not a valid
+claim, or a claim that is gone or has nothing of PATH; 69 COMMAND cannot be run;
+70 internal error; 73 the folder cannot be created or opened.
 `;
 
 export const NEXT_ID_HELP = `Usage: holdfast next-id [options] DIR [--] [COMMAND [ARGUMENT…]]

@@ -20,7 +20,7 @@ function errorStream(): Writable {
 }
 
 const streams: Streams = {
-  caller: runsCommand(process.argv[2] ?? '') ? inspectCaller() : undefined,
+  caller: runsCommand(process.argv.slice(2)) ? inspectCaller() : undefined,
   // Opened only to be read: the command that runs may need it.
   get stdin() {
     return isTerminal(0) ? process.stdin : undefined;

@@ -6,38 +6,50 @@ import { commandLine, isEscaped } from './words.js';
 interface Subcommand {
   /** Loads it when it is called: in a script, every millisecond at the start counts. */
   load: () => Promise<(argv: string[], streams: Streams) => Promise<number>>;
-  /** Accepts words that are not UTF-8. Other subcommands would change them. */
-  takesBytes?: true;
-  /** Runs a command, which inherits what this process has inherited. */
-  runsCommand?: true;
+  /** How many of the words have to be UTF-8. Other subcommands would change them. Default: all. */
+  texts?: (argv: readonly string[]) => number;
+  /** Whether it runs a command, which inherits what this process has inherited. */
+  runsCommand?: (argv: readonly string[]) => boolean;
 }
 
+const none = (): number => 0;
+const always = (): boolean => true;
+
 const SUBCOMMANDS: Record<string, Subcommand> = {
-  run: { load: async () => (await import('./run.js')).run, takesBytes: true, runsCommand: true },
-  claim: { load: async () => (await import('./claim.js')).claim },
+  run: { load: async () => (await import('./run.js')).run, texts: none, runsCommand: always },
+  claim: {
+    load: async () => (await import('./claim.js')).claim,
+    texts: (argv) => (argv[0] === 'run' ? beforeCommand(argv) : argv.length),
+    runsCommand: (argv) => argv[0] === 'run',
+  },
   doctor: { load: async () => (await import('./doctor.js')).doctor },
   elect: {
     load: async () => (await import('./elect.js')).elect,
-    takesBytes: true,
-    runsCommand: true,
+    texts: none,
+    runsCommand: always,
   },
   // By way of claim.js, which has what they share: a file less for `claim check`.
   mcp: { load: async () => (await import('./claim.js')).mcp },
   'next-id': {
     load: async () => (await import('./next-id.js')).nextId,
-    takesBytes: true,
-    runsCommand: true,
+    texts: none,
+    runsCommand: always,
   },
-  status: { load: async () => (await import('./status.js')).status, takesBytes: true },
+  status: { load: async () => (await import('./status.js')).status, texts: none },
 };
 
 function subcommandOf(name: string): Subcommand | undefined {
   return Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined;
 }
 
-/** Whether this subcommand runs a command. */
-export function runsCommand(name: string): boolean {
-  return subcommandOf(name)?.runsCommand === true;
+/** Whether these words run a command. */
+export function runsCommand([name = '', ...argv]: readonly string[]): boolean {
+  return subcommandOf(name)?.runsCommand?.(argv) === true;
+}
+
+function beforeCommand(argv: readonly string[]): number {
+  const at = argv.indexOf('--');
+  return at < 0 ? argv.length : at;
 }
 
 function checkIsText(name: string, words: readonly string[]): void {
@@ -56,7 +68,7 @@ export async function main(words: string[], streams: Streams): Promise<number> {
     const rest = asksForHelp ? ['--help'] : argv.slice(1);
     const subcommand = subcommandOf(name);
     if (subcommand !== undefined) {
-      if (subcommand.takesBytes !== true) checkIsText(name, rest);
+      checkIsText(name, rest.slice(0, subcommand.texts?.(rest)));
       return await (await subcommand.load())(rest, streams);
     }
     if (name === '--version' || name === '-V' || name === 'version') {

@@ -34,7 +34,8 @@ function readOr(path: string, fallback: string): string {
 const PID_NAMESPACE = '/proc/self/ns/pid';
 let namespace: string | undefined;
 
-function pidNamespace(): string {
+/** The pid namespace of this process, as its number; empty where there is none. */
+export function pidNamespace(): string {
   if (process.platform !== 'linux') return '';
   namespace ??= namespaceIn(linkOrNothing(PID_NAMESPACE));
   return namespace;
@@ -50,6 +51,11 @@ function linkOrNothing(path: string): string {
 
 function namespaceIn(target: string): string {
   return /\[(\d+)\]/.exec(target)?.[1] ?? '';
+}
+
+/** The /proc/<pid>/stat of a process; empty where it cannot be read. */
+export function statOf(pid: number): string {
+  return readOr(`/proc/${pid}/stat`, '');
 }
 
 /** Whether the kernel's tables show this process the locks of all others. */
@@ -144,7 +150,7 @@ export function isRunning(identity: ProcessIdentity): boolean | null {
     if (identity.boot !== self.boot) return identity.boot === '' ? null : false;
     if (identity.start.split('@')[1] !== pidNamespace()) return null;
   }
-  const stat = readOr(`/proc/${identity.pid}/stat`, '');
+  const stat = statOf(identity.pid);
   if (stat !== '') {
     const start = startInStat(stat);
     if (start === null) return false;

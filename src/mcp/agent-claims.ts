@@ -220,5 +220,5 @@ export class AgentClaims {
 }
 
 function outside(path: string): PathVerdict {
-  return { path, verdict: 'outside', owner: null, matchedBy: null };
+  return { path, verdict: 'outside', owner: null, matchedBy: null, notice: null };
 }

@@ -130,12 +130,12 @@ test('renew finds expires_at of a file that a hand has formatted, and leaves unk
   expect(statSync(file).ino).toBe(ino);
 });
 
-test('a new claim of the same agent from another process replaces it: the old owner hears, the old child holds nothing', async () => {
+test('a new claim of the same agent from another process replaces it by force: the old owner hears, the old child holds nothing', async () => {
   const { owner, other, file, stateOf } = await setting();
   const child = await owner.lend('wide');
   const lost = owner.event('lost', 'wide');
   const { ino } = statSync(file);
-  await other.claim(WIDE);
+  await other.claim(WIDE, { force: true });
   expect(await lost).toBe('ERR_LOCK_LOST');
   expect(statSync(file).ino).not.toBe(ino);
   expect(await other.call('fileOfDescriptor', 'wide')).toBe(statSync(file).ino);

@@ -12,12 +12,12 @@ describe('check', () => {
     const paths = ['./src//x', join(folder, 'src/y'), 'src/x.md', 'hand.txt', 'old', 'src/'];
     const owner = expect.objectContaining({ agent: 'a', state: 'active' });
     const hand = expect.objectContaining({ agent: 'hand' });
-    const none = { verdict: 'unclaimed', owner: null, matchedBy: null };
+    const none = { verdict: 'unclaimed', owner: null, matchedBy: null, notice: null };
     expect(await claims.check(paths, { as: 'a' })).toEqual([
-      { path: 'src/x', verdict: 'mine', owner, matchedBy: 'src/' },
-      { path: 'src/y', verdict: 'mine', owner, matchedBy: 'src/' },
+      { path: 'src/x', verdict: 'mine', owner, matchedBy: 'src/', notice: null },
+      { path: 'src/y', verdict: 'mine', owner, matchedBy: 'src/', notice: null },
       { path: 'src/x.md', ...none },
-      { path: 'hand.txt', verdict: 'other', owner: hand, matchedBy: 'hand.txt' },
+      { path: 'hand.txt', verdict: 'other', owner: hand, matchedBy: 'hand.txt', notice: null },
       { path: 'old', ...none },
       // Not all below it is.
       { path: expect.stringMatching(/^src\/?$/), ...none },

@@ -4,6 +4,9 @@ import { describe, expect, test } from 'vitest';
 import type { ClaimRequest, Claims, PathVerdict } from '../../src/claims.js';
 import { a, aborted, b, conflictOf, LOST, setUp, time } from '../support/claims-setting.js';
 import { errorOf } from '../support/refused.js';
+import { expectWarning } from '../support/setup.js';
+
+expectWarning('HOLDFAST_CLAIM_EXPIRED');
 
 const verdicts = async (
   claims: Claims,

@@ -49,6 +49,9 @@ function claimText(next: Next, root = ROOT): string {
     lockedAt,
     expiresAt: new Date(lockedAt.getTime() + next(1e6) * 1000),
     bound: next(4) === 0 ? { pid: 1 + next(99_999), start: '123' } : null,
+    session:
+      next(4) === 0 ? { pid: 1 + next(99_999), start: '1', boot: 'b-1', namespace: '4' } : null,
+    parent: next(9) === 0 ? 'parent' : null,
   });
 }
 

@@ -32,7 +32,10 @@ export class ClaimsPeer extends Remote {
     return Promise.all(Array.from({ length: count }, () => ClaimsPeer.start(directory, root)));
   }
 
-  claim(request: ClaimRequest, options?: Pick<ClaimOptions, 'timeout'>): Promise<RemoteClaim> {
+  claim(
+    request: ClaimRequest,
+    options?: Pick<ClaimOptions, 'timeout' | 'force'>,
+  ): Promise<RemoteClaim> {
     return this.call('claim', request, options);
   }
 

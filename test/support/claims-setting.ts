@@ -125,6 +125,8 @@ export function status(
     expiresAt: new Date(4e12),
     bound: null,
     waiters: [],
+    session: null,
+    parent: null,
     ...more,
   };
 }

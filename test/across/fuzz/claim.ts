@@ -87,6 +87,15 @@ export const claim: fc.Arbitrary<Omit<ClaimFile, 'fields'>> = fc
     patterns: fc.array(pattern, { maxLength: 4 }),
     except: fc.array(pattern, { maxLength: 2 }),
     bound: fc.option(fc.record({ pid: fc.integer({ min: 1 }), start: fc.string() })),
+    session: fc.option(
+      fc.record({
+        pid: fc.integer({ min: 1 }),
+        start: fc.string(),
+        boot: fc.string(),
+        namespace: fc.string(),
+      }),
+    ),
+    parent: fc.option(fc.string().filter((each) => each !== AGENT)),
   })
   .map(({ times, patterns, except, ...rest }) => ({
     ...rest,
