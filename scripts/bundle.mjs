@@ -1,7 +1,7 @@
 // tsc checks and writes the types; this makes the JavaScript of the package.
 // Fewer files, because loading one takes Node about a millisecond, and a
 // program that only wants a lock would load twenty.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
 import { minify } from 'rolldown/experimental';
@@ -70,9 +70,33 @@ await bundle({
   ],
 });
 writeFileSync(`${root}dist/cli/package.json`, '{ "type": "commonjs" }\n');
+// What hosts of agents run before each write, or load. Parsing is most of what it
+// costs, so the same is left out as in the command, and the parser of shell lines.
+const HOOK = ['hook', ...Object.keys(LATE).map((name) => `hook-${name}`), 'hook-shell-line'];
+await bundle({
+  format: 'cjs',
+  dir: 'dist',
+  input: { hook: 'src/agents/hook-file.ts' },
+  entryFileNames: '[name].cjs',
+  chunkFileNames: ({ name }) => `${name.replace(/^(?!hook-)/, 'hook-')}.cjs`,
+  late: HOOK.slice(1),
+  extension: 'cjs',
+  groups: Object.entries(LATE).map(([name, test]) => ({ name: `hook-${name}`, test })),
+});
+for (const name of HOOK) {
+  const file = `${root}dist/${name}.cjs`;
+  if (!existsSync(file)) continue;
+  const made = await minify(file, readFileSync(file, 'utf8'), {
+    ...SHORTER,
+    module: false,
+    codegen: { removeWhitespace: true },
+  });
+  if (made.errors.length > 0) throw new AggregateError(made.errors, `${file} cannot be shortened`);
+  writeFileSync(file, made.code);
+}
 await bundleMcp(root);
 
-async function bundle({ format, dir, input, groups, late = [] }) {
+async function bundle({ format, dir, input, groups, late = [], extension = 'js', ...names }) {
   // A group with late parts leaves out what its files import.
   const isWhole = late.length === 0;
   mkdirSync(`${root}${dir}`, { recursive: true });
@@ -81,14 +105,17 @@ async function bundle({ format, dir, input, groups, late = [] }) {
     input,
     platform: 'node',
     external: ['node-gyp-build', 'cli-table3', 'pg'],
-    plugins: [MCP_PACKAGES, modulesOfNode(late.map((name) => `./${name}.js`))],
+    plugins: [MCP_PACKAGES, modulesOfNode(late.map((name) => `./${name}.${extension}`))],
     ...(isWhole ? {} : { preserveEntrySignatures: 'allow-extension' }),
     output: {
       dir,
       format,
       chunkFileNames: '[name].js',
+      ...names,
       comments: false,
-      codeSplitting: { groups, includeDependenciesRecursively: isWhole },
+      ...(groups.length > 0 && {
+        codeSplitting: { groups, includeDependenciesRecursively: isWhole },
+      }),
     },
   });
 }

@@ -18,7 +18,7 @@ const REQUIRE =
   /^(?:let|const) (\w+) = require\("([\w:./-]+)"\);\n(?:\1 = .*__toESM\(\1.*\);\n)?/gm;
 
 // A file of Rolldown's own functions: all that is made of default imports needs it.
-const HELPERS = 'rolldown-runtime.js';
+const HELPERS = /(^|-)rolldown-runtime\.c?js$/;
 const GETTER =
   /^Object\.defineProperty\(exports, ["'](\w+)["'], \{\s*enumerable: true,\s*get: function ?\(\) \{\s*return (\w+);\s*\}\s*\}\);/gm;
 // A variable may change after the export.
@@ -28,7 +28,7 @@ const CONSTANT = (name) =>
 // Of a package: Node would load its loader for ES modules.
 const DYNAMIC = /\bimport\("([\w-]+)"\)/g;
 
-const HELPERS_REQUIRED = /^(?:const \w+ = )?require\("\.\/rolldown-runtime\.js"\);\n/m;
+const HELPERS_REQUIRED = /^(?:const \w+ = )?require\("\.\/(?:\w+-)?rolldown-runtime\.c?js"\);\n/m;
 
 // Of native/load.ts, which looks at __filename too: two milliseconds.
 const OWN_URL = 'const url = require("url").pathToFileURL(__filename).href;';
@@ -44,7 +44,7 @@ export function modulesOfNode(files) {
     /** What Rolldown's own functions were for is gone. */
     generateBundle({ format }, files) {
       if (format !== 'cjs') return;
-      delete files[HELPERS];
+      for (const name of Object.keys(files)) if (HELPERS.test(name)) delete files[name];
       const left = Object.values(files).find(({ code }) => /rolldown_runtime|__toESM/.test(code));
       if (left !== undefined) throw new Error(`${left.fileName} needs functions of Rolldown`);
     },

@@ -18,7 +18,9 @@ const FORMS: [form: RegExp, instead: string][] = [
  * is a file or folder of that name: a tree of routes is full of `[slug]`.
  */
 export function warnOfLiterals({ parts }: Wanted, root: Root): void {
-  for (const { patterns, except } of parts) {
+  for (const { patterns, except, by } of parts) {
+    // A hook names files and no patterns.
+    if (by === 'hook') continue;
     for (const { pattern } of [...patterns, ...except]) {
       const found = literalIn(pattern.replace(/\/$/, '').split('/'), root);
       if (found === null) continue;

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { bypassUntil } from '../agents/bypass.js';
 import { printable } from '../base/holder.js';
 import { outside } from '../claims/check.js';
 import type { Claims } from '../claims/claims.js';
@@ -78,20 +79,41 @@ const ACTIONS: Record<ClaimAction, Action> = {
   guard: async (given, streams) => (await import('./guard.js')).guard(given, streams),
 };
 
+/** Actions for programs that run agents, with options of their own. */
+const AGENT_ACTIONS = ['hook', 'install-hook', 'bypass'];
+
 /** `holdfast claim`. */
 export async function claim(argv: string[], streams: Streams): Promise<number> {
+  const [name = '', ...rest] = argv;
+  if (AGENT_ACTIONS.includes(name)) {
+    return (await import('./claim-agents.js')).agentAction(name, rest, streams);
+  }
   const parsed = parseOrFail(argv);
   if (parsed === null) {
     streams.stdout.write((await import('./help.js')).CLAIM_HELP);
     return EXIT.ok;
   }
   const { action, given } = parsed;
+  const isBypassed = sayBypass(given, streams);
+  // The guard of a commit is a hook as well.
+  if (isBypassed && action === 'guard') return EXIT.ok;
   try {
     return await ACTIONS[action](given, streams);
   } catch (error) {
     if (error instanceof Exit || exitCodeOf(error) === EXIT.software) throw error;
     throw new Exit(exitCodeOf(error), asTyped(messageOf(error)));
   }
+}
+
+/** Says that a person lets all writes through, whatever the answer is. */
+function sayBypass({ claimsHere, quiet }: ClaimArguments, streams: Streams): boolean {
+  const until = claimsHere === null ? null : bypassUntil(claimsHere.directory);
+  if (until === null) return false;
+  if (!quiet) {
+    const problem = `claims do not stop writes: a person lets hooks pass until ${clockTime(until)}`;
+    say(streams, `${problem} (holdfast claim bypass)`);
+  }
+  return true;
 }
 
 /** `holdfast mcp`, which is loaded with this call. */

@@ -14,6 +14,7 @@ import { monotonicTime, sleep } from '../base/timers.js';
 import { inspect } from '../holders/inspect.js';
 import { FileLock } from '../lock/file-lock.js';
 import { loadBinding } from '../native/load.js';
+import { checkHooks, type HookCheck, hookLines, sessionAbove } from './doctor-hooks.js';
 import { count, runPeer } from './doctor-peer.js';
 import { PeerProcess } from './doctor-peer-process.js';
 import { EXIT, Exit, messageOf, usageError } from './exit-codes.js';
@@ -37,6 +38,9 @@ interface Diagnosis {
   checks: Check[];
   promised: string[];
   notPromised: string[];
+  /** Of programs that run agents here. */
+  hooks: HookCheck[];
+  session: string;
 }
 
 const LIMIT_MILLISECONDS = 20_000;
@@ -51,7 +55,7 @@ export async function doctor(argv: string[], streams: Streams): Promise<number> 
   }
   const diagnosis = await examine(options.directory);
   print(streams, options.json ? formatJson(diagnosis) : report(diagnosis, options.directory));
-  return diagnosis.works ? EXIT.ok : EXIT.data;
+  return diagnosis.works && diagnosis.hooks.every(({ ok }) => ok) ? EXIT.ok : EXIT.data;
 }
 
 function parse(argv: string[]): { directory: string; json: boolean } | null {
@@ -81,7 +85,8 @@ async function examine(typed: string): Promise<Diagnosis> {
     }
     const works = checks.every(({ ok }) => ok !== false);
     const said = { directory: resolve(typed), fileSystem: fileSystemOf(folder), remote, works };
-    return { ...said, checks, ...promises(remote, works, checks) };
+    const hooks = checkHooks(said.directory);
+    return { ...said, checks, ...promises(remote, works, checks), hooks, session: sessionAbove() };
   } finally {
     other.kill();
     removeOwn(folder);
@@ -250,7 +255,7 @@ function promises(
 }
 
 function report(diagnosis: Diagnosis, typed: string): string[] {
-  const { fileSystem, remote, works, checks, promised, notPromised } = diagnosis;
+  const { fileSystem, remote, works, checks, promised, notPromised, hooks, session } = diagnosis;
   const mark = (ok: boolean | null): string => (ok === null ? '-' : ok ? 'ok' : 'FAILED');
   const rows = checks.map(({ what, ok, detail }) => [mark(ok), what, detail]);
   const list = (title: string, lines: string[]): string[] =>
@@ -260,6 +265,7 @@ function report(diagnosis: Diagnosis, typed: string): string[] {
     ...tableLines(rows),
     ...list('promised here:', promised),
     ...list('not promised:', notPromised),
+    ...hookLines(hooks, session),
     works ? 'locks work here' : 'locks do NOT work here',
   ];
 }

@@ -139,6 +139,10 @@ export const CLAIM_HELP = `Usage: holdfast claim add [options] PATH…      clai
        holdfast claim audit                    find overlaps from manual edits
        holdfast claim plan FILE|-              who can work at the same time
        holdfast claim guard --staged           for a git pre-commit hook
+       holdfast claim install-hook --for HOST  agents claim what they write
+       holdfast claim bypass TIME              let agents pass for a time
+
+The last two have options of their own: holdfast claim install-hook --help
 
 Several agents work on one tree. Each claims what it will change, and a claim
 that overlaps with another agent's is refused. The claims are files in a folder.
@@ -270,13 +274,14 @@ export const DOCTOR_HELP = `Usage: holdfast doctor [--json] DIR
 
 Tests whether locks work in DIR, with two real processes that share, contend,
 hand over and die. Shows the kind of file system, what is promised there and
-what is not. Works in a folder of its own inside DIR, and removes it.
+what is not. Works in a folder of its own inside DIR, and removes it. Also shows
+whether the hooks for claims work that are installed for DIR.
 
       --json     for programs
   -h, --help
 
-Exit status: 0 locks work; 65 they do not; 64 wrong usage; 73 DIR does not
-exist, or no file can be created in it.
+Exit status: 0 locks work; 65 they do not, or a hook does not; 64 wrong usage;
+73 DIR does not exist, or no file can be created in it.
 `;
 
 export const MCP_HELP = `Usage: holdfast mcp [--dir DIR] [--root DIR] [--agent NAME]
@@ -289,13 +294,13 @@ plan; the resource holdfast://claims tells of changes. See docs/agents.md.
                      that of the repository that a path is in
       --root DIR     what paths are relative to; by default the git top level of
                      the folder with the claims, else the working directory
-      --agent NAME   the name to claim under; by default HOLDFAST_AGENT, else
-                     the name of this host and the pid of the agent's process
+      --agent NAME   the name to claim under; by default HOLDFAST_AGENT, else the
+                     name and pid of the program that runs the agent
   -h, --help
 
-What is claimed belongs to the process that started this server. It is free when
-that process ends, however it ends, and when the server ends by itself: at the
-end of its input, or by SIGTERM, SIGINT or SIGHUP.
+What is claimed belongs to that program. It is free when its process ends, however
+it ends, and when the server ends in order: at the end of its input, or by
+SIGTERM, SIGINT or SIGHUP. If the server is killed, it stays.
 
 Exit status: 0 the host has closed the input, or asked by a signal; 64 wrong
 usage.

@@ -1,10 +1,13 @@
 import { createRequire } from 'node:module';
-import { hostname } from 'node:os';
 import { checkAgent } from '../claims/claim-file.js';
+import { findSessionProcess, nameOf } from '../claims/identity.js';
+import { markOf } from '../claims/session.js';
+import { viewOf } from '../holders/ancestors.js';
 import { AgentClaims } from '../mcp/agent-claims.js';
 import { serve } from '../mcp/serve.js';
 import type { Session } from '../mcp/session.js';
-import { sessionProcess } from '../mcp/session-process.js';
+import { programName, sessionProcess } from '../mcp/session-process.js';
+import { AGENT_HOSTS } from './agent-hosts.js';
 import { claimsIn, folderFrom, fromEnvironment } from './claim-options.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
 import { HELP, parseMixed, TEXT } from './options.js';
@@ -42,7 +45,18 @@ function agentClaims({ dir, root, agent }: Record<string, unknown>): AgentClaims
   }
 }
 
+/**
+ * A name that was given is one whatever the process. What it claims ends with
+ * the session's process all the same, unless that serves several sessions.
+ */
 function sessionOf(given: string | undefined): Session {
-  const name = given || process.env['HOLDFAST_AGENT'] || `${hostname()}-${sessionProcess()}`;
-  return { agent: checkAgent(name, '--agent'), binding: { bind: true } };
+  const name = given || process.env['HOLDFAST_AGENT'] || null;
+  const agent = name === null ? null : checkAgent(name, '--agent');
+  const found = findSessionProcess(AGENT_HOSTS, process.ppid);
+  // Seen from another container, a claim lives by its expiry: it is renewed.
+  if (found?.isShared === true) return { agent, binding: { keepAlive: true } };
+  const pid = found?.mark.pid ?? sessionProcess();
+  const mark = found?.mark ?? markOf(pid) ?? { pid, start: '', boot: '', namespace: '' };
+  const host = found?.host ?? programName(viewOf(pid));
+  return { agent: agent ?? nameOf({ host, mark }), binding: { session: { pid }, keepAlive: true } };
 }

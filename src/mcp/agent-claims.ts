@@ -126,6 +126,7 @@ export class AgentClaims {
   async end(): Promise<void> {
     this.#ended.abort(new Error('the server has ended'));
     await Promise.allSettled(this.#pending);
+    if (this.agent === null) return;
     await Promise.all([...this.#known.values()].map((claims) => this.#endIn(claims)));
   }
 

@@ -16,6 +16,13 @@ export interface Answer {
   isError?: boolean;
 }
 
+/** Why a claim was refused: a `ClaimConflictError`. */
+interface Refusal {
+  readonly conflicts: readonly Conflict[];
+  /** Agents of which each waits for the next, and the last for the first. */
+  readonly circle?: readonly string[];
+}
+
 function answer(lines: readonly string[], facts: Record<string, unknown>): Answer {
   return { content: [{ type: 'text', text: lines.join('\n') }], structuredContent: facts };
 }
@@ -39,10 +46,11 @@ export function granted({ agent, root, scope, except, parts }: Own, waited: numb
     except: shortened(except),
     conflicts: [],
     more_conflicts: 0,
+    circle: [],
   });
 }
 
-export function refused(own: Own, conflicts: readonly Conflict[], waited: number): Answer {
+export function refused(own: Own, { conflicts, circle = [] }: Refusal, waited: number): Answer {
   const { agent, root, scope, except, parts } = own;
   const shown = conflicts.slice(0, MOST_CONFLICTS);
   const more = conflicts.length - shown.length;
@@ -50,6 +58,7 @@ export function refused(own: Own, conflicts: readonly Conflict[], waited: number
     `Not granted${waited > 0 ? ` within ${waited} s` : ''}: others have some of these paths. Nothing was claimed.`,
     ...shown.flatMap(conflictLines),
     ...(more > 0 ? [`and ${more} more conflicts`] : []),
+    ...(circle.length > 0 ? [circleLine(circle)] : []),
     'Do not change these paths. Claim other paths, leave theirs out with "except", or call "claim" again with "wait_seconds".',
     `You have: ${written(parts)}`,
   ];
@@ -67,7 +76,13 @@ export function refused(own: Own, conflicts: readonly Conflict[], waited: number
       resolutions: resolutions.map(({ kind, text }) => ({ kind, text })),
     })),
     more_conflicts: more,
+    circle: shortened(circle),
   });
+}
+
+function circleLine(circle: readonly string[]): string {
+  const names = [...circle, circle[0] ?? ''].map(printable).join(' waits for ');
+  return `Waiting would never end: ${names}. Release something that you have first.`;
 }
 
 function conflictLines({ agents, entries, witness, task, resolutions }: Conflict): string[] {
@@ -106,19 +121,21 @@ const ADVICE = {
 };
 
 export function checked(verdicts: readonly PathVerdict[]): Answer {
-  const lines = verdicts.map(({ path, verdict, owner, matchedBy }) => {
-    if (verdict !== 'other') return `${printable(path)}: ${ADVICE[verdict]}`;
+  const lines = verdicts.map(({ path, verdict, owner, matchedBy, notice }) => {
+    const care = notice === null ? '' : `; ${printable(notice)}`;
+    if (verdict !== 'other') return `${printable(path)}: ${ADVICE[verdict]}${care}`;
     const doing = owner?.task == null ? '' : `, for "${printable(owner.task)}"`;
     const entry = printable(matchedBy ?? '');
     return `${printable(path)}: do not change it; ${printable(owner?.agent ?? '')} has ${entry}${doing}`;
   });
   return answer(lines, {
-    verdicts: verdicts.map(({ path, verdict, owner, matchedBy }) => ({
+    verdicts: verdicts.map(({ path, verdict, owner, matchedBy, notice }) => ({
       path,
       verdict,
       owner: owner?.agent ?? null,
       entry: matchedBy,
       task: owner?.task ?? null,
+      notice,
     })),
   });
 }

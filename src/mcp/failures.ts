@@ -21,6 +21,11 @@ export function describeFailure(error: unknown): Answer {
   if (isLockError(error, 'ERR_LOCK_TIMEOUT')) {
     return failure(`${message}. Nothing was changed: try again, or ask the person to look.`);
   }
+  if (isLockError(error, 'ERR_LOCK_HELD')) {
+    return failure(
+      `${message}. Nothing was changed. Ask the person to give this server another name, with --agent.`,
+    );
+  }
   if (isLockError(error)) return failure(message);
   if (syscall !== undefined) {
     const about = `${message}. Claims cannot be read or written, so change nothing that others may be at work on`;

@@ -1,5 +1,4 @@
 import { setTimeout } from 'node:timers/promises';
-import type { Claims } from '../claims/claims.js';
 import type { AgentClaims } from './agent-claims.js';
 import { claimFacts } from './answers.js';
 import type { McpServer } from './sdk.js';
@@ -7,8 +6,23 @@ import type { McpServer } from './sdk.js';
 export const CLAIMS_URI = 'holdfast://claims';
 const RETRY_MILLISECONDS = 1000;
 
+export interface ResourceOptions {
+  /** The server has ended. */
+  ended: AbortSignal;
+  /**
+   * Subscriptions of this connection are not told to the server: it tells every
+   * change, and the connection passes on what was subscribed to. So from the
+   * protocol's revision 2026-07-28 on.
+   */
+  tellsAll: boolean;
+}
+
 /** All claims as JSON. Whoever subscribes is told of each change. */
-export function addResource(server: McpServer, own: AgentClaims, ended: AbortSignal): void {
+export function addResource(
+  server: McpServer,
+  own: AgentClaims,
+  { ended, tellsAll }: ResourceOptions,
+): void {
   server.registerResource(
     'claims',
     CLAIMS_URI,
@@ -24,11 +38,18 @@ export function addResource(server: McpServer, own: AgentClaims, ended: AbortSig
       return { contents: [{ uri: href, mimeType: 'application/json', text }] };
     },
   );
+  const closed = new AbortController();
+  server.server.onclose = () => closed.abort();
+  const until = AbortSignal.any([ended, closed.signal]);
+  if (tellsAll) {
+    void watch(server, own, until);
+    return;
+  }
   let watching: AbortController | undefined;
   server.server.setRequestHandler('resources/subscribe', ({ params: { uri } }) => {
     if (uri === CLAIMS_URI && watching === undefined) {
       watching = new AbortController();
-      void watch(server, own.claims, AbortSignal.any([watching.signal, ended]));
+      void watch(server, own, AbortSignal.any([watching.signal, until]));
     }
     return {};
   });
@@ -41,16 +62,16 @@ export function addResource(server: McpServer, own: AgentClaims, ended: AbortSig
   });
 }
 
-async function watch(server: McpServer, claims: Claims, signal: AbortSignal): Promise<void> {
+async function watch(server: McpServer, own: AgentClaims, signal: AbortSignal): Promise<void> {
   let isFirst = true;
   while (!signal.aborted) {
     try {
-      for await (const _ of claims.watch({ signal })) {
+      for await (const _ of own.claims.watch({ signal })) {
         if (!isFirst) await server.server.sendResourceUpdated({ uri: CLAIMS_URI });
         isFirst = false;
       }
     } catch {
-      // Ended, or the folder cannot be read now.
+      // Ended, or the folder cannot be read now, or there is none.
       await setTimeout(RETRY_MILLISECONDS, undefined, { signal }).catch(() => {});
     }
   }

@@ -92,6 +92,9 @@ export const CLAIM_OUTPUT = strictObject({
     }),
   ),
   more_conflicts: more('conflicts'),
+  circle: array(string()).describe(
+    'If waiting would never end: agents of which each waits for the next, the last for the first.',
+  ),
 });
 
 export const RELEASE_OUTPUT = strictObject({
@@ -108,6 +111,7 @@ export const CHECK_OUTPUT = strictObject({
       owner: string().nullable(),
       entry: string().nullable().describe('The entry of the owner that matches.'),
       task: string().nullable(),
+      notice: string().nullable().describe('Why to take care all the same.'),
     }),
   ),
 });

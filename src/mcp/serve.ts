@@ -27,7 +27,7 @@ export async function serve(own: AgentClaims, { version, say }: ServeOptions): P
   // A stray line on standard output would break the protocol.
   console.log = console.info = console.debug = console.warn = console.error = tell;
   const connection = serveStdio(
-    () => {
+    ({ era }) => {
       const server = new McpServer(
         { name: 'holdfast', title: 'Holdfast', version },
         {
@@ -36,7 +36,7 @@ export async function serve(own: AgentClaims, { version, say }: ServeOptions): P
         },
       );
       addTools(server, own);
-      addResource(server, own, ended.signal);
+      addResource(server, own, { ended: ended.signal, tellsAll: era === 'modern' });
       return server;
     },
     { onerror: ({ message }) => say(message) },

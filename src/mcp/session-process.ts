@@ -1,23 +1,21 @@
-import { readBounded } from '../base/bounded.js';
-import { statFields } from '../base/proc.js';
-
-const STAT_LIMIT = 4096;
-const COMMAND_LIMIT = 64 * 1024;
+import { basename } from 'node:path';
+import { type ProcessView, parentOf, viewOf } from '../holders/ancestors.js';
 
 const SHELLS = /^(?:ba|da|z|k|a|fi)?sh$/;
-const RUNNERS = /^(?:npm|npx|pnpm|pnpx|yarn|bunx|env|uvx)$/;
+const RUNNERS = /^(?:npm|npx|pnpm|pnpx|yarn|bunx|env|xargs)$/;
+const RUNTIMES = /^(?:node|nodejs|bun|deno)$/;
 // npm calls itself so; others are scripts that Node runs.
 const RUNNER_TITLE = /^(?:npm (?:exec|run|x)\b|npx\b)/;
 const RUNNER_SCRIPT = /[\\/](?:npm|npx|pnpm|yarn|corepack)(?:-cli)?(?:\.c?js)?$/;
 
 /**
- * The process of the session that started this server: its parent, or the
- * nearest ancestor that is no program whose only work is to start others. Such
- * a one may be between them, as in `npx holdfast mcp`.
+ * The process of the session that started this server, of a host that is not
+ * known: its parent, or the nearest ancestor that is no program whose only work
+ * is to start others. Such a one may be between them, as in `npx holdfast mcp`.
  */
 export function sessionProcess(parent: number = process.ppid): number {
   let pid = parent;
-  while (isRunner(commandOf(pid))) {
+  while (isRunner(viewOf(pid).words)) {
     const above = parentOf(pid);
     if (above <= 1) break;
     pid = above;
@@ -29,29 +27,21 @@ export function sessionProcess(parent: number = process.ppid): number {
 export function isRunner(words: readonly string[]): boolean {
   const [program = '', ...rest] = words;
   if (RUNNER_TITLE.test(program)) return true;
-  const name = program.replace(/^.*[\\/]/, '').replace(/\.exe$/, '');
+  const name = nameOf(program);
   if (RUNNERS.test(name)) return true;
   if (SHELLS.test(name)) {
     return rest.some((word) => !word.startsWith('-') || /^-[a-z]*c/.test(word));
   }
   const script = rest.find((word) => !word.startsWith('-')) ?? '';
-  return /^(?:node|bun|deno)\d*$/.test(name) && RUNNER_SCRIPT.test(script);
+  return RUNTIMES.test(name) && RUNNER_SCRIPT.test(script);
 }
 
-/** Empty where there is no Linux /proc: the parent is taken as it is. */
-function commandOf(pid: number): string[] {
-  return read(`/proc/${pid}/cmdline`, COMMAND_LIMIT).split('\0').filter(Boolean);
+/** What a program may be called in the name of an agent. */
+export function programName({ executable, words }: ProcessView): string {
+  const name = nameOf(executable || (words[0] ?? ''));
+  return name.replace(/[^\w-]/g, '-') || 'agent';
 }
 
-function parentOf(pid: number): number {
-  return Number(statFields(read(`/proc/${pid}/stat`, STAT_LIMIT))[1] ?? 0);
-}
-
-function read(path: string, limit: number): string {
-  if (process.platform !== 'linux') return '';
-  try {
-    return readBounded(path, limit).toString();
-  } catch {
-    return '';
-  }
+function nameOf(program: string): string {
+  return basename(program).replace(/\.exe$/i, '');
 }

@@ -64,7 +64,7 @@ export function addTools(server: McpServer, own: AgentClaims): void {
           return granted(await own.own(asked.paths), waited());
         } catch (error) {
           if (!(error instanceof ClaimConflictError)) throw error;
-          return refused(await own.own(asked.paths), error.conflicts, waited());
+          return refused(await own.own(asked.paths), error, waited());
         } finally {
           progress.end();
         }

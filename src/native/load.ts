@@ -128,16 +128,22 @@ function checkedOrNone(place: string): NativeBinding | undefined {
  * have one addon, and see each other's locks.
  */
 function loadFile(place: string): unknown {
-  const { _cache: cache } = Module as unknown as { _cache: NodeJS.Require['cache'] };
+  const Class = moduleClass();
+  const { _cache: cache } = Class as unknown as { _cache: NodeJS.Require['cache'] };
   const file = realpathSync.native(place);
   const loaded = cache[file];
   if (loaded !== undefined) return loaded.exports;
-  const entry = new Module(file);
+  const entry = new Class(file);
   process.dlopen(entry, toNamespacedPath(file));
   entry.filename = file;
   entry.loaded = true;
   cache[file] = entry;
   return entry.exports;
+}
+
+/** In our CommonJS, `Module` is the class of `module`; in Bun that is another one. */
+function moduleClass(): typeof Module {
+  return '_cache' in Module ? Module : process.getBuiltinModule('node:module');
 }
 
 /** Under the permission model, existsSync throws. */

@@ -64,6 +64,24 @@ describe('what an agent has is free', () => {
     expect((await states())['other']).toBe('active');
   });
 
+  test('also if the server was killed before it; until then the session has it', async () => {
+    const [one, other] = await Promise.all([host('one'), host('other')]);
+    await one.tool('claim', { paths: ['src/'], task: 'move it' });
+    process.kill(one.serverPid, 'SIGKILL');
+    await one.event('closed');
+    expect(await states()).toEqual({ one: 'active' });
+    // The host starts it again: the agent has what it had.
+    await one.connect({ cwd: root, args: [...args, '--agent', 'one'] });
+    const { structuredContent } = await one.tool('claim', { paths: ['docs/'] });
+    expect(structuredContent.scope.toSorted()).toEqual(['docs/', 'src/']);
+    process.kill(one.serverPid, 'SIGKILL');
+    const asked = { paths: ['src/a.ts'], wait_seconds: 20 };
+    const waiting = other.tool('claim', asked, { isWatched: true });
+    await other.event('progress');
+    await one.kill();
+    expect((await waiting).structuredContent).toMatchObject({ granted: true });
+  });
+
   test('when its host closes the connection', async () => {
     const one = await host('one');
     await one.tool('claim', { paths: ['src/'] });
@@ -150,5 +168,5 @@ test('a runner between the host and the server is not the session', async () => 
   write({ method: 'notifications/initialized' });
   write(calling(1, 'list', {}));
   await server.says('"id":1');
-  expect(server.stdout).toMatch(new RegExp(`"agent":"[^"]*-${process.pid}"`));
+  expect(server.stdout).toMatch(new RegExp(`"agent":"node-${process.pid}\\b`));
 });

@@ -1,5 +1,4 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Claims } from '../../src/claims.js';
@@ -77,10 +76,11 @@ describe('claim', () => {
     ]);
   });
 
-  test('takes the name of this host and the pid of the process that started the server', async () => {
+  test('takes the name and the pid of the program that started the server', async () => {
     const one = await client();
     const { structuredContent } = await one.tool('claim', { paths: ['x'] });
-    expect(structuredContent.agent).toBe(`${hostname()}-${process.pid}`);
+    expect(structuredContent.agent).toMatch(new RegExp(`^node-${process.pid}(-\\w{4})?$`));
+    expect(await claims.list()).toMatchObject([{ session: { pid: process.pid } }]);
   });
 
   test('takes the name from --agent, else from HOLDFAST_AGENT', async () => {
@@ -233,15 +233,23 @@ test('check says whose each path is, in both forms', async () => {
   await one.tool('claim', { paths: ['src/a.ts'] });
   const result = await one.tool('check', { paths: ['src/a.ts', 'src/lib/b.ts', 'src/c.ts'] });
   expect(result.structuredContent.verdicts).toEqual([
-    { path: 'src/a.ts', verdict: 'mine', owner: 'one', entry: 'src/a.ts', task: null },
+    {
+      path: 'src/a.ts',
+      verdict: 'mine',
+      owner: 'one',
+      entry: 'src/a.ts',
+      task: null,
+      notice: null,
+    },
     {
       path: 'src/lib/b.ts',
       verdict: 'other',
       owner: 'other',
       entry: 'src/lib/',
       task: 'the library',
+      notice: null,
     },
-    { path: 'src/c.ts', verdict: 'unclaimed', owner: null, entry: null, task: null },
+    { path: 'src/c.ts', verdict: 'unclaimed', owner: null, entry: null, task: null, notice: null },
   ]);
   expect(textOf(result)).toMatch(/src\/lib\/b\.ts: do not change it; other .*the library/);
   expect(textOf(result).split('\n')).toHaveLength(3);
@@ -294,6 +302,16 @@ describe('the resource of all claims', () => {
     expect(JSON.parse(text)).toMatchObject({ claims: [{ agent: 'hand', scope: ['x'] }] });
     await claims.release('hand');
     await one.updated();
+  });
+
+  test('also by the revision 2026-07-28, where the tools are the same', async () => {
+    const args = ['--dir', locks, '--root', root, '--agent', 'one'];
+    const one = await McpClient.start({ cwd: root, args }, '2026-07-28');
+    await one.listen(URI);
+    const result = await one.tool('claim', { paths: ['src/'] });
+    expect(result.structuredContent).toMatchObject({ granted: true, scope: ['src/'] });
+    await one.updated();
+    expect(JSON.parse(await one.read(URI))).toMatchObject({ claims: [{ agent: 'one' }] });
   });
 });
 

@@ -18,12 +18,22 @@ export interface Progress {
 
 /** The official client, in this process, which thereby is the session of every server it starts. */
 export class McpClient {
-  readonly #client = new Client({ name: 'test', version: '1.0.0' });
+  readonly #client: Client;
   #updates = 0;
   #wake = (): void => {};
 
-  static async start({ cwd, args = [], env = {} }: ServerSetting): Promise<McpClient> {
-    const one = new McpClient();
+  private constructor(revision: string | undefined) {
+    const options =
+      revision === undefined ? {} : { versionNegotiation: { mode: { pin: revision } } };
+    this.#client = new Client({ name: 'test', version: '1.0.0' }, options);
+  }
+
+  /** `revision` of the protocol: default the newest that begins with `initialize`. */
+  static async start(
+    { cwd, args = [], env = {} }: ServerSetting,
+    revision?: string,
+  ): Promise<McpClient> {
+    const one = new McpClient(revision);
     const server = { command: process.execPath, args: [COMMAND, 'mcp', ...args], cwd, env };
     const transport = new StdioClientTransport({ ...server, stderr: 'inherit' });
     one.#client.setNotificationHandler('notifications/resources/updated', () => {
@@ -73,6 +83,11 @@ export class McpClient {
 
   async subscribe(uri: string): Promise<void> {
     await this.#client.subscribeResource({ uri });
+  }
+
+  /** The same since the revision 2026-07-28. */
+  async listen(uri: string): Promise<void> {
+    await this.#client.listen({ resourceSubscriptions: [uri] });
   }
 
   /** Resolves when it was told of a change since the last call. */

@@ -13,7 +13,8 @@ serve({
     transport.stderr.on('data', (chunk) => tell('said', undefined, String(chunk)));
     client = new Client({ name: 'test', version: '1.0.0' });
     await client.connect(transport);
-    return { pid: transport.pid, instructions: client.getInstructions() };
+    client.onclose = () => tell('closed');
+    return transport.pid;
   },
   call(name, args, { timeout = 20_000, isWatched = false } = {}) {
     const onprogress = (progress) => tell('progress', name, progress);

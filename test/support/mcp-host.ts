@@ -33,19 +33,18 @@ export interface ServerSetting {
 export class McpHost extends Remote {
   /** Of the server. */
   serverPid = 0;
-  instructions = '';
 
-  static async start({ cwd, args = [], env = {} }: ServerSetting): Promise<McpHost> {
-    const host = new McpHost(forked('mcp-host.mjs', { cwd }));
+  static async start(setting: ServerSetting): Promise<McpHost> {
+    const host = new McpHost(forked('mcp-host.mjs', { cwd: setting.cwd }));
     await host.event('ready');
-    const parameters = { command: process.execPath, args: [COMMAND, 'mcp', ...args], cwd, env };
-    const { pid, instructions } = await host.call<{ pid: number; instructions: string }>(
-      'connect',
-      parameters,
-    );
-    host.serverPid = pid;
-    host.instructions = instructions;
+    await host.connect(setting);
     return host;
+  }
+
+  /** Starts the server. */
+  async connect({ cwd, args = [], env = {} }: ServerSetting): Promise<void> {
+    const parameters = { command: process.execPath, args: [COMMAND, 'mcp', ...args], cwd, env };
+    this.serverPid = await this.call<number>('connect', parameters);
   }
 
   tool(name: string, args: object = {}, options: CallOptions = {}): Promise<ToolResult> {

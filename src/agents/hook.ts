@@ -1,0 +1,139 @@
+import type { Decision } from './answer.js';
+import { ClaimsOfSession, type Seen } from './claims-of-session.js';
+import type { Host } from './hosts.js';
+import type { HookInput } from './input.js';
+import { type Session, sessionOf } from './session.js';
+import * as words from './words.js';
+
+/** What becomes of a write to a path that nobody has claimed. */
+export type Unclaimed = 'claim' | 'allow' | 'deny';
+
+export interface HookOptions {
+  host: Host;
+  unclaimed: Unclaimed;
+  /** The claims' folder; `null`: that of the repository of each path. */
+  directory: string | null;
+  /** The name of the session; default that of its process. */
+  agent?: string | undefined;
+  /** Where to look for the session's process from; default the parent of this one. */
+  from?: number | undefined;
+}
+
+const PASS: Decision = { kind: 'pass', notice: null };
+// Each time another agent was faster, which leaves it with the path.
+const TRIES = 5;
+
+/** Decides what a host asks. Never rejects: whatever goes wrong is a refusal with its reason. */
+export async function decide(input: HookInput, options: HookOptions): Promise<Decision> {
+  const { host } = options;
+  if (input.kind === 'nothing') return PASS;
+  if (input.kind === 'unreadable') return deny(words.notUnderstood(host, input.reason));
+  try {
+    const session = sessionOf(host, input, options);
+    if (session === null) return deny(words.noSession(host));
+    return await decideFor(session, input, options);
+  } catch (error) {
+    return deny(words.failed(host, error));
+  }
+}
+
+type Asked = Exclude<HookInput, { kind: 'nothing' | 'unreadable' }>;
+
+async function decideFor(session: Session, input: Asked, options: HookOptions): Promise<Decision> {
+  const claims = new ClaimsOfSession(session, options.directory);
+  switch (input.kind) {
+    case 'write':
+      return decideWrite(claims, input.paths, options.unclaimed);
+    case 'shell':
+      return decideShell(claims, input.command, input.cwd);
+    case 'session-end':
+      await claims.release(input.cwd);
+      return PASS;
+    case 'subagent-end':
+      if (session.parent !== null) await claims.handOver(input.cwd);
+      return PASS;
+  }
+}
+
+async function decideWrite(
+  claims: ClaimsOfSession,
+  paths: readonly string[],
+  unclaimed: Unclaimed,
+): Promise<Decision> {
+  for (let tries = 1; ; tries++) {
+    const seen = await claims.look(paths);
+    if (seen.some((each) => claims.isOfClaims(each))) {
+      return deny(words.onlyPeople('The files of claims are written by holdfast alone.'));
+    }
+    const others = seen.filter(({ verdict }) => verdict === 'other');
+    const until = bypassOf(claims, seen);
+    if (until !== null) return passBypassed(claims, { seen, others, until, unclaimed });
+    if (others.length > 0) return deny(words.otherHas(others, Date.now()));
+    const fresh = seen.filter(({ verdict }) => verdict === 'unclaimed');
+    if (unclaimed === 'deny' && fresh.length > 0) return deny(words.mustClaim(fresh));
+    const refusal = unclaimed === 'allow' ? null : await claims.take(seen);
+    if (refusal === null) return pass(await noticesOf(claims, seen));
+    if (tries === TRIES) return deny(words.notGranted(fresh, refusal.message));
+  }
+}
+
+interface Bypassed {
+  seen: readonly Seen[];
+  others: readonly Seen[];
+  until: Date;
+  unclaimed: Unclaimed;
+}
+
+/** What can be claimed is claimed all the same, so that the claims are right when it ends. */
+async function passBypassed(claims: ClaimsOfSession, given: Bypassed): Promise<Decision> {
+  const { seen, others, until, unclaimed } = given;
+  for (const each of unclaimed === 'claim' ? seen : []) {
+    await claims.take([each]).catch(() => {});
+  }
+  return pass([words.bypassed(until, others), ...(await noticesOf(claims, seen))]);
+}
+
+async function decideShell(
+  claims: ClaimsOfSession,
+  command: string,
+  cwd: string,
+): Promise<Decision> {
+  if (!/\bgit\b|\bbypass\b/.test(command)) return PASS;
+  const { inspectLine } = await import('./shell-line.js');
+  const line = inspectLine(command, cwd);
+  if (line?.liftsClaims === true) {
+    return deny(
+      words.onlyPeople('"holdfast claim bypass" lets agents write what others have claimed.'),
+    );
+  }
+  const found = line?.treeWide ?? null;
+  if (found === null) return PASS;
+  const others = await claims.othersIn(found.cwd);
+  if (others.length === 0) return PASS;
+  const until = claims.bypass({ repository: claims.repositoryOf(found.cwd) });
+  if (until !== null) return pass([words.bypassed(until, [])]);
+  return deny(words.treeWide(found, others));
+}
+
+function bypassOf(claims: ClaimsOfSession, seen: readonly Seen[]): Date | null {
+  const inside = seen.filter(({ repository }) => repository !== null);
+  const all = inside.map((each) => claims.bypass(each));
+  const [first] = all;
+  return first === undefined || all.some((each) => each === null) ? null : first;
+}
+
+async function noticesOf(claims: ClaimsOfSession, seen: readonly Seen[]): Promise<string[]> {
+  const waiters = await claims.waiters(seen);
+  return [
+    ...(waiters.length > 0 ? [words.awaited(waiters)] : []),
+    ...seen.flatMap(({ notice }) => (notice === null ? [] : [`Holdfast: ${notice}`])),
+  ];
+}
+
+function pass(notices: readonly string[]): Decision {
+  return { kind: 'pass', notice: notices.length === 0 ? null : notices.join('\n') };
+}
+
+function deny(reason: string): Decision {
+  return { kind: 'deny', reason };
+}

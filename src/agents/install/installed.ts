@@ -1,0 +1,110 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { HOST_NAMES, HOSTS, type HostName } from '../hosts.js';
+import { filesOf } from './command.js';
+import { moduleOf } from './plugin.js';
+import { ownCommands, pluginFile, settingsFile } from './settings.js';
+
+/** A hook of Holdfast in some settings. */
+export interface InstalledHook {
+  host: HostName;
+  file: string;
+  /** Whose settings these are. */
+  scope: 'user' | 'project';
+  /** What to run to see whether it works; `null`: it is no command. */
+  probe: [program: string, ...args: string[]] | null;
+  /** What is wrong as far as the files show; `null`: nothing. */
+  problem: string | null;
+  /** What the files cannot show. */
+  hint: string | null;
+}
+
+/** All that are installed, as far as settings can be read. */
+export function installedHooks(
+  project: string | null,
+  env: NodeJS.ProcessEnv = process.env,
+): InstalledHook[] {
+  return HOST_NAMES.filter((name) => name !== 'git').flatMap((name) => {
+    const places = [['user', null], ...(project === null ? [] : [['project', project]])] as [
+      'user' | 'project',
+      string | null,
+    ][];
+    return places.flatMap(([scope, where]) => {
+      const found = name === 'opencode' ? pluginIn(where, env) : hookIn(name, where, env);
+      return found === null ? [] : [{ host: name, scope, ...found }];
+    });
+  });
+}
+
+type Found = Omit<InstalledHook, 'host' | 'scope'>;
+
+function pluginIn(project: string | null, env: NodeJS.ProcessEnv): Found | null {
+  const file = pluginFile(project, env);
+  const text = textOf(file);
+  const module = text === null ? null : moduleOf(text);
+  if (module === null) return null;
+  const isThere = existsSync(fileURLToPath(module));
+  const problem = isThere ? null : `${fileURLToPath(module)} is missing`;
+  return { file, probe: null, problem, hint: null };
+}
+
+function hookIn(
+  name: Exclude<HostName, 'opencode' | 'git'>,
+  project: string | null,
+  env: NodeJS.ProcessEnv,
+): Found | null {
+  const file = settingsFile(name, project, env);
+  const text = textOf(file);
+  if (text === null) return null;
+  let settings: unknown;
+  try {
+    settings = JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch {
+    if (!/hook\.cjs/.test(text)) return null;
+    return { file, probe: null, problem: 'it is not JSON, so the host ignores it', hint: null };
+  }
+  if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) return null;
+  const commands = commandsIn(settings as Record<string, unknown>);
+  const [first] = commands;
+  if (first === undefined) return null;
+  const { node, file: hook } = filesOf(first.command);
+  const missing = [node, hook].find((each) => !existsSync(each));
+  const isWhole = commands.some(({ event }) => event === HOSTS[name].events.tool);
+  const isDisabled = (settings as Record<string, unknown>)['disableAllHooks'] === true;
+  const problem =
+    missing !== undefined
+      ? `${missing} is missing; install the hook again`
+      : isDisabled
+        ? '"disableAllHooks" is set'
+        : isWhole
+          ? null
+          : `it is not called before a write (${HOSTS[name].events.tool}); install it again`;
+  const probe: Found['probe'] = problem === null ? [node, hook, '--for', name, '--probe'] : null;
+  return { file, probe, problem, hint: HINTS[name](project) };
+}
+
+const HINTS: Record<
+  Exclude<HostName, 'opencode' | 'git'>,
+  (project: string | null) => string | null
+> = {
+  'claude-code': () => null,
+  codex: () => 'only if it is trusted: type /hooks in codex',
+  gemini: (project) => (project === null ? null : 'only in a folder that gemini trusts'),
+  cursor: () => null,
+};
+
+function commandsIn(settings: Record<string, unknown>): ReturnType<typeof ownCommands> {
+  try {
+    return ownCommands(settings);
+  } catch {
+    return [];
+  }
+}
+
+function textOf(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,108 @@
+import { isAbsolute, resolve } from 'node:path';
+import { type Command, forEachChild, parse, type SyntaxNode, type Word } from 'unbash';
+
+/** A command that a shell line runs. */
+export interface ShellCommand {
+  /** The program and its arguments, without quotes. What is computed stands as it is written. */
+  words: string[];
+  /** Where it runs, as far as literal `cd`s tell. */
+  cwd: string;
+}
+
+// These run the command that their arguments name.
+const RUNNERS = new Set([
+  ...['command', 'builtin', 'exec', 'nohup', 'env', 'sudo', 'doas', 'timeout', 'nice', 'ionice'],
+  ...['setsid', 'stdbuf', 'xargs', 'time', 'caffeinate'],
+]);
+const SHELLS = new Set(['sh', 'bash', 'dash', 'zsh', 'ksh', 'ash']);
+const DEEPEST = 8;
+
+/**
+ * All simple commands of a shell line, those in substitutions, subshells and
+ * `sh -c '…'` included. `null`: it cannot be parsed, and a shell would not run it
+ * either. What is computed (`$x`, aliases, scripts) is not looked into.
+ */
+export function shellCommands(line: string, cwd: string): ShellCommand[] | null {
+  const found: ShellCommand[] = [];
+  return collect(line, { cwd }, { found, depth: 0 }) ? found : null;
+}
+
+interface Search {
+  found: ShellCommand[];
+  depth: number;
+}
+
+/** Where the next command runs. */
+interface Folder {
+  cwd: string;
+}
+
+function collect(line: string, folder: Folder, search: Search): boolean {
+  if (search.depth > DEEPEST) return false;
+  const script = parse(line);
+  if ((script.errors?.length ?? 0) > 0) return false;
+  return visit(script, folder, search);
+}
+
+function visit(node: SyntaxNode, folder: Folder, search: Search): boolean {
+  // A `cd` in there ends with it.
+  const inner = node.type === 'Subshell' || node.type === 'Script' ? { ...folder } : folder;
+  let isWhole = true;
+  if (node.type === 'Script' && (node as { errors?: readonly unknown[] }).errors?.length) {
+    return false;
+  }
+  forEachChild(node, (child) => {
+    isWhole = visit(child, inner, search) && isWhole;
+  });
+  if (node.type === 'Command') isWhole = run(node, folder, search) && isWhole;
+  return isWhole;
+}
+
+function run(command: Command, folder: Folder, search: Search): boolean {
+  const words = [command.name, ...command.args].filter(isWord).map(({ value }) => value);
+  return runWords(words, folder, search);
+}
+
+function runWords(words: string[], folder: Folder, search: Search): boolean {
+  const name = programOf(words[0] ?? '');
+  if (name === '') return true;
+  search.found.push({ words, cwd: folder.cwd });
+  if (name === 'cd' || name === 'pushd') {
+    const [target] = words.slice(1).filter((word) => !word.startsWith('-'));
+    if (target !== undefined) folder.cwd = folderAt(folder.cwd, target);
+    return true;
+  }
+  const deeper = { ...search, depth: search.depth + 1 };
+  if (name === 'eval') return collect(words.slice(1).join(' '), folder, deeper);
+  if (SHELLS.has(name)) {
+    const at = words.findIndex((word) => /^-[a-z]*c$/.test(word));
+    const line = at < 0 ? undefined : words[at + 1];
+    return line === undefined || collect(line, { ...folder }, deeper);
+  }
+  if (!RUNNERS.has(name) || deeper.depth > DEEPEST) return true;
+  const at = words.findIndex((word, index) => index > 0 && isRun(programOf(word)));
+  return at < 0 || runWords(words.slice(at), { ...folder }, deeper);
+}
+
+/** Whether a word among the arguments of a runner is the command that it runs. */
+function isRun(name: string): boolean {
+  return (
+    name === 'git' || name === 'holdfast' || name === 'npx' || SHELLS.has(name) || RUNNERS.has(name)
+  );
+}
+
+function isWord(each: { type: string } | undefined): each is Word {
+  return each?.type === 'Word';
+}
+
+/** `git` of `/usr/bin/git`. */
+export function programOf(word: string): string {
+  const name =
+    isAbsolute(word) || word.includes('/') ? word.slice(word.lastIndexOf('/') + 1) : word;
+  return name.replace(/\.exe$/, '');
+}
+
+/** A folder that a command names. One that is computed is not known: then it is the same one. */
+export function folderAt(from: string, word: string): string {
+  return /[$`~*?]/.test(word) ? from : resolve(from, word);
+}

@@ -1,0 +1,144 @@
+// What a model or a person reads. Each refusal says why, and what to do.
+import { printable } from '../base/holder.js';
+import type { ClaimStatus } from '../claims/types.js';
+import type { Seen } from './claims-of-session.js';
+import type { Host } from './hosts.js';
+import type { TreeWide } from './tree-wide-git.js';
+
+const MOST = 5;
+
+export function otherHas(others: readonly Seen[], now: number): string {
+  const [first] = others;
+  const path = printable(first?.path ?? '');
+  const lines = others.slice(0, MOST).map((each) => {
+    const entry = each.matchedBy === null ? '' : ` (it claims ${printable(each.matchedBy)})`;
+    return `${printable(each.path)} is claimed by ${describeOwner(each.owner, now)}${entry}.`;
+  });
+  const more = others.length - lines.length;
+  return [
+    'Holdfast: not written, because another agent is working there.',
+    ...lines,
+    ...(more > 0 ? [`And ${more} more paths.`] : []),
+    ...whatToDo(path),
+  ].join('\n');
+}
+
+/** Nobody has it, and yet it is not this agent's turn. */
+export function notGranted(fresh: readonly Seen[], why: string): string {
+  const path = printable(fresh[0]?.path ?? '');
+  return [`Holdfast: not written: ${why}.`, ...whatToDo(path)].join('\n');
+}
+
+function whatToDo(path: string): string[] {
+  return [
+    'Do not write it in another way. Do one of these:',
+    '- call the tool "claim" of the MCP server holdfast with wait_seconds, if you have it;',
+    `- or run: holdfast claim wait ${shellWord(path)}  (ends when it is your turn; the path is then yours)`,
+    '- or work on another file first, and come back to this one.',
+  ];
+}
+
+function describeOwner(owner: ClaimStatus | null, now: number): string {
+  if (owner === null) return 'another agent';
+  const task = owner.task === null ? '' : `, for "${printable(owner.task)}"`;
+  const since = owner.lockedAt === null ? '' : `, for ${age(now - owner.lockedAt.getTime())} now`;
+  return `${printable(owner.agent)}${task}${since}`;
+}
+
+export function mustClaim(fresh: readonly Seen[]): string {
+  const paths = fresh.slice(0, MOST).map(({ path }) => shellWord(printable(path)));
+  return [
+    'Holdfast: not written, because nobody has claimed it, and writes need a claim here.',
+    'First call the tool "claim" of the MCP server holdfast, if you have it,',
+    `or run: holdfast claim add ${paths.join(' ')}`,
+  ].join('\n');
+}
+
+export function treeWide({ command, cwd }: TreeWide, others: readonly ClaimStatus[]): string {
+  const names = others.slice(0, MOST).map((each) => {
+    const task = each.task === null ? '' : ` ("${printable(each.task)}")`;
+    const scope = [...each.directories, ...each.files].slice(0, 3).map(printable).join(' ');
+    return `- ${printable(each.agent)}${task}: ${scope}`;
+  });
+  const more = others.length - names.length;
+  return [
+    `Holdfast: "${printable(command)}" was not run. It changes files all over ${printable(cwd)}, where other agents have claims:`,
+    ...names,
+    ...(more > 0 ? [`and ${more} more`] : []),
+    'Their uncommitted work would be lost. Name only your own paths (git restore -- PATH, git stash push -- PATH),',
+    'or use a working tree of your own (git worktree add), or wait until they are done (holdfast claim list).',
+  ].join('\n');
+}
+
+export function onlyPeople(what: string): string {
+  return [
+    `Holdfast: not done. ${what}`,
+    'Only a person may do that. Tell the person what you need it for, and ask them to run it in a terminal of their own.',
+  ].join('\n');
+}
+
+export function notUnderstood(host: Host, reason: string): string {
+  return [
+    `Holdfast: not done, because it does not understand what ${host.title} says about this call: ${printable(reason)}.`,
+    ...wayOut(host),
+  ].join('\n');
+}
+
+export function failed(host: Host, error: unknown): string {
+  const { code, message } = Object(error) as { code?: unknown; message?: unknown };
+  const what = typeof message === 'string' ? message : String(error);
+  const known = typeof code === 'string' && !what.includes(code) ? ` (${code})` : '';
+  const lines = [
+    `Holdfast: not done, because the claims cannot be read or changed: ${what}${known}`,
+  ];
+  if (code === 'ERR_CLAIM_INVALID') {
+    lines.push(
+      'A file that is no valid claim is moved out of the way with: holdfast claim set-aside FILE',
+    );
+  }
+  return [...lines, ...wayOut(host)].join('\n');
+}
+
+export function tooLate(host: Host, seconds: number): string {
+  return [
+    `Holdfast: not done, because nothing was decided within ${seconds} s. A process that changes claims may be stopped, or this machine is busy: try again.`,
+    ...wayOut(host),
+  ].join('\n');
+}
+
+export function noSession(host: Host): string {
+  return [
+    `Holdfast: not done, because ${host.title} does not say which of its sessions this is.`,
+    ...wayOut(host),
+  ].join('\n');
+}
+
+function wayOut(host: Host): string[] {
+  return [
+    `To find the cause: holdfast doctor . A person can let agents work without claims for a time (holdfast claim bypass 10m), or remove the hook (holdfast claim install-hook --for ${host.name} --remove). Ask the person.`,
+  ];
+}
+
+export function bypassed(until: Date, others: readonly Seen[]): string {
+  const owners = [
+    ...new Set(others.map(({ owner }) => printable(owner?.agent ?? 'another agent'))),
+  ];
+  const whose = owners.length === 0 ? '' : ` This path is claimed by ${owners.join(', ')}.`;
+  return `Holdfast: a person lets all writes through until ${until.toISOString().slice(0, 19)}Z.${whose}`;
+}
+
+export function awaited(waiters: readonly string[]): string {
+  const names = waiters.map(printable).join(', ');
+  return `Holdfast: ${names} waits for what you have claimed. When you are done with a file, release it: the tool "release" of the MCP server holdfast, or holdfast claim release PATH`;
+}
+
+/** `12 min`. */
+function age(milliseconds: number): string {
+  const minutes = Math.floor(milliseconds / 60_000);
+  if (minutes < 1) return `${Math.max(0, Math.floor(milliseconds / 1000))} s`;
+  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
+}
+
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

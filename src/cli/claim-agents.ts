@@ -1,0 +1,159 @@
+// The actions of `holdfast claim` for programs that run agents. Loaded when one is called.
+import { spawnSync } from 'node:child_process';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setBypass } from '../agents/bypass.js';
+import { claimsFolderAt } from '../agents/claims-of-session.js';
+import { runHook } from '../agents/hook-main.js';
+import { HOST_NAMES, HOSTS, isHostName } from '../agents/hosts.js';
+import {
+  type Installation,
+  type Package,
+  planInstallation,
+  UnchangedSettings,
+} from '../agents/install/install.js';
+import { CannotInstall } from '../agents/install/target.js';
+import { hostAbove } from '../agents/session.js';
+import { printable } from '../base/holder.js';
+import { defaultPlace } from '../claims/root.js';
+import { EXIT, Exit, usageError } from './exit-codes.js';
+import { FLAG, HELP, parseMixed, TEXT } from './options.js';
+import { print, type Streams, say } from './streams.js';
+import { clockTime, parseTime } from './time.js';
+
+type Action = (argv: string[], streams: Streams) => Promise<number>;
+
+const ACTIONS: Record<string, Action> = {
+  // It has its own streams: what a host reads must not be changed on its way.
+  hook: (argv) => runHook(argv),
+  'install-hook': installHook,
+  bypass,
+};
+
+export async function agentAction(name: string, argv: string[], streams: Streams): Promise<number> {
+  if (name !== 'hook' && argv.some((word) => word === '--help' || word === '-h')) {
+    streams.stdout.write((await import('./help-agents.js')).CLAIM_AGENTS_HELP);
+    return EXIT.ok;
+  }
+  return (ACTIONS[name] as Action)(argv, streams);
+}
+
+async function installHook(argv: string[], streams: Streams): Promise<number> {
+  const options = {
+    for: TEXT,
+    user: FLAG,
+    'dry-run': FLAG,
+    remove: FLAG,
+    unclaimed: TEXT,
+    dir: TEXT,
+    help: HELP,
+  };
+  const { values, positionals } = parseMixed(argv, options, 'claim');
+  if (positionals[0] !== undefined)
+    throw usageError(`unexpected argument '${positionals[0]}'`, 'claim');
+  const name = values.for ?? '';
+  if (!isHostName(name)) {
+    throw usageError(`--for takes one of ${HOST_NAMES.join(', ')}, not '${name}'`, 'claim');
+  }
+  if (process.platform === 'win32') {
+    throw new Exit(
+      EXIT.unavailable,
+      'install-hook writes a line for a POSIX shell, which Windows lacks',
+    );
+  }
+  if (values.user === true && name === 'git') {
+    throw usageError(
+      'git has hooks in each repository, and none of the user: leave out --user',
+      'claim',
+    );
+  }
+  const unclaimed = values.unclaimed ?? null;
+  if (unclaimed !== null && !['claim', 'allow', 'deny'].includes(unclaimed)) {
+    throw usageError(`--unclaimed takes claim, allow or deny, not '${unclaimed}'`, 'claim');
+  }
+  const isDry = values['dry-run'] === true;
+  try {
+    const planned = planInstallation({
+      host: HOSTS[name],
+      project: values.user === true ? null : projectHere(),
+      remove: values.remove === true,
+      package: thisPackage(),
+      unclaimed,
+      directory: values.dir === undefined ? null : resolve(values.dir),
+      gitHooks: name === 'git' ? gitHooks() : null,
+    });
+    show(planned, streams);
+    if (isDry) say(streams, 'nothing was changed (--dry-run)');
+    else planned.apply();
+    return EXIT.ok;
+  } catch (error) {
+    if (!(error instanceof CannotInstall)) throw error;
+    if (error instanceof UnchangedSettings && error.diff.length > 0) {
+      print(streams, ['It would have to contain:', ...error.diff]);
+    }
+    throw new Exit(error.kind === 'access' ? EXIT.cantCreate : EXIT.data, error.message);
+  }
+}
+
+/** The working tree, whose settings these are; outside of a repository, the folder. */
+function projectHere(): string {
+  return defaultPlace(process.cwd())?.root ?? process.cwd();
+}
+
+function show({ file, diff, notes }: Installation, streams: Streams): void {
+  print(streams, diff.length === 0 ? `${file}: nothing to change` : [`${file}:`, ...diff]);
+  for (const note of notes) say(streams, note);
+}
+
+/** The files of this package; this one is two folders deep, as it is in `src` and in `dist`. */
+function thisPackage(): Package {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  return {
+    node: process.execPath,
+    hook: join(root, 'dist', 'hook.cjs'),
+    command: join(root, 'dist', 'cli', 'holdfast.js'),
+  };
+}
+
+/** The folder with the hooks of this repository, which core.hooksPath may have moved. */
+function gitHooks(): string | null {
+  const { status, stdout } = spawnSync('git', ['rev-parse', '--git-path', 'hooks'], {
+    encoding: 'utf8',
+  });
+  return status === 0 ? resolve(stdout.replace(/\n$/, '')) : null;
+}
+
+async function bypass(argv: string[], streams: Streams): Promise<number> {
+  const { values, positionals } = parseMixed(argv, { dir: TEXT, help: HELP }, 'claim');
+  const [time, extra] = positionals;
+  if (time === undefined || extra !== undefined) {
+    throw usageError('bypass takes one TIME, such as 10m; 0 ends it', 'claim');
+  }
+  const milliseconds = parseTime(time, 'bypass', 'claim');
+  checkIsPerson();
+  const directory = claimsFolderAt(process.cwd(), values.dir ?? null);
+  if (directory === null) throw usageError('this is in no repository; use --dir', 'claim');
+  const until = setBypass(directory, milliseconds);
+  print(
+    streams,
+    until === null
+      ? 'claims hold again'
+      : `until ${clockTime(until)} hooks let every write through; it ends earlier with: holdfast claim bypass 0`,
+  );
+  return EXIT.ok;
+}
+
+/** An agent can get a terminal of its own by `script`, so that is not what is asked for. */
+function checkIsPerson(): void {
+  const above = hostAbove();
+  const agent = process.env['HOLDFAST_AGENT'] ?? '';
+  if (above === null && agent === '') return;
+  const why =
+    above === null
+      ? `HOLDFAST_AGENT is set to ${printable(agent)}`
+      : `this runs below ${above.host.title}, pid ${above.pid}`;
+  throw new Exit(
+    EXIT.refused,
+    `only a person may let agents pass, and ${why}: ask the person to run it in a terminal of their own`,
+  );
+}

@@ -1,0 +1,58 @@
+import { spawnSync } from 'node:child_process';
+import { type InstalledHook, installedHooks } from '../agents/install/installed.js';
+import { hostAbove } from '../agents/session.js';
+import { printable } from '../base/holder.js';
+import { defaultPlace } from '../claims/root.js';
+import { tableLines } from './table.js';
+
+/** A hook in the settings of a host of agents. */
+export interface HookCheck {
+  host: string;
+  scope: 'user' | 'project';
+  file: string;
+  ok: boolean;
+  detail: string;
+}
+
+const LIMIT_MILLISECONDS = 10_000;
+
+/** Whether the hooks work that a folder's agents would call. */
+export function checkHooks(folder: string): HookCheck[] {
+  return installedHooks(defaultPlace(folder)?.root ?? null).map((each) => {
+    const { host, scope, file, hint } = each;
+    const problem = each.problem ?? failureOf(each);
+    const detail = [problem ?? '', hint ?? ''].filter((text) => text !== '').join('; ');
+    return { host, scope, file, ok: problem === null, detail };
+  });
+}
+
+/** Runs it, without input. */
+function failureOf({ probe }: InstalledHook): string | null {
+  if (probe === null) return null;
+  const [program, ...args] = probe;
+  const { status, stdout, stderr, error } = spawnSync(program, args, {
+    encoding: 'utf8',
+    timeout: LIMIT_MILLISECONDS,
+  });
+  if (status === 0 && stdout.startsWith('ok')) return null;
+  const said = stderr.trim().split('\n')[0] ?? '';
+  return `it does not run: ${printable(error?.message || said || `status ${status}`)}`;
+}
+
+/** What a hook that runs from here would find. */
+export function sessionAbove(): string {
+  const above = hostAbove();
+  if (above !== null) return `this runs in a session of ${above.host.title}, pid ${above.pid}`;
+  return 'no program that runs agents is above this one';
+}
+
+/** The part of the report that is about hooks; none without a hook. */
+export function hookLines(hooks: HookCheck[], session: string): string[] {
+  if (hooks.length === 0) return [];
+  const rows = hooks.map(({ host, file, ok, detail }) => [
+    ok ? 'ok' : 'FAILED',
+    `the hook of ${host}`,
+    [printable(file), detail].filter((each) => each !== '').join(': '),
+  ]);
+  return ['hooks for claims:', ...tableLines(rows).map((line) => `  ${line}`), `  ${session}`];
+}

@@ -1,0 +1,130 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { FileLock } from '../../src/lock/file-lock.js';
+import { callIn } from '../support/command.js';
+import { testFolder } from '../support/folder.js';
+import { needs } from '../support/tools.js';
+
+const HOOK = fileURLToPath(new URL('../../dist/hook.cjs', import.meta.url));
+const withGit = needs('git');
+
+function repository(): string {
+  const root = join(realpathSync(testFolder()), 'repo');
+  mkdirSync(root);
+  expect(spawnSync('git', ['init', '-q', root]).status).toBe(0);
+  return root;
+}
+
+function input(cwd: string, path = 'x.ts'): string {
+  return JSON.stringify({
+    session_id: 's',
+    cwd,
+    hook_event_name: 'PreToolUse',
+    tool_name: 'Write',
+    tool_input: { file_path: path },
+  });
+}
+
+function run(text: string, ...args: string[]) {
+  return spawnSync(process.execPath, [HOOK, '--for', 'claude-code', ...args], {
+    input: text,
+    encoding: 'utf8',
+    timeout: 20_000,
+  });
+}
+
+describe('the program that hosts run', () => {
+  withGit('says nothing where nothing is in the way, and else why', () => {
+    const root = repository();
+    expect(run(input(root), '--agent', 'a')).toMatchObject({ status: 0, stdout: '', stderr: '' });
+    const refused = run(input(root), '--agent', 'b');
+    expect(refused).toMatchObject({ status: 2, stdout: '' });
+    expect(refused.stderr).toContain('claimed by a');
+  });
+
+  withGit('answers before the time-out of its host while the claims are locked', () => {
+    const root = repository();
+    const directory = join(root, '.git', 'holdfast', 'claims');
+    mkdirSync(directory, { recursive: true });
+    const lock = FileLock.acquireSync(directory, { record: false });
+    onTestFinished(() => lock.releaseSync());
+    const began = Date.now();
+    const late = run(input(root), '--agent', 'a', '--timeout', '2s');
+    expect(Date.now() - began).toBeLessThan(2000);
+    expect(late).toMatchObject({ status: 2 });
+    expect(late.stderr).toContain('holdfast doctor');
+  });
+
+  withGit('does not wait for a host that does not close its input', async () => {
+    const root = repository();
+    const args = [HOOK, '--for', 'claude-code', '--agent', 'a'];
+    const child = spawn(process.execPath, args, { stdio: ['pipe', 'ignore', 'ignore'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    child.stdin.write(input(root));
+    const status = await new Promise((resolve) => child.once('exit', resolve));
+    expect(status).toBe(0);
+  });
+
+  withGit('takes long input', () => {
+    const root = repository();
+    const fields = JSON.parse(input(root));
+    fields.tool_input.content = '}'.repeat(1_000_000);
+    expect(run(JSON.stringify(fields), '--agent', 'a')).toMatchObject({ status: 0 });
+  });
+
+  test('no input is a refusal', () => {
+    expect(run('')).toMatchObject({ status: 2, stderr: expect.stringContaining('empty') });
+  });
+
+  test('a wrong call is never status 0', () => {
+    for (const args of [[], ['--for', 'x'], ['--for', 'git'], ['--for', 'codex', '--x']]) {
+      expect(spawnSync(process.execPath, [HOOK, ...args], { input: '' }).status).toBe(64);
+    }
+    expect(run('', '--timeout', 'x')).toMatchObject({ status: 64 });
+    expect(run('', '--unclaimed', 'x')).toMatchObject({ status: 64 });
+  });
+
+  test('a probe shows that it loads', () => {
+    expect(run('', '--probe')).toMatchObject({ status: 0, stdout: 'ok\n' });
+  });
+});
+
+describe('holdfast claim bypass', () => {
+  withGit('is for a person, and shown in every answer', async () => {
+    const root = repository();
+    const before = process.env['HOLDFAST_AGENT'];
+    onTestFinished(() => {
+      if (before === undefined) delete process.env['HOLDFAST_AGENT'];
+      else process.env['HOLDFAST_AGENT'] = before;
+    });
+    process.env['HOLDFAST_AGENT'] = 'a';
+    expect(await callIn(root, 'claim', 'bypass', '10m')).toMatchObject({ code: 75 });
+    const bypass = join(root, '.git', 'holdfast', 'claims', '.holdfast-bypass');
+    mkdirSync(join(bypass, '..'), { recursive: true });
+    writeFileSync(bypass, JSON.stringify({ until: new Date(Date.now() + 60_000) }));
+    const listed = await callIn(root, 'claim', 'list');
+    expect(listed).toMatchObject({ code: 0, stderr: expect.stringContaining('bypass') });
+  });
+});
+
+describe('holdfast claim install-hook', () => {
+  withGit('prints what it would change, and refuses what it does not know', async () => {
+    const root = repository();
+    const dry = ['claim', 'install-hook', '--for', 'claude-code', '--dry-run'];
+    expect(await callIn(root, ...dry)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(join(root, '.claude', 'settings.local.json')),
+    });
+    expect(await callIn(root, 'claim', 'install-hook', '--for', 'x')).toMatchObject({ code: 64 });
+    expect(await callIn(root, 'claim', 'install-hook', '--for', 'git', '--user')).toMatchObject({
+      code: 64,
+    });
+    mkdirSync(join(root, '.claude'));
+    writeFileSync(join(root, '.claude', 'settings.local.json'), '// no JSON');
+    const refused = await callIn(root, ...dry);
+    expect(refused).toMatchObject({ code: 65, stdout: expect.stringContaining('+') });
+  });
+});

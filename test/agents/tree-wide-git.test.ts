@@ -1,0 +1,132 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { shellCommands } from '../../src/agents/shell-commands.js';
+import { liftsClaims, treeWideGit } from '../../src/agents/tree-wide-git.js';
+import { testFolder } from '../support/folder.js';
+
+function found(line: string, cwd = '/repo') {
+  const commands = shellCommands(line, cwd);
+  return commands === null ? 'not parsed' : treeWideGit(commands);
+}
+
+describe('git commands that change a whole tree', () => {
+  test.each([
+    'git stash',
+    'git stash -u',
+    'git stash push -m "work in progress"',
+    'git stash pop',
+    'git reset --hard',
+    'git reset --hard HEAD~1',
+    'git checkout .',
+    'git checkout -- .',
+    'git checkout HEAD -- .',
+    'git checkout main',
+    'git checkout -b topic',
+    'git checkout -f',
+    'git restore .',
+    'git restore --staged --worktree :/',
+    'git clean -fdx',
+    'git clean -fd -e "*.log"',
+    'git switch main',
+    'git switch -c topic',
+    'git rebase main',
+    'git rebase --abort',
+    'git pull --rebase',
+    '/usr/bin/git stash',
+    '\'git\' "stash"',
+    'g\\it stash',
+    'git -c core.x=y --no-pager stash',
+    'npm test && git stash',
+    'false || { git stash; }',
+    '(cd sub; git stash)',
+    'if true; then git stash; fi',
+    'for f in a b; do git reset --hard; done',
+    'echo $(git stash)',
+    'echo "`git stash`"',
+    'cat <(git stash)',
+    "sh -c 'git stash'",
+    "bash -lc 'cd sub && git reset --hard'",
+    'sudo -u me env A=b git stash',
+    'timeout 5 git clean -f',
+    'nohup git stash &',
+    'echo stash | xargs git stash',
+    "eval 'git stash'",
+    'A=b git stash',
+    'git stash | cat',
+    'git\\\n stash',
+  ])('%s', (line) => {
+    expect(found(line)).toMatchObject({ command: expect.stringMatching(/^git /) });
+  });
+
+  test.each([
+    'git status',
+    'git stash list',
+    'git stash show -p',
+    'git stash push -- src/a.ts',
+    'git stash push -m text src/a.ts',
+    'git stash -m text -- src/a.ts',
+    'git reset',
+    'git reset HEAD a.ts',
+    'git checkout -- a.ts',
+    'git checkout HEAD -- src/a.ts',
+    'git restore a.ts',
+    'git restore --staged .',
+    'git clean -n',
+    'git clean -fd build/',
+    'git commit -m "git stash"',
+    'git log --grep "reset --hard"',
+    'echo git stash',
+    'grep -r "git stash" .',
+    '# git stash',
+    "cat <<'EOF'\ngit stash\nEOF",
+    'git switch --help',
+    'git rebase --quit',
+    'git pull',
+    'digit stash',
+    'git',
+    '',
+  ])('not: %s', (line) => {
+    expect(found(line)).toBeNull();
+  });
+
+  test('a name is another branch unless there is such a file', () => {
+    const folder = testFolder();
+    writeFileSync(join(folder, 'a.ts'), '');
+    expect(found('git checkout a.ts', folder)).toBeNull();
+    expect(found('git checkout b', folder)).not.toBeNull();
+  });
+
+  test('it says in which folder it runs', () => {
+    expect(found('cd sub && git stash')).toMatchObject({ cwd: '/repo/sub' });
+    expect(found('git -C ../other stash')).toMatchObject({ cwd: '/other' });
+    expect(found('(cd sub); git stash')).toMatchObject({ cwd: '/repo' });
+    // One that is computed is taken for the same one.
+    expect(found('cd "$(pwd)" && git stash')).toMatchObject({ cwd: '/repo' });
+  });
+
+  test.each(['git stash (', 'git stash "', 'if git stash'])(
+    'what a shell could not parse passes: %s',
+    (line) => {
+      expect(found(line)).toBe('not parsed');
+    },
+  );
+
+  test('a deep nest ends', () => {
+    let line = 'git stash';
+    for (let depth = 0; depth < 20; depth++) line = `sh -c ${JSON.stringify(line)}`;
+    expect(() => found(line)).not.toThrow();
+    expect(() => found('('.repeat(20_000))).not.toThrow();
+  });
+});
+
+test.each([
+  ['holdfast claim bypass 10m', true],
+  ['npx holdfast claim bypass 10m', true],
+  ['node node_modules/holdfast/dist/cli/holdfast.js claim bypass 1h', true],
+  ["sh -c 'holdfast claim bypass 1h'", true],
+  ['holdfast claim list', false],
+  ['echo holdfast claim bypass', false],
+])('a command that lifts the claims: %s', (line, lifts) => {
+  expect(liftsClaims(shellCommands(line, '/repo') ?? [])).toBe(lifts);
+});
