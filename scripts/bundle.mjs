@@ -18,12 +18,19 @@ const COMMON =
 // change claims. Each is loaded when a function of it is called: parsing it
 // takes longer than a lock.
 const LATE = {
-  mcp: /src\/(mcp\/|cli\/mcp\.)/,
   running: /src\/cli\/(caller|command|waiting-line)\./,
   waiting:
     /src\/(base\/(make-folders|warning)|native\/load-failure|holders\/(holding-processes|inspect|kernel-tables|kernel-view|pinned-file|snapshot|who-holds)|lock\/(adopt|descriptor-lock|kernel-wait|path-watch|self-wait|waiting|with-lock))\./,
   claiming:
-    /src\/claims\/(acquire-claims|admit|change-scope|changes|claim|claim-waits|conflict-words|conflicts|edit-journal|gives-way|grant|hand-over|held-claim|literal-warning|move-to-session|outcome|overlap|overlap-search|plan|queue|release-claim|request|resolutions|session-end|set-aside|standstill|want-file|wants|waves|write-claims)\./,
+    /src\/(claims\/(acquire-claims|admit|change-scope|changes|claim|claim-waits|conflict-words|conflicts|edit-journal|git-clean|gives-way|grant|hand-over|held-claim|literal-warning|move-to-session|outcome|overlap|overlap-search|plan|queue|release-claim|request|resolutions|session-end|set-aside|standstill|want-file|wants|waves|write-claims)|cli\/claim-(board|look|run|watch))\./,
+};
+
+// Of the command alone: actions of `claim` that `claim check` is to load no file
+// more for. By import(), what they share with it would be files of its own.
+const ACTIONS = {
+  mcp: /src\/(mcp\/|cli\/mcp\.)/,
+  acting: /src\/cli\/(claim-(look|watch|run|board)|guard)\./,
+  agents: /src\/(cli\/(claim-agents|doctor-hooks)\.|agents\/(?!hosts\.|bypass\.))/,
 };
 
 // For the file that every program loads: Node parses a tenth less. Its lines and
@@ -63,9 +70,9 @@ await bundle({
   format: 'cjs',
   dir: 'dist/cli',
   input: { holdfast: 'src/cli/holdfast.ts' },
-  late: Object.keys(LATE),
+  late: Object.keys({ ...LATE, ...ACTIONS }),
   groups: [
-    ...Object.entries(LATE).map(([name, test]) => ({ name, test, priority: 1 })),
+    ...Object.entries({ ...LATE, ...ACTIONS }).map(([name, test]) => ({ name, test, priority: 1 })),
     { name: 'command', test: (id) => CORE.test(id) || COMMON.test(id) },
   ],
 });

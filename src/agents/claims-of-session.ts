@@ -1,4 +1,5 @@
 // All that this folder knows of the claims: what a hook asks and changes.
+import { readdirSync } from 'node:fs';
 import { dirname, sep } from 'node:path';
 import { Claims } from '../claims/claims.js';
 import { ClaimConflictError } from '../claims/errors.js';
@@ -159,6 +160,7 @@ export class ClaimsOfSession {
     const repositories = new Set(own.map(({ repository }) => repository as Repository));
     const names: string[] = [];
     for (const { claims } of repositories) {
+      if (!mayHaveWaits(claims.directory)) continue;
       for (const { agents, blockedBy } of await claims.waits()) {
         if (blockedBy.includes(agent)) names.push(...agents);
       }
@@ -200,6 +202,15 @@ export class ClaimsOfSession {
 export function claimsFolderAt(folder: string, given: string | null): string | null {
   const nobody: Session = { agent: '', parent: null, pid: null };
   return new ClaimsOfSession(nobody, given).repositoryOf(folder)?.claims.directory ?? null;
+}
+
+/** Mostly nobody waits, and then what reads waits need not be loaded. */
+function mayHaveWaits(directory: string): boolean {
+  try {
+    return readdirSync(directory).some((name) => name.endsWith('.want'));
+  } catch {
+    return false;
+  }
 }
 
 /** Whether it has to enter the claim, or to be touched. */

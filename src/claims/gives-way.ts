@@ -1,5 +1,6 @@
 import { monotonicTime } from '../base/timers.js';
 import type { RequestedScopes } from './conflicts.js';
+import { isClean } from './git-clean.js';
 import type { Place } from './grant.js';
 import type { ClaimPart, Found } from './model.js';
 import { keepParts } from './release-claim.js';
@@ -76,7 +77,6 @@ export class GivingWay {
     };
     if (yielding.length === 0 || !yielding.some(isDue)) return false;
     for (const { found, part } of yielding) this.#asked.set(keyOf(found.agent, part), now);
-    const { isClean } = await import('./git-clean.js');
     for (const { part } of yielding) if (!(await isClean(part))) return false;
     this.#clean = [...yielding];
     return true;

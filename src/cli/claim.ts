@@ -1,15 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bypassUntil } from '../agents/bypass.js';
 import { printable } from '../base/holder.js';
 import { outside } from '../claims/check.js';
 import type { Claims } from '../claims/claims.js';
 import { DEFAULT_TTL } from '../claims/expiry.js';
 import { REQUEST_FIELDS } from '../claims/request.js';
 import type { ClaimRequest, ClaimStatus, PathVerdict } from '../claims/types.js';
+import { agentAction } from './claim-agents.js';
+import { sayBypass } from './claim-bypass.js';
+import { lookUntilFree } from './claim-look.js';
 import { type ClaimAction, type ClaimArguments, parseClaimArguments } from './claim-options.js';
 import { groupsOf, type PathGroup } from './claim-paths.js';
 import { optionsOf, refusal, requestOf } from './claim-request.js';
+import { runClaimed } from './claim-run.js';
 import {
   conflictLines,
   listLines,
@@ -18,14 +21,17 @@ import {
   waitLines,
   warnIfMissing,
 } from './claim-show.js';
+import { watch } from './claim-watch.js';
 import { readStandardInput } from './descriptors.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
+import { guard } from './guard.js';
 import { mcp as serveMcp } from './mcp.js';
 import { formatJson, print, type Streams, say } from './streams.js';
 import { clockTime } from './time.js';
 
 type Action = (given: ClaimArguments, streams: Streams) => Promise<number>;
 
+// Some have files of their own, which are loaded when one of their functions is called.
 const ACTIONS: Record<ClaimAction, Action> = {
   add,
   wait: async (given, streams) => {
@@ -33,7 +39,7 @@ const ACTIONS: Record<ClaimAction, Action> = {
       return await add(given, streams);
     } catch (error) {
       if (!isReadOnly(error)) throw error;
-      return (await import('./claim-look.js')).lookUntilFree(given, streams);
+      return await lookUntilFree(given, streams);
     }
   },
   check,
@@ -74,9 +80,10 @@ const ACTIONS: Record<ClaimAction, Action> = {
     return EXIT.ok;
   },
   plan,
-  watch: async (given, streams) => (await import('./claim-watch.js')).watch(given, streams),
-  run: async (given, streams) => (await import('./claim-run.js')).runClaimed(given, streams),
-  guard: async (given, streams) => (await import('./guard.js')).guard(given, streams),
+  // Not the functions themselves: naming them would load them for every action.
+  watch: (given, streams) => watch(given, streams),
+  run: (given, streams) => runClaimed(given, streams),
+  guard: (given, streams) => guard(given, streams),
 };
 
 /** Actions for programs that run agents, with options of their own. */
@@ -86,7 +93,7 @@ const AGENT_ACTIONS = ['hook', 'install-hook', 'bypass'];
 export async function claim(argv: string[], streams: Streams): Promise<number> {
   const [name = '', ...rest] = argv;
   if (AGENT_ACTIONS.includes(name)) {
-    return (await import('./claim-agents.js')).agentAction(name, rest, streams);
+    return agentAction(name, rest, streams);
   }
   const parsed = parseOrFail(argv);
   if (parsed === null) {
@@ -103,17 +110,6 @@ export async function claim(argv: string[], streams: Streams): Promise<number> {
     if (error instanceof Exit || exitCodeOf(error) === EXIT.software) throw error;
     throw new Exit(exitCodeOf(error), asTyped(messageOf(error)));
   }
-}
-
-/** Says that a person lets all writes through, whatever the answer is. */
-function sayBypass({ claimsHere, quiet }: ClaimArguments, streams: Streams): boolean {
-  const until = claimsHere === null ? null : bypassUntil(claimsHere.directory);
-  if (until === null) return false;
-  if (!quiet) {
-    const problem = `claims do not stop writes: a person lets hooks pass until ${clockTime(until)}`;
-    say(streams, `${problem} (holdfast claim bypass)`);
-  }
-  return true;
 }
 
 /** `holdfast mcp`, which is loaded with this call. */

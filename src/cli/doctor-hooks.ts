@@ -10,7 +10,8 @@ export interface HookCheck {
   host: string;
   scope: 'user' | 'project';
   file: string;
-  ok: boolean;
+  /** `null`: the host has to be told to trust it. */
+  ok: boolean | null;
   detail: string;
 }
 
@@ -22,7 +23,13 @@ export function checkHooks(folder: string): HookCheck[] {
     const { host, scope, file, hint } = each;
     const problem = each.problem ?? failureOf(each);
     const detail = [problem ?? '', hint ?? ''].filter((text) => text !== '').join('; ');
-    return { host, scope, file, ok: problem === null, detail };
+    return {
+      host,
+      scope,
+      file,
+      ok: problem !== null ? false : each.isUntrusted ? null : true,
+      detail,
+    };
   });
 }
 
@@ -50,7 +57,7 @@ export function sessionAbove(): string {
 export function hookLines(hooks: HookCheck[], session: string): string[] {
   if (hooks.length === 0) return [];
   const rows = hooks.map(({ host, file, ok, detail }) => [
-    ok ? 'ok' : 'FAILED',
+    ok === null ? '-' : ok ? 'ok' : 'FAILED',
     `the hook of ${host}`,
     [printable(file), detail].filter((each) => each !== '').join(': '),
   ]);

@@ -50,12 +50,12 @@ export async function doctor(argv: string[], streams: Streams): Promise<number> 
   if (argv[0] === '--peer') return runPeer(streams);
   const options = parse(argv);
   if (options === null) {
-    streams.stdout.write((await import('./help.js')).DOCTOR_HELP);
+    streams.stdout.write((await import('./help-doctor.js')).DOCTOR_HELP);
     return EXIT.ok;
   }
   const diagnosis = await examine(options.directory);
   print(streams, options.json ? formatJson(diagnosis) : report(diagnosis, options.directory));
-  return diagnosis.works && diagnosis.hooks.every(({ ok }) => ok) ? EXIT.ok : EXIT.data;
+  return diagnosis.works && diagnosis.hooks.every(({ ok }) => ok !== false) ? EXIT.ok : EXIT.data;
 }
 
 function parse(argv: string[]): { directory: string; json: boolean } | null {

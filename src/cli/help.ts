@@ -124,7 +124,7 @@ inspected.
 `;
 
 export const CLAIM_HELP = `Usage: holdfast claim add [options] PATH…      claim files and folders
-       holdfast claim wait [options] PATH…     claim them as soon as it is your turn
+       holdfast claim wait [options] PATH…     claim them when it is your turn
        holdfast claim run [options] PATH… -- COMMAND…
                                                claim, run COMMAND, release
        holdfast claim check [options] PATH…    show whose each PATH is
@@ -155,7 +155,8 @@ that overlaps with another agent's is refused. The claims are files in a folder.
       --root DIR           what claims are relative to: by default the git top
                            level of the folder with the claims, else of the
                            working directory
-      --json               for programs: list, watch, check, plan, audit, add, prune
+      --json               for programs: list, watch, check, plan, audit, add,
+                           wait, prune
   -h, --help
 
  add, run: PATH may be a pattern (* within a name, ** for folders, ? for a
@@ -270,37 +271,23 @@ the lock failed, or the file of ID or .primary belongs to another program; 69
 COMMAND cannot be run; 73 DIR or .primary cannot be created, opened or written.
 `;
 
-export const DOCTOR_HELP = `Usage: holdfast doctor [--json] DIR
-
-Tests whether locks work in DIR, with two real processes that share, contend,
-hand over and die. Shows the kind of file system, what is promised there and
-what is not. Works in a folder of its own inside DIR, and removes it. Also shows
-whether the hooks for claims work that are installed for DIR.
-
-      --json     for programs
-  -h, --help
-
-Exit status: 0 locks work; 65 they do not, or a hook does not; 64 wrong usage;
-73 DIR does not exist, or no file can be created in it.
-`;
-
 export const MCP_HELP = `Usage: holdfast mcp [--dir DIR] [--root DIR] [--agent NAME]
 
 Claims for an agent whose host speaks MCP: a server on standard input and
 output, which the host starts. Its tools are claim, release, check, list and
 plan; the resource holdfast://claims tells of changes. See docs/agents.md.
 
-      --dir DIR      the folder with the claims; by default HOLDFAST_CLAIMS, else
+      --dir DIR      the folder of the claims; by default HOLDFAST_CLAIMS, else
                      that of the repository that a path is in
       --root DIR     what paths are relative to; by default the git top level of
                      the folder with the claims, else the working directory
-      --agent NAME   the name to claim under; by default HOLDFAST_AGENT, else the
-                     name and pid of the program that runs the agent
+      --agent NAME   the name to claim under; by default HOLDFAST_AGENT, else
+                     the name and pid of the program that runs the agent
   -h, --help
 
-What is claimed belongs to that program. It is free when its process ends, however
-it ends, and when the server ends in order: at the end of its input, or by
-SIGTERM, SIGINT or SIGHUP. If the server is killed, it stays.
+What is claimed belongs to that program. It is free when its process ends,
+however it ends, and when the server ends in order: at the end of its input, or
+by SIGTERM, SIGINT or SIGHUP. If the server is killed, it stays.
 
 Exit status: 0 the host has closed the input, or asked by a signal; 64 wrong
 usage.

@@ -20,7 +20,7 @@ export interface Answer {
 interface Refusal {
   readonly conflicts: readonly Conflict[];
   /** Agents of which each waits for the next, and the last for the first. */
-  readonly circle?: readonly string[];
+  readonly circle: readonly string[];
 }
 
 function answer(lines: readonly string[], facts: Record<string, unknown>): Answer {
@@ -50,7 +50,7 @@ export function granted({ agent, root, scope, except, parts }: Own, waited: numb
   });
 }
 
-export function refused(own: Own, { conflicts, circle = [] }: Refusal, waited: number): Answer {
+export function refused(own: Own, { conflicts, circle }: Refusal, waited: number): Answer {
   const { agent, root, scope, except, parts } = own;
   const shown = conflicts.slice(0, MOST_CONFLICTS);
   const more = conflicts.length - shown.length;
@@ -161,7 +161,7 @@ export function listed(
 
 /** A claim as the resource `holdfast://claims` and the tool `list` show it. */
 export function claimFacts(status: ClaimStatus): Record<string, unknown> {
-  const { agent, state, reason, task, lockedAt, expiresAt } = status;
+  const { agent, state, reason, task, lockedAt, expiresAt, waiters } = status;
   const { scope, except } = scopeOf(status.parts);
   return {
     agent,
@@ -172,18 +172,17 @@ export function claimFacts(status: ClaimStatus): Record<string, unknown> {
     task,
     since: lockedAt?.toISOString() ?? null,
     until: expiresAt?.toISOString() ?? null,
-    waiters: shortened(waitersOf(status)),
+    waiters: shortened(waiters),
   };
 }
 
 function claimLine(status: ClaimStatus, isOwn: boolean): string {
-  const { agent, state, reason, task } = status;
+  const { agent, state, reason, task, waiters } = status;
   const name = `${printable(agent)}${isOwn ? ' (you)' : ''}`;
   if (state === 'invalid') return `${name}: not a valid claim, ${printable(reason ?? '')}`;
   const doing = task === null ? '' : `, for "${printable(task)}"`;
   const why = reason === null ? '' : `: ${printable(reason)}`;
   const odd = state === 'active' ? '' : ` [${state}${why}]`;
-  const waiters = waitersOf(status);
   const wanted = waiters.length === 0 ? '' : `; waiting for it: ${listOf(waiters)}`;
   return `${name}: ${written(scopeOf(status.parts).parts)}${doing}${odd}${wanted}`;
 }
@@ -212,10 +211,6 @@ export function planned({ waves, conflicts }: Plan): Answer {
     })),
     more_conflicts: more,
   });
-}
-
-function waitersOf(status: ClaimStatus): string[] {
-  return (status as { waiters?: string[] }).waiters ?? [];
 }
 
 /** `src/ except src/gen/; src/gen/a.ts`. */

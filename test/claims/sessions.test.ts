@@ -220,8 +220,10 @@ describe('the pid of a session', () => {
   });
 
   onLinux('of a zombie is that of no process', async () => {
-    // The program that the shell becomes waits for nobody.
-    const parent = await Idle.start('sh', ['-c', 'sh -c "exit 0" & echo $!; exec sleep 60'], {});
+    // The program that the shell becomes waits for nobody; the shell might.
+    const child = 'until grep -q sleep /proc/$PPID/comm; do :; done';
+    const line = `sh -c '${child}' & echo $!; exec sleep 60`;
+    const parent = await Idle.start('sh', ['-c', line], {});
     const pid = Number(await parent.line());
     const isZombie = (): boolean => readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
     while (!isZombie()) await new Promise((resolve) => setTimeout(resolve, 5));

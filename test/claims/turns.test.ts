@@ -1,4 +1,4 @@
-import { readdirSync, unlinkSync, utimesSync } from 'node:fs';
+import { readdirSync, statSync, unlinkSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Claim, ClaimOptions, Claims } from '../../src/claims.js';
@@ -246,6 +246,10 @@ describe('the place of a waiter', () => {
     await holder.claim({ agent: 'holder', files: ['x'] });
     const stopped = await peer.waitFor({ agent: 'stopped', files: ['x', 'y'] }, 60_000);
     const [want] = wantsIn(locks) as [string];
+    // Not in the middle of a decision: once it has shown that it waits, it does
+    // nothing for a second.
+    const began = statSync(join(locks, want)).mtimeMs;
+    await until(() => statSync(join(locks, want)).mtimeMs > began + 500);
     peer.process.kill('SIGSTOP');
     const request = { agent: 'next', files: ['y'] };
     await expect(next.claim(request)).rejects.toMatchObject({ code: 'ERR_CLAIM_CONFLICT' });

@@ -20,6 +20,7 @@ const PRINTING: [string, (folder: string) => string[]][] = [
   ['status --json', (folder) => ['status', '--json', join(folder, 'a')]],
   ['status --watch', (folder) => ['status', '--watch', join(folder, 'a')]],
   ['claim --help', () => ['claim', '--help']],
+  ['mcp --help', () => ['mcp', '--help']],
   ['claim list', (folder) => ['claim', 'list', '--dir', folder]],
   ['claim check', (folder) => ['claim', 'check', '--dir', folder, 'a']],
   ['claim add', (folder) => ['claim', 'add', '--dir', folder, '--agent', 'a', 'b']],

@@ -12,6 +12,7 @@ describe('names that every object has are no options', () => {
     ['elect', (folder) => [folder, 'true']],
     ['status', (folder) => [folder]],
     ['doctor', (folder) => [folder]],
+    ['mcp', (folder) => ['--dir', folder]],
     ['claim', (folder) => ['list', '--dir', folder]],
   ];
   for (const [command, words] of commands) {

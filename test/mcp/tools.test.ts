@@ -1,7 +1,9 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { findSessionProcess } from '../../src/claims/identity.js';
 import { Claims } from '../../src/claims.js';
+import { AGENT_HOSTS } from '../../src/cli/agent-hosts.js';
 import { testFolder } from '../support/folder.js';
 import { McpClient } from '../support/mcp-client.js';
 import { type ServerSetting, textOf } from '../support/mcp-host.js';
@@ -79,8 +81,11 @@ describe('claim', () => {
   test('takes the name and the pid of the program that started the server', async () => {
     const one = await client();
     const { structuredContent } = await one.tool('claim', { paths: ['x'] });
-    expect(structuredContent.agent).toMatch(new RegExp(`^node-${process.pid}(-\\w{4})?$`));
-    expect(await claims.list()).toMatchObject([{ session: { pid: process.pid } }]);
+    // If the tests run below a program that runs agents, it is that one.
+    const above = findSessionProcess(AGENT_HOSTS);
+    const [host, pid] = [above?.host ?? 'node', above?.mark.pid ?? process.pid];
+    expect(structuredContent.agent).toMatch(new RegExp(`^${host}-${pid}(-\\w{4})?$`));
+    expect(await claims.list()).toMatchObject([{ session: { pid } }]);
   });
 
   test('takes the name from --agent, else from HOLDFAST_AGENT', async () => {
@@ -159,6 +164,20 @@ describe('claim', () => {
       granted: true,
       scope: ['src/a.ts'],
     });
+  });
+
+  test('that would wait for one who waits for it is refused at once, and says so', async () => {
+    const [one, other] = await two();
+    await one.tool('claim', { paths: ['a'] });
+    await other.tool('claim', { paths: ['b'] });
+    const { result: first } = await one.waiting('claim', { paths: ['b'], wait_seconds: 60 });
+    const second = await other.tool('claim', { paths: ['a'], wait_seconds: 60 });
+    expect(second.structuredContent).toMatchObject({ granted: false, circle: ['other', 'one'] });
+    expect(textOf(second)).toContain('other waits for one waits for other');
+    const { claims: all } = (await other.tool('list')).structuredContent;
+    expect(all).toMatchObject([{ agent: 'one' }, { agent: 'other', waiters: ['one'] }]);
+    await other.tool('release');
+    expect((await first).structuredContent).toMatchObject({ granted: true, scope: ['a', 'b'] });
   });
 
   test('is refused when the time is up', async () => {

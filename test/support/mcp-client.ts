@@ -35,7 +35,7 @@ export class McpClient {
   ): Promise<McpClient> {
     const one = new McpClient(revision);
     const server = { command: process.execPath, args: [COMMAND, 'mcp', ...args], cwd, env };
-    const transport = new StdioClientTransport({ ...server, stderr: 'inherit' });
+    const transport = new StdioClientTransport({ ...server, stderr: 'ignore' });
     one.#client.setNotificationHandler('notifications/resources/updated', () => {
       one.#updates++;
       one.#wake();

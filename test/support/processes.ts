@@ -7,9 +7,11 @@ export function idle(options: { uid?: number; gid?: number } = {}): Promise<Idle
   return Idle.start('sleep', ['60'], options);
 }
 
-/** A shell that has started a program and waits for it; both end with the test. */
+/** A shell that has started a program and waits for it; both end with the test. Needs Linux's /proc. */
 export async function pair(): Promise<{ upper: Idle; lower: number }> {
-  const upper = await Idle.start('sh', ['-c', 'sleep 60 & echo $!; wait'], {});
+  // At first it is a copy of the shell.
+  const started = 'until grep -q sleep /proc/$!/comm; do :; done';
+  const upper = await Idle.start('sh', ['-c', `sleep 60 & ${started}; echo $!; wait`], {});
   return { upper, lower: Number(await upper.line()) };
 }
 

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HOST_NAMES, HOSTS, type HostName } from '../hosts.js';
 import { filesOf } from './command.js';
@@ -15,8 +16,10 @@ export interface InstalledHook {
   probe: [program: string, ...args: string[]] | null;
   /** What is wrong as far as the files show; `null`: nothing. */
   problem: string | null;
-  /** What the files cannot show. */
+  /** What the person has to see to: whether the host trusts it, which it tells nobody. */
   hint: string | null;
+  /** Whether the host has to be told to trust it, and was not as far as its files show. */
+  isUntrusted: boolean;
 }
 
 /** All that are installed, as far as settings can be read. */
@@ -45,7 +48,7 @@ function pluginIn(project: string | null, env: NodeJS.ProcessEnv): Found | null 
   if (module === null) return null;
   const isThere = existsSync(fileURLToPath(module));
   const problem = isThere ? null : `${fileURLToPath(module)} is missing`;
-  return { file, probe: null, problem, hint: null };
+  return { file, probe: null, problem, hint: null, isUntrusted: false };
 }
 
 function hookIn(
@@ -61,7 +64,8 @@ function hookIn(
     settings = JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch {
     if (!/hook\.cjs/.test(text)) return null;
-    return { file, probe: null, problem: 'it is not JSON, so the host ignores it', hint: null };
+    const problem = 'it is not JSON, so the host ignores it';
+    return { file, probe: null, problem, hint: null, isUntrusted: false };
   }
   if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) return null;
   const commands = commandsIn(settings as Record<string, unknown>);
@@ -80,18 +84,21 @@ function hookIn(
           ? null
           : `it is not called before a write (${HOSTS[name].events.tool}); install it again`;
   const probe: Found['probe'] = problem === null ? [node, hook, '--for', name, '--probe'] : null;
-  return { file, probe, problem, hint: HINTS[name](project) };
+  const isUntrusted = name === 'codex' && !codexTrusts(file, env);
+  const hint = isUntrusted
+    ? 'not trusted, so Codex skips it and says nothing: type /hooks in codex'
+    : name === 'gemini' && project !== null
+      ? 'only in a folder that gemini trusts'
+      : null;
+  return { file, probe, problem, hint, isUntrusted };
 }
 
-const HINTS: Record<
-  Exclude<HostName, 'opencode' | 'git'>,
-  (project: string | null) => string | null
-> = {
-  'claude-code': () => null,
-  codex: () => 'only if it is trusted: type /hooks in codex',
-  gemini: (project) => (project === null ? null : 'only in a folder that gemini trusts'),
-  cursor: () => null,
-};
+/** Whether Codex was told to trust some hook of this file: its config has a hash of each. */
+function codexTrusts(file: string, env: NodeJS.ProcessEnv): boolean {
+  const config = join(dirname(settingsFile('codex', null, env)), 'config.toml');
+  const text = textOf(config) ?? '';
+  return text.includes(`hooks.state.${JSON.stringify(file).slice(0, -1)}`);
+}
 
 function commandsIn(settings: Record<string, unknown>): ReturnType<typeof ownCommands> {
   try {
