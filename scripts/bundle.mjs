@@ -13,7 +13,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const CORE = /src\/(base|native|holders|lock)\//;
 // What subcommands share: all of src/cli but their own files.
 const COMMON =
-  /src\/cli\/(?!claim|doctor|elect|guard|help|holdfast|lock-url|mcp|next-id|run|status|url-)/;
+  /src\/cli\/(?!agent-hosts|claim|doctor|elect|guard|help|holdfast|lock-url|mcp|next-id|run|status|url-)/;
+const CLAIM = /src\/(claims\/|agents\/(hosts|bypass)\.|cli\/(agent-hosts|claim-))/;
 // What the command needs only to run a program, or when a lock is held, or to
 // change claims. Each is loaded when a function of it is called: parsing it
 // takes longer than a lock.
@@ -43,6 +44,9 @@ const SHORTER = {
   codegen: { removeWhitespace: false },
 };
 
+// For what is run again and again, each time in a process of its own.
+const SHORTEST = { ...SHORTER, module: false, codegen: { removeWhitespace: true } };
+
 rmSync(`${root}dist`, { recursive: true, force: true });
 await bundle({
   format: 'esm',
@@ -60,10 +64,7 @@ await bundle({
   // The core is one file, beside index.js: load.ts looks for the addon from there.
   groups: [{ name: 'core', test: CORE }],
 });
-const core = `${root}dist/core.js`;
-const { code, errors } = await minify('core.js', readFileSync(core, 'utf8'), SHORTER);
-if (errors.length > 0) throw new AggregateError(errors, 'dist/core.js cannot be shortened');
-writeFileSync(core, code);
+await shorten(`${root}dist/core.js`, SHORTER);
 // The command has its own files, of CommonJS: Node starts its loader for ES
 // modules with the first of them, which takes a quarter of the time of `node -e 0`.
 await bundle({
@@ -74,9 +75,15 @@ await bundle({
   groups: [
     ...Object.entries({ ...LATE, ...ACTIONS }).map(([name, test]) => ({ name, test, priority: 1 })),
     { name: 'command', test: (id) => CORE.test(id) || COMMON.test(id) },
+    // In one file: what its actions share with it would be another one.
+    { name: 'claims', test: CLAIM },
   ],
 });
 writeFileSync(`${root}dist/cli/package.json`, '{ "type": "commonjs" }\n');
+// What `run` and `claim check` load.
+for (const name of ['command', 'claim', 'claims']) {
+  await shorten(`${root}dist/cli/${name}.js`, SHORTEST);
+}
 // What hosts of agents run before each write, or load. Parsing is most of what it
 // costs, so the same is left out as in the command, and the parser of shell lines.
 const HOOK = ['hook', ...Object.keys(LATE).map((name) => `hook-${name}`), 'hook-shell-line'];
@@ -92,16 +99,15 @@ await bundle({
 });
 for (const name of HOOK) {
   const file = `${root}dist/${name}.cjs`;
-  if (!existsSync(file)) continue;
-  const made = await minify(file, readFileSync(file, 'utf8'), {
-    ...SHORTER,
-    module: false,
-    codegen: { removeWhitespace: true },
-  });
-  if (made.errors.length > 0) throw new AggregateError(made.errors, `${file} cannot be shortened`);
-  writeFileSync(file, made.code);
+  if (existsSync(file)) await shorten(file, SHORTEST);
 }
 await bundleMcp(root);
+
+async function shorten(file, options) {
+  const { code, errors } = await minify(file, readFileSync(file, 'utf8'), options);
+  if (errors.length > 0) throw new AggregateError(errors, `${file} cannot be shortened`);
+  writeFileSync(file, code);
+}
 
 async function bundle({ format, dir, input, groups, late = [], extension = 'js', ...names }) {
   // A group with late parts leaves out what its files import.

@@ -112,8 +112,15 @@ export function parseClaimArguments(
     return value === undefined ? undefined : parseTime(value, `--${name}`, 'claim');
   };
   const directory = folderFrom(string('dir') ?? fromEnvironment('HOLDFAST_CLAIMS'));
-  const { agent, session } = whoAsks(string('agent'));
-  if (agent === '' && ['add', 'wait', 'run', 'renew', 'release'].includes(action)) {
+  // To find out takes a look at all processes above, which most checks do without.
+  let known: ReturnType<typeof whoAsks> | undefined;
+  const asker = (): ReturnType<typeof whoAsks> => {
+    known ??= whoAsks(string('agent'));
+    return known;
+  };
+  const session = pidOf(string('session'));
+  const mustBeNamed = ['add', 'wait', 'run', 'renew', 'release'].includes(action);
+  if (mustBeNamed && asker().agent === '') {
     throw usageError('the agent is missing; use --agent or HOLDFAST_AGENT', 'claim');
   }
   const claimsHere = claimsIn(action === 'plan' ? directory || '.' : directory, string('root'));
@@ -126,8 +133,12 @@ export function parseClaimArguments(
       );
     },
     claimsHere,
-    agent,
-    session: pidOf(string('session')) ?? session,
+    get agent() {
+      return asker().agent;
+    },
+    get session() {
+      return session ?? asker().session;
+    },
     paths: positionals,
     hasFolder: directory !== '',
     json: values['json'] === true,

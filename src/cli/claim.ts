@@ -252,14 +252,13 @@ async function release(given: ClaimArguments, streams: Streams): Promise<number>
 }
 
 async function check(given: ClaimArguments, streams: Streams): Promise<number> {
-  const { agent, hasFolder, strict, ignoreInvalid, conflictCode, json, quiet } = given;
+  const { hasFolder, strict, conflictCode, json, quiet } = given;
   const groups = groupsOf(given.paths, given);
   const found = new Map<string, PathVerdict>();
   for (const { claims, places, words } of groups) {
     if (hasFolder) warnIfMissing(given.claims.directory, streams);
-    const options = { ...(agent !== '' && { as: agent }), ignoreInvalid };
     const paths = words.map((word) => places.path(word));
-    const verdicts = claims === null ? paths.map(outside) : await claims.check(paths, options);
+    const verdicts = claims === null ? paths.map(outside) : await verdictsOf(claims, paths, given);
     for (const [at, verdict] of verdicts.entries()) {
       found.set(words[at] as string, asWord(verdict, words[at] as string, claims, groups));
     }
@@ -270,6 +269,20 @@ async function check(given: ClaimArguments, streams: Streams): Promise<number> {
     ({ verdict }) => verdict === 'other' || (strict && verdict === 'unclaimed'),
   );
   return refused ? conflictCode : EXIT.ok;
+}
+
+/** Who asks is of interest only where somebody has a path. */
+async function verdictsOf(
+  claims: Claims,
+  paths: string[],
+  given: ClaimArguments,
+): Promise<PathVerdict[]> {
+  const { ignoreInvalid } = given;
+  const verdicts = await claims.check(paths, { ignoreInvalid });
+  const isClaimed = verdicts.some(({ verdict }) => verdict === 'other');
+  if (!isClaimed || given.agent === '') return verdicts;
+  // It has warned already.
+  return claims.check(paths, { as: given.agent, ignoreInvalid: true });
 }
 
 /** What is outside is shown as it was typed; of several repositories, each path with its root. */
