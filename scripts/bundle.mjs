@@ -1,7 +1,7 @@
 // tsc checks and writes the types; this makes the JavaScript of the package.
 // Fewer files, because loading one takes Node about a millisecond, and a
 // program that only wants a lock would load twenty.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
 import { minify } from 'rolldown/experimental';
@@ -47,6 +47,15 @@ const SHORTER = {
 // For what is run again and again, each time in a process of its own.
 const SHORTEST = { ...SHORTER, module: false, codegen: { removeWhitespace: true } };
 
+// The parser of shell lines is large, and the hook has it in a file of its own.
+const SHELL_LINE_OF_HOOK = {
+  name: 'shell-line-of-hook',
+  resolveId: (source, importer) =>
+    source === './shell-line.js' && importer?.endsWith('/agents/hook.ts')
+      ? { id: '../hook-shell-line.cjs', external: true }
+      : null,
+};
+
 rmSync(`${root}dist`, { recursive: true, force: true });
 await bundle({
   format: 'esm',
@@ -71,6 +80,7 @@ await bundle({
   format: 'cjs',
   dir: 'dist/cli',
   input: { holdfast: 'src/cli/holdfast.ts' },
+  plugins: [SHELL_LINE_OF_HOOK],
   late: Object.keys({ ...LATE, ...ACTIONS }),
   groups: [
     ...Object.entries({ ...LATE, ...ACTIONS }).map(([name, test]) => ({ name, test, priority: 1 })),
@@ -80,9 +90,8 @@ await bundle({
   ],
 });
 writeFileSync(`${root}dist/cli/package.json`, '{ "type": "commonjs" }\n');
-// What `run` and `claim check` load.
-for (const name of ['command', 'claim', 'claims']) {
-  await shorten(`${root}dist/cli/${name}.js`, SHORTEST);
+for (const name of readdirSync(`${root}dist/cli`)) {
+  if (name.endsWith('.js')) await shorten(`${root}dist/cli/${name}`, SHORTEST);
 }
 // What hosts of agents run before each write, or load. Parsing is most of what it
 // costs, so the same is left out as in the command, and the parser of shell lines.
@@ -109,7 +118,16 @@ async function shorten(file, options) {
   writeFileSync(file, code);
 }
 
-async function bundle({ format, dir, input, groups, late = [], extension = 'js', ...names }) {
+async function bundle({
+  format,
+  dir,
+  input,
+  groups,
+  late = [],
+  plugins = [],
+  extension = 'js',
+  ...names
+}) {
   // A group with late parts leaves out what its files import.
   const isWhole = late.length === 0;
   mkdirSync(`${root}${dir}`, { recursive: true });
@@ -118,7 +136,7 @@ async function bundle({ format, dir, input, groups, late = [], extension = 'js',
     input,
     platform: 'node',
     external: ['node-gyp-build', 'cli-table3', 'pg'],
-    plugins: [MCP_PACKAGES, modulesOfNode(late.map((name) => `./${name}.${extension}`))],
+    plugins: [...plugins, MCP_PACKAGES, modulesOfNode(late.map((name) => `./${name}.${extension}`))],
     ...(isWhole ? {} : { preserveEntrySignatures: 'allow-extension' }),
     output: {
       dir,

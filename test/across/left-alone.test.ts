@@ -21,6 +21,7 @@ import { expectWarning } from '../support/setup.js';
 
 // In a folder of all sorts of files there may be a number that is none.
 expectWarning('HOLDFAST_ID_IGNORED');
+expectWarning('HOLDFAST_CLAIM_INVALID');
 
 /** All that is below `folder`, to compare with what it was before. */
 function tree(folder: string, below = ''): Record<string, unknown> {
