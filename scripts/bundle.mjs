@@ -136,7 +136,11 @@ async function bundle({
     input,
     platform: 'node',
     external: ['node-gyp-build', 'cli-table3', 'pg'],
-    plugins: [...plugins, MCP_PACKAGES, modulesOfNode(late.map((name) => `./${name}.${extension}`))],
+    plugins: [
+      ...plugins,
+      MCP_PACKAGES,
+      modulesOfNode(late.map((name) => `./${name}.${extension}`)),
+    ],
     ...(isWhole ? {} : { preserveEntrySignatures: 'allow-extension' }),
     output: {
       dir,
