@@ -30,7 +30,7 @@ const LATE = {
 // more for. By import(), what they share with it would be files of its own.
 const ACTIONS = {
   mcp: /src\/(mcp\/|cli\/mcp\.)/,
-  acting: /src\/cli\/(claim-(look|watch|run|board)|guard)\./,
+  acting: /src\/cli\/(claim-(look|plan|watch|run|board)|guard)\./,
   agents: /src\/(cli\/(claim-agents|doctor-hooks)\.|agents\/(?!hosts\.|bypass\.))/,
 };
 

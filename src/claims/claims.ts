@@ -1,3 +1,4 @@
+// Longer than other files: one class, half of it what its users read.
 import {
   argumentError,
   checkBoolean,

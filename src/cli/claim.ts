@@ -1,28 +1,19 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { printable } from '../base/holder.js';
 import { outside } from '../claims/check.js';
 import type { Claims } from '../claims/claims.js';
 import { DEFAULT_TTL } from '../claims/expiry.js';
-import { REQUEST_FIELDS } from '../claims/request.js';
-import type { ClaimRequest, ClaimStatus, PathVerdict } from '../claims/types.js';
+import type { ClaimStatus, PathVerdict } from '../claims/types.js';
 import { agentAction } from './claim-agents.js';
 import { sayBypass } from './claim-bypass.js';
 import { lookUntilFree } from './claim-look.js';
 import { type ClaimAction, type ClaimArguments, parseClaimArguments } from './claim-options.js';
 import { groupsOf, type PathGroup } from './claim-paths.js';
+import { plan } from './claim-plan.js';
 import { optionsOf, refusal, requestOf } from './claim-request.js';
 import { runClaimed } from './claim-run.js';
-import {
-  conflictLines,
-  listLines,
-  planLines,
-  verdictLines,
-  waitLines,
-  warnIfMissing,
-} from './claim-show.js';
+import { conflictLines, listLines, verdictLines, waitLines, warnIfMissing } from './claim-show.js';
 import { watch } from './claim-watch.js';
-import { readStandardInput } from './descriptors.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
 import { guard } from './guard.js';
 import { mcp as serveMcp } from './mcp.js';
@@ -79,8 +70,8 @@ const ACTIONS: Record<ClaimAction, Action> = {
     print(streams, [`${printable(file)}: set aside as ${printable(target)}`]);
     return EXIT.ok;
   },
-  plan,
   // Not the functions themselves: naming them would load them for every action.
+  plan: (given, streams) => plan(given, streams),
   watch: (given, streams) => watch(given, streams),
   run: (given, streams) => runClaimed(given, streams),
   guard: (given, streams) => guard(given, streams),
@@ -295,39 +286,4 @@ function asWord(
   if (verdict.verdict === 'outside') return { ...verdict, path: word };
   if (groups.length === 1 || claims === null) return verdict;
   return { ...verdict, path: join(claims.root, verdict.path) };
-}
-
-async function plan(given: ClaimArguments, streams: Streams): Promise<number> {
-  const { claims, hasFolder, json } = given;
-  const [file = ''] = given.paths;
-  const requests = readRequests(file, streams);
-  const existing: ClaimStatus[] = hasFolder ? await claims.list() : [];
-  const made = claims.plan(requests, { existing });
-  const agents = requests.map(({ agent }) => agent);
-  print(streams, json ? formatJson(made) : planLines(made, agents));
-  return made.conflicts.length > 0 ? EXIT.refused : EXIT.ok;
-}
-
-function readRequests(file: string, streams: Streams): ClaimRequest[] {
-  const shown = file === '-' ? 'standard input' : file;
-  let value: unknown;
-  try {
-    value = JSON.parse(file === '-' ? readStandardInput() : readFileSync(file, 'utf8'));
-  } catch (error) {
-    throw usageError(`cannot read a plan from ${shown}: ${(error as Error).message}`, 'claim');
-  }
-  if (!Array.isArray(value)) {
-    throw usageError(`the plan in ${shown} is not a JSON array of requests`, 'claim');
-  }
-  return value.map((each) => {
-    if (typeof each !== 'object' || each === null) return each;
-    // The name in a claim's file.
-    const { task_description: task, ...request } = each;
-    const unknown = Object.keys(request).find((key) => !REQUEST_FIELDS.has(key));
-    if (unknown !== undefined) {
-      const whose = printable(String(request.agent));
-      say(streams, `Warning: unknown field "${printable(unknown)}" of ${whose}, ignored`);
-    }
-    return task == null ? request : { taskDescription: task, ...request };
-  });
 }
