@@ -4,7 +4,7 @@ import { makeFolders } from '../base/make-folders.js';
 
 /** In the claims' folder. It begins with a dot, so nothing takes it for a claim. */
 export const BYPASS_NAME = '.holdfast-bypass';
-const LONGEST = 24 * 60 * 60 * 1000;
+export const LONGEST_BYPASS = 24 * 60 * 60 * 1000;
 
 /** For how long hooks let everything through, because a person said so; `null`: they do not. */
 export function bypassUntil(directory: string, now: number = Date.now()): Date | null {
@@ -16,7 +16,7 @@ export function bypassUntil(directory: string, now: number = Date.now()): Date |
     // Missing, or not written by `claim bypass`.
     return null;
   }
-  return until > now && until <= now + LONGEST ? new Date(until) : null;
+  return until > now && until <= now + LONGEST_BYPASS ? new Date(until) : null;
 }
 
 /** Begins, changes or (`0`) ends a bypass. Returns until when it lasts. */
@@ -26,7 +26,7 @@ export function setBypass(directory: string, milliseconds: number): Date | null 
     rmSync(file, { force: true });
     return null;
   }
-  const until = new Date(Date.now() + Math.min(milliseconds, LONGEST));
+  const until = new Date(Date.now() + Math.min(milliseconds, LONGEST_BYPASS));
   makeFolders(directory);
   writeFileSync(file, `${JSON.stringify({ until: until.toISOString() })}\n`);
   return until;

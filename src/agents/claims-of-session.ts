@@ -1,13 +1,17 @@
 // All that this folder knows of the claims: what a hook asks and changes.
 import { readdirSync } from 'node:fs';
-import { dirname, sep } from 'node:path';
-import { Claims } from '../claims/claims.js';
+import { judge } from '../claims/check.js';
+import { folderOf } from '../claims/claims.js';
 import { ClaimConflictError } from '../claims/errors.js';
+import { Locator } from '../claims/locate.js';
+import type { Found } from '../claims/model.js';
 import { escapePath } from '../claims/pattern.js';
-import { RealPaths } from '../claims/real-path.js';
-import { defaultPlace } from '../claims/root.js';
+import { isOfSession, markOf, type SessionMark } from '../claims/session.js';
+import { isLive } from '../claims/states.js';
+import { statusOf } from '../claims/status.js';
 import type { ClaimRequest, ClaimStatus, PathVerdict } from '../claims/types.js';
 import { bypassUntil } from './bypass.js';
+import { Repositories, type Repository } from './repositories.js';
 import type { Session } from './session.js';
 
 /** How long an automatic claim lives without a write, where it does not end with a process. */
@@ -21,39 +25,41 @@ export interface Seen extends Omit<PathVerdict, 'path'> {
   path: string;
   /** Its claims; `null`: outside. */
   repository: Repository | null;
-}
-
-/** The claims of one repository, in one of its working trees. */
-export interface Repository {
-  claims: Claims;
-  /** The working tree, a real path. */
-  tree: string;
+  /** Another session that runs has it, under the name of this one. */
+  isNamesake: boolean;
 }
 
 /** The claims of all repositories that a session writes to. */
 export class ClaimsOfSession {
   readonly session: Session;
-  readonly #directory: string | null;
-  readonly #repositories = new Map<string, Repository>();
+  readonly #mark: SessionMark | null;
+  readonly #repositories: Repositories;
 
-  /** `directory`: of the claims, for all paths; `null`: that of each path's repository. */
-  constructor(session: Session, directory: string | null) {
+  /** `directory`: as it was given, see {@link Repositories}; `cwd`: where the tool runs. */
+  constructor(session: Session, directory: string | null, cwd: string) {
     this.session = session;
-    this.#directory = directory;
+    this.#mark = session.pid === null ? null : markOf(session.pid);
+    this.#repositories = new Repositories(directory, cwd);
   }
 
   /** Whose each path is, in the order of the paths. */
   async look(paths: readonly string[]): Promise<Seen[]> {
     const seen = new Map<string, Seen>();
     for (const [repository, group] of this.#groups(paths)) {
-      const verdicts = await repository.claims.check(group, {
+      const folder = folderOf(repository.claims);
+      const locator = new Locator(folder.root);
+      const namesakes = new Set<string>();
+      const located = group.map((path) => locator.path(path, 'path') ?? path);
+      const verdicts = await judge(folder, located, {
         as: this.session.agent,
         // Nothing is granted beside them, and then the reason is said.
         ignoreInvalid: true,
+        isForeign: (found) => this.#isForeign(found, namesakes),
       });
       verdicts.forEach((verdict, at) => {
         const path = group[at] as string;
-        seen.set(path, { ...this.#asChild(verdict), path, repository });
+        const isNamesake = namesakes.has(verdict.owner?.agent ?? '');
+        seen.set(path, { ...this.#asChild(verdict, isNamesake), path, repository, isNamesake });
       });
     }
     return paths.map((path) => seen.get(path) ?? outside(path));
@@ -63,17 +69,25 @@ export class ClaimsOfSession {
    * A sub-agent that has claimed nothing yet is not known to be one. What its
    * session has is unclaimed for it, and it claims that for itself.
    */
-  #asChild(verdict: PathVerdict): PathVerdict {
+  #asChild(verdict: PathVerdict, isNamesake: boolean): PathVerdict {
     const { parent } = this.session;
-    if (verdict.verdict !== 'other' || parent === null) return verdict;
+    if (verdict.verdict !== 'other' || parent === null || isNamesake) return verdict;
     if (verdict.owner?.agent !== parent) return verdict;
     return { ...verdict, verdict: 'unclaimed', owner: null, matchedBy: null };
+  }
+
+  /** Two sessions may have been given one name, and are two agents all the same. */
+  #isForeign(found: Found, namesakes: Set<string>): boolean {
+    const session = found.claim?.session ?? null;
+    if (session === null || isOfSession(session, this.#mark)) return false;
+    namesakes.add(found.agent);
+    return true;
   }
 
   #groups(paths: readonly string[]): Map<Repository, string[]> {
     const groups = new Map<Repository, string[]>();
     for (const path of paths) {
-      const repository = this.repositoryOf(dirname(path));
+      const repository = this.#repositories.of(path);
       if (repository === null) continue;
       const group = groups.get(repository) ?? [];
       groups.set(repository, group);
@@ -82,17 +96,9 @@ export class ClaimsOfSession {
     return groups;
   }
 
-  /** The claims for a folder, which need not exist; `null`: it is in no repository. */
+  /** The claims for a folder, which need not exist; `null`: there are none about it. */
   repositoryOf(folder: string): Repository | null {
-    const real = new RealPaths().resolve(folder);
-    const place = defaultPlace(real.isFolder ? real.path : existing(real.path));
-    if (place === null) return null;
-    const known = this.#repositories.get(place.root);
-    if (known !== undefined) return known;
-    const claims = new Claims(this.#directory ?? undefined, { root: place.root });
-    const made = { claims, tree: place.root };
-    this.#repositories.set(place.root, made);
-    return made;
+    return this.#repositories.of(folder);
   }
 
   /**
@@ -147,10 +153,12 @@ export class ClaimsOfSession {
     const repository = this.repositoryOf(folder);
     if (repository === null) return [];
     const { agent, parent } = this.session;
-    return (await repository.claims.list()).filter(
+    const found = (await folderOf(repository.claims).readShared()).filter(
       (each) =>
-        isLive(each) && each.agent !== agent && each.agent !== parent && isIn(repository, each),
+        isLive(each.state) &&
+        ((each.agent !== agent && each.agent !== parent) || this.#isForeign(each, new Set())),
     );
+    return found.map(statusOf).filter((each) => isIn(repository, each));
   }
 
   /** Who waits for what the session has. */
@@ -168,28 +176,40 @@ export class ClaimsOfSession {
     return [...new Set(names)];
   }
 
-  /** The end of the session: what it and its sub-agents have, in the repository of a folder, is free. */
+  /**
+   * The host says that a session has ended: what it and its sub-agents have, in
+   * the repository of a folder, is free. Only where no process tells: a session
+   * that has one of its own ends with it, and hosts say the same when somebody
+   * begins a new conversation in it, with the work of the old one uncommitted.
+   * What ends with another process is that one's.
+   */
   async release(folder: string): Promise<void> {
     const claims = this.repositoryOf(folder)?.claims;
-    if (claims === undefined) return;
-    const { agent } = this.session;
-    const children = (await claims.list()).filter(({ parent }) => parent === agent);
+    const { agent, pid, isNamed } = this.session;
+    if (claims === undefined || pid !== null) return;
+    const all = (await claims.list()).filter(
+      ({ session, bound, parts }) =>
+        session === null &&
+        bound === null &&
+        // Others may go by a name that was given, as a shell with the same variable.
+        (!isNamed || parts.every(({ by }) => by === 'hook')),
+    );
     // What a hook claimed for them goes to the session, so that comes last.
-    for (const child of children) await claims.release(child.agent);
-    await claims.release(agent);
+    for (const child of all) if (child.parent === agent) await claims.release(child.agent);
+    if (all.some((each) => each.agent === agent)) await claims.release(agent);
   }
 
   /** The end of a sub-agent: what was claimed for it automatically is its parent's. */
   async handOver(folder: string): Promise<void> {
-    await this.repositoryOf(folder)?.claims.release(this.session.agent);
+    const claims = this.repositoryOf(folder)?.claims;
+    const { agent } = this.session;
+    const own = claims === undefined ? null : folderOf(claims).find(agent);
+    if (own !== null && !this.#isForeign(own, new Set())) await claims?.release(agent);
   }
 
-  /** Whether a path is in the folder of the claims, which only Holdfast and people change. */
-  isOfClaims({ path, repository }: Seen): boolean {
-    const directory = repository?.claims.directory;
-    if (directory === undefined) return false;
-    const real = new RealPaths().resolve(path).path;
-    return [path, real].some((each) => each === directory || each.startsWith(directory + sep));
+  /** Whether a path is in a folder of claims, which only Holdfast and people change. */
+  isOfClaims({ path }: Seen): boolean {
+    return this.#repositories.isOfClaims(path);
   }
 
   /** Until when a person lets everything through. */
@@ -200,8 +220,7 @@ export class ClaimsOfSession {
 
 /** The folder of the claims for a folder; `null`: it is in no repository. */
 export function claimsFolderAt(folder: string, given: string | null): string | null {
-  const nobody: Session = { agent: '', parent: null, pid: null };
-  return new ClaimsOfSession(nobody, given).repositoryOf(folder)?.claims.directory ?? null;
+  return new Repositories(given, folder).directoryOf(folder);
 }
 
 /** Mostly nobody waits, and then what reads waits need not be loaded. */
@@ -226,19 +245,8 @@ function isToTake({ verdict, owner, matchedBy, notice }: Seen, agent: string): b
   return touched !== null && Date.now() - touched > TOUCHED_MILLISECONDS;
 }
 
-function isLive({ state }: ClaimStatus): boolean {
-  return state !== 'expired' && state !== 'orphaned' && state !== 'invalid';
-}
-
 function isIn({ tree }: Repository, { parts }: ClaimStatus): boolean {
   return parts.some((part) => part.tree === null || part.tree === tree);
-}
-
-/** The nearest folder above that exists. */
-function existing(path: string): string {
-  const above = dirname(path);
-  const found = new RealPaths().resolve(above);
-  return found.isFolder || above === path ? found.path : existing(above);
 }
 
 function outside(path: string): Seen {
@@ -249,5 +257,6 @@ function outside(path: string): Seen {
     matchedBy: null,
     notice: null,
     repository: null,
+    isNamesake: false,
   };
 }

@@ -1,10 +1,11 @@
-import { readSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import { sleepSync } from '../base/timers.js';
 import { loadBinding } from '../native/load.js';
 import { answerTo, type Decision } from './answer.js';
 import { decide, type HookOptions, type Unclaimed } from './hook.js';
 import { HOSTS, isHostName } from './hosts.js';
 import { readInput } from './input.js';
+import { readStandardInput } from './standard-input.js';
 import * as words from './words.js';
 
 /** What `--help` and a wrong call say. */
@@ -25,7 +26,6 @@ interface Parsed extends HookOptions {
 
 /** Reads standard input, answers on the standard streams; resolves to the exit status. */
 export async function runHook(argv: readonly string[]): Promise<number> {
-  const began = performance.now();
   const parsed = parse(argv);
   if (typeof parsed === 'string') {
     write(2, `holdfast: ${parsed}; usage: ${HOOK_USAGE}\n`);
@@ -43,10 +43,16 @@ export async function runHook(argv: readonly string[]): Promise<number> {
   };
   process.removeAllListeners('warning');
   process.on('warning', keep);
-  const decision = await inTime(decide(readInput(readStandardInput(), host), parsed), {
-    left: timeout - Math.min(MARGIN, timeout / 2) - (performance.now() - began),
-    late: { kind: 'deny', reason: words.tooLate(host, timeout / 1000) },
-  });
+  // Since the process began: its host has waited for that long.
+  const left = () => timeout - Math.min(MARGIN, timeout / 2) - process.uptime() * 1000;
+  const text = readStandardInput(left);
+  const decision =
+    text === null
+      ? ({ kind: 'deny', reason: words.endless(host, timeout / 1000) } as const)
+      : await inTime(decide(readInput(text, host), parsed), {
+          left: left(),
+          late: { kind: 'deny', reason: words.tooLate(host, timeout / 1000) },
+        });
   // Warnings are emitted in the next tick.
   await new Promise<void>((resolve) => process.nextTick(resolve));
   const answer = answerTo(host, withWarnings(decision, warnings));
@@ -123,52 +129,6 @@ function milliseconds(text: string | undefined): number {
 
 function isUnclaimed(text: string): text is Unclaimed {
   return ['claim', 'allow', 'deny'].includes(text);
-}
-
-const LONGEST_INPUT = 256 * 1024 * 1024;
-const CLOSING_BRACE = 0x7d;
-
-/**
- * Standard input to its end, or to the end of the object: not every host closes
- * it. Not as a stream, which takes longer to load than the rest.
- */
-function readStandardInput(): string {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for (;;) {
-    const chunk = Buffer.allocUnsafe(65_536);
-    const read = readOnce(chunk);
-    if (read > 0) chunks.push(chunk.subarray(0, read));
-    length += read;
-    if (read === 0 || length > LONGEST_INPUT || endsObject(chunk.subarray(0, read), chunks)) {
-      return Buffer.concat(chunks).toString();
-    }
-  }
-}
-
-function readOnce(chunk: Buffer): number {
-  for (;;) {
-    try {
-      return readSync(0, chunk);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EOF') return 0;
-      if (code !== 'EAGAIN') return 0;
-      sleepSync(1);
-    }
-  }
-}
-
-function endsObject(last: Buffer, chunks: readonly Buffer[]): boolean {
-  let at = last.length - 1;
-  while (at >= 0 && (last[at] as number) <= 0x20) at--;
-  if (last[at] !== CLOSING_BRACE) return false;
-  try {
-    JSON.parse(Buffer.concat(chunks).toString());
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** At once, through the descriptor: the process ends right after it. */

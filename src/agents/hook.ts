@@ -1,5 +1,7 @@
+import { LockHeldError } from '../base/errors.js';
 import type { Decision } from './answer.js';
 import { ClaimsOfSession, type Seen } from './claims-of-session.js';
+import type { NamedByGit, TreeWide } from './git-changes.js';
 import type { Host } from './hosts.js';
 import type { HookInput } from './input.js';
 import { type Session, sessionOf } from './session.js';
@@ -11,7 +13,7 @@ export type Unclaimed = 'claim' | 'allow' | 'deny';
 export interface HookOptions {
   host: Host;
   unclaimed: Unclaimed;
-  /** The claims' folder; `null`: that of the repository of each path. */
+  /** The claims' folder, as it was given; `null`: that of the repository of each path. */
   directory: string | null;
   /** The name of the session; default that of its process. */
   agent?: string | undefined;
@@ -28,11 +30,15 @@ export async function decide(input: HookInput, options: HookOptions): Promise<De
   const { host } = options;
   if (input.kind === 'nothing') return PASS;
   if (input.kind === 'unreadable') return deny(words.notUnderstood(host, input.reason));
+  let session: Session | null = null;
   try {
-    const session = sessionOf(host, input, options);
+    session = sessionOf(host, input, options);
     if (session === null) return deny(words.noSession(host));
     return await decideFor(session, input, options);
   } catch (error) {
+    if (error instanceof LockHeldError && session !== null) {
+      return deny(words.nameIsTaken(session.parent ?? session.agent, error.holder?.pid ?? null));
+    }
     return deny(words.failed(host, error));
   }
 }
@@ -40,12 +46,12 @@ export async function decide(input: HookInput, options: HookOptions): Promise<De
 type Asked = Exclude<HookInput, { kind: 'nothing' | 'unreadable' }>;
 
 async function decideFor(session: Session, input: Asked, options: HookOptions): Promise<Decision> {
-  const claims = new ClaimsOfSession(session, options.directory);
+  const claims = new ClaimsOfSession(session, options.directory, input.cwd);
   switch (input.kind) {
     case 'write':
       return decideWrite(claims, input.paths, options.unclaimed);
     case 'shell':
-      return decideShell(claims, input.command, input.cwd);
+      return decideShell(claims, input, options.unclaimed);
     case 'session-end':
       await claims.release(input.cwd);
       return PASS;
@@ -60,6 +66,7 @@ async function decideWrite(
   paths: readonly string[],
   unclaimed: Unclaimed,
 ): Promise<Decision> {
+  const { session } = claims;
   for (let tries = 1; ; tries++) {
     const seen = await claims.look(paths);
     if (seen.some((each) => claims.isOfClaims(each))) {
@@ -68,6 +75,12 @@ async function decideWrite(
     const others = seen.filter(({ verdict }) => verdict === 'other');
     const until = bypassOf(claims, seen);
     if (until !== null) return passBypassed(claims, { seen, others, until, unclaimed });
+    const namesake = others.find(({ isNamesake }) => isNamesake);
+    if (namesake !== undefined) {
+      return deny(
+        words.nameIsTaken(session.parent ?? session.agent, namesake.owner?.session?.pid ?? null),
+      );
+    }
     if (others.length > 0) return deny(words.otherHas(others, Date.now()));
     const fresh = seen.filter(({ verdict }) => verdict === 'unclaimed');
     if (unclaimed === 'deny' && fresh.length > 0) return deny(words.mustClaim(fresh));
@@ -95,24 +108,48 @@ async function passBypassed(claims: ClaimsOfSession, given: Bypassed): Promise<D
 
 async function decideShell(
   claims: ClaimsOfSession,
-  command: string,
-  cwd: string,
+  { command, cwd }: Pick<HookInput & { kind: 'shell' }, 'command' | 'cwd'>,
+  unclaimed: Unclaimed,
 ): Promise<Decision> {
-  if (!/\bgit\b|\bbypass\b/.test(command)) return PASS;
+  if (!/\bgit\b|\bbypass\b|\bapply_?patch\b/.test(command)) return PASS;
   const { inspectLine } = await import('./shell-line.js');
   const line = inspectLine(command, cwd);
-  if (line?.liftsClaims === true) {
+  if (line === null) return PASS;
+  if (line.liftsClaims) {
     return deny(
       words.onlyPeople('"holdfast claim bypass" lets agents write what others have claimed.'),
     );
   }
-  const found = line?.treeWide ?? null;
-  if (found === null) return PASS;
+  const notices: string[] = [];
+  const checks = [
+    ...line.treeWide.map((each) => () => decideTreeWide(claims, each)),
+    ...line.named.map((each) => () => decideNamed(claims, each)),
+    ...(line.patched.length > 0 ? [() => decideWrite(claims, line.patched, unclaimed)] : []),
+  ];
+  for (const check of checks) {
+    const decision = await check();
+    if (decision.kind === 'deny') return decision;
+    if (decision.notice !== null) notices.push(decision.notice);
+  }
+  return pass([...new Set(notices)]);
+}
+
+async function decideTreeWide(claims: ClaimsOfSession, found: TreeWide): Promise<Decision> {
   const others = await claims.othersIn(found.cwd);
   if (others.length === 0) return PASS;
   const until = claims.bypass({ repository: claims.repositoryOf(found.cwd) });
   if (until !== null) return pass([words.bypassed(until, [])]);
   return deny(words.treeWide(found, others));
+}
+
+/** Asks as for a write, and claims nothing: what git restores is nobody's work. */
+async function decideNamed(claims: ClaimsOfSession, found: NamedByGit): Promise<Decision> {
+  const seen = await claims.look(found.paths);
+  const others = seen.filter(({ verdict }) => verdict === 'other');
+  if (others.length === 0) return PASS;
+  const until = bypassOf(claims, seen);
+  if (until !== null) return pass([words.bypassed(until, others)]);
+  return deny(words.gitOnOthers(found, others, Date.now()));
 }
 
 function bypassOf(claims: ClaimsOfSession, seen: readonly Seen[]): Date | null {

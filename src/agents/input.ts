@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { type Host, PATH_FIELDS } from './hosts.js';
+import { bothReadings, patchedPaths } from './patch.js';
 
 /** Who calls, as the host says it. */
 export interface Caller {
@@ -69,9 +70,8 @@ function underTool(
     if (typeof text !== 'string') {
       return unreadable(`"${field ?? 'command'}" of ${name} is not a string`);
     }
-    const isPatch = field !== undefined || (host.name === 'codex' && PATCH_BEGIN.test(text));
-    if (!isPatch) return { kind: 'shell', command: text, ...caller, cwd };
-    return writing(patchedPaths(text), `the patch of ${name}`, { ...caller, cwd });
+    if (field === undefined) return { kind: 'shell', command: text, ...caller, cwd };
+    return writing(patchedPaths(text), `the patch of ${name}`, caller);
   }
   const paths = PATH_FIELDS.map((each) => given[each]).filter((each) => each !== undefined);
   return writing(paths, name, caller);
@@ -83,17 +83,8 @@ function writing(paths: unknown[], what: string, caller: Caller): HookInput {
   if (texts.length < paths.length) return unreadable(`a path of ${what} is not a string`);
   if (texts.some((each) => each === '')) return unreadable(`a path of ${what} is empty`);
   if (texts.some((each) => each.includes('\0'))) return unreadable(`a path of ${what} has a NUL`);
-  const absolute = texts.map((each) => resolve(caller.cwd, each));
+  const absolute = texts.flatMap((each) => bothReadings(each, caller.cwd));
   return { kind: 'write', paths: [...new Set(absolute)], ...caller };
-}
-
-// Codex applies a patch that a shell command hands to apply_patch.
-const PATCH_BEGIN = /^\s*apply_patch\b[\s\S]*^\*\*\* Begin Patch$/m;
-const PATCHED = /^\*\*\* (?:(?:Add|Update|Delete) File|Move to): (.+)$/gm;
-
-/** All files that a patch adds, changes, deletes or moves to. */
-export function patchedPaths(patch: string): string[] {
-  return [...patch.matchAll(PATCHED)].map(([, path = '']) => path.replace(/\s+$/, ''));
 }
 
 /** Where a shell tool runs its command, if it says so. */

@@ -10,6 +10,8 @@ export interface Session {
   parent: string | null;
   /** The process with which the claim ends; `null`: it ends by its time. */
   pid: number | null;
+  /** The name was given; else it is that of the process, or of the host's id. */
+  isNamed: boolean;
 }
 
 /**
@@ -33,7 +35,7 @@ export function sessionOf(
   const base = given || (found === null ? host.name : nameOf(found));
   const ids = { session: session ?? undefined, subagent: subagent ?? undefined };
   const { agent, parent } = agentOf(base, ids, { isShared: isNamedById });
-  return { agent, parent, pid: isShared ? null : found.mark.pid };
+  return { agent, parent, pid: isShared ? null : found.mark.pid, isNamed: given !== '' };
 }
 
 /** The nearest process above this one in which any host runs a session. */

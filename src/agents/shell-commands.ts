@@ -7,6 +7,8 @@ export interface ShellCommand {
   words: string[];
   /** Where it runs, as far as literal `cd`s tell. */
   cwd: string;
+  /** The here-document or here-string that it is given, as it is written; `null`: none. */
+  input: string | null;
 }
 
 // These run the command that their arguments name.
@@ -15,12 +17,13 @@ const RUNNERS = new Set([
   ...['setsid', 'stdbuf', 'xargs', 'time', 'caffeinate'],
 ]);
 const SHELLS = new Set(['sh', 'bash', 'dash', 'zsh', 'ksh', 'ash']);
+const LOOKED_FOR = /^(git|holdfast|npx|apply_?patch)$/;
 const DEEPEST = 8;
 
 /**
- * All simple commands of a shell line, those in substitutions, subshells and
- * `sh -c '…'` included. `null`: it cannot be parsed, and a shell would not run it
- * either. What is computed (`$x`, aliases, scripts) is not looked into.
+ * All simple commands of a shell line, those in substitutions, subshells,
+ * `sh -c '…'` and `sh <<E` included. `null`: it cannot be parsed, and a shell would
+ * not run it either. What is computed (`$x`, aliases, scripts) is not looked into.
  */
 export function shellCommands(line: string, cwd: string): ShellCommand[] | null {
   const found: ShellCommand[] = [];
@@ -37,6 +40,7 @@ interface Folder {
   cwd: string;
 }
 
+/** Whether the line can be parsed. If not, nothing of it is found. */
 function collect(line: string, folder: Folder, search: Search): boolean {
   if (search.depth > DEEPEST) return false;
   const script = parse(line);
@@ -54,41 +58,55 @@ function visit(node: SyntaxNode, folder: Folder, search: Search): boolean {
   forEachChild(node, (child) => {
     isWhole = visit(child, inner, search) && isWhole;
   });
-  if (node.type === 'Command') isWhole = run(node, folder, search) && isWhole;
+  if (node.type === 'Command') run(node, folder, search);
   return isWhole;
 }
 
-function run(command: Command, folder: Folder, search: Search): boolean {
+function run(command: Command, folder: Folder, search: Search): void {
   const words = [command.name, ...command.args].filter(isWord).map(({ value }) => value);
-  return runWords(words, folder, search);
+  runWords({ words, input: inputOf(command) }, folder, search);
 }
 
-function runWords(words: string[], folder: Folder, search: Search): boolean {
+/** The last one is what the command reads. */
+function inputOf({ redirects }: Command): string | null {
+  const texts = redirects.flatMap((each) =>
+    each.type === 'HereDoc'
+      ? [each.body.text]
+      : each.type === 'HereString'
+        ? [each.target?.value ?? '']
+        : [],
+  );
+  return texts.at(-1) ?? null;
+}
+
+/** A line inside that cannot be parsed hides nothing of the others: they run all the same. */
+function runWords(
+  { words, input }: Pick<ShellCommand, 'words' | 'input'>,
+  folder: Folder,
+  search: Search,
+): void {
   const name = programOf(words[0] ?? '');
-  if (name === '') return true;
-  search.found.push({ words, cwd: folder.cwd });
+  if (name === '') return;
+  search.found.push({ words, cwd: folder.cwd, input });
+  const deeper = { ...search, depth: search.depth + 1 };
   if (name === 'cd' || name === 'pushd') {
     const [target] = words.slice(1).filter((word) => !word.startsWith('-'));
     if (target !== undefined) folder.cwd = folderAt(folder.cwd, target);
-    return true;
-  }
-  const deeper = { ...search, depth: search.depth + 1 };
-  if (name === 'eval') return collect(words.slice(1).join(' '), folder, deeper);
-  if (SHELLS.has(name)) {
+  } else if (name === 'eval') {
+    collect(words.slice(1).join(' '), folder, deeper);
+  } else if (SHELLS.has(name)) {
     const at = words.findIndex((word) => /^-[a-z]*c$/.test(word));
-    const line = at < 0 ? undefined : words[at + 1];
-    return line === undefined || collect(line, { ...folder }, deeper);
+    const line = at < 0 ? input : words[at + 1];
+    if (line) collect(line, { ...folder }, deeper);
+  } else if (RUNNERS.has(name) && deeper.depth <= DEEPEST) {
+    const at = words.findIndex((word, index) => index > 0 && isRun(programOf(word)));
+    if (at >= 0) runWords({ words: words.slice(at), input }, { ...folder }, deeper);
   }
-  if (!RUNNERS.has(name) || deeper.depth > DEEPEST) return true;
-  const at = words.findIndex((word, index) => index > 0 && isRun(programOf(word)));
-  return at < 0 || runWords(words.slice(at), { ...folder }, deeper);
 }
 
 /** Whether a word among the arguments of a runner is the command that it runs. */
 function isRun(name: string): boolean {
-  return (
-    name === 'git' || name === 'holdfast' || name === 'npx' || SHELLS.has(name) || RUNNERS.has(name)
-  );
+  return LOOKED_FOR.test(name) || SHELLS.has(name) || RUNNERS.has(name);
 }
 
 function isWord(each: { type: string } | undefined): each is Word {

@@ -2,24 +2,43 @@
 import { printable } from '../base/holder.js';
 import type { ClaimStatus } from '../claims/types.js';
 import type { Seen } from './claims-of-session.js';
+import type { NamedByGit, TreeWide } from './git-changes.js';
 import type { Host } from './hosts.js';
-import type { TreeWide } from './tree-wide-git.js';
 
 const MOST = 5;
 
 export function otherHas(others: readonly Seen[], now: number): string {
-  const [first] = others;
-  const path = printable(first?.path ?? '');
+  return whoseTheyAre(
+    'Holdfast: not written, because another agent is working there.',
+    others,
+    now,
+  );
+}
+
+/** Of a git command that would change these paths. */
+export function gitOnOthers({ command }: NamedByGit, others: readonly Seen[], now: number): string {
+  const what = `Holdfast: "${printable(command)}" was not run. It changes what another agent is working on, whose uncommitted work would be lost.`;
+  return whoseTheyAre(what, others, now);
+}
+
+function whoseTheyAre(what: string, others: readonly Seen[], now: number): string {
+  const path = printable(others[0]?.path ?? '');
   const lines = others.slice(0, MOST).map((each) => {
     const entry = each.matchedBy === null ? '' : ` (it claims ${printable(each.matchedBy)})`;
     return `${printable(each.path)} is claimed by ${describeOwner(each.owner, now)}${entry}.`;
   });
   const more = others.length - lines.length;
+  return [what, ...lines, ...(more > 0 ? [`And ${more} more paths.`] : []), ...whatToDo(path)].join(
+    '\n',
+  );
+}
+
+/** Another session that runs goes by this name; `pid`: if it runs here. */
+export function nameIsTaken(agent: string, pid: number | null): string {
+  const who = pid === null ? 'another session' : `another session (pid ${pid})`;
   return [
-    'Holdfast: not written, because another agent is working there.',
-    ...lines,
-    ...(more > 0 ? [`And ${more} more paths.`] : []),
-    ...whatToDo(path),
+    `Holdfast: not written, because ${who} has claims under the name ${printable(agent)}, which this session was given as well. Two sessions need two names.`,
+    'Ask the person to start this session with another HOLDFAST_AGENT, or without one; then each has a name of its own.',
   ].join('\n');
 }
 
@@ -104,6 +123,10 @@ export function tooLate(host: Host, seconds: number): string {
     `Holdfast: not done, because nothing was decided within ${seconds} s. A process that changes claims may be stopped, or this machine is busy: try again.`,
     ...wayOut(host),
   ].join('\n');
+}
+
+export function endless(host: Host, seconds: number): string {
+  return notUnderstood(host, `its input had no end within ${seconds} s`);
 }
 
 export function noSession(host: Host): string {

@@ -135,7 +135,7 @@ export function checkFields<T extends object>(
 }
 
 /** The known name that the caller probably meant. */
-function nearest(key: string, known: ReadonlySet<string>): string | undefined {
+export function nearest(key: string, known: Iterable<string>): string | undefined {
   return (
     [...known]
       .map((each) => ({ each, far: distance(key.toLowerCase(), each.toLowerCase()) }))

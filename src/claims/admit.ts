@@ -5,6 +5,7 @@ import { ownParent } from './request.js';
 import {
   isAlive,
   isInSession,
+  isOfSession,
   isWithinSession,
   mayShareSession,
   notRunning,
@@ -81,8 +82,7 @@ function placeOf(
   if (claim.session === null) return { session };
   const isSame =
     // Who holds the claim itself need not be in the session that it is for.
-    (only !== undefined && only === claim.id) ||
-    (session === null ? isInSession(claim.session) : isWithinSession(session, claim.session));
+    (only !== undefined && only === claim.id) || isOfSession(claim.session, session);
   if (!isSame && !force) throw heldByAnother(found);
   if (bind) return { session: null, isTaken: !isSame };
   return isSame ? { session: claim.session } : { session, isTaken: true };

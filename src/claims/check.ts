@@ -3,7 +3,13 @@ import type { ClaimsFolder } from './folder.js';
 import type { LocatedPath } from './locate.js';
 import { prefilter } from './prefilter.js';
 import type { PathVerdict } from './types.js';
-import { invalidAmong, verdictsOf } from './verdicts.js';
+import { type IsForeign, invalidAmong, verdictsOf } from './verdicts.js';
+
+interface Judging {
+  as: string | undefined;
+  ignoreInvalid: boolean;
+  isForeign?: IsForeign | undefined;
+}
 
 /**
  * Whose each path is. A text is a path that is outside. Warns as `check` of
@@ -12,7 +18,7 @@ import { invalidAmong, verdictsOf } from './verdicts.js';
 export async function judge(
   folder: ClaimsFolder,
   paths: readonly (LocatedPath | string)[],
-  { as, ignoreInvalid }: { as: string | undefined; ignoreInvalid: boolean },
+  { as, ignoreInvalid, isForeign }: Judging,
 ): Promise<PathVerdict[]> {
   const inside = paths.filter((each) => typeof each !== 'string');
   if (inside.length === 0) return paths.map((path) => outside(path as string));
@@ -21,7 +27,7 @@ export async function judge(
   const isRelevant =
     mayOverlap && ((agent: string, text: string) => agent === as || mayOverlap(text));
   const found = await folder.readShared(isRelevant);
-  const verdicts = verdictsOf(inside, found, as);
+  const verdicts = verdictsOf(inside, found, as, isForeign);
   const invalid = invalidAmong(found);
   if (
     !ignoreInvalid &&

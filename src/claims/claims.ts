@@ -72,8 +72,8 @@ export class Claims {
    * `directory`: default the folder that all working trees of the repository of
    * the working directory share, `holdfast/claims` in its `.git`; in no
    * repository it must be given. `root`: default the git top level of
-   * `directory`, else of the working directory, else that directory. Nothing is
-   * created until it is needed.
+   * `directory`, else of the working directory (of a submodule that of its
+   * superproject), else that directory. Nothing is created until it is needed.
    */
   constructor(directory?: string | URL, options?: { root?: string | URL | undefined }) {
     const { root } = checkOptions(options, CLAIMS_OPTIONS);

@@ -117,6 +117,11 @@ export function identityOf({ common }: Repository): string {
   return submodule === null ? common : join(submodule.superproject, 'modules', submodule.name);
 }
 
+/** Whether the repository is a submodule of another one. */
+export function isSubmodule({ common }: Repository): boolean {
+  return submoduleOf(common) !== null;
+}
+
 /**
  * What a relative folder of claims is relative to: the main working tree, of a
  * submodule that of its superproject; of a bare repository the folder it is in.

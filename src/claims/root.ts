@@ -1,7 +1,13 @@
 import { realpathSync, statSync } from 'node:fs';
-import { join, resolve, sep } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import { argumentError } from '../base/arguments.js';
-import { defaultFolder, findRepository, mainFolder, ownerOfDefault } from './repository.js';
+import {
+  defaultFolder,
+  findRepository,
+  isSubmodule,
+  mainFolder,
+  ownerOfDefault,
+} from './repository.js';
 
 /** What paths are relative to. Names are compared as its file system compares them. */
 export interface Root {
@@ -75,7 +81,8 @@ export function placeOfRepository(root: string | undefined): ClaimsPlace {
 
 /**
  * The claims in a folder that was given. `root`: by default the git top level
- * of the folder, else of the working directory, else that directory. For the
+ * of the folder, else of the working directory (of a submodule that of its
+ * superproject: one folder has one root), else that directory. For the
  * default folder of a repository it is a working tree of that repository: the
  * one of the working directory, or the main one.
  */
@@ -87,7 +94,12 @@ export function givenPlace(directory: string, root: string | undefined): ClaimsP
     if (here?.directory === directory) return here;
     return { directory, root: owner.top, isWhole: true };
   }
-  return { directory, root: gitTop(directory) ?? topOfHere(), isWhole: false };
+  return { directory, root: rootOfFolder(directory), isWhole: false };
+}
+
+/** What the paths in a folder that is no repository's default one are relative to. */
+export function rootOfFolder(directory: string, here: string = process.cwd()): string {
+  return gitTop(directory) ?? topOf(here);
 }
 
 /** The nearest folder with a `.git`. */
@@ -102,15 +114,20 @@ function gitTop(directory: string): string | null {
   }
 }
 
-function topOfHere(): string {
-  const here = findRepository(process.cwd());
-  return here === null || here.isBare ? process.cwd() : here.top;
+function topOf(folder: string): string {
+  let here = findRepository(realOf(folder));
+  while (here !== null && isSubmodule(here)) {
+    const above = findRepository(dirname(here.top));
+    if (above === null) break;
+    here = above;
+  }
+  return here === null || here.isBare ? folder : here.top;
 }
 
 /** What a relative folder of claims is relative to, wherever in a repository one is. */
-export function baseOfFolders(): string {
-  const here = findRepository(process.cwd());
-  return here === null ? process.cwd() : mainFolder(here);
+export function baseOfFolders(from: string = process.cwd()): string {
+  const here = findRepository(realOf(from));
+  return here === null ? from : mainFolder(here);
 }
 
 function realOf(path: string): string {

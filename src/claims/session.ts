@@ -101,6 +101,11 @@ export function isInSession(mark: SessionMark): boolean {
   return isAlive(mark) === true && isBelow(process.pid, mark.pid);
 }
 
+/** Whether a claim of that session is one of the session of `own`, or of this process's. */
+export function isOfSession(session: SessionMark, own: SessionMark | null): boolean {
+  return own === null ? isInSession(session) : isWithinSession(own, session);
+}
+
 /** Whether two claims may be of one session. One without a session tells nothing. */
 export function mayShareSession(one: SessionMark | null, other: SessionMark | null): boolean {
   if (one === null || other === null) return true;

@@ -14,11 +14,18 @@ import type { ClaimStatus, Conflict, PathVerdict } from './types.js';
 
 type Owned = Claimed & { found: Found };
 
-/** Whose each path is, for the agent `as`. */
+/** Whether a claim is of another session, so that its agent only has the same name. */
+export type IsForeign = (found: Found) => boolean;
+
+/**
+ * Whose each path is, for the agent `as`. `isForeign` is asked about claims of this
+ * name, and of its sub-agents.
+ */
 export function verdictsOf(
   paths: readonly LocatedPath[],
   found: readonly Found[],
   as: string | undefined,
+  isForeign: IsForeign = () => false,
 ): PathVerdict[] {
   const index = new ScopeIndex<Owned>();
   const family = familyOf(found);
@@ -31,8 +38,10 @@ export function verdictsOf(
     const here = { parts: [{ patterns: [pattern], except: [], tree }] };
     const overlaps = [...index.overlapsWith(here)];
     const path = plainPath(pattern);
-    const isOthers = ({ scope: { agent } }: Overlap<Owned>): boolean =>
-      agent !== as && !(as !== undefined && family.isAbove(as, agent));
+    const isOthers = ({ scope }: Overlap<Owned>): boolean =>
+      as === undefined ||
+      (scope.agent !== as && !family.isAbove(as, scope.agent)) ||
+      isForeign(scope.found);
     const others = overlaps.filter(isOthers);
     // A folder may be claimed in part only.
     const covering = (): Overlap<Owned>[] =>

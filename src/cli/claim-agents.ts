@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { setBypass } from '../agents/bypass.js';
+import { LONGEST_BYPASS, setBypass } from '../agents/bypass.js';
 import { claimsFolderAt } from '../agents/claims-of-session.js';
 import { runHook } from '../agents/hook-main.js';
 import { HOST_NAMES, HOSTS, isHostName } from '../agents/hosts.js';
@@ -20,6 +20,11 @@ import { EXIT, Exit, usageError } from './exit-codes.js';
 import { FLAG, HELP, parseMixed, TEXT } from './options.js';
 import { print, type Streams, say } from './streams.js';
 import { clockTime, parseTime } from './time.js';
+
+/** What its own help is asked for with. */
+const INSTALL_HOOK = 'claim install-hook';
+const BYPASS = 'claim bypass';
+const SHORTEST_BYPASS = 1000;
 
 type Action = (argv: string[], streams: Streams) => Promise<number>;
 
@@ -48,12 +53,12 @@ async function installHook(argv: string[], streams: Streams): Promise<number> {
     dir: TEXT,
     help: HELP,
   };
-  const { values, positionals } = parseMixed(argv, options, 'claim');
+  const { values, positionals } = parseMixed(argv, options, INSTALL_HOOK);
   if (positionals[0] !== undefined)
-    throw usageError(`unexpected argument '${positionals[0]}'`, 'claim');
+    throw usageError(`unexpected argument '${positionals[0]}'`, INSTALL_HOOK);
   const name = values.for ?? '';
   if (!isHostName(name)) {
-    throw usageError(`--for takes one of ${HOST_NAMES.join(', ')}, not '${name}'`, 'claim');
+    throw usageError(`--for takes one of ${HOST_NAMES.join(', ')}, not '${name}'`, INSTALL_HOOK);
   }
   if (process.platform === 'win32') {
     throw new Exit(
@@ -64,12 +69,12 @@ async function installHook(argv: string[], streams: Streams): Promise<number> {
   if (values.user === true && name === 'git') {
     throw usageError(
       'git has hooks in each repository, and none of the user: leave out --user',
-      'claim',
+      INSTALL_HOOK,
     );
   }
   const unclaimed = values.unclaimed ?? null;
   if (unclaimed !== null && !['claim', 'allow', 'deny'].includes(unclaimed)) {
-    throw usageError(`--unclaimed takes claim, allow or deny, not '${unclaimed}'`, 'claim');
+    throw usageError(`--unclaimed takes claim, allow or deny, not '${unclaimed}'`, INSTALL_HOOK);
   }
   const isDry = values['dry-run'] === true;
   try {
@@ -124,15 +129,21 @@ function gitHooks(): string | null {
 }
 
 async function bypass(argv: string[], streams: Streams): Promise<number> {
-  const { values, positionals } = parseMixed(argv, { dir: TEXT, help: HELP }, 'claim');
+  // Else it would be an unknown option.
+  const negative = argv.find((word) => /^-[\d.]/.test(word));
+  if (negative !== undefined) throw noBypassTime(negative);
+  const { values, positionals } = parseMixed(argv, { dir: TEXT, help: HELP }, BYPASS);
   const [time, extra] = positionals;
   if (time === undefined || extra !== undefined) {
-    throw usageError('bypass takes one TIME, such as 10m; 0 ends it', 'claim');
+    throw usageError('bypass takes one TIME, such as 10m; 0 ends it', BYPASS);
   }
-  const milliseconds = parseTime(time, 'bypass', 'claim');
+  const milliseconds = parseTime(time, 'bypass', BYPASS);
+  if (milliseconds !== 0 && !(milliseconds >= SHORTEST_BYPASS && milliseconds <= LONGEST_BYPASS)) {
+    throw noBypassTime(time);
+  }
   checkIsPerson();
   const directory = claimsFolderAt(process.cwd(), values.dir ?? null);
-  if (directory === null) throw usageError('this is in no repository; use --dir', 'claim');
+  if (directory === null) throw usageError('this is in no repository; use --dir', BYPASS);
   const until = setBypass(directory, milliseconds);
   print(
     streams,
@@ -141,6 +152,13 @@ async function bypass(argv: string[], streams: Streams): Promise<number> {
       : `until ${clockTime(until)} hooks let every write through; it ends earlier with: holdfast claim bypass 0`,
   );
   return EXIT.ok;
+}
+
+function noBypassTime(text: string): Error {
+  return usageError(
+    `bypass takes a time from 1s to 24h, such as 10m, not '${text}'; 0 ends it`,
+    BYPASS,
+  );
 }
 
 /** An agent can get a terminal of its own by `script`, so that is not what is asked for. */

@@ -1,4 +1,5 @@
 import { isAbsolute, resolve } from 'node:path';
+import { nearest } from '../base/arguments.js';
 import { Claims } from '../claims/claims.js';
 import { findSessionProcess, identify } from '../claims/identity.js';
 import { baseOfFolders, defaultPlace } from '../claims/root.js';
@@ -89,6 +90,9 @@ const ACTIONS = {
 
 export type ClaimAction = keyof typeof ACTIONS;
 
+/** Actions for programs that run agents, with options of their own. */
+export const AGENT_ACTIONS = ['hook', 'install-hook', 'bypass'];
+
 /** Returns `null` for `--help`. */
 export function parseClaimArguments(
   argv: string[],
@@ -96,9 +100,7 @@ export function parseClaimArguments(
   const [word = '', ...words] = argv;
   if (word === '--help' || word === '-h') return null;
   if (!Object.hasOwn(ACTIONS, word)) {
-    const names = Object.keys(ACTIONS).join(', ');
-    const problem = word === '' ? 'an action is missing' : `unknown action '${word}'`;
-    throw usageError(`${problem}; there are: ${names}`, 'claim');
+    throw unknownAction(word);
   }
   const action = word as ClaimAction;
   // What follows belongs to the command to run.
@@ -159,6 +161,14 @@ export function parseClaimArguments(
     throw usageError('COMMAND is missing: claim run PATH… -- COMMAND', 'claim');
   }
   return { action, given };
+}
+
+function unknownAction(word: string): Error {
+  const names = [...Object.keys(ACTIONS), ...AGENT_ACTIONS];
+  const near = nearest(word, names);
+  const problem = word === '' ? 'an action is missing' : `unknown action '${word}'`;
+  const advice = near === undefined ? `there are: ${names.join(', ')}` : `did you mean ${near}?`;
+  return usageError(`${problem}; ${advice}`, 'claim');
 }
 
 /**

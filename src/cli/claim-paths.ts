@@ -66,13 +66,15 @@ export class ClaimPaths {
   readonly #folder: string;
 
   /**
-   * Words are relative to the working directory; but to the root if the claims of
-   * a folder that was given are not about the working directory.
+   * Words are relative to the working directory; but to the root if that is
+   * outside of all working trees that the claims of a folder that was given are
+   * about. In a submodule or another repository inside of one, `x` is its own
+   * `x`, and never the one of the root.
    */
   constructor(claims: Claims | null, hasFolder: boolean) {
     const cwd = process.cwd();
     const isElsewhere =
-      hasFolder && claims !== null && !new Locator(folderOf(claims).root).covers(cwd);
+      hasFolder && claims !== null && !isInside(new Locator(folderOf(claims).root), cwd);
     this.#base = isElsewhere ? '' : cwd;
     this.#folder = isElsewhere ? claims.root : cwd;
   }
@@ -97,4 +99,10 @@ export class ClaimPaths {
   #from(word: string, base: string): string {
     return base === '' || word === '' || isAbsolute(word) ? word : `${base}/${word}`;
   }
+}
+
+/** Whether the claims cover this folder or one above it. */
+function isInside(locator: Locator, folder: string): boolean {
+  const above = resolve(folder, '..');
+  return locator.covers(folder) || (above !== folder && isInside(locator, above));
 }

@@ -49,18 +49,36 @@ export function optionsOf(given: ClaimArguments, streams: Streams): ClaimOptions
   return { timeout, ignoreInvalid, force, onWait };
 }
 
-/** Reports a refusal; returns its exit status. Rethrows any other error. */
-export function refusal(error: unknown, given: ClaimArguments, streams: Streams): number {
+export function isRefusal(error: unknown): boolean {
+  return error instanceof ClaimConflictError || isLockError(error, 'ERR_LOCK_HELD');
+}
+
+/**
+ * Reports a refusal; returns its exit status. Rethrows any other error.
+ * `outcome`: what the call has claimed before, and what not; by default nothing.
+ */
+export function refusal(
+  error: unknown,
+  given: ClaimArguments,
+  streams: Streams,
+  outcome?: string,
+): number {
   const { quiet, timeout, conflictCode } = given;
   if (error instanceof ClaimConflictError) {
-    if (!quiet) refuse(error, timeout, streams);
+    if (!quiet) refuse(error, timeout, streams, outcome ?? 'nothing claimed');
   } else if (isLockError(error, 'ERR_LOCK_HELD')) {
     if (!quiet) say(streams, error.message);
+    if (!quiet && outcome !== undefined) say(streams, outcome);
   } else throw error;
   return conflictCode;
 }
 
-function refuse(error: ClaimConflictError, timeout: number, streams: Streams): void {
+function refuse(
+  error: ClaimConflictError,
+  timeout: number,
+  streams: Streams,
+  outcome: string,
+): void {
   const { conflicts, circle } = error;
   if (circle.length > 0) say(streams, describeCircle(circle));
   for (const conflict of conflicts) {
@@ -70,5 +88,5 @@ function refuse(error: ClaimConflictError, timeout: number, streams: Streams): v
     }
   }
   const advice = timeout > 0 || circle.length > 0 ? '' : 'use -w TIME to wait, or ';
-  say(streams, `nothing claimed; ${advice}see: holdfast claim list`);
+  say(streams, `${outcome}; ${advice}see: holdfast claim list`);
 }

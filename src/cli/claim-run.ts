@@ -61,7 +61,12 @@ export async function runClaimed(given: ClaimArguments, streams: Streams): Promi
       throw new Exit(EXIT.data, `the claim of ${printable(agent)} is gone; command not run`);
     }
     return await runCommand(command, fd, {
-      environment: { HOLDFAST_AGENT: agent, HOLDFAST_CLAIMS: claims.directory },
+      environment: {
+        HOLDFAST_AGENT: agent,
+        // The default folder is found from each path: given, it would be taken for
+        // paths of submodules as well, which have one of their own.
+        ...(given.hasFolder && { HOLDFAST_CLAIMS: claims.directory }),
+      },
       caller: streams.caller,
       onStart: (pid) => {
         // If it fails, the descriptor has the claim.

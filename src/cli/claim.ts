@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { printable } from '../base/holder.js';
 import { outside } from '../claims/check.js';
 import type { Claims } from '../claims/claims.js';
@@ -7,10 +7,15 @@ import type { ClaimStatus, PathVerdict } from '../claims/types.js';
 import { agentAction } from './claim-agents.js';
 import { sayBypass } from './claim-bypass.js';
 import { lookUntilFree } from './claim-look.js';
-import { type ClaimAction, type ClaimArguments, parseClaimArguments } from './claim-options.js';
+import {
+  AGENT_ACTIONS,
+  type ClaimAction,
+  type ClaimArguments,
+  parseClaimArguments,
+} from './claim-options.js';
 import { groupsOf, type PathGroup } from './claim-paths.js';
 import { plan } from './claim-plan.js';
-import { optionsOf, refusal, requestOf } from './claim-request.js';
+import { isRefusal, optionsOf, refusal, requestOf } from './claim-request.js';
 import { runClaimed } from './claim-run.js';
 import { conflictLines, listLines, verdictLines, waitLines, warnIfMissing } from './claim-show.js';
 import { watch } from './claim-watch.js';
@@ -65,20 +70,13 @@ const ACTIONS: Record<ClaimAction, Action> = {
     await reportInvalid(claims, streams);
     return conflicts.length > 0 ? EXIT.refused : EXIT.ok;
   },
-  'set-aside': async ({ claims, paths: [file = ''] }, streams) => {
-    const target = await claims.setAside(file);
-    print(streams, [`${printable(file)}: set aside as ${printable(target)}`]);
-    return EXIT.ok;
-  },
+  'set-aside': setAside,
   // Not the functions themselves: naming them would load them for every action.
   plan: (given, streams) => plan(given, streams),
   watch: (given, streams) => watch(given, streams),
   run: (given, streams) => runClaimed(given, streams),
   guard: (given, streams) => guard(given, streams),
 };
-
-/** Actions for programs that run agents, with options of their own. */
-const AGENT_ACTIONS = ['hook', 'install-hook', 'bypass'];
 
 /** `holdfast claim`. */
 export async function claim(argv: string[], streams: Streams): Promise<number> {
@@ -139,6 +137,20 @@ function parseOrFail(argv: string[]): ReturnType<typeof parseClaimArguments> {
   }
 }
 
+async function setAside(given: ClaimArguments, streams: Streams): Promise<number> {
+  const {
+    claims,
+    paths: [file = ''],
+  } = given;
+  const target = await claims.setAside(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    const where = `no claim file ${printable(basename(file))} in ${printable(claims.directory)}`;
+    throw new Exit(EXIT.data, `there is ${where}; see: holdfast claim list`);
+  });
+  print(streams, [`${printable(file)}: set aside as ${printable(target)}`]);
+  return EXIT.ok;
+}
+
 /** Files that are not valid claims stay, and block all claims. */
 async function reportInvalid(claims: Claims, streams: Streams): Promise<void> {
   for (const { file, state, reason } of await claims.list()) {
@@ -155,23 +167,14 @@ async function reportInvalid(claims: Claims, streams: Streams): Promise<void> {
 async function add(given: ClaimArguments, streams: Streams): Promise<number> {
   const groups = groupsOf(given.paths, given);
   const statuses: (ClaimStatus | undefined)[] = [];
-  const sayWhich = (): void => {
-    if (given.quiet || statuses.length === 0) return;
-    const list = (some: PathGroup[]): string =>
-      some.flatMap(({ words }) => words.map(printable)).join(' ');
-    const [done, rest] = [groups.slice(0, statuses.length), groups.slice(statuses.length)];
-    say(streams, `claimed: ${list(done)}; not claimed: ${list(rest)}`);
-  };
-  for (const group of groups) {
+  for (const [at, group] of groups.entries()) {
     try {
       const status = await addGroup(group, groups.length > 1, given, streams);
-      if (status === null) {
-        sayWhich();
-        return EXIT.refused;
-      }
       statuses.push(status);
     } catch (error) {
-      sayWhich();
+      const outcome = at === 0 ? undefined : outcomeOf(groups.slice(0, at), groups.slice(at));
+      if (isRefusal(error)) return refusal(error, given, streams, outcome);
+      if (outcome !== undefined && !given.quiet) say(streams, outcome);
       throw error;
     }
   }
@@ -181,13 +184,20 @@ async function add(given: ClaimArguments, streams: Streams): Promise<number> {
   return EXIT.ok;
 }
 
-/** The claim as it is then, for `--json`; `null` if it was refused. */
+/** What a call about several repositories has done when one of them refuses. */
+function outcomeOf(done: readonly PathGroup[], rest: readonly PathGroup[]): string {
+  const list = (some: readonly PathGroup[]): string =>
+    some.flatMap(({ words }) => words.map(printable)).join(' ');
+  return `claimed: ${list(done)}; not claimed: ${list(rest)}`;
+}
+
+/** The claim as it is then, for `--json`. */
 async function addGroup(
   group: PathGroup,
   isOneOfSeveral: boolean,
   given: ClaimArguments,
   streams: Streams,
-): Promise<ClaimStatus | undefined | null> {
+): Promise<ClaimStatus | undefined> {
   const { agent, session, replace, json, quiet } = given;
   // Says what to do.
   const claims = group.claims ?? given.claims;
@@ -196,22 +206,17 @@ async function addGroup(
     extend: !replace,
     ...(session !== undefined && { session: { pid: session } }),
   };
-  try {
-    const made = await claims.claim(request, optionsOf(given, streams));
-    // What was overwritten is said in the next tick, and belongs before the result.
-    await new Promise<void>((resolve) => process.nextTick(resolve));
-    if (quiet) return undefined;
-    if (json) return (await claims.list()).find((each) => each.agent === agent);
-    const scope = [...made.directories, ...made.files].map(printable).join(' ');
-    const where = isOneOfSeveral ? ` in ${printable(claims.root)}` : '';
-    print(streams, [
-      `${printable(agent)}: claimed ${scope}${where} until ${clockTime(made.expiresAt)}`,
-    ]);
-    return undefined;
-  } catch (error) {
-    refusal(error, given, streams);
-    return null;
-  }
+  const made = await claims.claim(request, optionsOf(given, streams));
+  // What was overwritten is said in the next tick, and belongs before the result.
+  await new Promise<void>((resolve) => process.nextTick(resolve));
+  if (quiet) return undefined;
+  if (json) return (await claims.list()).find((each) => each.agent === agent);
+  const scope = [...made.directories, ...made.files].map(printable).join(' ');
+  const where = isOneOfSeveral ? ` in ${printable(claims.root)}` : '';
+  print(streams, [
+    `${printable(agent)}: claimed ${scope}${where} until ${clockTime(made.expiresAt)}`,
+  ]);
+  return undefined;
 }
 
 /** The folder of the claims cannot be written to, as in a sandbox. */

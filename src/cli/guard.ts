@@ -4,6 +4,7 @@ import { printable } from '../base/holder.js';
 import { judge } from '../claims/check.js';
 import { Claims, folderOf } from '../claims/claims.js';
 import { type LocatedPath, Locator } from '../claims/locate.js';
+import type { PathVerdict } from '../claims/types.js';
 import type { ClaimArguments } from './claim-options.js';
 import { verdictLines, warnIfMissing } from './claim-show.js';
 import { EXIT, Exit, usageError } from './exit-codes.js';
@@ -12,20 +13,31 @@ import { type Streams, say } from './streams.js';
 /** `holdfast claim guard --staged`: refuses a commit that changes what others have claimed. */
 export async function guard(given: ClaimArguments, streams: Streams): Promise<number> {
   if (!given.staged) throw usageError('claim guard needs --staged', 'claim');
-  const { agent, hasFolder, ignoreInvalid } = given;
+  const { hasFolder, ignoreInvalid } = given;
   const top = realpathSync.native(git('rev-parse', '--show-toplevel').replace(/\n$/, ''));
   const claims = hasFolder ? given.claims : claimsOf(top);
   if (hasFolder && warnIfMissing(claims.directory, streams)) return EXIT.ok;
   const paths = stagedPaths(claims, top);
   if (paths.length === 0) return EXIT.ok;
-  const as = agent === '' ? undefined : agent;
-  const verdicts = await judge(folderOf(claims), paths, { as, ignoreInvalid });
-  const others = verdicts.filter(({ verdict }) => verdict === 'other');
+  const othersThan = async (as: string | undefined, ignoring: boolean): Promise<PathVerdict[]> => {
+    const verdicts = await judge(folderOf(claims), paths, { as, ignoreInvalid: ignoring });
+    return verdicts.filter(({ verdict }) => verdict === 'other');
+  };
+  let others = await othersThan(undefined, ignoreInvalid);
+  if (others.length === 0) return EXIT.ok;
+  // Who asks is of interest only now: to find out takes a look at all processes above.
+  const { agent } = given;
+  // It has warned already.
+  if (agent !== '') others = await othersThan(agent, true);
   if (others.length === 0) return EXIT.ok;
   const who = agent === '' ? 'an unknown agent (HOLDFAST_AGENT is not set)' : printable(agent);
   say(streams, `this commit of ${who} changes what others have claimed:`);
   for (const line of verdictLines(others)) say(streams, `  ${line}`);
   say(streams, 'not committed; unstage these with: git restore --staged PATH, or ask their owners');
+  if (agent === '') {
+    const advice = "set HOLDFAST_AGENT to your agent's name, or pass with: git commit --no-verify";
+    say(streams, `if this is your own work: ${advice}`);
+  }
   return EXIT.refused;
 }
 

@@ -22,7 +22,7 @@ pre-commit hook, which runs the one that was there first.
 hook is what the settings call: it reads the JSON of HOST from standard input
 and answers as HOST expects. Exit status 2 and a text on standard error refuse.
 
-bypass lets hooks pass for TIME (10m, 1h; at most a day; 0 ends it). A person
+bypass lets hooks pass for TIME (10m, 1h; from 1s to 24h; 0 ends it). A person
 only: it is refused below HOST and with HOLDFAST_AGENT set.
 
 Exit status: 0; 64 wrong usage; 65 settings that are not JSON, or of another

@@ -176,8 +176,9 @@ wait: as add, but without -w there is no end to the wait. Those who wait for
 the same are served in order. Where the folder cannot be written to, it waits
 until the paths are free, and claims nothing.
 
-run: COMMAND gets HOLDFAST_AGENT and HOLDFAST_CLAIMS. The claim ends with it,
-even if holdfast is killed. Signals are passed on to it, as by holdfast run.
+run: COMMAND gets HOLDFAST_AGENT and, if a folder was given, its absolute path
+in HOLDFAST_CLAIMS. The claim ends with it, even if holdfast is killed. Signals
+are passed on to it, as by holdfast run.
 
 check, run:
       --strict             check: also refuse what nobody has claimed
@@ -191,7 +192,7 @@ plan reads a JSON array of {"agent", "files", "directories", "except",
 
 A PATH is the same file in each working tree of its repository; symbolic links
 are followed. It is relative to the working directory; with --dir, to the root
-if the working directory is not in one of its working trees; in plan always to
+if the working directory is outside of all its working trees; in plan always to
 the root. check calls a PATH that the claims are not about "outside", which is
 no refusal.
 

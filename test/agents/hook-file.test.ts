@@ -75,6 +75,53 @@ describe('the program that hosts run', () => {
     expect(run(JSON.stringify(fields), '--agent', 'a')).toMatchObject({ status: 0 });
   });
 
+  // A FIFO as a shell makes it, and the socket that Node gives its children.
+  test.each([
+    ['pipe', `(printf '{"session_id":"s",'; exec sleep 20) | "$0" "$@"`],
+    ['socket', `exec "$0" "$@"`],
+  ])('input that does not end is a refusal before the time-out: a %s', async (_, line) => {
+    const args = [HOOK, '--for', 'claude-code', '--timeout', '2s'];
+    const began = Date.now();
+    const child = spawn('sh', ['-c', line, process.execPath, ...args], {
+      stdio: ['pipe', 'ignore', 'pipe'],
+      detached: true,
+    });
+    onTestFinished(() => {
+      try {
+        process.kill(-(child.pid as number), 'SIGKILL');
+      } catch {}
+    });
+    child.stdin.write('{"session_id":"s",');
+    let said = '';
+    const ended = new Promise((resolve) => {
+      child.stderr.on('data', (chunk) => {
+        said += chunk;
+        if (said.includes('holdfast doctor')) resolve(null);
+      });
+      child.once('exit', resolve);
+    });
+    await ended;
+    expect(Date.now() - began).toBeLessThan(2000);
+    expect(said).toContain('no end within 2 s');
+  });
+
+  test('input full of closing braces, in small pieces, is read in linear time', async () => {
+    const text = JSON.stringify({
+      session_id: 's',
+      cwd: '/',
+      hook_event_name: 'PreToolUse',
+      tool_name: 'Write',
+      tool_input: { file_path: '/x', content: '}'.repeat(45_000_000) },
+    });
+    const args = [HOOK, '--for', 'claude-code', '--agent', 'a', '--timeout', '12s'];
+    const child = spawn(process.execPath, args, { stdio: ['pipe', 'ignore', 'ignore'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    child.stdin.on('error', () => {});
+    child.stdin.write(text);
+    const status = await new Promise((resolve) => child.once('exit', resolve));
+    expect(status).toBe(0);
+  });
+
   test('no input is a refusal', () => {
     expect(run('')).toMatchObject({ status: 2, stderr: expect.stringContaining('empty') });
   });

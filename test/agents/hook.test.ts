@@ -210,6 +210,66 @@ describe('tree-wide git', () => {
   });
 });
 
+describe('git with paths', () => {
+  const COMMANDS = [
+    'git restore x.ts',
+    'git checkout -- x.ts',
+    'git checkout HEAD x.ts',
+    'git checkout x.ts',
+    'git stash push x.ts',
+    'git clean -f x.ts',
+    'git rm -f x.ts',
+    'git checkout src',
+    'git restore src',
+    'cd src && git checkout .',
+    'git restore y.ts; git restore x.ts',
+  ];
+  test('is stopped where another works, who is named; own ones pass, and nothing is claimed', async () => {
+    const repository = new Repository();
+    mkdirSync(join(repository.root, 'src'));
+    for (const name of ['x.ts', 'y.ts', 'src/a.ts']) {
+      writeFileSync(join(repository.root, name), '');
+      if (name !== 'y.ts') await repository.write('a', name);
+    }
+    for (const command of COMMANDS) {
+      const refused = await repository.shell('b', command);
+      expect([command, refused]).toMatchObject([command, DENY]);
+      const { reason } = refused as { reason: string };
+      expect(reason).toContain('claimed by a');
+      expect(reason).toContain('holdfast claim wait');
+      expect([command, await repository.shell('a', command)]).toMatchObject([command, PASS]);
+    }
+    expect(await repository.shell('b', 'git restore y.ts')).toMatchObject(PASS);
+    expect((await repository.claims.list()).map(({ agent }) => agent)).toEqual(['a']);
+  });
+});
+
+describe('a patch in a shell line', () => {
+  const patch = (path: string) =>
+    `*** Begin Patch\n*** Update File: ${path}\n@@\n-a\n+b\n*** End Patch`;
+  const COMMANDS = [
+    `apply_patch <<'E'\n${patch('src/x.ts')}\nE`,
+    `applypatch <<E\n${patch(' src/x.ts')}\nE`,
+    `cd src && apply_patch <<'E'\n${patch('x.ts')}\nE`,
+    `bash -lc "apply_patch <<'E'\n${patch('src/x.ts')}\nE"`,
+    `apply_patch '${patch('src/x.ts')}'`,
+    `cat <<'E' | apply_patch\n${patch('src/x.ts')}\nE`,
+  ];
+  test('is a write', async () => {
+    const repository = new Repository();
+    mkdirSync(join(repository.root, 'src'));
+    await repository.write('a', 'src/x.ts');
+    for (const [at, command] of COMMANDS.entries()) {
+      const of = async (agent: string, line: string) => [line, await repository.shell(agent, line)];
+      expect(await of('b', command)).toMatchObject([command, DENY]);
+      expect(await of('a', command)).toMatchObject([command, PASS]);
+      const own = command.replaceAll('x.ts', `z${at}.ts`);
+      expect(await of('b', own)).toMatchObject([own, PASS]);
+      expect(await of('a', own)).toMatchObject([own, DENY]);
+    }
+  });
+});
+
 describe('a bypass', () => {
   test('lets writes through, claims what it can, and is said', async () => {
     const repository = new Repository();

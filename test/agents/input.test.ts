@@ -1,6 +1,10 @@
+import { mkdirSync, realpathSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { HOSTS } from '../../src/agents/hosts.js';
-import { patchedPaths, readInput } from '../../src/agents/input.js';
+import { readInput } from '../../src/agents/input.js';
+import { bothReadings, patchedPaths } from '../../src/agents/patch.js';
+import { testFolder } from '../support/folder.js';
 
 const { codex, cursor, gemini, 'claude-code': claude } = HOSTS;
 
@@ -46,14 +50,38 @@ describe('what a host says it is about to write', () => {
     expect(patchedPaths(PATCH.replaceAll('\n', '\r\n'))).toEqual(patchedPaths(PATCH));
   });
 
-  test('lines of a patch that look like names but are content do not count', () => {
-    expect(patchedPaths('*** Add File: a\n+*** Add File: b\n *** Delete File: c')).toEqual(['a']);
+  test('content of a patch that looks like a name does not count', () => {
+    expect(patchedPaths('*** Add File: a\n+*** Add File: b\n-*** Delete File: c')).toEqual(['a']);
   });
 
-  test('a patch that a shell command hands to apply_patch counts', () => {
-    const command = `apply_patch <<'EOF'\n${PATCH}\nEOF`;
-    const read = readInput(codexCall('Bash', { command }), codex);
-    expect(read).toMatchObject({ kind: 'write' });
+  test.each([
+    '  *** Update File: x y.ts',
+    '\t*** Update File: x y.ts',
+    '*** Update File:x y.ts',
+    '*** Update File:   x y.ts  ',
+    '*** Move to:\tx y.ts\r',
+  ])('hosts take %j as well', (line) => {
+    expect(patchedPaths(`*** Begin Patch\n*** Add File: a\n+b\n${line}\n@@`)).toEqual([
+      'a',
+      'x y.ts',
+    ]);
+  });
+
+  test('a long line of blanks takes no time', () => {
+    const began = Date.now();
+    patchedPaths(`${' '.repeat(300_000)}x\n*** Add File: a${' '.repeat(300_000)}b`);
+    expect(Date.now() - began).toBeLessThan(1000);
+  });
+
+  test('a path that leads elsewhere for the kernel is both', () => {
+    const root = realpathSync(testFolder());
+    mkdirSync(join(root, 'deep', 'er'), { recursive: true });
+    symlinkSync(join('deep', 'er'), join(root, 'dl'));
+    expect(bothReadings('dl/../../x.ts', root)).toEqual([
+      join(root, '..', 'x.ts'),
+      join(root, 'x.ts'),
+    ]);
+    expect(bothReadings('deep/../x.ts', root)).toEqual([join(root, 'x.ts')]);
   });
 
   test.each([

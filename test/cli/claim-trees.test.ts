@@ -99,7 +99,11 @@ describe('holdfast claim without a folder', () => {
     // What was claimed before the refusal is named, and stays.
     const half = await claim(root, ['add', 'src/lib', 'sub/s.ts', '../other/y', '--agent', 'two']);
     expect(half.code).toBe(75);
-    expect(half.stderr).toMatch(/claimed: src\/lib; not claimed: sub\/s\.ts \.\.\/other\/y/);
+    const last = half.stderr.trimEnd().split('\n').at(-1);
+    expect(last).toMatch(/claimed: src\/lib; not claimed: sub\/s\.ts \.\.\/other\/y; use -w TIME/);
+    expect(half.stderr).not.toContain('nothing claimed');
+    const none = await claim(root, ['add', 'sub/s.ts', '../other/y', '--agent', 'three']);
+    expect(none.stderr.trimEnd().split('\n').at(-1)).toContain('nothing claimed; use -w TIME');
     expect(await verdicts(root, 'src/lib/b.ts', '../other/y')).toEqual([
       `${join(root, 'src/lib/b.ts')} other`,
       `${join(other, 'y')} unclaimed`,

@@ -79,7 +79,13 @@ describe('an installed guard', () => {
     expect(refused.stderr).toContain('app/x.ts');
     expect(refused.stderr).toMatch(/api .*until .*"Implement client"/);
     // Without a name nothing is one's own.
-    expect(repository.as('', repository.root, 'commit', '-qm', 'no').status).not.toBe(0);
+    const unnamed = repository.as('', repository.root, 'commit', '-qm', 'no');
+    expect(unnamed.status).not.toBe(0);
+    // If an agent runs these tests, it has a name all the same.
+    expect(unnamed.stderr).toMatch(
+      /of an unknown agent[\s\S]*set HOLDFAST_AGENT.*git commit --no-verify|of [\w-]+-\d+ changes/,
+    );
+    expect(refused.stderr).not.toContain('--no-verify');
   });
 
   withGit('sees names of any letters, removals, and both ends of a move', async () => {

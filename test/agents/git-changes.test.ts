@@ -1,13 +1,14 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { gitChanges } from '../../src/agents/git-changes.js';
+import { liftsClaims } from '../../src/agents/lifts-claims.js';
 import { shellCommands } from '../../src/agents/shell-commands.js';
-import { liftsClaims, treeWideGit } from '../../src/agents/tree-wide-git.js';
 import { testFolder } from '../support/folder.js';
 
 function found(line: string, cwd = '/repo') {
   const commands = shellCommands(line, cwd);
-  return commands === null ? 'not parsed' : treeWideGit(commands);
+  return commands === null ? 'not parsed' : (gitChanges(commands).treeWide[0] ?? null);
 }
 
 describe('git commands that change a whole tree', () => {
@@ -55,6 +56,31 @@ describe('git commands that change a whole tree', () => {
     'A=b git stash',
     'git stash | cat',
     'git\\\n stash',
+    'git checkout -',
+    'git checkout main --',
+    'git checkout -- "*.ts"',
+    'git checkout -- ":(glob)src"',
+    'git stash push "*.ts"',
+    'git restore "*"',
+    'git restore $PWD',
+    'git restore "$PWD/"',
+    'git restore $(git rev-parse --show-toplevel)',
+    'git restore ~/repo',
+    'git restore src/..',
+    'git restore /repo',
+    'git checkout -- /repo',
+    'git checkout HEAD -- /',
+    'git clean -fdx src/..',
+    'git restore --pathspec-from-file=list',
+    'git read-tree -u --reset HEAD',
+    'git read-tree -mu HEAD',
+    'git checkout-index -af',
+    'git checkout-index --all --force',
+    'git rm -rf .',
+    'bash <<E\ngit stash\nE',
+    "sudo sh -s <<'E'\n cd src\n git stash\nE",
+    "bash <<< 'git stash'",
+    "sh -c '(' ; git stash",
   ])('%s', (line) => {
     expect(found(line)).toMatchObject({ command: expect.stringMatching(/^git /) });
   });
@@ -80,6 +106,13 @@ describe('git commands that change a whole tree', () => {
     'grep -r "git stash" .',
     '# git stash',
     "cat <<'EOF'\ngit stash\nEOF",
+    'git read-tree HEAD',
+    'git checkout-index -a',
+    'git checkout-index -af --prefix=out/',
+    'git rm --cached -r .',
+    'git rm -r src',
+    'git reset --pathspec-from-file=list',
+    'bash <<E\necho git stash\nE',
     'git switch --help',
     'git rebase --quit',
     'git pull',
@@ -95,6 +128,29 @@ describe('git commands that change a whole tree', () => {
     writeFileSync(join(folder, 'a.ts'), '');
     expect(found('git checkout a.ts', folder)).toBeNull();
     expect(found('git checkout b', folder)).not.toBeNull();
+  });
+
+  test('paths are compared with the top of the working tree', () => {
+    const top = join(realpathSync(testFolder()), 'repo');
+    for (const each of ['.git/objects', '.git/refs', 'src/gen', 'app/[slug]']) {
+      mkdirSync(join(top, each), { recursive: true });
+    }
+    writeFileSync(join(top, '.git', 'HEAD'), 'ref: refs/heads/main\n');
+    writeFileSync(join(top, 'src', 'a.ts'), '');
+    const src = join(top, 'src');
+    for (const path of ['..', '../', '../src/..', top, join(top, '..'), ':/', '$PWD/..']) {
+      expect(found(`git restore ${path}`, src)).not.toBeNull();
+    }
+    const named = (line: string) => gitChanges(shellCommands(line, src) ?? []).named[0]?.paths;
+    expect(named('git restore .')).toEqual([`${src}/`]);
+    expect(named('git clean -fd')).toEqual([`${src}/`]);
+    expect(named('git restore a.ts gen')).toEqual([join(src, 'a.ts'), `${src}/gen/`]);
+    expect(named('git checkout HEAD a.ts')).toEqual([join(src, 'a.ts')]);
+    expect(named('git checkout main -- a.ts')).toEqual([join(src, 'a.ts')]);
+    expect(named('git stash push -m text $PWD/a.ts')).toEqual([join(src, 'a.ts')]);
+    expect(named('git rm gone')).toEqual([join(src, 'gone'), `${src}/gone/`]);
+    expect(named("git restore '../app/[slug]'")).toEqual([`${top}/app/[slug]/`]);
+    expect(named('git restore --staged a.ts')).toBeUndefined();
   });
 
   test('it says in which folder it runs', () => {
