@@ -56,6 +56,8 @@ describe('the packed tarball', () => {
       /^prebuilds\/SHA256SUMS$/,
       // Of CommonJS.
       /^dist\/cli\/package\.json$/,
+      // The hook, which hosts run by its path, and what it loads late.
+      /^dist\/hook(-[a-z-]+)?\.cjs$/,
       // Of mcp-sdk.js.
       /^dist\/cli\/THIRD-PARTY-NOTICES$/,
       // Types that only other files inside use: small, and no harm.

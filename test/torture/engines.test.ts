@@ -49,7 +49,7 @@ for (const [engine, plant, kinds] of [
   ['postgres', 'question', 'left|stuck'],
   ['postgres', 'clock', 'token'],
   ['etcd', 'deaf', 'exclusion|deaf'],
-  ['etcd', 'look', 'exclusion'],
+  ['etcd', 'look', 'exclusion|register'],
   ['etcd', 'clock', 'token'],
 ] as const) {
   needs(engine)(`${engine}: ${plant} is found out`, { tags: ['long'] }, async () => {

@@ -58,6 +58,11 @@ export function patternOf(text: unknown, as: Entry['kind']): Pattern | null {
   }
 }
 
+/** A path, which is that file alone. */
+export function pathOf(text: string): Pattern {
+  return parsePattern(text, 'file', ROOT, 'it', 'path');
+}
+
 export const pattern: fc.Arbitrary<Pattern> = fc
   .tuple(patternText, kind)
   .map(([text, as]) => patternOf(text, as))
@@ -77,6 +82,9 @@ function partsOf(patterns: Pattern[], except: Pattern[]): ClaimFile['parts'] {
   return [{ patterns: sorted, except: once, tree: null, by: 'hand', touched: null }];
 }
 
+// What has braces is written with all that they stand for, and is read so again.
+const asWritten = pattern.filter(({ pattern: text }) => !/\{.*,.*\}/s.test(text));
+
 /** A claim such as is written. */
 export const claim: fc.Arbitrary<Omit<ClaimFile, 'fields'>> = fc
   .record({
@@ -84,8 +92,8 @@ export const claim: fc.Arbitrary<Omit<ClaimFile, 'fields'>> = fc
     id: fc.uuid(),
     task: fc.option(fc.string({ unit: 'grapheme' })),
     times: fc.tuple(seconds, seconds),
-    patterns: fc.array(pattern, { maxLength: 4 }),
-    except: fc.array(pattern, { maxLength: 2 }),
+    patterns: fc.array(asWritten, { maxLength: 4 }),
+    except: fc.array(asWritten, { maxLength: 2 }),
     bound: fc.option(fc.record({ pid: fc.integer({ min: 1 }), start: fc.string() })),
     session: fc.option(
       fc.record({

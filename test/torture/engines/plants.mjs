@@ -5,8 +5,12 @@ import { join } from 'node:path';
 
 const PLANTS = {
   postgres: {
-    /** A silent server is believed to be there. */
-    deaf: [['this.destroy(silence(patience))', 'void silence']],
+    /** A server is believed to be there, silent or gone. */
+    deaf: [
+      ['this.destroy(silence(patience))', 'void silence'],
+      ['client.on("error", (error) => this.destroy(error));', 'client.on("error", () => {});'],
+      ['client.on("end", () => this.destroy(new Error("the connection was closed")));', ''],
+    ],
     /** Nobody asks after an error whether the lock was granted. */
     question: [
       ['if (isOver && !signal.aborted && await owns(session, want))', 'if (false)'],
