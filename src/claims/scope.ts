@@ -179,7 +179,8 @@ function newNode<S extends Scope>(): Node<S> {
   return { children: null, literals: null, open: null };
 }
 
-function listOf<K, V>(lists: Map<K, V[]>, key: K): V[] {
+/** The list of a key, made when it is first asked for. */
+export function listOf<K, V>(lists: Map<K, V[]>, key: K): V[] {
   let list = lists.get(key);
   if (list === undefined) {
     list = [];

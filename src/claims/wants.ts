@@ -11,7 +11,7 @@
 // for, is not enough: A holds p and wants q, which B holds; C came later and
 // wants p and r; B asks for r. C waits for A, A for B, and C would stop B.
 import type { Claimed } from './model.js';
-import { ScopeIndex } from './scope.js';
+import { listOf, ScopeIndex } from './scope.js';
 
 /** What one call waits for. All its requests are granted together. */
 export interface Want {
@@ -178,13 +178,4 @@ function youngerInTheWay(wants: readonly Want[], areRelated: Relation): number[]
     for (const request of want.requests) index.add({ ...request, at });
   });
   return younger;
-}
-
-function listOf<K, V>(lists: Map<K, V[]>, key: K): V[] {
-  let list = lists.get(key);
-  if (list === undefined) {
-    list = [];
-    lists.set(key, list);
-  }
-  return list;
 }
