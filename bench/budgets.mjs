@@ -59,6 +59,12 @@ export const BUDGETS = [
   ),
   budget('plan', 0.6, '×', '`plan` of 200 × 50 with 3,000 conflicts, against 0.1.0'),
   budget('claimCheck', 1.6, '×', '`holdfast claim check` of one path, cold, against `node -e 0`'),
+  budget(
+    'hook',
+    1.6,
+    '×',
+    'the hook before a write to a path that the agent has already, cold, against `node -e 0`',
+  ),
   budget('run', 1.7, '×', '`holdfast run FILE true` against `node -e 0`'),
   budget(
     'stall',

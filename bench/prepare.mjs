@@ -12,6 +12,7 @@ export const CPU_OF = here('build/cpu-of');
 export const CHILDREN = here('children/');
 const { bin } = JSON.parse(readFileSync(here('../package.json'), 'utf8'));
 export const COMMAND = here(`../${bin.holdfast}`);
+export const HOOK = here('../dist/hook.cjs');
 
 // fs-ext is compiled by its own install script, so npm has to run those.
 const PEERS = { 'fs-ext': '2.1.1', 'fs-native-extensions': '1.5.1', 'proper-lockfile': '4.1.2' };

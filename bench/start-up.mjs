@@ -1,12 +1,12 @@
 // What a process pays once: the import and the first lock (which loads the
 // addon), each inside a process of its own, and whole commands. All of it is
 // CPU time, without NODE_EXTRA_CA_CERTS (see child.mjs).
-import { existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { Child } from './child.mjs';
 import { aside, FIRST_CPU } from './cpus.mjs';
 import { compare, interleave, median, ratios } from './measure.mjs';
-import { CHILDREN, COMMAND, CPU_OF, peerPath } from './prepare.mjs';
+import { CHILDREN, COMMAND, CPU_OF, HOOK, peerPath } from './prepare.mjs';
 import { row } from './report.mjs';
 
 const cpu = FIRST_CPU;
@@ -19,21 +19,44 @@ async function timeInside(...words) {
   return times;
 }
 
-function startCommands(file, claims) {
+/** What a host says to its hook before a write, in a file. */
+function hookInput(folder) {
+  const input = join(folder, 'start-up-hook.json');
+  const asked = {
+    hook_event_name: 'PreToolUse',
+    session_id: 'bench',
+    cwd: process.cwd(),
+    tool_name: 'Write',
+    tool_input: { file_path: 'package.json' },
+  };
+  writeFileSync(input, JSON.stringify(asked));
+  return input;
+}
+
+function startCommands(file, claims, input) {
   const holdfast = (...args) => [process.execPath, COMMAND, ...args];
   const commands = { nothing: [process.execPath, '-e', '0'], flock: ['flock', file, 'true'] };
   if (existsSync(COMMAND)) {
     commands.run = holdfast('run', file, 'true');
     commands.check = holdfast('claim', 'check', '--dir', claims, 'src/index.ts');
+    // A folder of its own: the check is beside no claim. The first call claims.
+    commands.hook = [process.execPath, HOOK, '--for', 'codex', '--dir', `${claims}-hook`];
   }
-  return Object.entries(commands).map(([name, words]) => [name, new Child(CPU_OF, words, { cpu })]);
+  // The hook looks for the process of its host, and that is its parent.
+  const host = join(dirname(file), 'codex');
+  copyFileSync(CPU_OF, host);
+  const env = { CPU_OF_INPUT: input };
+  return Object.entries(commands).map(([name, words]) => [
+    name,
+    new Child(name === 'hook' ? host : CPU_OF, words, { cpu, env }),
+  ]);
 }
 
 async function measureAll({ folder, quick, peers }) {
   const file = join(folder, 'start-up');
   const claims = join(folder, 'start-up-claims');
   mkdirSync(claims);
-  const children = startCommands(file, claims);
+  const children = startCommands(file, claims, hookInput(folder));
   const contestants = { holdfast: () => timeInside(join(CHILDREN, 'import.mjs'), file) };
   for (const name of Object.keys(peers)) {
     contestants[name] = () => timeInside(join(CHILDREN, 'require.cjs'), peerPath(name));
@@ -78,6 +101,7 @@ export async function measureStartUp(context) {
       import: against('import', 'proper-lockfile', peer),
       firstLock: against('firstLock', 'proper-lockfile', peer),
       claimCheck: against('check', 'nothing', command),
+      hook: against('hook', 'nothing', command),
       run: against('run', 'nothing', command),
     },
     rows,
