@@ -14,23 +14,25 @@ const CORE = /src\/(base|native|holders|lock)\//;
 // What subcommands share: all of src/cli but their own files.
 const COMMON =
   /src\/cli\/(?!agent-hosts|claim|doctor|elect|guard|help|holdfast|lock-url|mcp|next-id|run|status|url-)/;
-const CLAIM = /src\/(claims\/|agents\/(hosts|bypass)\.|cli\/(agent-hosts|claim-))/;
+const CLAIM = /src\/(claims\/|agents\/bypass\.|cli\/claim-)/;
 // What the command needs only to run a program, or when a lock is held, or to
 // change claims. Each is loaded when a function of it is called: parsing it
 // takes longer than a lock.
 const LATE = {
   running: /src\/cli\/(caller|command|waiting-line)\./,
   waiting:
-    /src\/(base\/(make-folders|warning)|native\/load-failure|holders\/(holding-processes|inspect|kernel-tables|kernel-view|pinned-file|snapshot|who-holds)|lock\/(adopt|descriptor-lock|kernel-wait|path-watch|self-wait|waiting|with-lock))\./,
+    /src\/(base\/(callers|make-folders|warning)|native\/load-failure|holders\/(holding-processes|inspect|kernel-tables|kernel-view|pinned-file|snapshot|who-holds)|lock\/(acquiring|adopt|change-hold|descriptor-lock|kernel-wait|path-watch|self-wait|waiting|with-lock))\./,
   claiming:
-    /src\/(claims\/(acquire-claims|admit|change-scope|changes|claim|claim-waits|conflict-words|conflicts|edit-journal|git-clean|gives-way|grant|hand-over|held-claim|literal-warning|move-to-session|outcome|overlap|overlap-search|plan|queue|release-claim|request|resolutions|session-end|set-aside|standstill|want-file|wants|waves|write-claims)|cli\/claim-(board|look|run|watch))\./,
+    /src\/(claims\/(acquire-claims|admit|braces|change-scope|changes|claim|claim-waits|conflict-words|conflicts|edit-journal|errors|existing|foreign|git-clean|gives-way|grant|hand-over|held-claim|journal|literal-warning|live-claims|move-to-session|outcome|overlap-search|plan|put-file|queue|release-claim|renew-claim|request|resolutions|session-end|set-aside|standstill|want-file|wants|waves|write-claims)|cli\/claim-(board|look|run|watch))\./,
 };
 
 // Of the command alone: actions of `claim` that `claim check` is to load no file
 // more for. By import(), what they share with it would be files of its own.
 const ACTIONS = {
   mcp: /src\/(mcp\/|cli\/mcp\.)/,
-  acting: /src\/cli\/(claim-(look|plan|watch|run|board)|guard)\./,
+  acting: /src\/cli\/(claim-(look|plan|watch|request|run|board)|guard)\./,
+  // For those who are given no name, and only where somebody has the path.
+  asking: /src\/(agents\/hosts|claims\/identity|cli\/agent-hosts)\./,
   agents: /src\/(cli\/(claim-agents|doctor-hooks)\.|agents\/(?!hosts\.|bypass\.))/,
 };
 
@@ -95,7 +97,12 @@ for (const name of readdirSync(`${root}dist/cli`)) {
 }
 // What hosts of agents run before each write, or load. Parsing is most of what it
 // costs, so the same is left out as in the command, and the parser of shell lines.
-const HOOK = ['hook', ...Object.keys(LATE).map((name) => `hook-${name}`), 'hook-shell-line'];
+const LATE_IN_HOOK = { ...LATE, refusing: /src\/agents\/words\./ };
+const HOOK = [
+  'hook',
+  ...Object.keys(LATE_IN_HOOK).map((name) => `hook-${name}`),
+  'hook-shell-line',
+];
 await bundle({
   format: 'cjs',
   dir: 'dist',
@@ -104,7 +111,7 @@ await bundle({
   chunkFileNames: ({ name }) => `${name.replace(/^(?!hook-)/, 'hook-')}.cjs`,
   late: HOOK.slice(1),
   extension: 'cjs',
-  groups: Object.entries(LATE).map(([name, test]) => ({ name: `hook-${name}`, test })),
+  groups: Object.entries(LATE_IN_HOOK).map(([name, test]) => ({ name: `hook-${name}`, test })),
 });
 for (const name of HOOK) {
   const file = `${root}dist/${name}.cjs`;
@@ -115,7 +122,14 @@ await bundleMcp(root);
 async function shorten(file, options) {
   const { code, errors } = await minify(file, readFileSync(file, 'utf8'), options);
   if (errors.length > 0) throw new AggregateError(errors, `${file} cannot be shortened`);
-  writeFileSync(file, code);
+  writeFileSync(file, inAscii(code));
+}
+
+/** One other character makes V8 keep two bytes for each: Node then reads and parses the file slower. */
+function inAscii(code) {
+  return code.replace(/[\u0080-\uffff]/g, (unit) => {
+    return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
 }
 
 async function bundle({

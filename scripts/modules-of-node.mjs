@@ -20,10 +20,17 @@ const REQUIRE =
 // A file of Rolldown's own functions: all that is made of default imports needs it.
 const HELPERS = /(^|-)rolldown-runtime\.c?js$/;
 const GETTER =
-  /^Object\.defineProperty\(exports, ["'](\w+)["'], \{\s*enumerable: true,\s*get: function ?\(\) \{\s*return (\w+);\s*\}\s*\}\);/gm;
+  /^Object\.defineProperty\(exports, ["']([\w$]+)["'], \{\s*enumerable: true,\s*get: function ?\(\) \{\s*return ([\w$]+);\s*\}\s*\}\);/gm;
+const EXPORT = /^exports\.([\w$]+) = ([\w$]+);\n?/gm;
+const MARK = /^Object\.defineProperty\(exports, Symbol\.toStringTag, .*\n/m;
 // A variable may change after the export.
-const CONSTANT = (name) =>
-  new RegExp(`^(?:(?:async )?function\\*?|const|class) ${name}\\b|^var ${name} = class`, 'm');
+const CONSTANT = (local) => {
+  const name = local.replaceAll('$', '\\$');
+  return new RegExp(
+    `^(?:(?:async )?function\\*?|const|class) ${name}[^\\w$]|^var ${name} = class`,
+    'm',
+  );
+};
 
 // Of a package: Node would load its loader for ES modules.
 const DYNAMIC = /\bimport\("([\w-]+)"\)/g;
@@ -91,7 +98,30 @@ function requiredLate(code, lateModules) {
       .replaceAll(new RegExp(`\\b${local}\\.default\\b`, 'g'), isLate ? late : local);
     if (isLate) rewritten = rewritten.replaceAll(new RegExp(`\\b${local}\\.`, 'g'), `${late}.`);
   }
-  return rewritten.replace(GETTER, (statement, name, local) =>
-    CONSTANT(local).test(rewritten) ? `exports.${name} = ${local};` : statement,
-  );
+  return exportedAtOnce(rewritten);
+}
+
+/**
+ * One object with all exports: V8 makes it in one step, and a step for each
+ * assignment, of which there are hundreds. It comes last, so what a file loads
+ * while it is loaded itself cannot have it.
+ */
+function exportedAtOnce(code) {
+  const fields = [];
+  const rest = code
+    .replace(GETTER, (_statement, name, local) => {
+      fields.push(
+        CONSTANT(local).test(code) ? `${name}: ${local}` : `get ${name}() { return ${local}; }`,
+      );
+      return '';
+    })
+    .replace(EXPORT, (_statement, name, local) => {
+      fields.push(`${name}: ${local}`);
+      return '';
+    })
+    .replace(MARK, '');
+  // What is exported in another form would be lost.
+  const left = /^(?:exports\.|Object\.defineProperty\(exports).*/m.exec(rest);
+  if (left !== null) throw new Error(`scripts/modules-of-node.mjs does not know: ${left[0]}`);
+  return fields.length === 0 ? rest : `${rest}\nmodule.exports = { ${fields.join(', ')} };\n`;
 }

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeFolders } from '../base/make-folders.js';
 
@@ -8,12 +8,15 @@ export const LONGEST_BYPASS = 24 * 60 * 60 * 1000;
 
 /** For how long hooks let everything through, because a person said so; `null`: they do not. */
 export function bypassUntil(directory: string, now: number = Date.now()): Date | null {
+  const file = join(directory, BYPASS_NAME);
+  // Mostly there is none, and to make its error takes longer than to ask.
+  if (!existsSync(file)) return null;
   let until: number;
   try {
-    const { until: text } = JSON.parse(readFileSync(join(directory, BYPASS_NAME), 'utf8'));
+    const { until: text } = JSON.parse(readFileSync(file, 'utf8'));
     until = Date.parse(text);
   } catch {
-    // Missing, or not written by `claim bypass`.
+    // Gone by now, or not written by `claim bypass`.
     return null;
   }
   return until > now && until <= now + LONGEST_BYPASS ? new Date(until) : null;

@@ -50,11 +50,11 @@ export async function runHook(argv: readonly string[]): Promise<number> {
     text === null
       ? ({ kind: 'deny', reason: words.endless(host, timeout / 1000) } as const)
       : await inTime(decide(readInput(text, host), parsed), {
-          left: left(),
-          late: { kind: 'deny', reason: words.tooLate(host, timeout / 1000) },
+          left,
+          late: () => ({ kind: 'deny', reason: words.tooLate(host, timeout / 1000) }),
         });
   // Warnings are emitted in the next tick.
-  await new Promise<void>((resolve) => process.nextTick(resolve));
+  await nextTick();
   const answer = answerTo(host, withWarnings(decision, warnings));
   if (answer.stdout !== '') write(1, answer.stdout);
   if (answer.stderr !== '') write(2, answer.stderr);
@@ -72,17 +72,30 @@ function withWarnings(decision: Decision, warnings: readonly string[]): Decision
 
 async function inTime(
   decision: Promise<Decision>,
-  { left, late }: { left: number; late: Decision },
+  { left, late }: { left: () => number; late: () => Decision },
 ): Promise<Decision> {
+  let made: Decision | undefined;
+  const making = decision.then((each) => {
+    made = each;
+    return each;
+  });
+  // A decision that waits for nobody is made within this tick, and the first timer
+  // of a process takes Node a millisecond.
+  await nextTick();
+  if (made !== undefined) return made;
   let timer: NodeJS.Timeout | undefined;
-  const waited = new Promise<Decision>((resolve) => {
-    timer = setTimeout(resolve, Math.max(0, left), late);
+  const waited = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, Math.max(0, left()));
   });
   try {
-    return await Promise.race([decision, waited]);
+    return (await Promise.race([making, waited])) ?? late();
   } finally {
     clearTimeout(timer);
   }
+}
+
+function nextTick(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve));
 }
 
 /** What is wrong, or the options. By hand: loading a parser takes longer. */

@@ -1,5 +1,6 @@
 import { Family } from './family.js';
 import type { ClaimsFolder } from './folder.js';
+import { heldByAnother, isForeign } from './foreign.js';
 import type { Found, Wanted } from './model.js';
 import { ownParent } from './request.js';
 import {
@@ -12,7 +13,6 @@ import {
   type SessionMark,
 } from './session.js';
 import { isLive } from './states.js';
-import { heldByAnother, isForeign } from './status.js';
 
 /** Requests with the sessions that their claims will have. */
 export interface Admission {

@@ -12,9 +12,11 @@ import { ClaimHandle } from './claim.js';
 import { checkAgent } from './claim-file.js';
 import { lookAt, waitsIn, watchClaims } from './claim-waits.js';
 import { withWayOut } from './errors.js';
+import { checkStatuses, claimedBy } from './existing.js';
 import { checkTtl } from './expiry.js';
 import { familyInPlan } from './family.js';
 import { ClaimsFolder } from './folder.js';
+import { heldByAnother } from './foreign.js';
 import type { Place } from './grant.js';
 import { endClaim } from './hand-over.js';
 import { LiveClaims } from './live-claims.js';
@@ -27,7 +29,7 @@ import { checkPaths, checkRequests } from './request.js';
 import { findRoot, givenPlace, placeOfRepository, type Root } from './root.js';
 import { claimFileName, noSuchFile, setAside } from './set-aside.js';
 import { isLive } from './states.js';
-import { checkStatuses, claimedBy, heldByAnother, statusOf } from './status.js';
+import { statusOf } from './status.js';
 import type {
   Claim,
   ClaimOptions,
@@ -63,10 +65,10 @@ export class Claims {
   readonly directory: string;
   /** What paths are relative to, absolute. */
   readonly root: string;
-  readonly #live: LiveClaims;
   readonly #isWhole: boolean;
   #rootFound: Root | undefined;
   #folderFound: ClaimsFolder | undefined;
+  #liveMade: LiveClaims | undefined;
 
   /**
    * `directory`: default the folder that all working trees of the repository of
@@ -85,7 +87,6 @@ export class Claims {
     this.directory = place.directory;
     this.root = place.root;
     this.#isWhole = place.isWhole;
-    this.#live = new LiveClaims(this.directory);
   }
 
   get #root(): Root {
@@ -96,6 +97,11 @@ export class Claims {
   get #folder(): ClaimsFolder {
     this.#folderFound ??= new ClaimsFolder(this.directory, this.#root);
     return this.#folderFound;
+  }
+
+  get #live(): LiveClaims {
+    this.#liveMade ??= new LiveClaims(this.directory);
+    return this.#liveMade;
   }
 
   get #place(): Place {

@@ -23,7 +23,7 @@ import {
   parseClaim,
 } from './claim-file.js';
 import { EditJournal, type Pending } from './edit-journal.js';
-import { Journal } from './journal.js';
+import { Journal, type Move } from './journal.js';
 import { isMissing, removeIfThere } from './missing.js';
 import type { Found } from './model.js';
 import { readAll } from './read-all.js';
@@ -34,9 +34,14 @@ import { remembered, stateOf } from './states.js';
 import { formatTime } from './times.js';
 import { type Change, writeClaims } from './write-claims.js';
 
-// As in edit-journal.ts, which is loaded when it is needed.
+// As in journal.ts and edit-journal.ts, which are loaded when they are needed.
+const JOURNAL = '.holdfast-journal';
 const EDITS = '.holdfast-edits';
 const OF_EDITS = /^\.holdfast-(?:edits|[0-9a-f]{16}\.new)$/;
+
+// The expressions that tell which claims matter take V8 milliseconds to compile: in
+// that time, so many claims are parsed and compared.
+const FEW_CLAIMS = 16;
 
 /** Whether a canonical claim with this text matters to the caller. */
 export type Relevance = (agent: string, text: string) => boolean;
@@ -63,13 +68,11 @@ interface Reading {
 export class ClaimsFolder {
   readonly path: string;
   readonly root: Root;
-  readonly #journal: Journal;
   readonly #section: Section;
 
   constructor(path: string, root: Root) {
     this.path = path;
     this.root = root;
-    this.#journal = new Journal(path);
     this.#section = new Section(path, () => this.#finishJournals());
   }
 
@@ -104,7 +107,7 @@ export class ClaimsFolder {
       // As a shell's `*.lock`: a name that begins with a dot is another program's.
       if (name.endsWith(CLAIM_SUFFIX) && !name.startsWith('.')) locations.set(name, name);
     }
-    for (const { from, to } of this.#journal.pending(names)) locations.set(to, from);
+    for (const { from, to } of this.#pendingMoves(names)) locations.set(to, from);
     const pending = this.#pendingEdits(names);
     for (const [to, change] of pending) if ('from' in change) locations.set(to, change.from);
     const now = Date.now();
@@ -122,7 +125,7 @@ export class ClaimsFolder {
         if (found !== null) yield found;
         continue;
       }
-      if (text !== null && isRelevant !== undefined) {
+      if (text !== null && isRelevant !== undefined && at > FEW_CLAIMS) {
         if (isCanonicalClaim(text, agent) && !isRelevant(agent, text)) continue;
       }
       const found = this.#read(agent, { location, now, text, lives });
@@ -152,6 +155,14 @@ export class ClaimsFolder {
     if (text === null) return null;
     const location = `${agent}${CLAIM_SUFFIX}`;
     return this.#read(agent, { location, now, text: Buffer.from(text).toString('latin1') });
+  }
+
+  get #journal(): Journal {
+    return new Journal(this.path);
+  }
+
+  #pendingMoves(names: readonly string[]): readonly Move[] {
+    return names.includes(JOURNAL) ? this.#journal.pending(names) : [];
   }
 
   /** What an unfinished journal says, by the names of claims' files. */

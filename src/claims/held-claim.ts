@@ -6,10 +6,10 @@ import type { FileLock } from '../lock/file-lock.js';
 import type { ClaimFile } from './claim-file.js';
 import { expiryAfter, MARGIN_MILLISECONDS } from './expiry.js';
 import { type ClaimsFolder, isFileOf } from './folder.js';
+import { heldByAnother, isForeign } from './foreign.js';
 import { endClaim } from './hand-over.js';
 import type { Found } from './model.js';
 import { isAlive } from './session.js';
-import { heldByAnother, isForeign } from './status.js';
 
 /** How this process holds a claim. */
 export interface Holding {

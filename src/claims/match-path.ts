@@ -2,6 +2,9 @@ import { ANY, SEGMENTS, STAR, type Token } from './pattern.js';
 
 const SLASH = 47;
 
+/** Beyond so many steps a search for a path of two patterns takes too long, or too much memory. */
+export const MOST_STEPS = 200_000;
+
 /**
  * Whether a pattern matches a path; both in the form in which they are compared.
  * Like any matcher of globs, it goes back to the last `*` alone, and from there

@@ -6,9 +6,9 @@ import { extend, shrink } from './change-scope.js';
 import { type ClaimFile, formatClaim, otherFields } from './claim-file.js';
 import { expiryAfter } from './expiry.js';
 import type { ClaimsFolder } from './folder.js';
+import { heldByAnother, isForeign } from './foreign.js';
 import type { ClaimPart, Found, Wanted } from './model.js';
 import { isLive } from './states.js';
-import { heldByAnother, isForeign } from './status.js';
 import type { Change } from './write-claims.js';
 
 type Content = Omit<ClaimFile, 'fields'>;

@@ -1,3 +1,4 @@
+import { MOST_STEPS } from './match-path.js';
 import { ANY, INSIDE, SEGMENTS, STAR, type Token } from './pattern.js';
 
 const SLASH = 47;
@@ -6,8 +7,7 @@ const DOT = 46;
 /** Returned in place of a path when the search gave up. */
 export const UNDECIDED = '';
 
-// Beyond these limits a search takes too long, or too much memory.
-export const MOST_STEPS = 200_000;
+// Of a search as a whole, as MOST_STEPS.
 const MOST_WORK = 20_000_000;
 
 interface Step {

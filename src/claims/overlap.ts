@@ -1,5 +1,5 @@
-import { matchesPath } from './match-path.js';
-import { MOST_STEPS, search, UNDECIDED } from './overlap-search.js';
+import { MOST_STEPS, matchesPath } from './match-path.js';
+import { search, UNDECIDED } from './overlap-search.js';
 import type { Pattern, Token } from './pattern.js';
 
 /**

@@ -1,12 +1,12 @@
 import { shrink } from './change-scope.js';
 import type { ClaimFile } from './claim-file.js';
 import { invalidClaims } from './errors.js';
+import { heldByAnother, isForeign } from './foreign.js';
 import type { Place } from './grant.js';
 import { endClaim } from './hand-over.js';
 import type { ClaimPart, Found } from './model.js';
 import { changeTo, checkChangeable } from './outcome.js';
 import type { Pattern } from './pattern.js';
-import { heldByAnother, isForeign } from './status.js';
 
 /**
  * Releases an agent's claim, or some paths of it. False: there is nothing to

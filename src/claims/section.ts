@@ -5,10 +5,10 @@ import { errnoOf, isLockError, LockLostError, systemError } from '../base/errors
 import type { LockMode } from '../base/locker.js';
 import { makeFolders } from '../base/make-folders.js';
 import { monotonicTime } from '../base/timers.js';
-import { acquire } from '../lock/acquire.js';
-import { FileLock, internalsOf, lockOf } from '../lock/file-lock.js';
-import { checkRequest } from '../lock/options.js';
-import { IS_DIRECTORY } from '../native/binding.js';
+import type { LockFile } from '../holders/lock-file.js';
+import { acquire, acquireIfFree } from '../lock/acquire.js';
+import type { Hold } from '../lock/hold.js';
+import { checkRequest, type Request } from '../lock/options.js';
 import { ClaimsBusyError } from './errors.js';
 import { isMissing } from './missing.js';
 import { type Glance, glanceAt, hasMovedOn } from './standstill.js';
@@ -26,7 +26,8 @@ const TRIES = 10;
 const STAND_IN = process.platform === 'win32' ? '.holdfast-section' : null;
 
 interface Entered {
-  lock: FileLock;
+  /** Whether its lock is still that of the folder at the path. */
+  isCurrent: () => boolean;
   leave: () => void;
 }
 
@@ -65,7 +66,7 @@ export class Section {
     let done: { result: R } | null = null;
     let missing: unknown = null;
     for (let tries = 0; tries <= TRIES; tries++) {
-      const { lock, leave } = await this.#createAndEnter(signal).catch((error) => {
+      const { isCurrent, leave } = await this.#createAndEnter(signal).catch((error) => {
         if (done !== null) undo(done.result);
         throw error;
       });
@@ -74,9 +75,9 @@ export class Section {
         if (done !== null) undo(done.result);
         done = null;
         done = { result: body() };
-        if (lock.isCurrent()) return done.result;
+        if (isCurrent()) return done.result;
       } catch (error) {
-        const current = lock.isCurrent();
+        const current = isCurrent();
         if (current && !isMissing(error)) throw error;
         missing = current ? error : null;
       } finally {
@@ -111,7 +112,7 @@ export class Section {
     try {
       return body();
     } catch (error) {
-      if (isMissing(error) && !entered.lock.isCurrent()) return null;
+      if (isMissing(error) && !entered.isCurrent()) return null;
       throw error;
     } finally {
       entered.leave();
@@ -135,19 +136,21 @@ export class Section {
     const turns = Turns.of(this.path);
     const turn = await turns.take(signal);
     try {
-      const lock = await this.#lock(mode, signal, turn);
+      const folder = await this.#lock(mode, signal, turn);
       turns.entered();
       const leave = (): void => {
         try {
-          lock.releaseSync();
+          folder.release();
         } finally {
           turns.end();
         }
       };
-      return { lock, leave };
+      return { isCurrent: () => folder.size() >= 0, leave };
     } catch (error) {
-      if (error instanceof ClaimsBusyError) {
-        turns.refuse(TIMEOUT_MILLISECONDS, (inFront) => error.behind(inFront));
+      // Not by its class: that would load it for each folder that is missing.
+      if (isLockError(error, 'ERR_LOCK_TIMEOUT')) {
+        const busy = error as ClaimsBusyError;
+        turns.refuse(TIMEOUT_MILLISECONDS, (inFront) => busy.behind(inFront));
       }
       turns.end();
       throw error;
@@ -155,8 +158,11 @@ export class Section {
   }
 
   /** Waits for as long as those in front move on. */
-  async #lock(mode: LockMode, signal: AbortSignal | undefined, turn: Turn): Promise<FileLock> {
+  async #lock(mode: LockMode, signal: AbortSignal | undefined, turn: Turn): Promise<LockFile> {
     const began = monotonicTime();
+    // Mostly nobody is inside, and the first timer of a process takes Node a millisecond.
+    const free = this.#lockIfFree(mode, signal);
+    if (free !== null) return free;
     let { since } = turn;
     let before: Glance | null = null;
     for (;;) {
@@ -165,7 +171,8 @@ export class Section {
       }, LOOK_MILLISECONDS);
       const left = since + TIMEOUT_MILLISECONDS - monotonicTime();
       try {
-        return await this.#lockWithin(Math.max(1, Math.ceil(left)), mode, signal);
+        const request = this.#request(mode, Math.max(1, Math.ceil(left)), signal);
+        return checked(await acquire(request));
       } catch (error) {
         if (!isLockError(error, 'ERR_LOCK_TIMEOUT')) throw error;
         const now = monotonicTime();
@@ -182,24 +189,20 @@ export class Section {
     }
   }
 
-  /** In so many milliseconds. */
-  async #lockWithin(
-    timeout: number,
-    mode: LockMode,
-    signal: AbortSignal | undefined,
-  ): Promise<FileLock> {
+  #lockIfFree(mode: LockMode, signal: AbortSignal | undefined): LockFile | null {
+    const request = this.#request(mode, 0, signal);
+    const hold = acquireIfFree(request);
+    return hold === null ? null : checked(hold);
+  }
+
+  #request(mode: LockMode, timeout: number, signal: AbortSignal | undefined): Request {
     const options = { mode, record: false, timeout, signal } as const;
-    if (STAND_IN !== null) {
-      if (!existsSync(this.path)) throw systemError(MISSING, 'open', this.path);
-      return FileLock.acquire(join(this.path, STAND_IN), { ...options, permissions: 0o666 });
+    if (STAND_IN === null) {
+      // Not as a file: `#create` makes a folder.
+      return checkRequest(this.path, options, timeout, { create: false });
     }
-    // Not as a file: `#create` makes a folder.
-    const request = checkRequest(this.path, options, timeout, { create: false });
-    const lock = lockOf(request, await acquire(request));
-    const { native, id } = internalsOf(lock);
-    if ((native.traits(id) & IS_DIRECTORY) !== 0) return lock;
-    lock.releaseSync();
-    throw systemError(errnoOf('ENOTDIR'), 'open', this.path);
+    if (!existsSync(this.path)) throw systemError(MISSING, 'open', this.path);
+    return checkRequest(join(this.path, STAND_IN), { ...options, permissions: 0o666 }, timeout);
   }
 
   #create(): void {
@@ -215,4 +218,11 @@ export class Section {
     const message = `${this.path} is removed again and again while it is used`;
     return new LockLostError(this.path, message);
   }
+}
+
+/** The lock of the folder, and not of a file in its place. */
+function checked({ file }: Hold): LockFile {
+  if (STAND_IN !== null || file.isDirectory) return file;
+  file.close();
+  throw systemError(errnoOf('ENOTDIR'), 'open', file.path);
 }

@@ -100,6 +100,10 @@ export function takeFree(request: Request): Hold | LockFile | null {
   }
 }
 
+export function isHold(taken: Hold | LockFile | null): taken is Hold {
+  return taken !== null && !(taken instanceof LockFile);
+}
+
 let identified = false;
 
 function identify(native: NativeBinding): void {
