@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { throwIfAborted } from '../base/abort.js';
 import {
@@ -10,7 +9,7 @@ import {
   optionNames,
 } from '../base/arguments.js';
 import { monotonicTime } from '../base/timers.js';
-import { type Awaited, NextChange, POLL_MILLISECONDS } from './changes.js';
+import { type Awaited, NextChange } from './changes.js';
 import type { ClaimFile } from './claim-file.js';
 import { conflictsAmong, RequestedScopes } from './conflicts.js';
 import { ClaimConflictError } from './errors.js';
@@ -20,7 +19,7 @@ import { GivingWay, yieldingParts } from './gives-way.js';
 import { decide, type Place, undo } from './grant.js';
 import type { HeldClaim } from './held-claim.js';
 import type { Found, Wanted } from './model.js';
-import { Queue } from './queue.js';
+import { Queue, stampOf } from './queue.js';
 import { sessionsOf } from './session-end.js';
 import { endsByClock } from './states.js';
 import type { ClaimOptions } from './types.js';
@@ -34,7 +33,7 @@ const CLAIM_OPTIONS = optionNames<ClaimOptions>({
   force: true,
 });
 
-// How long a waiter that nothing else can concern may go without a whole look.
+// How long a waiter may go without a whole look, if it hears of nothing.
 const LOOK_MILLISECONDS = 5000;
 
 /** Claims all that is wanted, waiting if it must; or rejects. */
@@ -106,34 +105,38 @@ export async function acquireClaims(
 
 /**
  * All that is in the way has to go, so it is enough to notice the end of one. Of
- * many waiters, one wakes and not all.
+ * many waiters, one wakes and not all. And a circle may have been closed: of those
+ * that this call has to end, only by a claim of its own agents as long as these
+ * have none, and by any claim once they have.
  */
 function awaited(queue: Queue, blockers: readonly Found[], left: number): Awaited {
-  const { ahead } = queue;
+  const { ahead, isQuiet } = queue;
   const [first] = blockers;
+  if (ahead === null && first === undefined) {
+    return { milliseconds: left, names: null, locked: null };
+  }
+  const seen = queue.stamp();
+  const goesOn = (hasNotMoved: () => boolean): boolean =>
+    queue.touch() && (isQuiet || queue.stamp() === seen) && hasNotMoved();
+  const most = Math.min(left, LOOK_MILLISECONDS);
   if (ahead !== null) {
     return {
-      milliseconds: queue.isQuiet ? Math.min(left, LOOK_MILLISECONDS) : left,
-      names: [basename(ahead.file)],
+      milliseconds: most,
+      names: [basename(ahead.file), ...queue.ownFiles],
+      anyClaim: !isQuiet,
       locked: ahead.file,
-      isQuiet: () => queue.isQuiet && queue.touch() && isFresh(ahead),
+      goesOn: () => goesOn(() => isFresh(ahead)),
     };
   }
-  if (first === undefined) return { milliseconds: left, names: null, locked: null };
-  const { bound, expiresAt } = first.claim as ClaimFile;
+  const { file, location, claim } = first as Found;
+  const { bound, expiresAt } = claim as ClaimFile;
   const end = expiresAt.getTime() + GRACE_MILLISECONDS - Date.now();
-  const most = Math.min(left, queue.isQuiet ? LOOK_MILLISECONDS : POLL_MILLISECONDS);
-  const seen = textOf(first.file);
+  const text = stampOf(file);
   return {
-    milliseconds: Math.max(0, endsByClock(first) ? Math.min(most, end) : most),
-    names: [basename(first.file)],
-    locked: bound === null ? null : first.location,
-    isQuiet: () => queue.isQuiet && queue.touch() && textOf(first.file) === seen,
+    milliseconds: Math.max(0, endsByClock(first as Found) ? Math.min(most, end) : most),
+    names: [basename(file), ...queue.ownFiles],
+    anyClaim: !isQuiet,
+    locked: bound === null ? null : location,
+    goesOn: () => goesOn(() => stampOf(file) === text),
   };
-}
-
-/** Changes with the file. */
-function textOf(file: string): string {
-  const { ino, size, mtimeMs } = statSync(file, { throwIfNoEntry: false }) ?? {};
-  return `${ino} ${size} ${mtimeMs}`;
 }

@@ -1,9 +1,11 @@
-import { type FSWatcher, watch } from 'node:fs';
+import { type FSWatcher, statSync, watch } from 'node:fs';
+import { basename } from 'node:path';
 import { setTimeout } from 'node:timers';
 import { onAbort, throwIfAborted } from '../base/abort.js';
 import { monotonicTime } from '../base/timers.js';
 import { acquire } from '../lock/acquire.js';
 import { checkRequest } from '../lock/options.js';
+import { CLAIM_SUFFIX } from './claim-file.js';
 import type { SessionMark } from './session.js';
 import { onSessionEnd } from './session-end.js';
 import { isWantName } from './want-file.js';
@@ -12,38 +14,82 @@ import { isWantName } from './want-file.js';
 // left, or after the folder was removed and created again.
 export const POLL_MILLISECONDS = 1000;
 
+type Changed = (name: string | null) => void;
+
+/** One watch of a folder, for all of this process that want to hear of it. */
+interface Watch {
+  watcher: FSWatcher;
+  /** The very folder: another one may have its path by now. */
+  folder: string;
+  heard: Set<Changed>;
+}
+
+const watches = new Map<string, Watch>();
+
 /**
  * Calls `changed` when something happens in a folder, with the name of the file
  * where the system tells it. Returns a function that ends it.
+ *
+ * Each waiter writes to its want once a second, and each watch hears of that:
+ * with a watch for each waiter, a hundred of them would be told 10,000 times.
  */
 export function watchFolder(
   path: string,
   { persistent }: { persistent: boolean },
-  changed: (name: string | null) => void,
+  changed: Changed,
 ): () => void {
-  let watcher: FSWatcher;
+  const key = `${persistent} ${path}`;
+  let shared: Watch;
   try {
-    watcher = watch(path, { persistent }, (event, name) => {
-      // Waiters write to their wants all the time. That is news to nobody.
-      if (event !== 'change' || name === null || !isWantName(name)) changed(name);
-    });
-    watcher.on('error', () => {});
+    shared = watchOf(path, key, persistent);
   } catch {
     return () => {};
   }
-  return () => watcher.close();
+  const { watcher, heard } = shared;
+  // As a function of its own: a caller may give the same one twice.
+  const hear: Changed = (name) => changed(name);
+  heard.add(hear);
+  return () => {
+    if (!heard.delete(hear) || heard.size > 0) return;
+    if (watches.get(key) === shared) watches.delete(key);
+    watcher.close();
+  };
+}
+
+function watchOf(path: string, key: string, persistent: boolean): Watch {
+  const { dev, ino } = statSync(path, { bigint: true });
+  const folder = `${dev} ${ino}`;
+  const known = watches.get(key);
+  if (known?.folder === folder) return known;
+  const heard = new Set<Changed>();
+  const watcher = watch(path, { persistent }, (event, name) => {
+    // The folder itself may be gone, and a new one may have its inode.
+    if (event === 'rename' && (name === null || name === basename(path))) forget();
+    // Waiters write to their wants all the time. That is news to nobody.
+    if (event === 'change' && name !== null && isWantName(name)) return;
+    for (const hear of [...heard]) hear(name);
+  });
+  watcher.on('error', () => forget());
+  const made = { watcher, folder, heard };
+  const forget = (): void => {
+    if (watches.get(key) === made) watches.delete(key);
+  };
+  watches.set(key, made);
+  return made;
 }
 
 /** What a wait is for. */
 export interface Awaited {
   /** At most so long. */
   milliseconds: number;
-  /** The files that matter, by their names; `null`: all. */
+  /** The files that end it at once, by their names; `null`: all. */
   names: readonly string[] | null;
+  /** Whether any other claim's change ends it too, but not in its first second. */
+  anyClaim?: boolean;
   /** A file whose lock is held, absolute; `null`: none. */
   locked: string | null;
   /** Asked each second: whether the wait may go on. Default: it ends. */
-  isQuiet?: () => boolean;
+  goesOn?: () => boolean;
 }
 
 /**
@@ -74,16 +120,24 @@ export class NextChange {
    * with `signal.reason`.
    */
   async wait(
-    { milliseconds, names, locked, isQuiet = () => false }: Awaited,
+    { milliseconds, names, anyClaim = false, locked, goesOn = () => false }: Awaited,
     signal: AbortSignal | undefined,
     sessions: readonly SessionMark[] = [],
   ): Promise<void> {
-    this.#matters = (name) => names === null || name === null || names.includes(name);
+    const began = monotonicTime();
+    const end = began + milliseconds;
+    // Not earlier: whoever waits for any claim would look at all of them for each
+    // one that is made in a crowd.
+    let isOld = false;
+    const isOther = (name: string | null): boolean =>
+      anyClaim && isOld && name?.endsWith(CLAIM_SUFFIX) === true;
+    this.#matters = (name) =>
+      names === null || name === null || names.includes(name) || isOther(name);
     if ([...this.#changed].some(this.#matters)) this.#happened();
-    const end = monotonicTime() + milliseconds;
     const poll = (): void => {
+      isOld ||= monotonicTime() - began >= POLL_MILLISECONDS;
       const left = end - monotonicTime();
-      if (left <= 0 || !isQuiet()) this.#happened();
+      if (left <= 0 || [...this.#changed].some(this.#matters) || !goesOn()) this.#happened();
       else timer = setTimeout(poll, Math.min(left, POLL_MILLISECONDS));
     };
     let timer = setTimeout(poll, Math.min(milliseconds, POLL_MILLISECONDS));

@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { RequestedScopes } from './conflicts.js';
 import type { ClaimsFolder } from './folder.js';
 import type { Claimed, Found, Wanted } from './model.js';
@@ -46,13 +48,23 @@ export class Queue {
   }
 
   /**
-   * Whether nothing but the end of what it waits for can change its lot: nobody
-   * waits for its agents, so no circle goes through them. It then shows that it
-   * runs and looks at one file each second, and not at all wants: with a hundred
-   * waiters that would be all that the folder is used for.
+   * Whether nobody waits for its agents, so that no circle goes through them, and
+   * only a claim of theirs can change that: who comes later to wait is younger,
+   * and the youngest has to end a circle. With a hundred waiters, to look at each
+   * other change would be all that the folder is used for.
    */
   get isQuiet(): boolean {
     return this.#isQuiet;
+  }
+
+  /** The names of its agents' claims. */
+  get ownFiles(): string[] {
+    return this.#wanted.map(({ agent }) => basename(this.#folder.fileOf(agent)));
+  }
+
+  /** Changes when a claim is made or removed: where the system reports no changes, that tells. */
+  stamp(): string {
+    return stampOf(this.#folder.path);
   }
 
   /** Shows that this waiter runs. False: it has lost its place. */
@@ -75,7 +87,10 @@ export class Queue {
     this.#ahead = null;
     this.#circle = [];
     this.#isQuiet = true;
-    if (this.#others.length === 0 || (blockers.length > 0 && !waits)) return [];
+    if (blockers.length > 0 && !waits) return [];
+    // Whoever comes later is younger. Only a call for several agents closes a circle
+    // alone: it is for a child of the agent that another of its agents waits for.
+    if (this.#others.length === 0 && this.#wanted.length === 1) return [];
     const order = this.#own?.order ?? Number.POSITIVE_INFINITY;
     const older = this.#others.filter((each) => each.order < order);
     const nearest = this.#nearestOf(older);
@@ -168,4 +183,10 @@ export function holdersFor(
 
 function parentIn(request: Claimed): string | null {
   return (request as Partial<WantedScope>).parent ?? null;
+}
+
+/** Changes with a file, or with what is in a folder. */
+export function stampOf(path: string): string {
+  const { ino, size, mtimeMs } = statSync(path, { throwIfNoEntry: false }) ?? {};
+  return `${ino} ${size} ${mtimeMs}`;
 }

@@ -5,6 +5,7 @@ import type { Claim, ClaimOptions, Claims } from '../../src/claims.js';
 import { until } from '../support/census.js';
 import { ClaimsPeer, places } from '../support/claims-peer.js';
 import { conflictOf, setUp } from '../support/claims-setting.js';
+import { errorOf } from '../support/refused.js';
 import { inTwoSizes } from '../support/sizes.js';
 
 const LONG = 20_000;
@@ -180,6 +181,34 @@ describe('a circle of waits', () => {
     expect(error.circle).toEqual(['b', 'a']);
     unlinkSync(path);
     await (await older.granted).release();
+  });
+
+  test('that a sub-agent closes by its end is refused long before the next whole look', async () => {
+    const { claims, directory, folder } = setUp();
+    const peer = await ClaimsPeer.start(directory, folder);
+    await claims.claim({ agent: 'b', files: ['q'] });
+    await claims.claim({ agent: 'a.1', files: ['s'], parent: 'a', by: 'hook', tree: folder });
+    const older = await waiter(claims, 'b', ['q', 's']);
+    // Nobody waits for it, as it has nothing.
+    const younger = await peer.waitFor({ agent: 'a', files: ['q'] }, 3000);
+    const refused = errorOf(() => younger.granted);
+    // It has looked once more before it answers, and now waits for news.
+    await peer.list();
+    await claims.release('a.1');
+    expect(await refused).toMatchObject({ code: 'ERR_CLAIM_CONFLICT', circle: ['a', 'b'] });
+    await claims.release('a');
+    await (await older.granted).release();
+  });
+
+  test('of one call is refused, whether others wait or not', async () => {
+    const { claims } = setUp();
+    await claims.claim({ agent: 'p', files: ['q'] });
+    const both = [
+      { agent: 'other', files: ['q'] },
+      { agent: 'p.1', files: ['r'], parent: 'p' },
+    ];
+    const error = await conflictOf(claims.claimAll(both, { timeout: 3000 }));
+    expect(error.circle).toHaveLength(2);
   });
 
   inTwoSizes(
