@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, rmdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Claims } from 'holdfast/claims';
 
@@ -41,14 +40,16 @@ function sayWaiting(conflicts) {
   }
 }
 
-const claims = new Claims(join(resolve(tree), '.workflow/locks'), { root: tree });
+// Where all agents of the repository have theirs, also those that others have
+// started: they are waited for.
+const claims = new Claims(undefined, { root: tree });
 const working = [];
+const started = [];
 try {
   const requests = JSON.parse(readFileSync(plan, 'utf8'));
-  // What a killed run left; its agents may still be at work, and their claims stand then.
+  // What a killed run left. Its agents may still be at work: their claims stand then,
+  // and nobody else gets their names.
   await claims.prune();
-  const [other] = await claims.list();
-  if (other !== undefined) throw new Error(`${other.agent} of another run is ${other.state}`);
   const { waves, conflicts } = claims.plan(requests);
   waves.forEach((wave, at) => {
     console.log(`wave ${at + 1}: ${wave.join(', ')}`);
@@ -69,6 +70,7 @@ try {
     for (const member of members) {
       const claim = granted.find(({ agent }) => agent === member.agent);
       if (claim !== undefined) console.log(`${member.agent}: has its claim`);
+      started.push(member.agent);
       working.push(work(member, claim));
     }
   }
@@ -78,7 +80,7 @@ try {
 }
 await Promise.all(working);
 if (process.exitCode === undefined) {
-  // It fails unless the folder is empty.
-  rmdirSync(claims.directory);
-  console.log('no claim is left, and their folder is gone');
+  const mine = new Set(started);
+  const left = (await claims.list()).filter(({ agent }) => mine.has(agent));
+  console.log(`${left.length === 0 ? 'no claim' : left.map(({ agent }) => agent)} is left`);
 }

@@ -3,17 +3,19 @@ import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { Claims } from '../../src/claims.js';
 import { testFolder } from '../support/folder.js';
+import { repository } from '../support/git.js';
 import { Program } from '../support/program.js';
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/parallel-agents/', import.meta.url));
-const LOCKS = '.workflow/locks';
+const LOCKS = '.git/holdfast/claims';
 
-/** A copy of the example's tree. */
+/** A copy of the example's tree, as a repository. */
 function project(): string {
   const tree = join(testFolder(), 'project');
   cpSync(join(EXAMPLE, 'project'), tree, { recursive: true });
-  return tree;
+  return repository(tree);
 }
 
 function orchestrator(...args: string[]): Program {
@@ -72,9 +74,9 @@ describe('the parallel agents', () => {
     at('tester: done, its claim is free');
     at('tuner: done, its claim is free');
     at('reviewer: done');
-    expect(said.slice(-2)).toEqual(['no claim is left, and their folder is gone', '']);
+    expect(said.slice(-2)).toEqual(['no claim is left', '']);
     // The tree.
-    expect(existsSync(join(tree, LOCKS))).toBe(false);
+    expect(claimFiles(tree)).toEqual([]);
     expect(read(tree, 'backend/qualys/client.go')).toBe(
       'package qualys\nfunc Scan() error { return nil }\n// See docs/qualys.md.\n',
     );
@@ -108,17 +110,28 @@ describe('the parallel agents', () => {
     await killed.says('slow: waits for go\n');
     await killed.kill('SIGKILL');
     expect(claimFiles(tree)).toEqual(['slow.lock']);
-    expect(await planned(tree, quick).exited).toMatchObject({
-      code: 1,
-      stdout: '',
-      stderr: 'Error: slow of another run is active\n',
-    });
+    const again = await planned(tree, slow).exited;
+    expect(again).toMatchObject({ code: 1, stdout: 'wave 1: slow\n' });
+    expect(again.stderr).toMatch(/^Error: .*slow/);
+    // Others are not in its way.
+    expect(await planned(tree, quick).exited).toMatchObject({ code: 0, stderr: '' });
+    expect(read(tree, 'b')).toBe('done\n');
     writeFileSync(join(tree, 'go'), 'on');
     await expect
-      .poll(async () => (await planned(tree, quick).exited).code, { timeout: 10_000 })
+      .poll(async () => (await planned(tree, slow).exited).code, { timeout: 10_000 })
       .toBe(0);
-    expect(read(tree, 'b')).toBe('done\n');
     expect(claimFiles(tree)).toEqual([]);
+  });
+
+  test('wait for an agent that somebody else has started', async () => {
+    const tree = project();
+    const claims = new Claims(join(tree, LOCKS));
+    await claims.claim({ agent: 'codex', files: ['a'], taskDescription: 'T', by: 'hook', tree });
+    const steps = [{ edit: 'a', add: 'done' }];
+    const plan = planned(tree, [{ agent: 'one', files: ['a'], steps }]);
+    await plan.says('one: waits for codex ("T"), because of a\n');
+    await claims.release('codex');
+    expect(await plan.exited).toMatchObject({ code: 0, stderr: '' });
   });
 
   test('a plan that is none is said to be, and nothing is started', async () => {
