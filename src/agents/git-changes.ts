@@ -1,5 +1,5 @@
-import { existsSync, lstatSync } from 'node:fs';
-import { dirname, resolve, sep } from 'node:path';
+import { existsSync, lstatSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 import { RealPaths } from '../claims/real-path.js';
 import { defaultPlace } from '../claims/root.js';
 import { folderAt, programOf, type ShellCommand } from './shell-commands.js';
@@ -56,6 +56,13 @@ const CHANGES: Record<string, (args: Arguments, cwd: string) => Change> = {
     if (isDry(args)) return [];
     const paths = operands(args, '-e', '--exclude');
     return paths.length > 0 ? paths : ['.'];
+  },
+  mv: (args, cwd) => {
+    const paths = operands(args);
+    const target = paths.pop();
+    if (target === undefined || paths.length === 0 || isDry(args)) return [];
+    const isInto = paths.length > 1 || isFolder(resolve(cwd, target));
+    return [...paths, ...(isInto ? paths.map((each) => join(target, basename(each))) : [target])];
   },
   rm: (args) => (has(args, '--cached') || isDry(args) ? [] : operands(args)),
   'read-tree': (args) => (hasLetter(args, 'u') && !isDry(args) ? 'tree' : []),
@@ -184,6 +191,10 @@ function isAbove(path: string, top: string): boolean {
   return [path, real].some((each) =>
     `${top}${sep}`.startsWith(each.endsWith(sep) ? each : each + sep),
   );
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** As the claims are asked. What is gone may have been a file or a folder. */

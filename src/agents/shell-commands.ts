@@ -1,5 +1,6 @@
 import { isAbsolute, resolve } from 'node:path';
 import { type Command, forEachChild, parse, type SyntaxNode, type Word } from 'unbash';
+import { runsOf } from './runners.js';
 
 /** A command that a shell line runs. */
 export interface ShellCommand {
@@ -11,28 +12,25 @@ export interface ShellCommand {
   input: string | null;
 }
 
-// These run the command that their arguments name.
-const RUNNERS = new Set([
-  ...['command', 'builtin', 'exec', 'nohup', 'env', 'sudo', 'doas', 'timeout', 'nice', 'ionice'],
-  ...['setsid', 'stdbuf', 'xargs', 'time', 'caffeinate'],
-]);
 const SHELLS = new Set(['sh', 'bash', 'dash', 'zsh', 'ksh', 'ash']);
 const LOOKED_FOR = /^(git|holdfast|npx|apply_?patch)$/;
 const DEEPEST = 8;
 
 /**
  * All simple commands of a shell line, those in substitutions, subshells,
- * `sh -c '…'` and `sh <<E` included. `null`: it cannot be parsed, and a shell would
+ * `sh -c '…'`, `sh <<E` and `echo '…' | sh` included. `null`: it cannot be parsed, and a shell would
  * not run it either. What is computed (`$x`, aliases, scripts) is not looked into.
  */
 export function shellCommands(line: string, cwd: string): ShellCommand[] | null {
   const found: ShellCommand[] = [];
-  return collect(line, { cwd }, { found, depth: 0 }) ? found : null;
+  return collect(line, { cwd }, { found, depth: 0, piped: new Map() }) ? found : null;
 }
 
 interface Search {
   found: ShellCommand[];
   depth: number;
+  /** What commands are given through a pipe. */
+  piped: Map<SyntaxNode, string | null>;
 }
 
 /** Where the next command runs. */
@@ -55,6 +53,12 @@ function visit(node: SyntaxNode, folder: Folder, search: Search): boolean {
   if (node.type === 'Script' && (node as { errors?: readonly unknown[] }).errors?.length) {
     return false;
   }
+  if (node.type === 'Pipeline') {
+    node.commands.forEach((each, at) => {
+      const before = node.commands[at - 1];
+      if (before !== undefined) search.piped.set(each, writtenBy(before));
+    });
+  }
   forEachChild(node, (child) => {
     isWhole = visit(child, inner, search) && isWhole;
   });
@@ -63,11 +67,24 @@ function visit(node: SyntaxNode, folder: Folder, search: Search): boolean {
 }
 
 function run(command: Command, folder: Folder, search: Search): void {
-  const words = [command.name, ...command.args].filter(isWord).map(({ value }) => value);
-  runWords({ words, input: inputOf(command) }, folder, search);
+  const piped = search.piped.get(command) ?? null;
+  runWords({ words: wordsOf(command), input: inputOf(command), piped }, folder, search);
 }
 
-/** The last one is what the command reads. */
+function wordsOf(command: Command): string[] {
+  return [command.name, ...command.args].filter(isWord).map(({ value }) => value);
+}
+
+/** What a command writes into a pipe, as far as it stands in the line. */
+function writtenBy(node: SyntaxNode): string | null {
+  if (node.type !== 'Command') return null;
+  const [name, ...others] = wordsOf(node);
+  if (name === 'cat' && others.length === 0) return inputOf(node);
+  if (name === 'echo') return others.filter((each) => !/^-[neE]+$/.test(each)).join(' ');
+  return name === 'printf' ? others.join('\n').replaceAll('\\n', '\n') : null;
+}
+
+/** The last here-document or here-string is what the command reads. */
 function inputOf({ redirects }: Command): string | null {
   const texts = redirects.flatMap((each) =>
     each.type === 'HereDoc'
@@ -81,7 +98,7 @@ function inputOf({ redirects }: Command): string | null {
 
 /** A line inside that cannot be parsed hides nothing of the others: they run all the same. */
 function runWords(
-  { words, input }: Pick<ShellCommand, 'words' | 'input'>,
+  { words, input, piped }: Pick<ShellCommand, 'words' | 'input'> & { piped: string | null },
   folder: Folder,
   search: Search,
 ): void {
@@ -96,17 +113,21 @@ function runWords(
     collect(words.slice(1).join(' '), folder, deeper);
   } else if (SHELLS.has(name)) {
     const at = words.findIndex((word) => /^-[a-z]*c$/.test(word));
-    const line = at < 0 ? input : words[at + 1];
+    const line =
+      at < 0 ? (input ?? piped) : words.slice(at + 1).find((word) => !/^[-+]/.test(word));
     if (line) collect(line, { ...folder }, deeper);
-  } else if (RUNNERS.has(name) && deeper.depth <= DEEPEST) {
-    const at = words.findIndex((word, index) => index > 0 && isRun(programOf(word)));
-    if (at >= 0) runWords({ words: words.slice(at), input }, { ...folder }, deeper);
+  } else if (deeper.depth <= DEEPEST) {
+    for (const runs of runsOf(name, words, isRun)) {
+      if ('words' in runs) runWords({ words: runs.words, input, piped }, { ...folder }, deeper);
+      else collect(runs.line, { ...folder }, deeper);
+    }
   }
 }
 
-/** Whether a word among the arguments of a runner is the command that it runs. */
-function isRun(name: string): boolean {
-  return LOOKED_FOR.test(name) || SHELLS.has(name) || RUNNERS.has(name);
+/** Whether a word after an option is no value of it. */
+function isRun(word: string): boolean {
+  const name = programOf(word);
+  return LOOKED_FOR.test(name) || SHELLS.has(name);
 }
 
 function isWord(each: { type: string } | undefined): each is Word {

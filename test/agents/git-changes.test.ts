@@ -81,6 +81,26 @@ describe('git commands that change a whole tree', () => {
     "sudo sh -s <<'E'\n cd src\n git stash\nE",
     "bash <<< 'git stash'",
     "sh -c '(' ; git stash",
+    'nice -n 5 git stash',
+    '\\time -f %e git stash',
+    'timeout --signal KILL 5 git stash',
+    'exec -a x git stash',
+    'xargs -n 1 git stash',
+    'flock /tmp/lock git stash',
+    "flock /tmp/lock -c 'git stash'",
+    "su me -c 'git stash'",
+    "env -S 'git stash'",
+    "script -qc 'git stash' /dev/null",
+    'busybox sh -c "git stash"',
+    'bash -c -- "git stash"',
+    "trap 'git stash' EXIT",
+    'find . -name x -exec git checkout . \\;',
+    'echo "git stash" | sh',
+    "printf 'cd src\\ngit stash\\n' | sudo bash -s",
+    'cat <<E | bash\ngit stash\nE',
+    'git ls-files -m | xargs git checkout --',
+    'git ls-files -m | xargs -n1 git restore',
+    'find . -name x -exec git restore {} +',
   ])('%s', (line) => {
     expect(found(line)).toMatchObject({ command: expect.stringMatching(/^git /) });
   });
@@ -117,6 +137,14 @@ describe('git commands that change a whole tree', () => {
     'git rebase --quit',
     'git pull',
     'digit stash',
+    'xargs grep git stash',
+    'sudo -u me grep git stash',
+    'timeout 5 rg git clean',
+    'command -v git stash',
+    'find . -name git -exec grep stash {} +',
+    'echo "git stash" | cat',
+    'git ls-files | xargs git restore --staged',
+    'git mv a.ts b.ts',
     'git',
     '',
   ])('not: %s', (line) => {
@@ -148,6 +176,14 @@ describe('git commands that change a whole tree', () => {
     expect(named('git checkout HEAD a.ts')).toEqual([join(src, 'a.ts')]);
     expect(named('git checkout main -- a.ts')).toEqual([join(src, 'a.ts')]);
     expect(named('git stash push -m text $PWD/a.ts')).toEqual([join(src, 'a.ts')]);
+    expect(named('git mv a.ts b.ts')).toEqual([
+      join(src, 'a.ts'),
+      join(src, 'b.ts'),
+      `${src}/b.ts/`,
+    ]);
+    const into = join(src, 'gen', 'a.ts');
+    expect(named('git mv -f a.ts gen')).toEqual([join(src, 'a.ts'), into, `${into}/`]);
+    expect(named('git mv -n a.ts gen')).toBeUndefined();
     expect(named('git rm gone')).toEqual([join(src, 'gone'), `${src}/gone/`]);
     expect(named("git restore '../app/[slug]'")).toEqual([`${top}/app/[slug]/`]);
     expect(named('git restore --staged a.ts')).toBeUndefined();
