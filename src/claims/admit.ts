@@ -3,15 +3,7 @@ import type { ClaimsFolder } from './folder.js';
 import { heldByAnother, isForeign } from './foreign.js';
 import type { Found, Wanted } from './model.js';
 import { ownParent } from './request.js';
-import {
-  isAlive,
-  isInSession,
-  isOfSession,
-  isWithinSession,
-  mayShareSession,
-  notRunning,
-  type SessionMark,
-} from './session.js';
+import { isAlive, isOfSession, notRunning, type SessionMark } from './session.js';
 import { isLive } from './states.js';
 
 /** Requests with the sessions that their claims will have. */
@@ -92,7 +84,6 @@ function placeOf(
 function sessionBelow({ session }: Wanted, parent: Found): SessionMark | null {
   const upper = parent.claim?.session ?? null;
   if (upper === null || !isLive(parent.state)) return session;
-  const isSame = session === null ? isInSession(upper) : mayShareSession(session, upper);
-  if (!isSame) throw heldByAnother(parent);
-  return session === null || isWithinSession(session, upper) ? upper : session;
+  if (!isOfSession(upper, session)) throw heldByAnother(parent);
+  return upper;
 }

@@ -1,6 +1,6 @@
 import type { ClaimsFolder } from './folder.js';
 import type { Found, Wanted } from './model.js';
-import { mayShareSession } from './session.js';
+import { mayBeWithin } from './session.js';
 import { isLive } from './states.js';
 import type { ClaimStatus } from './types.js';
 
@@ -59,7 +59,7 @@ export class Family {
     let member = this.#member(agent);
     while (member !== null && member.parent !== null) {
       const parent = this.#member(member.parent);
-      if (parent !== null && !mayShareSession(member.session, parent.session)) break;
+      if (parent !== null && !mayBeWithin(member.session, parent.session)) break;
       const isKnown = member.parent === agent || names.includes(member.parent);
       names.push(member.parent);
       if (isKnown) return { names, isCircle: true };

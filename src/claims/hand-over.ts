@@ -4,7 +4,7 @@ import { CLAIM_LIMIT, type ClaimFile, formatClaim } from './claim-file.js';
 import type { ClaimsFolder } from './folder.js';
 import type { ClaimPart, Found } from './model.js';
 import { changeTo } from './outcome.js';
-import { mayShareSession } from './session.js';
+import { mayBeWithin } from './session.js';
 import { isLive } from './states.js';
 import type { Change } from './write-claims.js';
 
@@ -41,7 +41,7 @@ function changeOf(
 ): Change | null | undefined {
   if (parent?.claim != null && isLive(parent.state)) {
     const { claim } = parent;
-    if (!mayShareSession(child.session, claim.session)) return undefined;
+    if (!mayBeWithin(child.session, claim.session)) return undefined;
     // The owner of a bound claim of 0.1.0 takes a change for a loss.
     if (claim.bound !== null && !('parts' in claim.fields)) return undefined;
     return fitting(changeTo(parent, { ...claim, parts: extend(claim.parts, parts) }));

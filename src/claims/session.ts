@@ -106,10 +106,13 @@ export function isOfSession(session: SessionMark, own: SessionMark | null): bool
   return own === null ? isInSession(session) : isWithinSession(own, session);
 }
 
-/** Whether two claims may be of one session. One without a session tells nothing. */
-export function mayShareSession(one: SessionMark | null, other: SessionMark | null): boolean {
-  if (one === null || other === null) return true;
-  return isWithinSession(one, other) || isWithinSession(other, one);
+/**
+ * Whether a claim may be of the session of its parent. One without a session
+ * tells nothing. A process above that of the parent is another session: a
+ * terminal is above all agents that were started in it.
+ */
+export function mayBeWithin(mark: SessionMark | null, upper: SessionMark | null): boolean {
+  return mark === null || upper === null || isWithinSession(mark, upper);
 }
 
 function startIn(stat: string): string {

@@ -101,6 +101,22 @@ describe('a sub-agent', () => {
     await expect(claims.claim(request, { force: true })).rejects.toEqual(HELD);
   });
 
+  onLinux('cannot be one of a process above that of its parent’s session', async () => {
+    const { claims } = setUp();
+    // As a terminal is above all agents that were started in it.
+    const { upper, lower } = await pair();
+    await claims.claim({ ...P, session: { pid: lower } });
+    const above = { ...child('terminal', 'src/a.ts'), session: upper };
+    await expect(claims.claim(above)).rejects.toMatchObject({
+      code: 'ERR_LOCK_HELD',
+      holder: { pid: lower },
+    });
+    // Nor if it says so before there is such a parent.
+    const early = setUp().claims;
+    await early.claim(above);
+    await expect(early.claim({ ...P, session: { pid: lower } })).rejects.toEqual(CONFLICT);
+  });
+
   onLinux('is none of who takes the parent’s name by force', async () => {
     const { claims } = setUp();
     const [one, other] = [await idle(), await idle()];
