@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { checkAgent } from '../claims/claim-file.js';
 import { findSessionProcess, nameOf } from '../claims/identity.js';
+import { ownerOfDefault } from '../claims/repository.js';
 import { markOf } from '../claims/session.js';
 import { viewOf } from '../holders/ancestors.js';
 import { AgentClaims } from '../mcp/agent-claims.js';
@@ -34,7 +35,8 @@ function agentClaims({ dir, root, agent }: Record<string, unknown>): AgentClaims
     const directory = folderFrom((dir as string | undefined) ?? fromEnvironment('HOLDFAST_CLAIMS'));
     const place = {
       claimsHere: claimsIn(directory, root as string | undefined),
-      hasFolder: directory !== '',
+      // The default folder of a repository says nothing about paths of others, also for hooks.
+      hasFolder: directory !== '' && ownerOfDefault(directory) === null,
     };
     return new AgentClaims(place, sessionOf(agent as string | undefined));
   } catch (error) {

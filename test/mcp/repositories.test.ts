@@ -40,6 +40,28 @@ needs('git')('without a folder, each path is in the claims of its repository', a
   expect(await claims.list()).toEqual([]);
 });
 
+needs('git')('nor is a path in the default folder of another repository', async () => {
+  const [here, there] = [repository('here'), repository('there')];
+  mkdirSync(join(here, 'sub', 'src'), { recursive: true });
+  git(join(here, 'sub'), 'init', '-q');
+  const HOLDFAST_CLAIMS = join(here, '.git', 'holdfast', 'claims');
+  const one = await McpClient.start({
+    cwd: join(here, 'src'),
+    args: ['--agent', 'one'],
+    env: { HOLDFAST_CLAIMS },
+  });
+  for (const [path, root, name] of [
+    ['a.ts', here, 'src/a.ts'],
+    ['../sub/src/b.ts', join(here, 'sub'), 'src/b.ts'],
+    [join(there, 'src/c.ts'), there, 'src/c.ts'],
+  ] as const) {
+    const { structuredContent } = await one.tool('claim', { paths: [path] });
+    expect(structuredContent).toMatchObject({ granted: true, root, scope: [name] });
+  }
+  const { claims } = (await one.tool('list')).structuredContent;
+  expect(claims).toMatchObject([{ agent: 'one', scope: ['src/a.ts'] }]);
+});
+
 needs('git')('one claim in two repositories cannot be all or none, and says so', async () => {
   const [here, there] = [repository('here'), repository('there')];
   const one = await McpClient.start({ cwd: here, args: ['--agent', 'one'] });
