@@ -18,6 +18,8 @@ export interface ClaimPart extends Part {
   readonly by: ClaimedBy;
   /** When its agent last wrote to it, for a part that a hook claimed; else `null`. */
   readonly touched: Date | null;
+  /** What git keeps of `tree`, if that is a linked working tree: it stays where the tree is moved. */
+  readonly gitDir?: string | null;
 }
 
 /** An agent's scope, with what a conflict says about it. */

@@ -4,6 +4,7 @@
 import type { ClaimedBy, ClaimPart } from './model.js';
 import { parsePatterns } from './parse-pattern.js';
 import type { Pattern } from './pattern.js';
+import { topOfLinked } from './repository.js';
 import type { Root } from './root.js';
 import { formatTime, parseTime } from './times.js';
 
@@ -26,13 +27,14 @@ export function formatParts(parts: readonly ClaimPart[]): PartTexts {
   return { ...lists, except: [...new Set(common)], details: isPlain ? null : parts.map(fieldsOf) };
 }
 
-function fieldsOf({ patterns, except, tree, by, touched }: ClaimPart): Fields {
+function fieldsOf({ patterns, except, tree, gitDir = null, by, touched }: ClaimPart): Fields {
   const { files, directories } = listsOf(patterns);
   return {
     ...(files.length > 0 && { files }),
     ...(directories.length > 0 && { directories }),
     ...(except.length > 0 && { except: except.map((each) => each.pattern) }),
     ...(tree !== null && { tree }),
+    ...(gitDir !== null && { git_dir: gitDir }),
     by,
     ...(touched !== null && { touched: formatTime(touched.getTime()) }),
   };
@@ -72,16 +74,27 @@ export function parseParts(fields: Fields, root: Root): ClaimPart[] {
 function detailsIn(fields: Fields, root: Root): ClaimPart[] {
   const list = fields['parts'] ?? [];
   if (!Array.isArray(list)) throw new Error('"parts" is not a list');
+  const tops = new Map<string, string | null>();
+  const topOf = (gitDir: string): string | null => {
+    let top = tops.get(gitDir);
+    if (top === undefined) {
+      top = topOfLinked(gitDir);
+      tops.set(gitDir, top);
+    }
+    return top;
+  };
   return list.map((each) => {
     const part = Object(each) as Fields;
-    const { by, touched, tree = null } = part;
+    const { by, touched, tree = null, git_dir } = part;
+    const gitDir = typeof git_dir === 'string' ? git_dir : null;
     if (tree !== null && typeof tree !== 'string') throw new Error('"tree" is not a string');
     const read = (name: string, kind: Pattern['kind']): Pattern[] =>
       part[name] == null ? [] : patternsIn(part, name, kind, root);
     return {
       patterns: [...read('files', 'file'), ...read('directories', 'directory')],
       except: read('except', 'file'),
-      tree,
+      tree: (gitDir === null ? null : topOf(gitDir)) ?? tree,
+      gitDir,
       by: isClaimedBy(by) ? by : 'hand',
       touched: typeof touched === 'string' ? parseTime(touched) : null,
     };

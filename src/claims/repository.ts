@@ -117,6 +117,27 @@ export function identityOf({ common }: Repository): string {
   return submodule === null ? common : join(submodule.superproject, 'modules', submodule.name);
 }
 
+/**
+ * What git keeps of a linked working tree in the repository, by its top; `null`:
+ * it is none. `git worktree move` leaves it where it is.
+ */
+export function gitDirOfLinked(tree: string): string | null {
+  const found = findRepository(tree);
+  return found === null || found.top !== tree || found.gitDir === found.common
+    ? null
+    : found.gitDir;
+}
+
+/** The top of that working tree now; `null`: it is gone, or it cannot be told. */
+export function topOfLinked(gitDir: string): string | null {
+  try {
+    const entry = readFileSync(join(gitDir, 'gitdir'), 'utf8').replace(/[\r\n]+$/, '');
+    return realpathSync.native(dirname(resolve(gitDir, entry)));
+  } catch {
+    return null;
+  }
+}
+
 /** Whether the repository is a submodule of another one. */
 export function isSubmodule({ common }: Repository): boolean {
   return submoduleOf(common) !== null;

@@ -12,6 +12,7 @@ import { warnOfLiterals } from './literal-warning.js';
 import type { ClaimedBy, ClaimPart, Wanted } from './model.js';
 import { parsePatterns } from './parse-pattern.js';
 import { comparable, type Entry, type Pattern } from './pattern.js';
+import { gitDirOfLinked } from './repository.js';
 import { findRoot, type Root, treeOf } from './root.js';
 import { isEmpty, patternsOf } from './scope.js';
 import { checkSession } from './session.js';
@@ -94,10 +95,12 @@ function checkOne(
   const list = (value: unknown, kind: Entry['kind'], field: string): Pattern[] =>
     checkPatterns(value, kind, read, `${name}.${field}`);
   const by = checkOneOf(given.by, `${name}.by`, CLAIMED_BY, 'hand');
+  const tree = checkTree(given.tree, by, root, `${name}.tree`);
   const part: ClaimPart = {
     patterns: [...list(files, 'file', 'files'), ...list(directories, 'directory', 'directories')],
     except: list(except, 'file', 'except'),
-    tree: checkTree(given.tree, by, root, `${name}.tree`),
+    tree,
+    gitDir: tree === null ? null : gitDirOfLinked(tree),
     by,
     touched: by === 'hook' ? new Date() : null,
   };

@@ -23,6 +23,24 @@ function setUp() {
 }
 
 describe('a path in a linked working tree', () => {
+  withGit('that a hook claimed stays claimed where the tree is moved to', async () => {
+    const { folder, root, beside, of } = setUp();
+    const hook = { files: ['src/a.ts'], by: 'hook' as const, extend: true };
+    await of(beside).claim({ ...hook, agent: 'one' });
+    const moved = join(folder, 'moved');
+    git(root, 'worktree', 'move', beside, moved);
+    const [status] = await of(root).list();
+    expect(status?.parts).toMatchObject([{ tree: moved, files: ['src/a.ts'] }]);
+    expect(words(await of(moved).check(['src/a.ts']))).toEqual(['src/a.ts other']);
+    await conflictOf(of(moved).claim({ ...hook, agent: 'two' }));
+    // Touched there, it is one part, and elsewhere it is nobody's.
+    await of(moved).claim({ ...hook, agent: 'one' });
+    expect((await of(root).list())[0]?.parts).toHaveLength(1);
+    await of(root).claim({ ...hook, agent: 'two' });
+    const next = linkedTree(root, beside);
+    expect(words(await of(next).check(['src/a.ts']))).toEqual(['src/a.ts unclaimed']);
+  });
+
   withGit('is the same file as in the main one, inside and beside', async () => {
     const { root, inside, beside, of } = setUp();
     const claim = await of(root).claim({ agent: 'one', files: ['src/a.ts'] });
