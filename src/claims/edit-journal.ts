@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { readBounded } from '../base/bounded.js';
 import { CLAIM_LIMIT, CLAIM_SUFFIX } from './claim-file.js';
 import { ClaimInvalidError } from './errors.js';
+import { type JournalForm, READ_ONLY, readJournal } from './journal-text.js';
 import { isMissing, removeIfThere } from './missing.js';
 import { putFile, renameIfThere, temporaryName } from './put-file.js';
 
@@ -44,8 +45,16 @@ const BEGINNING = '{"steps":[';
 // What a power failure leaves of a journal is empty, or zeros, or its beginning.
 const CONTENT = /^(?:\0*$|\{"steps":\[)/;
 const JOURNAL_LIMIT = 64 * 1024 * 1024;
-const READ_ONLY = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const READ_WRITE = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+const FORM: JournalForm<Step> = {
+  limit: JOURNAL_LIMIT,
+  content: CONTENT,
+  parse: (text) => {
+    const { steps } = JSON.parse(text) as { steps: unknown };
+    return Array.isArray(steps) && steps.every(isStep) ? steps : null;
+  },
+};
 
 export function stagedName(): string {
   return `.holdfast-${randomBytes(8).toString('hex')}.new`;
@@ -154,29 +163,8 @@ export class EditJournal {
     }
   }
 
-  /** Empty if it is unreadable, as after a power failure. `null`: another program's file. */
   #read(): Step[] | null {
-    let text: string;
-    try {
-      const fd = openSync(this.#path, READ_ONLY);
-      try {
-        if (!fstatSync(fd).isFile()) return null;
-        text = readBounded(fd, JOURNAL_LIMIT).toString();
-      } finally {
-        closeSync(fd);
-      }
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ELOOP') return null;
-      if (isMissing(error)) return [];
-      throw error;
-    }
-    if (!CONTENT.test(text)) return null;
-    try {
-      const { steps } = JSON.parse(text) as { steps: unknown };
-      return Array.isArray(steps) && steps.every(isStep) ? steps : [];
-    } catch {
-      return [];
-    }
+    return readJournal(this.#path, FORM);
   }
 }
 

@@ -1,17 +1,9 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  renameSync,
-} from 'node:fs';
+import { lstatSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { readBounded } from '../base/bounded.js';
 import { CLAIM_SUFFIX } from './claim-file.js';
 import { ClaimInvalidError } from './errors.js';
-import { isMissing, removeIfThere } from './missing.js';
+import { type JournalForm, readJournal } from './journal-text.js';
+import { removeIfThere } from './missing.js';
 import { putFile, renameIfThere, TEMPORARY, temporaryName } from './put-file.js';
 
 /** A file to rename, by names in the folder. */
@@ -28,7 +20,14 @@ const JOURNAL = '.holdfast-journal';
 const JOURNAL_LIMIT = 16 * 1024 * 1024;
 // What a power failure leaves of a journal is empty, or zeros, or its beginning.
 const JOURNAL_CONTENT = /^(?:\0*$|\[\{"from":"\.holdfast-[0-9a-f]{16}\.tmp")/;
-const READ_ONLY = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const FORM: JournalForm<Move> = {
+  limit: JOURNAL_LIMIT,
+  content: JOURNAL_CONTENT,
+  parse: (text) => {
+    const moves: unknown = JSON.parse(text);
+    return Array.isArray(moves) && moves.every(isMove) ? moves : null;
+  },
+};
 
 /**
  * Puts files in place in a folder: all of them or none, even if the process is
@@ -92,32 +91,8 @@ export class Journal {
     renameSync(join(this.#folder, from), join(this.#folder, to));
   }
 
-  /**
-   * Empty if it is unreadable, as after a power failure: then its moves never
-   * counted. `null`: another program's file.
-   */
   #read(): Move[] | null {
-    let text: string;
-    try {
-      const fd = openSync(this.#path, READ_ONLY);
-      try {
-        if (!fstatSync(fd).isFile()) return null;
-        text = readBounded(fd, JOURNAL_LIMIT).toString();
-      } finally {
-        closeSync(fd);
-      }
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ELOOP') return null;
-      if (isMissing(error)) return [];
-      throw error;
-    }
-    if (!JOURNAL_CONTENT.test(text)) return null;
-    try {
-      const moves = JSON.parse(text) as unknown;
-      return Array.isArray(moves) && moves.every(isMove) ? moves : [];
-    } catch {
-      return [];
-    }
+    return readJournal(this.#path, FORM);
   }
 }
 
