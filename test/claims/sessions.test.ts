@@ -1,14 +1,12 @@
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { isCanonicalClaim } from '../../src/claims/canonical-form.js';
-import { isAlive, markOf, type SessionMark } from '../../src/claims/session.js';
+import { markOf, type SessionMark } from '../../src/claims/session.js';
 import type { ClaimState, Claims } from '../../src/claims.js';
 import { aborted, LOST, setUp, time } from '../support/claims-setting.js';
-import { Idle, idle, pair } from '../support/processes.js';
-import { Program } from '../support/program.js';
+import { Idle, idle } from '../support/processes.js';
 import { expectWarning } from '../support/setup.js';
-import { NOBODY, needs } from '../support/tools.js';
 
 expectWarning('HOLDFAST_CLAIM_EXPIRED');
 
@@ -259,79 +257,5 @@ describe('renewing', () => {
     for (const ifHalfGone of [false, true]) {
       await expect(claims.renew('wide', 1000, { ifHalfGone })).rejects.toEqual(LOST);
     }
-  });
-});
-
-describe('whether a process lives', () => {
-  onLinux('is told by its start: a later process with its pid is another', async () => {
-    const { upper, lower } = await pair();
-    const [one, other] = [markOf(upper.pid), markOf(lower)] as [SessionMark, SessionMark];
-    expect([isAlive(one), isAlive(other)]).toEqual([true, true]);
-    expect(isAlive({ ...one, start: `${Number(one.start) - 1}` })).toBe(false);
-    expect(isAlive({ ...one, start: '' })).toBeNull();
-    await upper.kill();
-    expect(isAlive(one)).toBe(false);
-    // By the pid alone as well: nobody has it.
-    expect(isAlive({ ...one, start: '' })).toBe(false);
-  });
-
-  needs('root', 'unshare')('is told of one that /proc hides, by EPERM', async () => {
-    const session = await idle();
-    const mark = markOf(session.pid);
-    const look = `
-      const { Claims } = await import(${JSON.stringify(new URL('../../dist/claims.js', import.meta.url).href)});
-      process.setgid(${NOBODY.gid}); process.setgroups?.([]); process.setuid(${NOBODY.uid});
-      const { existsSync } = await import('node:fs');
-      const [status] = await new Claims(args[0], { root: '/' }).list();
-      say(JSON.stringify([existsSync('/proc/${session.pid}/stat'), status.state]));`;
-    const { folder, directory, put } = setUp();
-    chmodSync(folder, 0o755);
-    put('wide', { session: mark, ...EXPIRED });
-    const inner = `mount -t proc -o hidepid=2 proc /proc && exec "$@"`;
-    const program = Program.start('unshare', [
-      '-m',
-      'sh',
-      '-c',
-      inner,
-      'sh',
-      process.execPath,
-      '--input-type=module',
-      '-e',
-      `const args = process.argv.slice(1); const say = console.log; ${look}`,
-      directory,
-    ]);
-    const { stdout, stderr } = await program.end();
-    expect(stderr).toBe('');
-    expect(JSON.parse(stdout)).toEqual([false, 'active']);
-  });
-
-  needs('root', 'unshare')('cannot be told from another pid namespace', async () => {
-    const { claims, directory, folder } = setUp();
-    await claims.claim({ agent: 'outer', files: ['o.ts'], session: await idle() });
-    const inside = Program.start('unshare', [
-      '--pid',
-      '--fork',
-      '--mount-proc',
-      process.execPath,
-      '--input-type=module',
-      '-e',
-      `const { Claims } = await import(${JSON.stringify(new URL('../../dist/claims.js', import.meta.url).href)});
-       const claims = new Claims(process.argv[1], { root: process.argv[2] });
-       await claims.claim({ agent: 'inner', files: ['i.ts'], session: { pid: process.pid } });
-       console.log(JSON.stringify((await claims.list()).map((each) => [each.agent, each.state])));
-       process.stdin.resume();`,
-      directory,
-      folder,
-    ]);
-    await inside.says(']]\n');
-    expect(JSON.parse(inside.stdout)).toEqual([
-      ['inner', 'active'],
-      ['outer', 'unverified'],
-    ]);
-    expect(await stateOf(claims, 'inner')).toBe('unverified');
-    expect(await stateOf(claims, 'outer')).toBe('active');
-    await inside.kill();
-    // Nobody can tell, so it lives by its expiry.
-    expect(await stateOf(claims, 'inner')).toBe('unverified');
   });
 });

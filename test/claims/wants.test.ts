@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import {
-  explore,
   has,
   holdersOf,
   type ModelWant,
@@ -9,6 +8,7 @@ import {
   rules,
   type World,
 } from '../support/claims-model.js';
+import { explore } from '../support/claims-model-explore.js';
 
 const three: World = { agents: 3, paths: 3 };
 
