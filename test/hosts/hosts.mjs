@@ -1,13 +1,12 @@
 // The hosts that are run: how each is installed, set up and called.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { PROMPT } from './model.mjs';
 
 function write(file, content) {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content, null, 2));
 }
-
-const PROMPT = 'do what you are told';
 
 export const HOSTS = {
   codex: {
@@ -49,7 +48,22 @@ export const HOSTS = {
       isCustom: true,
       args: `*** Begin Patch\n*** Add File: ${path}\n+${text}\n*** End Patch\n`,
     }),
-    runs: (command) => ({ tool: 'exec_command', args: { cmd: command } }),
+    /** A call that changes a file of one line. */
+    rewrites: (path, before, after) => ({
+      tool: 'apply_patch',
+      isCustom: true,
+      args: `*** Begin Patch\n*** Update File: ${path}\n@@\n-${before}\n+${after}\n*** End Patch\n`,
+    }),
+    // It may take 10 s; by default the model goes on sooner.
+    runs: (command) => ({ tool: 'exec_command', args: { cmd: command, yield_time_ms: 30_000 } }),
+    /** Calls that start sub-agents, each with its name as the prompt. They run at the same time. */
+    spawns: (...names) => ({
+      tools: names.map((message) => ({
+        tool: 'spawn_agent',
+        namespace: 'multi_agent_v1',
+        args: { message },
+      })),
+    }),
     /** Settings with a hook of one's own. */
     hook: (home, command, timeout) =>
       write(join(home, '.codex', 'hooks.json'), {
@@ -133,7 +147,19 @@ export const HOSTS = {
     env: () => ({ OPENCODE_DISABLE_AUTOUPDATE: '1', OPENCODE_DISABLE_MODELS_FETCH: '1' }),
     args: ['run', '--auto', '--format', 'json', PROMPT],
     writes: (path, text) => ({ tool: 'write', args: { filePath: path, content: `${text}\n` } }),
+    rewrites: (path, _before, after) => ({
+      tool: 'write',
+      args: { filePath: path, content: `${after}\n` },
+    }),
     runs: (command) => ({ tool: 'bash', args: { command, description: 'runs a command' } }),
+    spawns: (...names) => ({
+      tools: names.map((prompt) => ({
+        tool: 'task',
+        args: { description: prompt, prompt, subagent_type: 'general' },
+      })),
+    }),
+    /** One process for several sessions. */
+    serverArgs: ['serve', '--hostname', '127.0.0.1', '--port', '0'],
     // Its hooks are no commands.
     hook: null,
   },

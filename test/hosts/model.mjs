@@ -2,13 +2,19 @@
 // chat completions (opencode), responses (Codex), Gemini.
 import { createServer } from 'node:http';
 
+/** What each session is asked to do. Requests of sub-agents do not have it. */
+export const PROMPT = 'do what you are told';
+
 /**
- * `turns`: what it says, one for each request that offers tools: `{ tool, args }`,
- * `{ text }`, or a function of the request that returns one. Requests without
- * tools (for a title) get "ok".
+ * `turns`: what the model says, one for each request that offers tools:
+ * `{ text }`, `{ tool, args }`, or `{ tools }`, several calls at once. Requests
+ * without tools (for a title) get "ok". With sub-agents, or several sessions of
+ * one process: an object of such lists. A request without {@link PROMPT} gets a
+ * turn of the list whose name it has; every other one, of `main`.
  */
 export async function startModel(turns) {
-  const left = [...turns];
+  const lists = Array.isArray(turns) ? { main: turns } : turns;
+  const left = Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, [...list]]));
   /** The bodies of all requests, as text. */
   const requests = [];
   const server = createServer((request, response) => {
@@ -24,27 +30,42 @@ export async function startModel(turns) {
       } catch {
         // A request without a body.
       }
-      const offersTools = body?.tools?.length > 0 || body?.config?.tools !== undefined;
-      const next = offersTools ? (left.shift() ?? { text: 'done' }) : { text: 'ok' };
       const path = request.url.split('?')[0];
       const answer = ANSWERS.find(([end]) => end.test(path))?.[1];
       if (answer === undefined) {
         response.writeHead(404).end('{"error":{"message":"no such place"}}');
         return;
       }
-      answer(response, { turn: next, body, id: String(requests.length), path });
+      answer(response, { turn: nextTurn(left, text, body), body, id: requests.length, path });
     });
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: server.address().port,
     requests,
-    left,
+    names: Object.keys(left),
     close: () => {
       server.closeAllConnections();
       server.close();
     },
   };
+}
+
+function nextTurn(left, text, body) {
+  const offersTools = body?.tools?.length > 0 || body?.config?.tools !== undefined;
+  if (!offersTools) return { text: 'ok' };
+  return left[speakerOf(text, Object.keys(left))].shift() ?? { text: 'done' };
+}
+
+/** Whose request it is. A session's own has the prompts of its sub-agents, too. */
+export function speakerOf(text, names) {
+  if (text.includes(PROMPT)) return 'main';
+  return names.find((name) => name !== 'main' && text.includes(name)) ?? 'main';
+}
+
+/** The calls of a turn; none: it is a text. */
+function callsOf(turn) {
+  return turn.tools ?? (turn.tool === undefined ? [] : [turn]);
 }
 
 const ANSWERS = [
@@ -84,12 +105,17 @@ function answerChat(response, { turn, body, id }) {
       object: 'chat.completion.chunk',
       choices: [{ index: 0, delta, finish_reason }],
     });
-  if (turn.tool === undefined) {
+  const calls = callsOf(turn);
+  if (calls.length === 0) {
     chunk({ role: 'assistant', content: turn.text }, null);
     chunk({}, 'stop');
   } else {
-    const call = { name: turn.tool, arguments: JSON.stringify(turn.args) };
-    const tool_calls = [{ index: 0, id: `call_${id}`, type: 'function', function: call }];
+    const tool_calls = calls.map(({ tool, args }, index) => ({
+      index,
+      id: `call_${id}_${index}`,
+      type: 'function',
+      function: { name: tool, arguments: JSON.stringify(args) },
+    }));
     chunk({ role: 'assistant', tool_calls }, null);
     chunk({}, 'tool_calls');
   }
@@ -101,7 +127,9 @@ function answerResponses(response, { turn, id }) {
   const write = stream(response);
   const say = (value) => write(value, value.type);
   say({ type: 'response.created', response: { id: `resp_${id}` } });
-  say({ type: 'response.output_item.done', output_index: 0, item: itemOf(turn, id) });
+  for (const [output_index, item] of itemsOf(turn, id).entries()) {
+    say({ type: 'response.output_item.done', output_index, item });
+  }
   const usage = {
     input_tokens: 1,
     input_tokens_details: null,
@@ -113,15 +141,24 @@ function answerResponses(response, { turn, id }) {
   response.end();
 }
 
-function itemOf(turn, id) {
-  if (turn.tool === undefined) {
+function itemsOf(turn, id) {
+  const calls = callsOf(turn);
+  if (calls.length === 0) {
     const content = [{ type: 'output_text', text: turn.text }];
-    return { type: 'message', id: `m${id}`, role: 'assistant', content };
+    return [{ type: 'message', id: `m${id}`, role: 'assistant', content }];
   }
-  const call = { call_id: `call_${id}`, name: turn.tool };
-  return turn.isCustom
-    ? { type: 'custom_tool_call', id: `ct_${id}`, ...call, input: turn.args }
-    : { type: 'function_call', id: `fc_${id}`, ...call, arguments: JSON.stringify(turn.args) };
+  return calls.map(({ tool, args, isCustom, namespace }, index) => {
+    const call = { call_id: `call_${id}_${index}`, name: tool };
+    return isCustom
+      ? { type: 'custom_tool_call', id: `ct_${id}_${index}`, ...call, input: args }
+      : {
+          type: 'function_call',
+          id: `fc_${id}_${index}`,
+          ...call,
+          ...(namespace !== undefined && { namespace }),
+          arguments: JSON.stringify(args),
+        };
+  });
 }
 
 function answerGemini(response, { turn, path }) {
@@ -129,12 +166,13 @@ function answerGemini(response, { turn, path }) {
     json(response, { totalTokens: 1 });
     return;
   }
-  const part =
-    turn.tool === undefined
-      ? { text: turn.text }
-      : { functionCall: { name: turn.tool, args: turn.args } };
+  const calls = callsOf(turn);
+  const parts =
+    calls.length === 0
+      ? [{ text: turn.text }]
+      : calls.map(({ tool, args }) => ({ functionCall: { name: tool, args } }));
   const answer = {
-    candidates: [{ index: 0, content: { role: 'model', parts: [part] }, finishReason: 'STOP' }],
+    candidates: [{ index: 0, content: { role: 'model', parts }, finishReason: 'STOP' }],
     usageMetadata: { promptTokenCount: 1, candidatesTokenCount: 1, totalTokenCount: 2 },
     modelVersion: 'scripted',
   };
