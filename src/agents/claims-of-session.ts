@@ -27,6 +27,8 @@ export interface Seen extends Omit<PathVerdict, 'path'> {
   repository: Repository | null;
   /** Another session that runs has it, under the name of this one. */
   isNamesake: boolean;
+  /** Unclaimed, because this agent leaves it to the session. */
+  leftBy: string | null;
 }
 
 /** The claims of all repositories that a session writes to. */
@@ -34,10 +36,22 @@ export class ClaimsOfSession {
   readonly session: Session;
   readonly #mark: SessionMark | null;
   readonly #repositories: Repositories;
+  readonly #yielding: ReadonlySet<string>;
 
-  /** `directory`: as it was given, see {@link Repositories}; `cwd`: where the tool runs. */
-  constructor(session: Session, directory: string | null, cwd: string) {
+  /**
+   * `directory`: as it was given, see {@link Repositories}; `cwd`: where the tool
+   * runs; `yielding`: agents that leave what they have to the session.
+   */
+  constructor(
+    session: Session,
+    {
+      directory,
+      cwd,
+      yielding = new Set(),
+    }: { directory: string | null; cwd: string; yielding?: ReadonlySet<string> | undefined },
+  ) {
     this.session = session;
+    this.#yielding = yielding;
     this.#mark = session.pid === null ? null : markOf(session.pid);
     this.#repositories = new Repositories(directory, cwd);
   }
@@ -59,7 +73,7 @@ export class ClaimsOfSession {
       verdicts.forEach((verdict, at) => {
         const path = group[at] as string;
         const isNamesake = namesakes.has(verdict.owner?.agent ?? '');
-        seen.set(path, { ...this.#asChild(verdict, isNamesake), path, repository, isNamesake });
+        seen.set(path, { ...this.#forSession(verdict, isNamesake), path, repository, isNamesake });
       });
     }
     return paths.map((path) => seen.get(path) ?? outside(path));
@@ -67,13 +81,20 @@ export class ClaimsOfSession {
 
   /**
    * A sub-agent that has claimed nothing yet is not known to be one. What its
-   * session has is unclaimed for it, and it claims that for itself.
+   * session has is unclaimed for it, and it claims that for itself. So is what a
+   * resting session has, which is taken from that one.
    */
-  #asChild(verdict: PathVerdict, isNamesake: boolean): PathVerdict {
-    const { parent } = this.session;
-    if (verdict.verdict !== 'other' || parent === null || isNamesake) return verdict;
-    if (verdict.owner?.agent !== parent) return verdict;
-    return { ...verdict, verdict: 'unclaimed', owner: null, matchedBy: null };
+  #forSession(
+    verdict: PathVerdict,
+    isNamesake: boolean,
+  ): Omit<PathVerdict, 'path'> & Pick<Seen, 'leftBy'> {
+    const owner = verdict.owner?.agent ?? '';
+    const isLeft = this.#yielding.has(owner);
+    if (verdict.verdict !== 'other' || isNamesake || !(isLeft || owner === this.session.parent)) {
+      return { ...verdict, leftBy: null };
+    }
+    const leftBy = isLeft ? owner : null;
+    return { ...verdict, verdict: 'unclaimed', owner: null, matchedBy: null, leftBy };
   }
 
   /** Two sessions may have been given one name, and are two agents all the same. */
@@ -113,7 +134,10 @@ export class ClaimsOfSession {
     }
     for (const [repository, group] of groups) {
       try {
-        await repository.claims.claim(this.#request(repository, group));
+        await repository.claims.claimAll([
+          ...this.#releases(group),
+          this.#request(repository, group),
+        ]);
       } catch (error) {
         if (error instanceof ClaimConflictError) return error;
         throw error;
@@ -121,6 +145,15 @@ export class ClaimsOfSession {
     }
     await this.#renew(seen);
     return null;
+  }
+
+  /** What others leave to the session, in one step with its own claim. */
+  #releases(group: readonly Seen[]): ClaimRequest[] {
+    const agents = new Set(group.map(({ leftBy }) => leftBy).filter((each) => each !== null));
+    return [...agents].map((agent) => ({
+      agent,
+      release: group.filter(({ leftBy }) => leftBy === agent).map(({ path }) => escapePath(path)),
+    }));
   }
 
   #request({ tree }: Repository, group: readonly Seen[]): ClaimRequest {
@@ -258,5 +291,6 @@ function outside(path: string): Seen {
     notice: null,
     repository: null,
     isNamesake: false,
+    leftBy: null,
   };
 }

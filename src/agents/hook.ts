@@ -15,6 +15,10 @@ export interface HookOptions {
   unclaimed: Unclaimed;
   /** The claims' folder, as it was given; `null`: that of the repository of each path. */
   directory: string | null;
+  /** Who calls, where that is known; default what the input and the process tell. */
+  session?: Session;
+  /** Agents that rest, and leave what they have to the session. */
+  yielding?: ReadonlySet<string>;
   /** The name of the session; default that of its process. */
   agent?: string | undefined;
   /** Where to look for the session's process from; default the parent of this one. */
@@ -32,7 +36,7 @@ export async function decide(input: HookInput, options: HookOptions): Promise<De
   if (input.kind === 'unreadable') return deny(words.notUnderstood(host, input.reason));
   let session: Session | null = null;
   try {
-    session = sessionOf(host, input, options);
+    session = options.session ?? sessionOf(host, input, options);
     if (session === null) return deny(words.noSession(host));
     return await decideFor(session, input, options);
   } catch (error) {
@@ -46,7 +50,8 @@ export async function decide(input: HookInput, options: HookOptions): Promise<De
 type Asked = Exclude<HookInput, { kind: 'nothing' | 'unreadable' }>;
 
 async function decideFor(session: Session, input: Asked, options: HookOptions): Promise<Decision> {
-  const claims = new ClaimsOfSession(session, options.directory, input.cwd);
+  const { directory, yielding } = options;
+  const claims = new ClaimsOfSession(session, { directory, cwd: input.cwd, yielding });
   switch (input.kind) {
     case 'write':
       return decideWrite(claims, input.paths, options.unclaimed);
@@ -81,12 +86,12 @@ async function decideWrite(
         words.nameIsTaken(session.parent ?? session.agent, namesake.owner?.session?.pid ?? null),
       );
     }
-    if (others.length > 0) return deny(words.otherHas(others, Date.now()));
+    if (others.length > 0) return deny(words.otherHas(session, others, Date.now()));
     const fresh = seen.filter(({ verdict }) => verdict === 'unclaimed');
-    if (unclaimed === 'deny' && fresh.length > 0) return deny(words.mustClaim(fresh));
+    if (unclaimed === 'deny' && fresh.length > 0) return deny(words.mustClaim(session, fresh));
     const refusal = unclaimed === 'allow' ? null : await claims.take(seen);
     if (refusal === null) return pass(await noticesOf(claims, seen));
-    if (tries === TRIES) return deny(words.notGranted(fresh, refusal.message));
+    if (tries === TRIES) return deny(words.notGranted(session, fresh, refusal.message));
   }
 }
 
@@ -149,7 +154,7 @@ async function decideNamed(claims: ClaimsOfSession, found: NamedByGit): Promise<
   if (others.length === 0) return PASS;
   const until = bypassOf(claims, seen);
   if (until !== null) return pass([words.bypassed(until, others)]);
-  return deny(words.gitOnOthers(found, others, Date.now()));
+  return deny(words.gitOnOthers(claims.session, found, others));
 }
 
 function bypassOf(claims: ClaimsOfSession, seen: readonly Seen[]): Date | null {

@@ -12,6 +12,11 @@ export interface Session {
   pid: number | null;
   /** The name was given; else it is that of the process, or of the host's id. */
   isNamed: boolean;
+  /**
+   * The name that a command below the session has to be given with `--agent`, to
+   * claim for the session; `null`: it finds that out.
+   */
+  nameToGive: string | null;
 }
 
 /**
@@ -35,7 +40,13 @@ export function sessionOf(
   const base = given || (found === null ? host.name : nameOf(found));
   const ids = { session: session ?? undefined, subagent: subagent ?? undefined };
   const { agent, parent } = agentOf(base, ids, { isShared: isNamedById });
-  return { agent, parent, pid: isShared ? null : found.mark.pid, isNamed: given !== '' };
+  return {
+    agent,
+    parent,
+    pid: isShared ? null : found.mark.pid,
+    isNamed: given !== '',
+    nameToGive: isNamedById ? (parent ?? agent) : null,
+  };
 }
 
 /** The nearest process above this one in which any host runs a session. */

@@ -4,34 +4,53 @@ import type { ClaimStatus } from '../claims/types.js';
 import type { Seen } from './claims-of-session.js';
 import type { NamedByGit, TreeWide } from './git-changes.js';
 import type { Host } from './hosts.js';
+import type { Session } from './session.js';
 
 const MOST = 5;
 
-export function otherHas(others: readonly Seen[], now: number): string {
-  return whoseTheyAre(
-    'Holdfast: not written, because another agent is working there.',
-    others,
-    now,
-  );
+export function otherHas(session: Session, others: readonly Seen[], now: number): string {
+  const what = 'Holdfast: not written, because another agent is working there.';
+  return whoseTheyAre(session, what, others, now);
 }
 
 /** Of a git command that would change these paths. */
-export function gitOnOthers({ command }: NamedByGit, others: readonly Seen[], now: number): string {
+export function gitOnOthers(
+  session: Session,
+  { command }: NamedByGit,
+  others: readonly Seen[],
+): string {
   const what = `Holdfast: "${printable(command)}" was not run. It changes what another agent is working on, whose uncommitted work would be lost.`;
-  return whoseTheyAre(what, others, now);
+  return whoseTheyAre(session, what, others, Date.now());
 }
 
-function whoseTheyAre(what: string, others: readonly Seen[], now: number): string {
+function whoseTheyAre(
+  session: Session,
+  what: string,
+  others: readonly Seen[],
+  now: number,
+): string {
   const path = printable(others[0]?.path ?? '');
   const lines = others.slice(0, MOST).map((each) => {
     const entry = each.matchedBy === null ? '' : ` (it claims ${printable(each.matchedBy)})`;
     return `${printable(each.path)} is claimed by ${describeOwner(each.owner, now)}${entry}.`;
   });
   const more = others.length - lines.length;
-  return [what, ...lines, ...(more > 0 ? [`And ${more} more paths.`] : []), ...whatToDo(path)].join(
-    '\n',
-  );
+  const isSiblings = ({ owner }: Seen): boolean =>
+    session.parent !== null && owner?.parent === session.parent;
+  return [
+    what,
+    ...lines,
+    ...(more > 0 ? [`And ${more} more paths.`] : []),
+    ...(others.some(isSiblings) ? LEAVE_TO_SIBLING : whatToDo(session, path)),
+  ].join('\n');
 }
+
+/** The commands and tools claim for the session, which may have it already. */
+const LEAVE_TO_SIBLING = [
+  'It is another sub-agent of your session. Do not write it in another way. Do one of these:',
+  '- work on another file first, and come back to this one: you can write it when that sub-agent has ended;',
+  '- or end, and say in your answer what is still to be done in this file.',
+];
 
 /** Another session that runs goes by this name; `pid`: if it runs here. */
 export function nameIsTaken(agent: string, pid: number | null): string {
@@ -43,16 +62,22 @@ export function nameIsTaken(agent: string, pid: number | null): string {
 }
 
 /** Nobody has it, and yet it is not this agent's turn. */
-export function notGranted(fresh: readonly Seen[], why: string): string {
+export function notGranted(session: Session, fresh: readonly Seen[], why: string): string {
   const path = printable(fresh[0]?.path ?? '');
-  return [`Holdfast: not written: ${why}.`, ...whatToDo(path)].join('\n');
+  return [`Holdfast: not written: ${why}.`, ...whatToDo(session, path)].join('\n');
 }
 
-function whatToDo(path: string): string[] {
+function whatToDo(session: Session, path: string): string[] {
+  const { nameToGive } = session;
+  // Else it claims for another session of the same process.
+  const tool =
+    nameToGive === null
+      ? ['- call the tool "claim" of the MCP server holdfast with wait_seconds, if you have it;']
+      : [];
   return [
     'Do not write it in another way. Do one of these:',
-    '- call the tool "claim" of the MCP server holdfast with wait_seconds, if you have it;',
-    `- or run: holdfast claim wait ${shellWord(path)}  (ends when it is your turn; the path is then yours)`,
+    ...tool,
+    `- ${tool.length > 0 ? 'or ' : ''}run: holdfast claim wait${agentOption(session)} ${shellWord(path)}  (ends when it is your turn; the path is then yours)`,
     '- or work on another file first, and come back to this one.',
   ];
 }
@@ -64,13 +89,22 @@ function describeOwner(owner: ClaimStatus | null, now: number): string {
   return `${printable(owner.agent)}${task}${since}`;
 }
 
-export function mustClaim(fresh: readonly Seen[]): string {
+export function mustClaim(session: Session, fresh: readonly Seen[]): string {
   const paths = fresh.slice(0, MOST).map(({ path }) => shellWord(printable(path)));
+  const command = `holdfast claim add${agentOption(session)} ${paths.join(' ')}`;
   return [
     'Holdfast: not written, because nobody has claimed it, and writes need a claim here.',
-    'First call the tool "claim" of the MCP server holdfast, if you have it,',
-    `or run: holdfast claim add ${paths.join(' ')}`,
+    ...(session.nameToGive === null
+      ? [
+          'First call the tool "claim" of the MCP server holdfast, if you have it,',
+          `or run: ${command}`,
+        ]
+      : [`First run: ${command}`]),
   ].join('\n');
+}
+
+function agentOption({ nameToGive }: Session): string {
+  return nameToGive === null ? '' : ` --agent ${shellWord(printable(nameToGive))}`;
 }
 
 export function treeWide({ command, cwd }: TreeWide, others: readonly ClaimStatus[]): string {

@@ -7,9 +7,10 @@ import { install } from './cache.mjs';
 import { CASES } from './cases.mjs';
 import { HOSTS } from './hosts.mjs';
 import { isInside, rerunWithoutNetwork } from './offline.mjs';
+import { SESSION_CASES } from './sessions.mjs';
 import { SUB_AGENT_CASES } from './sub-agents.mjs';
 
-const ALL = [...CASES, ...SUB_AGENT_CASES];
+const ALL = [...CASES, ...SUB_AGENT_CASES, ...SESSION_CASES];
 
 const at = process.argv.indexOf('--only');
 const names = at < 0 ? Object.keys(HOSTS) : process.argv[at + 1].split(',');

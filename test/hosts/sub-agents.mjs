@@ -5,7 +5,7 @@ import { HOSTS } from './hosts.mjs';
 export const SUB_AGENT_CASES = [
   {
     title: 'sub-agents write where their session works, and no two of them to one file',
-    hosts: ['codex'],
+    hosts: ['codex', 'opencode'],
     run: (name) => inProject((project) => subAgents(project, name)),
   },
 ];
