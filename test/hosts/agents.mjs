@@ -88,7 +88,7 @@ class Agent {
     return {
       PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`,
       HOME: this.home,
-      TERM: 'dumb',
+      TERM: 'xterm',
       ...this.host.env(this.model.port),
     };
   }
@@ -110,10 +110,22 @@ class Agent {
   }
 
   start(args = this.host.args) {
-    this.process = spawn(programOf(this.name), args, {
+    return this.#start(programOf(this.name), args);
+  }
+
+  /** In a terminal that nobody looks at. */
+  startInTerminal(args) {
+    const command = [programOf(this.name), ...args].join(' ');
+    return this.#start('script', ['-qfec', command, '/dev/null']);
+  }
+
+  #start(program, args) {
+    this.program = program;
+    this.process = spawn(program, args, {
       cwd: this.project.root,
       env: this.env,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // script(1) ends its command when its own input ends.
+      stdio: [program === 'script' ? 'pipe' : 'ignore', 'pipe', 'pipe'],
       detached: true,
     });
     this.output = '';
@@ -151,10 +163,17 @@ class Agent {
 
   /** Kills everything of this session. */
   async kill() {
-    try {
-      process.kill(-this.process.pid, 'SIGKILL');
-    } catch {
-      // It has ended.
+    // What script(1) starts is in a group of its own.
+    const { stdout } = spawnSync('ps', ['-o', 'pid=', '--ppid', String(this.process.pid)], {
+      encoding: 'utf8',
+    });
+    const groups = this.program === 'script' ? stdout.split('\n').filter(Boolean) : [];
+    for (const group of [...groups.map(Number), this.process.pid]) {
+      try {
+        process.kill(-group, 'SIGKILL');
+      } catch {
+        // It has ended.
+      }
     }
     await this.exited;
   }
@@ -184,7 +203,7 @@ async function inTime(promise, problem) {
 
 export async function until(condition, problem) {
   const end = Date.now() + LIMIT;
-  while (!condition()) {
+  while (!(await condition())) {
     if (Date.now() > end) throw new Error(problem());
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

@@ -160,6 +160,8 @@ export const HOSTS = {
     }),
     /** One process for several sessions. */
     serverArgs: ['serve', '--hostname', '127.0.0.1', '--port', '0'],
+    /** Its window in a terminal, which listens as well. */
+    terminalArgs: (port) => ['--hostname', '127.0.0.1', '--port', String(port)],
     // Its hooks are no commands.
     hook: null,
   },

@@ -1,4 +1,5 @@
 // Several sessions in one process of a host.
+import { createServer } from 'node:net';
 import { check, inProject } from './agents.mjs';
 import { HOSTS } from './hosts.mjs';
 
@@ -8,21 +9,44 @@ export const SESSION_CASES = [
     hosts: ['opencode'],
     run: (name) => inProject((project) => twoOfServer(project, name)),
   },
+  {
+    title: 'two sessions of one terminal are two agents while both work',
+    hosts: ['opencode'],
+    run: (name) => inProject((project) => twoOfTerminal(project, name)),
+  },
 ];
 
 const REFUSED = 'another agent is working there';
 
-/** The API of a server of opencode. */
-class Server {
+/** The API of opencode, of a server or of a terminal. */
+class Api {
   constructor(url) {
     this.url = url;
   }
 
-  static async start(agent, args) {
-    agent.start(args);
+  static async ofServer(agent) {
+    agent.start(agent.host.serverArgs);
     const found = () => /listening on (http:\/\/\S+)/.exec(agent.output)?.[1];
     await agent.until(found, 'the server does not listen');
-    return new Server(found());
+    return new Api(found());
+  }
+
+  /** As a person starts it. */
+  static async ofTerminal(agent) {
+    const port = await freePort();
+    agent.startInTerminal(agent.host.terminalArgs(port));
+    const api = new Api(`http://127.0.0.1:${port}`);
+    // Calls that come before it is ready may never be answered.
+    await agent.until(() => api.#answers(), 'the terminal does not listen');
+    return api;
+  }
+
+  async #answers() {
+    const signal = AbortSignal.timeout(5000);
+    return fetch(`${this.url}/session`, { signal }).then(
+      ({ ok }) => ok,
+      () => false,
+    );
   }
 
   async session() {
@@ -51,8 +75,16 @@ class Server {
   }
 }
 
+async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
 async function twoOfServer(project, name) {
-  const { writes, rewrites, serverArgs } = HOSTS[name];
+  const { writes, rewrites } = HOSTS[name];
   const host = await project.agent(name, {
     main: [],
     'session-one': [writes('a.ts', 'one'), { text: 'done' }, rewrites('a.ts', 'one', 'again')],
@@ -63,7 +95,7 @@ async function twoOfServer(project, name) {
       rewrites('a.ts', 'again', 'two'),
     ],
   });
-  const server = await Server.start(host.installHook(), serverArgs);
+  const server = await Api.ofServer(host.installHook());
   const one = await server.session();
   const two = await server.session();
   await server.say(one, 'session-one');
@@ -84,4 +116,32 @@ async function twoOfServer(project, name) {
   await server.remove(one);
   await server.say(two, 'go on');
   check(project.read('a.ts') === 'two', 'what a deleted session had is not free');
+}
+
+async function twoOfTerminal(project, name) {
+  const { writes, rewrites, runs } = HOSTS[name];
+  const host = await project.agent(name, {
+    main: [],
+    'session-one': [
+      writes('a.ts', 'one'),
+      runs('touch one-wrote; until test -e one-ends; do sleep 0.05; done'),
+    ],
+    'session-two': [
+      rewrites('a.ts', 'one', 'two'),
+      { text: 'done' },
+      rewrites('a.ts', 'one', 'two'),
+    ],
+  });
+  const terminal = await Api.ofTerminal(host.installHook());
+  const one = await terminal.session();
+  const two = await terminal.session();
+  const working = terminal.say(one, 'session-one');
+  await host.until(() => project.has('one-wrote'), 'the first session does not come so far');
+  await terminal.say(two, 'session-two');
+  check(project.read('a.ts') === 'one', 'the second session has written over the first');
+  check(host.wasTold(REFUSED, 'session-two'), 'its model was not told why');
+  project.touch('one-ends');
+  await working;
+  await terminal.say(two, 'go on');
+  check(project.read('a.ts') === 'two', 'a session that rests keeps its file from the next one');
 }
