@@ -56,8 +56,8 @@ export class ClaimsOfSession {
     this.#repositories = new Repositories(directory, cwd);
   }
 
-  /** Whose each path is, in the order of the paths. */
-  async look(paths: readonly string[]): Promise<Seen[]> {
+  /** Whose each path is for the session, in the order of the paths. */
+  async look(paths: readonly string[], as = this.session.agent): Promise<Seen[]> {
     const seen = new Map<string, Seen>();
     for (const [repository, group] of this.#groups(paths)) {
       const folder = folderOf(repository.claims);
@@ -65,7 +65,7 @@ export class ClaimsOfSession {
       const namesakes = new Set<string>();
       const located = group.map((path) => locator.path(path, 'path') ?? path);
       const verdicts = await judge(folder, located, {
-        as: this.session.agent,
+        as,
         // Nothing is granted beside them, and then the reason is said.
         ignoreInvalid: true,
         isForeign: (found) => this.#isForeign(found, namesakes),

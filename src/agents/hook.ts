@@ -88,11 +88,21 @@ async function decideWrite(
     }
     if (others.length > 0) return deny(words.otherHas(session, others, Date.now()));
     const fresh = seen.filter(({ verdict }) => verdict === 'unclaimed');
-    if (unclaimed === 'deny' && fresh.length > 0) return deny(words.mustClaim(session, fresh));
+    const missing = unclaimed === 'deny' ? await claimedByNone(claims, fresh) : [];
+    if (missing.length > 0) return deny(words.mustClaim(session, missing));
     const refusal = unclaimed === 'allow' ? null : await claims.take(seen);
     if (refusal === null) return pass(await noticesOf(claims, seen));
     if (tries === TRIES) return deny(words.notGranted(session, fresh, refusal.message));
   }
+}
+
+/** Without what a sub-agent's session has, or a resting session leaves. */
+async function claimedByNone(claims: ClaimsOfSession, fresh: readonly Seen[]): Promise<Seen[]> {
+  const { parent } = claims.session;
+  const left = fresh.filter(({ leftBy }) => leftBy === null);
+  if (parent === null || left.length === 0) return left;
+  const paths = left.map(({ path }) => path);
+  return (await claims.look(paths, parent)).filter(({ verdict }) => verdict !== 'mine');
 }
 
 interface Bypassed {

@@ -43,6 +43,8 @@ export class SessionsOfProcess {
 
   /** A session is a sub-agent of another one. */
   isBelow(session: string, parent: string): void {
+    // It may have called before that was known.
+    if (!this.#parents.has(session)) this.rests(session);
     this.#parents.set(session, parent);
   }
 

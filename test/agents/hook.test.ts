@@ -21,17 +21,8 @@ class Repository {
   constructor() {
     mkdirSync(this.root);
     this.git('init', '-q', '-b', 'main');
-    this.git(
-      '-c',
-      'user.name=a',
-      '-c',
-      'user.email=a@b',
-      'commit',
-      '-q',
-      '--allow-empty',
-      '-m',
-      'x',
-    );
+    const who = ['-c', 'user.name=a', '-c', 'user.email=a@b'];
+    this.git(...who, 'commit', '-q', '--allow-empty', '-m', 'x');
   }
 
   git(...args: string[]): void {
@@ -191,6 +182,18 @@ describe('a sub-agent', () => {
     expect(await repository.write('a', 'y.ts', { subagent: 'two' })).toMatchObject(PASS);
     await repository.end('a', 'SessionEnd');
     expect(await repository.claims.list()).toEqual([]);
+  });
+});
+
+describe('a sub-agent where writes need a claim', () => {
+  test('writes what its session has claimed, and nothing else', async () => {
+    const repository = new Repository();
+    const given = { unclaimed: 'deny', subagent: 'one' } as const;
+    await repository.claims.claim({ agent: 'a', files: ['x.ts', 'y.ts'] });
+    expect(await repository.write('a', 'x.ts', given)).toMatchObject(PASS);
+    expect(await repository.write('a', 'y.ts', given)).toMatchObject(PASS);
+    expect(await repository.write('a', 'z.ts', given)).toMatchObject(DENY);
+    expect(await repository.write('a', 'y.ts', { ...given, subagent: 'two' })).toMatchObject(DENY);
   });
 });
 
