@@ -68,6 +68,7 @@ await bundle({
     claims: 'src/claims.ts',
     'next-id': 'src/next-id.ts',
     election: 'src/election.ts',
+    update: 'src/update.ts',
     etcd: 'src/etcd.ts',
     postgres: 'src/postgres.ts',
     testing: 'src/testing.ts',

@@ -15,6 +15,7 @@ import { Election } from '../dist/election.js';
 import { FileLock, fileLocker, inspect, isLockError, withLock } from '../dist/index.js';
 import { InstanceLock } from '../dist/instance.js';
 import { withNextId } from '../dist/next-id.js';
+import { updateJson } from '../dist/update.js';
 
 const self = fileURLToPath(import.meta.url);
 const [, , role, path] = process.argv;
@@ -204,6 +205,12 @@ const checks = {
     numbers.push(String((await withNextId(file, () => {})).id));
     assert.deepEqual(numbers.sort(), ['1', '2', '3']);
   },
+  async 'updates of one file by several processes, none of them lost'(file) {
+    const others = [start('update', file), start('update', file)];
+    for (let n = 0; n < 20; n++) await updateJson(file, (old = 0) => old + 1);
+    for (const other of others) if (other.exitCode === null) await once(other, 'exit');
+    assert.equal(await updateJson(file, () => undefined), 60);
+  },
   async 'one leader, and the next one when it is killed'(file) {
     const other = start('member', file);
     assert.equal(await line(other), 'primary');
@@ -238,6 +245,8 @@ if (!isMainThread) {
   stay();
 } else if (role === 'number') {
   process.stdout.write(`${(await withNextId(path, () => {})).id}\n`);
+} else if (role === 'update') {
+  for (let n = 0; n < 20; n++) await updateJson(path, (old = 0) => old + 1);
 } else if (role === 'member') {
   globalThis.member = await Election.join(path);
   await globalThis.member.whenPrimary();

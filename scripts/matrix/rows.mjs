@@ -55,6 +55,7 @@ const EMULATED = {
   engines: ['contract'],
   'next-id': ['next-id', 'counter', 'ids-in-names', 'lock', 'options', 'scan', 'signal', 'start'],
   election: ['election', 'events', 'lead', 'options'],
+  update: ['update-file', 'update-json', 'paths', 'lock'],
   claims: ['check', 'claim', 'claim-all', 'lost', 'states', 'waiting', 'watch'],
 };
 

@@ -10,11 +10,12 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { readBounded } from '../base/bounded.js';
+import { temporaryName } from '../base/temporary-name.js';
 import { CLAIM_LIMIT, CLAIM_SUFFIX } from './claim-file.js';
 import { ClaimInvalidError } from './errors.js';
 import { type JournalForm, READ_ONLY, readJournal } from './journal-text.js';
 import { isMissing, removeIfThere } from './missing.js';
-import { putFile, renameIfThere, temporaryName } from './put-file.js';
+import { putFile, renameIfThere } from './put-file.js';
 
 /** A claim's file that is changed in place, or removed. */
 export interface Edit {
@@ -98,7 +99,7 @@ export class EditJournal {
       throw new ClaimInvalidError(this.#folder, [{ file: this.#path, reason }]);
     }
     for (const step of steps) if (isEdit(step) && step.text !== null) this.#makeRoom(step);
-    const temporary = join(this.#folder, temporaryName());
+    const temporary = join(this.#folder, temporaryName('.tmp'));
     putFile(temporary, this.#path, `${BEGINNING}${JSON.stringify(steps).slice(1)}}\n`);
   }
 

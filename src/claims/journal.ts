@@ -1,10 +1,11 @@
 import { lstatSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { temporaryName } from '../base/temporary-name.js';
 import { CLAIM_SUFFIX } from './claim-file.js';
 import { ClaimInvalidError } from './errors.js';
 import { type JournalForm, readJournal } from './journal-text.js';
 import { removeIfThere } from './missing.js';
-import { putFile, renameIfThere, TEMPORARY, temporaryName } from './put-file.js';
+import { putFile, renameIfThere, TEMPORARY } from './put-file.js';
 
 /** A file to rename, by names in the folder. */
 export interface Move {
@@ -67,7 +68,7 @@ export class Journal {
   /** Makes the moves count. If it throws, none does. */
   commit(moves: readonly Move[]): void {
     if (moves.length === 1) this.#move(moves[0] as Move);
-    else putFile(join(this.#folder, temporaryName()), this.#path, JSON.stringify(moves));
+    else putFile(join(this.#folder, temporaryName('.tmp')), this.#path, JSON.stringify(moves));
   }
 
   /** Carries out a journal, our own or that of a killed process; removes what else is left. */

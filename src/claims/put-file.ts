@@ -1,14 +1,9 @@
 // How the journals put a file in place.
-import { randomBytes } from 'node:crypto';
 import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { removeIfThere } from './missing.js';
 
 /** Of our own temporary files; whoever enters the section removes those that are left. */
 export const TEMPORARY = /^\.holdfast-[0-9a-f]{16}\.tmp$/;
-
-export function temporaryName(): string {
-  return `.holdfast-${randomBytes(8).toString('hex')}.tmp`;
-}
 
 /** By one rename: readers see the old file, or the whole new one. */
 export function putFile(temporary: string, path: string, text: string): void {

@@ -12,13 +12,13 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { readBounded } from '../base/bounded.js';
+import { temporaryName } from '../base/temporary-name.js';
 import { probe } from '../holders/lock-file.js';
 import { FileLock } from '../lock/file-lock.js';
 import { SHARED } from '../native/binding.js';
 import { isMissing, removeIfThere } from './missing.js';
 import type { Claimed } from './model.js';
 import { formatParts, parseParts } from './parts.js';
-import { temporaryName } from './put-file.js';
 import type { Root } from './root.js';
 import type { Want } from './wants.js';
 
@@ -240,7 +240,7 @@ class FolderClock {
   /** How far it is ahead of our own. */
   #measure(): number {
     if (this.#folder === null) return 0;
-    const file = join(this.#folder, temporaryName());
+    const file = join(this.#folder, temporaryName('.tmp'));
     try {
       const fd = openSync(file, 'wx');
       try {

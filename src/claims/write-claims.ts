@@ -1,5 +1,6 @@
 import { constants, lstatSync, type WriteFileOptions, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { temporaryName } from '../base/temporary-name.js';
 import { FileLock } from '../lock/file-lock.js';
 import { CLAIM_SUFFIX } from './claim-file.js';
 import {
@@ -13,7 +14,6 @@ import {
 import type { Journal } from './journal.js';
 import { removeIfThere } from './missing.js';
 import type { Found } from './model.js';
-import { temporaryName } from './put-file.js';
 
 /** A new content of a claim's file, which replaces it; its claim's lock with `bind`. */
 export interface Draft {
@@ -50,7 +50,7 @@ export function writeClaims(
   const edits = areMoves ? null : new EditJournal(folder);
   const steps: Step[] = changes.map((change) => {
     if ('found' in change) return editOf(change);
-    const from = areMoves ? temporaryName() : stagedName();
+    const from = areMoves ? temporaryName('.tmp') : stagedName();
     return { from, to: `${change.agent}${CLAIM_SUFFIX}` };
   });
   const moves = steps.filter((step): step is StagedMove => !isEdit(step));

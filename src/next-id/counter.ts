@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -10,13 +9,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { type FilePath, joinPath, pathText } from '../base/paths.js';
+import { temporaryName } from '../base/temporary-name.js';
+import { withPath } from '../base/with-path.js';
 import { IdCounterError } from './errors.js';
 
 /** Follows the name of the lock. */
 export const ENDING = '.last';
-const RANDOM_BYTES = 8;
-/** Names of Holdfast's own temporary files begin with it. */
-export const OWN_PREFIX = '.holdfast-';
 
 /** No id has been given out yet. */
 const NONE = -1;
@@ -84,8 +82,7 @@ export interface PreparedCounter {
  * nothing distinguishes it reliably from a file of somebody else.
  */
 export function prepareCounter(directory: FilePath, lockName: string, id: number): PreparedCounter {
-  const random = randomBytes(RANDOM_BYTES).toString('hex');
-  const temporary = joinPath(directory, `${OWN_PREFIX}${random}.new`);
+  const temporary = joinPath(directory, temporaryName('.new'));
   const discard = (): void => {
     try {
       unlinkSync(temporary);
@@ -105,7 +102,7 @@ export function prepareCounter(directory: FilePath, lockName: string, id: number
   } catch (error) {
     // Unless it existed before, a file of this name is ours.
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') discard();
-    throw withPath(error as NodeJS.ErrnoException, pathText(temporary));
+    throw withPath(error, temporary);
   }
   const commit = (): void => {
     try {
@@ -118,14 +115,6 @@ export function prepareCounter(directory: FilePath, lockName: string, id: number
     }
   };
   return { commit, discard };
-}
-
-/** Node's errors of calls on descriptors have no path. */
-function withPath(error: NodeJS.ErrnoException, path: string): NodeJS.ErrnoException {
-  if (error.path !== undefined) return error;
-  error.message += ` '${path}'`;
-  error.path = path;
-  return error;
 }
 
 /** Raises the counter to `id` at once. */

@@ -6,18 +6,13 @@ import { printable } from '../base/holder.js';
 import type { HeldLock } from '../base/locker.js';
 import { makeFolders } from '../base/make-folders.js';
 import { type FilePath, joinPath, pathText } from '../base/paths.js';
+import { OWN_PREFIX } from '../base/temporary-name.js';
 import { monotonicTime } from '../base/timers.js';
 import { emitHoldfastWarning } from '../base/warning.js';
 import { FileLock } from '../lock/file-lock.js';
 import type { FileLockOptions } from '../lock/options.js';
 import { whileHeld } from '../lock/with-lock.js';
-import {
-  OWN_PREFIX,
-  type PreparedCounter,
-  prepareCounter,
-  raiseCounter,
-  readCounter,
-} from './counter.js';
+import { type PreparedCounter, prepareCounter, raiseCounter, readCounter } from './counter.js';
 import { idsInNames, padded, type UsedIds } from './ids-in-names.js';
 import { checkNextId, type NextIdOptions, type Request } from './options.js';
 

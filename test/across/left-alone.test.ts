@@ -15,6 +15,7 @@ import { Election } from '../../src/election.js';
 import { FileLock, inspect, inspectFolder, watchLock } from '../../src/index.js';
 import { InstanceLock } from '../../src/instance.js';
 import { withNextId } from '../../src/next-id.js';
+import { updateFile } from '../../src/update.js';
 import { call, finish, start } from '../support/command.js';
 import { testFolder } from '../support/folder.js';
 import { expectWarning } from '../support/setup.js';
@@ -225,6 +226,15 @@ describe('acting touches its own files alone: ', () => {
     'next-id': async () => {
       expect(await finish(['next-id', folder])).toMatchObject({ code: 0 });
       await withNextId(folder, { pattern: /^(\d+)-/ }, () => {});
+    },
+    updates: async () => {
+      // Their lock files are those of other programs.
+      for (const name of ['yarn', 'flake']) expect(await updateFile(at(name), () => '1')).toBe('1');
+      for (const name of ['package.json', 'own.lock.bak', 'deploy.last', 'bytes.lock']) {
+        const lockPath = at(name);
+        await updateFile(at('new-file'), { lockPath }, (old = '') => `${old}${name}`);
+      }
+      expect(readdirSync(folder).filter((name) => name.endsWith('.new'))).toEqual(['deploy.new']);
     },
     'claim add, renew, release, prune and clear': async () => {
       const claims = ['--dir', folder, '--agent', 'me'];

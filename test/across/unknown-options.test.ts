@@ -16,6 +16,7 @@ import {
 import { InstanceLock, instanceLocker } from '../../src/instance.js';
 import { withNextId } from '../../src/next-id.js';
 import { memoryLocker } from '../../src/testing.js';
+import { updateFile, updateJson } from '../../src/update.js';
 import { testFolder } from '../support/folder.js';
 import { errorOf } from '../support/refused.js';
 
@@ -53,6 +54,8 @@ describe('an option that does not exist', () => {
     ['memoryLocker', () => memoryLocker(typo)],
     ['memoryLocker().acquire', () => memoryLocker().acquire(path, typo)],
     ['withNextId', () => withNextId(join(folder, 'ids'), typo, () => 1)],
+    ['updateFile', () => updateFile(path, typo, () => 'x')],
+    ['updateJson', () => updateJson(path, typo, () => 1)],
     ['Election.join', () => Election.join(join(folder, 'e'), typo)],
     [
       'Election.join with a locker',

@@ -1,10 +1,10 @@
 import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { until } from '../support/census.js';
-import { inParallel } from '../support/claims-kill.js';
 import { ElectionPeer } from '../support/election-peer.js';
 import { testFolder } from '../support/folder.js';
 import { queueOf } from '../support/kernel.js';
+import { inParallel } from '../support/kill.js';
 import { inTwoSizes } from '../support/sizes.js';
 
 describe('settle', () => {

@@ -13,6 +13,7 @@ import { InstanceLock } from 'holdfast/instance';
 import { Claims } from 'holdfast/claims';
 import { withNextId } from 'holdfast/next-id';
 import { Election } from 'holdfast/election';
+import { updateJson } from 'holdfast/update';
 import { memoryLocker } from 'holdfast/testing';
 import { postgresLocker } from 'holdfast/postgres';
 import { etcdLocker } from 'holdfast/etcd';
@@ -24,6 +25,7 @@ async function main() {
   (await InstanceLock.acquire('y.lock')).releaseSync();
   const claim = await new Claims('claims', { root: '.' }).claim({ agent: 'a', files: ['b'] });
   const { id } = await withNextId('ids', () => {});
+  const updated = await updateJson('settings.json', () => ({ a: 1 }));
   const election = await Election.join('election');
   await election.whenPrimary();
   await election.leave();
@@ -32,13 +34,13 @@ async function main() {
   await none[Symbol.asyncDispose]();
   const connect = 'postgres://127.0.0.1:1/x';
   const { code } = await postgresLocker({ connect }).acquire('x').catch((error) => error);
-  console.log(state, claim.covers('b'), id, code);
+  console.log(state, claim.covers('b'), id, updated.a, code);
   await claim.release();
 }
 main();
 `;
 // There is no pg, in the bundle neither.
-const SAID = 'held true 1 ERR_LOCK_UNSUPPORTED\n';
+const SAID = 'held true 1 1 ERR_LOCK_UNSUPPORTED\n';
 
 let package_: ReturnType<typeof installedProject>;
 let project = '';

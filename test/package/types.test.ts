@@ -15,6 +15,7 @@ import { AlreadyRunningError, InstanceLock } from 'holdfast/instance';
 import { ClaimConflictError, Claims, type ClaimRequest, type Plan } from 'holdfast/claims';
 import { withNextId, type NextIdOptions } from 'holdfast/next-id';
 import { Election, type Member } from 'holdfast/election';
+import { updateFile, updateJson, type UpdateFileOptions, type UpdateContext } from 'holdfast/update';
 import { memoryLocker } from 'holdfast/testing';
 import { postgresLocker, type PostgresLock, type PostgresLocker, type PostgresLockerOptions } from 'holdfast/postgres';
 import { etcdLocker, type EtcdLocker, type EtcdLock, type EtcdLockerOptions } from 'holdfast/etcd';
@@ -42,6 +43,11 @@ export async function use(locker: Locker = memoryLocker()): Promise<string | und
   const election = await Election.join<Server>('e', { settle: 1 });
   election.on('primary', (term) => console.log(term + 1));
   await (await Election.join('e', { locker })).leave();
+  const server: Server | undefined = await updateJson('s.json', (old: Server = { url: 'x', port: 1 }) => old);
+  const text: string | undefined = await updateFile('t', async (old, context: UpdateContext) => (context.signal.aborted ? undefined : old));
+  const given: UpdateFileOptions & { encoding: 'buffer' } = { encoding: 'buffer', durable: false };
+  const bytes: Buffer | undefined = await updateFile('b', given, (old) => old ?? new Uint8Array(1));
+  console.log(server?.port, text?.length, bytes?.byteLength);
   const members: Member<Server>[] = await election.members();
   try { await claims.claimAll(requests); } catch (error) {
     if (error instanceof ClaimConflictError) return error.conflicts[0]?.witness;

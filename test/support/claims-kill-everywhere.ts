@@ -1,10 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect } from 'vitest';
 import type { ClaimRequest } from '../../src/claims.js';
-import { inParallel, killAt, type Point } from './claims-kill.js';
-
-const PARALLEL = 3;
+import { killAt, killAtEachCall, type Point } from './kill.js';
 
 export interface Left {
   locks: string;
@@ -19,30 +16,19 @@ export async function atEveryCall(
   check: (left: Left) => Promise<void>,
   { waits = false } = {},
 ): Promise<void> {
+  const locksOf = (name: string): string => join(root, name, 'locks');
   const run = async (name: string, point: Point | null) => {
-    const locks = join(root, name, 'locks');
+    const directory = locksOf(name);
     mkdirSync(join(root, name));
-    await prepare(locks);
+    await prepare(directory);
+    // Another folder, for a first time that is not traced.
     const warmUp = join(root, name, 'warm');
-    const victim = { root, requests, waits, directory: locks, warmUp };
-    return { locks, ...(await killAt(victim, join(root, name, 'trace'), point)) };
+    const message = { root, requests, waits, directory, warmUp };
+    const victim = { script: './claims-victim.mjs', message };
+    return killAt(victim, join(root, name, 'trace'), point);
   };
-  const { calls, marks, killed } = await run('whole', null);
-  expect(killed).toBe(false);
-  expect(marks).toHaveLength(2);
-  const [begin, end] = marks as [number, number];
-  const points = calls.flatMap((name, index): Point[] => {
-    const nth = calls.slice(0, index + 1).filter((each) => each === name).length;
-    return index > begin && index <= end ? [{ name, nth }] : [];
-  });
-  const missed: Point[] = [];
-  await inParallel(points, PARALLEL, async (point) => {
-    const name = `${point.name}-${point.nth}`;
-    const left = await run(name, point);
-    if (!left.killed || left.calls.at(-1) !== point.name) missed.push(point);
-    await check(left);
+  await killAtEachCall(run, async (name, { killed }) => {
+    await check({ locks: locksOf(name), killed });
     rmSync(join(root, name), { recursive: true });
   });
-  // The calls of Node's own loop, before the claim, may be one more or less.
-  expect(missed.length).toBeLessThanOrEqual(2);
 }

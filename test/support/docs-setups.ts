@@ -159,6 +159,15 @@ export const SETUPS: Record<string, Setup> = {
     prints: "{ id: 1, text: '1', value: 'x' }\n",
   },
 
+  update: { prints: '1\n' },
+  'change-settings': {
+    prepare: (folder) => writeFileSync(join(folder, 'settings.json'), '{"theme":"light"}'),
+    after: `
+      import { readFileSync } from 'node:fs';
+      console.log(JSON.parse(readFileSync('settings.json', 'utf8')).theme);`,
+    prints: 'dark\n',
+  },
+
   elected: {
     before: 'const work = async (term, signal) => console.log(term > 0, signal.aborted);',
     after: 'console.log(election.isPrimary);',

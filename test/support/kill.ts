@@ -2,10 +2,9 @@ import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
-import type { ClaimRequest } from '../../src/claims.js';
+import { expect, onTestFinished } from 'vitest';
 
-const SCRIPT = fileURLToPath(new URL('./claims-victim.mjs', import.meta.url));
+const PARALLEL = 3;
 
 // What touches files, in the words of several architectures: `?` may be unknown.
 const CALLS = [
@@ -13,25 +12,15 @@ const CALLS = [
   ...['faccessat', 'faccessat2', 'openat', 'mkdirat', 'renameat', 'renameat2', 'unlinkat'],
   ...['readlinkat', 'statx', 'newfstatat', 'fstat', 'fstatfs', 'flock', 'getdents64', 'read'],
   ...['pread64', 'write', 'pwrite64', 'close', 'ftruncate', 'fcntl', 'fchmod', 'lseek'],
-  ...['inotify_init1', 'inotify_add_watch'],
+  ...['inotify_init1', 'inotify_add_watch', 'fsync', 'fchown'],
 ]
   .map((name) => (name.startsWith('?') ? name : `?${name}`))
   .join(',');
 
-export interface Victim {
-  directory: string;
-  /** Another folder, for a first time that is not traced. */
-  warmUp: string;
-  root: string;
-  requests: ClaimRequest[];
-  /** The claim has to wait, and that is its end. */
-  waits?: boolean;
-}
-
 export interface Killed {
   /** Its calls, by name; it was killed at the last one. */
   calls: string[];
-  /** Which of them are the begin and the end of the claim. */
+  /** Which of them are the marks `/holdfast-begin` and `/holdfast-end`. */
   marks: number[];
   /** False: it came to its end first. */
   killed: boolean;
@@ -43,12 +32,23 @@ export interface Point {
   nth: number;
 }
 
+/** A process that does something once it is sent `message`, and then `go`. */
+export interface Victim {
+  /** In this folder; it answers `ready`, or the number of the thread to trace. */
+  script: string;
+  message: object;
+  env?: NodeJS.ProcessEnv;
+}
+
 /**
- * A process that claims, killed in place of a system call. The calls are counted
- * from the moment it is asked to claim. Without `point` it is only traced.
+ * Kills the process in place of a system call of one thread. The calls are counted
+ * from `go` on. Without `point` it is only traced, into the file `trace`.
  */
 export async function killAt(victim: Victim, trace: string, point: Point | null): Promise<Killed> {
-  const child = fork(SCRIPT, [], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  const child = fork(fileURLToPath(new URL(victim.script, import.meta.url)), [], {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    env: { ...process.env, ...victim.env },
+  });
   let stderr = '';
   child.stderr?.on('data', (chunk) => {
     stderr += chunk;
@@ -61,11 +61,13 @@ export async function killAt(victim: Victim, trace: string, point: Point | null)
   });
   const answer = (): Promise<unknown> =>
     Promise.race([once(child, 'message').then(([message]) => message), exited.then(() => null)]);
-  child.send(victim);
-  if ((await answer()) !== 'ready') throw new Error(`the victim did not start: ${stderr}`);
+  child.send(victim.message);
+  const ready = await answer();
+  if (ready === null) throw new Error(`the victim did not start: ${stderr}`);
+  const thread = typeof ready === 'number' ? ready : child.pid;
   const inject =
     point === null ? [] : ['-e', `inject=${point.name}:signal=SIGKILL:when=${point.nth}`];
-  const args = ['-o', trace, '-e', `trace=${CALLS}`, ...inject, '-p', `${child.pid}`];
+  const args = ['-o', trace, '-e', `trace=${CALLS}`, ...inject, '-p', `${thread}`];
   tracer = spawn('strace', args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const traced = once(tracer, 'exit');
   await once(tracer.stderr as NodeJS.ReadableStream, 'data');
@@ -96,4 +98,28 @@ export async function inParallel<T>(
     for (let item = rest.shift(); item !== undefined; item = rest.shift()) await body(item);
   };
   await Promise.all(Array.from({ length: width }, work));
+}
+
+/** Kills at every call between the marks in turn; `check` looks at what is left. */
+export async function killAtEachCall(
+  run: (name: string, point: Point | null) => Promise<Killed>,
+  check: (name: string, killed: Killed) => Promise<void>,
+): Promise<void> {
+  const { calls, marks, killed } = await run('whole', null);
+  expect(killed).toBe(false);
+  expect(marks).toHaveLength(2);
+  const [begin, end] = marks as [number, number];
+  const points = calls.flatMap((name, index): Point[] => {
+    const nth = calls.slice(0, index + 1).filter((each) => each === name).length;
+    return index > begin && index <= end ? [{ name, nth }] : [];
+  });
+  const missed: Point[] = [];
+  await inParallel(points, PARALLEL, async (point) => {
+    const name = `${point.name}-${point.nth}`;
+    const left = await run(name, point);
+    if (!left.killed || left.calls.at(-1) !== point.name) missed.push(point);
+    await check(name, left);
+  });
+  // The calls of Node's own loop, before the first mark, may be one more or less.
+  expect(missed.length).toBeLessThanOrEqual(2);
 }
