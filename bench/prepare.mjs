@@ -15,7 +15,12 @@ export const COMMAND = here(`../${bin.holdfast}`);
 export const HOOK = here('../dist/hook.cjs');
 
 // fs-ext is compiled by its own install script, so npm has to run those.
-const PEERS = { 'fs-ext': '2.1.1', 'fs-native-extensions': '1.5.1', 'proper-lockfile': '4.1.2' };
+const PEERS = {
+  'fs-ext': '2.1.1',
+  'fs-native-extensions': '1.5.1',
+  'proper-lockfile': '4.1.2',
+  'write-file-atomic': '7.0.1',
+};
 
 export function compilePrograms() {
   mkdirSync(here('build'), { recursive: true });

@@ -24,6 +24,7 @@ import { compareReadme } from './readme-figures.mjs';
 import { budgetRows, formatReport, isMissed } from './report.mjs';
 import { measureStartUp } from './start-up.mjs';
 import { measureUncontended } from './uncontended.mjs';
+import { measureUpdate } from './update.mjs';
 
 const groups = {
   uncontended: measureUncontended,
@@ -33,6 +34,7 @@ const groups = {
   'start-up': measureStartUp,
   claims: measureClaims,
   election: measureElection,
+  update: measureUpdate,
   engines: measureEngines,
   growth: measureGrowth,
 };
