@@ -34,7 +34,7 @@ export async function changeFile(request: Request, decide: Decide): Promise<Buff
   throwIfAborted(signal);
   const target = resolveTarget(path);
   const lockPath = request.lockPath ?? withEnding(target.path);
-  if (pathText(lockPath) === pathText(target.path)) throw sameFile(target.path);
+  if (Buffer.from(lockPath).equals(Buffer.from(target.path))) throw sameFile(target.path);
   // Of a file that the caller named, and that was there before, nothing is changed.
   const mayShare = request.lockPath === undefined || !existsSync(lockPath);
   const mode = target.stats?.mode ?? request.permissions;

@@ -54,7 +54,8 @@ export async function replaceFile(replacement: Replacement): Promise<void> {
       renameSync(temporary, path);
     }, patience);
   } catch (error) {
-    await synced?.close();
+    await synced?.close().catch(() => {});
+    // Else the next update tries again.
     if (isRemoved(temporary)) lockContent.clear();
     throw error;
   }

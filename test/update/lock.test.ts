@@ -1,11 +1,14 @@
+import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { describe, expect, test, vi } from 'vitest';
 import { FileLock, withLock } from '../../src/index.js';
 import { updateFile, updateJson } from '../../src/update.js';
 import { errorOf } from '../support/refused.js';
+import { runScript } from '../support/script.js';
 import { expectWarning } from '../support/setup.js';
-import { litterIn, targetFile } from '../support/update.js';
+import { litterIn, targetFile, UPDATE } from '../support/update.js';
 
 const text = (path: string): string => readFileSync(path, 'utf8');
 const fn = (): string => 'new';
@@ -141,6 +144,40 @@ describe('while fn runs', () => {
       return '2';
     });
     expect(await next).toBe('2');
+  });
+});
+
+describe('an end in the middle', () => {
+  test('by process.exit() in fn leaves the old content and a free lock', async () => {
+    const path = targetFile('old');
+    const script = `${UPDATE} await updateFile(path, () => process.exit(3));`;
+    expect(await runScript(path, script)).toMatchObject({ code: 3, stderr: '' });
+    expect(await updateFile(path, { timeout: 0 }, (old) => `${old}+`)).toBe('old+');
+  });
+
+  test('by worker.terminate() as well, while it waits and while fn runs', async () => {
+    const path = targetFile('old');
+    const source = `
+      const { updateFile } = await import(process.env.UPDATE);
+      const { parentPort, workerData } = await import('node:worker_threads');
+      await updateFile(workerData, () => {
+        parentPort.postMessage('in fn');
+        return new Promise(() => {});
+      });`;
+    const env = { UPDATE: new URL('../../dist/update.js', import.meta.url).href };
+    const start = (): Worker =>
+      new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`), {
+        workerData: path,
+        env,
+      });
+    const first = start();
+    await once(first, 'message');
+    const second = start();
+    await once(second, 'online');
+    await second.terminate();
+    await first.terminate();
+    expect(await updateFile(path, { timeout: 10_000 }, (old) => `${old}+`)).toBe('old+');
+    expect(readdirSync(dirname(path)).sort()).toEqual(['settings.json', 'settings.json.lock']);
   });
 });
 
