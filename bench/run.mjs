@@ -22,6 +22,7 @@ import { measurePending } from './pending.mjs';
 import { compilePrograms, installPeers } from './prepare.mjs';
 import { compareReadme } from './readme-figures.mjs';
 import { budgetRows, formatReport, isMissed } from './report.mjs';
+import { measureSlots } from './slots.mjs';
 import { measureStartUp } from './start-up.mjs';
 import { measureUncontended } from './uncontended.mjs';
 import { measureUpdate } from './update.mjs';
@@ -35,6 +36,7 @@ const groups = {
   claims: measureClaims,
   election: measureElection,
   update: measureUpdate,
+  slots: measureSlots,
   engines: measureEngines,
   growth: measureGrowth,
 };

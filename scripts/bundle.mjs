@@ -69,6 +69,7 @@ await bundle({
     'next-id': 'src/next-id.ts',
     election: 'src/election.ts',
     update: 'src/update.ts',
+    slots: 'src/slots.ts',
     etcd: 'src/etcd.ts',
     postgres: 'src/postgres.ts',
     testing: 'src/testing.ts',

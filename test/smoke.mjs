@@ -15,6 +15,7 @@ import { Election } from '../dist/election.js';
 import { FileLock, fileLocker, inspect, isLockError, withLock } from '../dist/index.js';
 import { InstanceLock } from '../dist/instance.js';
 import { withNextId } from '../dist/next-id.js';
+import { Slots } from '../dist/slots.js';
 import { updateJson } from '../dist/update.js';
 
 const self = fileURLToPath(import.meta.url);
@@ -211,6 +212,18 @@ const checks = {
     for (const other of others) if (other.exitCode === null) await once(other, 'exit');
     assert.equal(await updateJson(file, () => undefined), 60);
   },
+  async 'two slots, and the next one when a holder is killed'(file) {
+    const other = start('slot', file);
+    assert.equal(await line(other), '1');
+    const slots = new Slots(file, { slots: 2 });
+    const slot = await slots.acquire({ timeout: 0 });
+    assert.equal(slot.number, 2);
+    assert.equal(slots.tryAcquire(), null);
+    other.kill('SIGKILL');
+    const next = await slots.acquire();
+    assert.equal(next.number, 1);
+    await Promise.all([slot.release(), next.release()]);
+  },
   async 'one leader, and the next one when it is killed'(file) {
     const other = start('member', file);
     assert.equal(await line(other), 'primary');
@@ -247,6 +260,10 @@ if (!isMainThread) {
   process.stdout.write(`${(await withNextId(path, () => {})).id}\n`);
 } else if (role === 'update') {
   for (let n = 0; n < 20; n++) await updateJson(path, (old = 0) => old + 1);
+} else if (role === 'slot') {
+  globalThis.slot = await new Slots(path, { slots: 2 }).acquire();
+  process.stdout.write(`${globalThis.slot.number}\n`);
+  stay();
 } else if (role === 'member') {
   globalThis.member = await Election.join(path);
   await globalThis.member.whenPrimary();

@@ -56,6 +56,7 @@ const EMULATED = {
   'next-id': ['next-id', 'counter', 'ids-in-names', 'lock', 'options', 'scan', 'signal', 'start'],
   election: ['election', 'events', 'lead', 'options'],
   update: ['update-file', 'update-json', 'paths', 'lock'],
+  slots: ['slots', 'waiting', 'files'],
   claims: ['check', 'claim', 'claim-all', 'lost', 'states', 'waiting', 'watch'],
 };
 

@@ -6,7 +6,7 @@ import type { LockMode } from '../base/locker.js';
 import { makeFolders } from '../base/make-folders.js';
 import { monotonicTime } from '../base/timers.js';
 import type { LockFile } from '../holders/lock-file.js';
-import { acquire, acquireIfFree } from '../lock/acquire.js';
+import { acquire, takeOnce } from '../lock/acquire.js';
 import type { Hold } from '../lock/hold.js';
 import { checkRequest, type Request } from '../lock/options.js';
 import { ClaimsBusyError } from './errors.js';
@@ -161,7 +161,7 @@ export class Section {
   async #lock(mode: LockMode, signal: AbortSignal | undefined, turn: Turn): Promise<LockFile> {
     const began = monotonicTime();
     // Mostly nobody is inside, and the first timer of a process takes Node a millisecond.
-    const free = this.#lockIfFree(mode, signal);
+    const free = await this.#lockIfFree(mode, signal);
     if (free !== null) return free;
     let { since } = turn;
     let before: Glance | null = null;
@@ -189,9 +189,9 @@ export class Section {
     }
   }
 
-  #lockIfFree(mode: LockMode, signal: AbortSignal | undefined): LockFile | null {
-    const request = this.#request(mode, 0, signal);
-    const hold = acquireIfFree(request);
+  async #lockIfFree(mode: LockMode, signal: AbortSignal | undefined): Promise<LockFile | null> {
+    const taken = takeOnce(this.#request(mode, 0, signal));
+    const hold = taken instanceof Promise ? await taken : taken;
     return hold === null ? null : checked(hold);
   }
 

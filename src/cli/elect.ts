@@ -30,7 +30,7 @@ export async function elect(argv: string[], streams: Streams): Promise<number> {
     'elect',
   );
   if (values.has('help')) {
-    streams.stdout.write((await import('./help.js')).ELECT_HELP);
+    streams.stdout.write((await import('./help-elect.js')).ELECT_HELP);
     return EXIT.ok;
   }
   if (operand === undefined || operand === '') throw usageError('DIR or URL is missing', 'elect');

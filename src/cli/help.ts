@@ -22,11 +22,13 @@ export const RUN_HELP = `Usage: holdfast run [options] FILE [--] COMMAND [ARGUME
        holdfast run [options] FILE -c 'SHELL COMMAND'
        holdfast run [options] URL [--] COMMAND [ARGUMENT…]
        holdfast run [options] NUMBER
+       holdfast run --slots N [options] DIR [--] COMMAND [ARGUMENT…]
 
 Runs COMMAND while holding the lock on FILE, which is a file or a folder. A
 missing file and missing folders are created. With a URL, the lock is one of a
-server: see below. The last form locks the inherited descriptor NUMBER, as in:
+server: see below. The form with NUMBER locks that inherited descriptor, as in:
 (holdfast run -n 9 || exit; …) 9>FILE
+The last form lets N run at once.
 
   -x, -e, --exclusive           one holder (the default)
   -s, --shared                  any number of shared holders
@@ -42,6 +44,11 @@ server: see below. The last form locks the inherited descriptor NUMBER, as in:
                                 cron; errors are still reported
       --verbose                 print how long it took to acquire the lock
       --data KEY=VALUE          add a field to the lock's record; repeatable
+
+  --slots N                     up to N (1 to 256) COMMANDs run at once, each with
+                                a slot of the folder DIR: HOLDFAST_SLOT is its
+                                number, from 1. Name the same N everywhere. Not
+                                with -s, -u, --instance, NUMBER or URL
 
   --instance NAME               run NAME only once: without -w do not wait;
                                 print "another NAME is already running (pid N)"
@@ -240,36 +247,6 @@ Exit status: 0, or the status of COMMAND; 75 the time is up; 64 wrong usage; 65
 the id is ambiguous, there is none left, or the lock failed; 69 COMMAND cannot
 be run; 73 a folder or lock cannot be created or opened; 74 the id could not be
 printed, and is not given out.
-`;
-
-export const ELECT_HELP = `Usage: holdfast elect [options] DIR [--] COMMAND [ARGUMENT…]
-       holdfast elect [options] URL [--] COMMAND [ARGUMENT…]
-       holdfast elect status [--json] DIR|URL
-
-Of all processes started this way with one DIR, one runs its COMMAND: the
-primary. The others stand by. When the primary ends, crashes or is killed, the
-next one becomes primary within milliseconds. A missing DIR is created. With a
-URL, the seat is a lock of a server: holdfast run --help
-
-      --id ID        the id of this member, unique among the living members; by
-                     default, later members have later ids
-      --settle TIME  wait TIME before taking a free seat, so that of members
-                     that start together the smallest id takes it: 150ms is
-                     enough; by default 0. Neither is for a URL
-  -q, --quiet    no messages on standing by, or if there is a living member ID
-  -h, --help
-
-COMMAND inherits the seat: if holdfast is killed, there is no second primary
-while COMMAND runs. If the folder or its .primary is removed or replaced,
-COMMAND is ended: SIGTERM, after 5 s SIGKILL. So it is if the lock of a URL is
-lost, and the exit status is 65. HOLDFAST_TERM is set to a number that grows
-with every new primary. Signals are passed on to COMMAND.
-
-status shows the members and the primary, and changes nothing.
-
-Exit status: that of COMMAND; 75 there is a living member ID; 64 wrong usage; 65
-the lock failed, or the file of ID or .primary belongs to another program; 69
-COMMAND cannot be run; 73 DIR or .primary cannot be created, opened or written.
 `;
 
 export const MCP_HELP = `Usage: holdfast mcp [--dir DIR] [--root DIR] [--agent NAME]

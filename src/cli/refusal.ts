@@ -40,11 +40,14 @@ export function reportRefusal(
   const late =
     error.code === 'ERR_LOCK_TIMEOUT' ? `gave up after ${formatTimeout(options.timeout)}: ` : '';
   say(streams, `${late}${typed} is held by ${describeHolder(holder)}`);
-  if (typeof options.target === 'string') {
-    const advice = late === '' ? 'use -w SECONDS to wait, or ' : '';
-    say(streams, `command not run; ${advice}see: holdfast status ${quoted(typed)}`);
-  }
+  if (typeof options.target === 'string') advise(error, typed, streams);
   return options.conflictCode;
+}
+
+/** What to do after a refusal. */
+export function advise({ code }: LockError, typed: string, streams: Streams): void {
+  const advice = code === 'ERR_LOCK_TIMEOUT' ? '' : 'use -w SECONDS to wait, or ';
+  say(streams, `command not run; ${advice}see: holdfast status ${quoted(typed)}`);
 }
 
 export function reportDuration(began: number, streams: Streams): void {

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { HIGHEST_DESCRIPTOR, HIGHEST_UID } from '../base/arguments.js';
 import { RESERVED_FIELDS } from '../holders/owner-record.js';
 import { usageError } from './exit-codes.js';
+import { isLockUrl } from './is-lock-url.js';
 import {
   CONFLICT_EXIT_CODE,
   checkOption,
@@ -28,6 +29,8 @@ export interface RunOptions {
   /** Print nothing about a wait or a refusal. */
   quiet: boolean;
   verbose: boolean;
+  /** How many may run at once, with FILE as a folder of slots; `null`: one. */
+  slots: number | null;
   /** The name of the program that may run only once. */
   instance: string | null;
   force: 'steal' | 'terminate' | null;
@@ -58,6 +61,7 @@ const OPTIONS = {
   'no-fork': { ...FLAG, short: 'F' },
   quiet: QUIET,
   verbose: FLAG,
+  slots: TEXT,
   instance: TEXT,
   force: FLAG,
   terminate: FLAG,
@@ -119,6 +123,7 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
     inPlace: seen.has('no-fork'),
     quiet: seen.has('quiet'),
     verbose: seen.has('verbose'),
+    slots: slotsOf(seen.get('slots')),
     instance: seen.get('instance') ?? null,
     force: seen.has('force') ? 'steal' : seen.has('terminate') ? 'terminate' : null,
     uid: userOf(seen.get('uid')),
@@ -136,6 +141,7 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
   if (options.instance !== null && (isNumber || options.unlock || options.mode === 'shared')) {
     fail('--instance needs a FILE and an exclusive lock');
   }
+  if (options.slots !== null) checkSlots(options);
   if (options.close && options.inPlace) fail('--no-fork and --close exclude each other');
   return options;
 }
@@ -153,6 +159,20 @@ function timeoutOf(seen: Map<string, string | undefined>): number {
   if (seen.has('nonblock') || seen.has('nonblocking') || seen.has('nb')) return 0;
   const text = seen.get('timeout');
   return text === undefined ? Number.POSITIVE_INFINITY : parseTime(text, '-w (--timeout)', 'run');
+}
+
+function slotsOf(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  return /^\d{1,9}$/.test(text) ? Number(text) : fail(`--slots takes a number, not '${text}'`);
+}
+
+function checkSlots({ target, mode, unlock, instance }: RunOptions): void {
+  if (typeof target === 'number') fail('--slots needs a folder and a COMMAND, not a descriptor');
+  if (isLockUrl(target)) fail('--slots needs a folder: a URL names a single lock');
+  if (mode === 'shared') fail('--slots and --shared exclude each other: a slot has one holder');
+  if (unlock) fail('--slots and --unlock exclude each other: a slot is free when COMMAND ends');
+  if (instance === null) return;
+  fail('--slots and --instance exclude each other: an instance runs once, in slots run several');
 }
 
 function userOf(text: string | undefined): number | undefined {

@@ -25,17 +25,20 @@ export async function run(argv: string[], streams: Streams): Promise<number> {
   const { target } = options;
   if (typeof target === 'number') return runOnDescriptor(options, target, streams);
   if (isLockUrl(target)) return (await import('./run-url.js')).runOnUrl(options, target, streams);
-  checkFile(target);
-  const lock = await acquire(options, target, streams);
-  if (typeof lock === 'number') return lock;
+  const held =
+    options.slots === null
+      ? await acquire(options, target, streams)
+      : await (await import('./run-slots.js')).acquireSlot(options.slots, options, target, streams);
+  if (typeof held === 'number') return held;
+  const { lock, environment: added = {} } = held;
   try {
     if (options.unlock) lock.releaseSync();
     if (options.verbose) say(streams, `executing ${options.command[0]}`);
-    if (options.inPlace) runInPlace(lock, options.command, streams.caller);
+    const environment = { ...tokenOf(lock), ...added };
+    if (options.inPlace) runInPlace(lock, options.command, environment, streams.caller);
     const watch = options.instance === null ? null : watchLoss(lock, options, streams);
     try {
       const fd = options.close || !lock.held ? null : lock.fd;
-      const environment = tokenOf(lock);
       return await runCommand(options.command, fd, { environment, caller: streams.caller });
     } finally {
       clearInterval(watch ?? undefined);
@@ -45,6 +48,12 @@ export async function run(argv: string[], streams: Streams): Promise<number> {
     // the lock while it has the descriptor, as with flock(1).
     if (lock.held) lock.detach();
   }
+}
+
+/** A lock, and what the command is told of it in addition to the token. */
+interface Held {
+  lock: FileLock;
+  environment?: Readonly<Record<string, string>>;
 }
 
 /** Warns if the lock is lost. The command goes on. */
@@ -70,7 +79,8 @@ async function acquire(
   options: RunOptions,
   path: string,
   streams: Streams,
-): Promise<FileLock | number> {
+): Promise<Held | number> {
+  checkFile(path);
   const { mode, timeout, quiet, verbose } = options;
   const line = quiet ? null : new WaitingLine(streams, path, timeout);
   const began = monotonicTime();
@@ -93,7 +103,7 @@ async function acquire(
           );
     line?.end('granted');
     if (verbose) reportDuration(began, streams);
-    return lock;
+    return { lock };
   } catch (error) {
     line?.end('refused');
     return reportRefusal(error, path, options, streams);
@@ -123,9 +133,14 @@ function tokenOf(lock: FileLock): Record<string, string> {
   return lock.held ? { HOLDFAST_TOKEN: String(lock.token) } : {};
 }
 
-function runInPlace(lock: FileLock, command: string[], caller: Caller | undefined): void {
+function runInPlace(
+  lock: FileLock,
+  command: string[],
+  environment: Record<string, string>,
+  caller: Caller | undefined,
+): void {
   try {
-    executeInPlace(lock, programOf(command, lock.fd, tokenOf(lock), caller));
+    executeInPlace(lock, programOf(command, lock.fd, environment, caller));
   } catch (error) {
     throw cannotRun(command[0] ?? '', error);
   }

@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { formatDuration, printable } from '../base/holder.js';
+import { describeHolder, formatDuration, type Holder, printable } from '../base/holder.js';
 import { inspect, inspectFolder, type LockStatus } from '../holders/inspect.js';
+import { countOnce, isQueue } from '../slots/inspect.js';
 import { EXIT, messageOf, usageError } from './exit-codes.js';
 import { isLockUrl } from './is-lock-url.js';
 import { FLAG, HELP, parseMixed } from './options.js';
@@ -119,9 +120,9 @@ async function inspectPath(
   const shownAs = (file: string): string => (several ? join(path, basename(file)) : basename(file));
   // If one file cannot be inspected, still show the others.
   const onError = (error: Error, file: string): void => tell(error, shownAs(file));
-  for await (const status of inspectFolder(file, { onError })) {
-    rows.push({ shown: shownAs(status.path), status });
-  }
+  const inFolder: LockStatus[] = [];
+  for await (const status of inspectFolder(file, { onError })) inFolder.push(status);
+  for (const status of countOnce(inFolder)) rows.push({ shown: shownAs(status.path), status });
   return rows;
 }
 
@@ -150,14 +151,23 @@ function cells({ shown, status }: Row): string[] {
   ];
 }
 
-function stateOf({ state, mode, record, otherLocks }: Row['status']): string {
+function stateOf(status: Row['status']): string {
+  const { state, mode, record, otherLocks } = status;
+  if (isQueueOfSlots(status)) return 'queue';
   if (state === 'stale') return `free, not released by ${record?.pid}`;
   if (state === 'free' && otherLocks.length > 0) return 'free for flock';
   return state === 'held' && mode === 'shared' ? 'held (shared)' : state;
 }
 
-function holdersOf({ state, holders, mode }: Row['status']): string {
-  const [first] = holders;
+/** Its holder is one of those that wait, which is so of no other lock. */
+function isQueueOfSlots({ path, holders, waiters }: Row['status']): boolean {
+  const pid = holders[0]?.pid;
+  return pid != null && waiters.some((each) => each === pid) && isQueue(path);
+}
+
+function holdersOf(status: Row['status']): string {
+  const { state, holders, mode } = status;
+  const [first] = isQueueOfSlots(status) ? [] : holders;
   if (first === undefined) return '';
   if (state === 'unknown')
     return `perhaps ${first.pid ?? 'in another container'} on ${printable(first.hostname ?? 'an unknown host')}`;
@@ -187,7 +197,9 @@ function otherDetails(locks: LockStatus['otherLocks']): string[] {
   return more === 0 ? shown : [...shown, `${more} more`];
 }
 
-function ownDetail({ state, holders, record }: Row['status']): string {
+function ownDetail(status: Row['status']): string {
+  const { state, holders, record } = status;
+  if (isQueueOfSlots(status)) return `first: ${describeHolder(holders[0] as Holder)}`;
   const started = record?.since == null ? undefined : localTime(record.since);
   if (state === 'stale') {
     const alive = record?.running === true ? ', still running' : '';

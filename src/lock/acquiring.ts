@@ -3,15 +3,15 @@
 import { throwIfAborted } from '../base/abort.js';
 import { inBurst } from '../base/bursts.js';
 import { Callers } from '../base/callers.js';
-import { LockHeldError, LockStateError, LockTimeoutError } from '../base/errors.js';
+import { LockHeldError, LockTimeoutError } from '../base/errors.js';
 import type { Holder } from '../base/holder.js';
-import { type FilePath, pathText } from '../base/paths.js';
+import type { FilePath } from '../base/paths.js';
 import { sleep, sleepSync } from '../base/timers.js';
 import type { LockFile } from '../holders/lock-file.js';
 import { holderInBurst, holderOf, looksSoFar } from '../holders/who-holds.js';
 import { beginHold, type Hold, holdOf, isHold, takeFree } from './hold.js';
 import { nativeMode, type Request } from './options.js';
-import { watchForItself } from './self-wait.js';
+import { refuseToWaitForItself, watchForItself } from './self-wait.js';
 import { type Deadline, deadlineOf, type Listener, type Outcome, type Wait } from './wait.js';
 import { attempt, attemptSync, waitForLock, waitForLockSync } from './waiting.js';
 
@@ -56,7 +56,7 @@ export function goOnAsync<L>(
   request: Request,
   start: Start & { callee: (...args: never[]) => unknown },
   make: (hold: Hold) => L,
-  listener: Listener<L>,
+  listener: Listener<L> & { refused?: () => void },
 ): void {
   const began = looksSoFar();
   const lookUp = <T extends object>(path: FilePath): Holder<T> | null => holderInBurst(path, began);
@@ -66,6 +66,7 @@ export function goOnAsync<L>(
     const next = rounds.next(answer);
     if (next.done !== true) perform(next.value).then(goOn).catch(listener.failed);
     else if (typeof next.value === 'object') listener.ended(make(next.value));
+    else if (listener.refused !== undefined) listener.refused();
     else refuse(next.value);
   };
   // Thousands can be refused together, and each looks for the holder.
@@ -92,6 +93,7 @@ export function goOnAsync<L>(
         }
       };
       if (step.what === 'attempt') attempt(step.wait, { ended, failed });
+      else if (request.oneOfMany) waitForLock(step.wait, { ended, failed });
       else waitForLock(step.wait, watchForItself(step.wait, callers, { ended, failed }));
     });
   };
@@ -145,6 +147,10 @@ function* acquiring(request: Request, start: Start, way: Way): Generator<Step, R
       const wait = waitFor(request, file, deadline);
       outcome = file.isRemote ? yield { what: 'attempt', wait } : 'refused';
       if (outcome === 'refused' && timeout === 0) {
+        if (request.oneOfMany) {
+          file.close();
+          return 'refused';
+        }
         yield { what: 'pause', milliseconds: SECOND_TRY_MILLISECONDS, signal: undefined };
         closeIfAborted(signal, wait);
         outcome = yield { what: 'attempt', wait };
@@ -188,6 +194,7 @@ function waitFor(request: Request, file: LockFile, deadline: Deadline): Wait {
     pollInterval,
   };
 }
+
 function closeIfAborted(signal: AbortSignal | undefined, { file }: Wait): void {
   if (signal?.aborted !== true) return;
   file.close();
@@ -205,19 +212,6 @@ function prepareToWait(onWait: Request['onWait'], wait: Wait, { takesThread, loo
     wait.file.close();
     throw error;
   }
-}
-
-/**
- * A synchronous wait for what only this thread can do would never end. If the
- * thread has a wait of its own pending, the kernel grants that one first, and
- * its JavaScript cannot run any more.
- */
-function refuseToWaitForItself({ file, mode }: Wait): void {
-  if (!file.native.blockedByItself(file.id, mode)) return;
-  throw new LockStateError(
-    file.path,
-    `${pathText(file.path)} is held or waited for by this very thread, so a synchronous wait for it would never end; use acquire(), or release it first`,
-  );
 }
 
 /** In milliseconds. */

@@ -2,10 +2,9 @@ import { clearTimeout, setTimeout } from 'node:timers';
 import { onAbort } from '../base/abort.js';
 import { afterReactions, inBurst } from '../base/bursts.js';
 import { errnoOf, flockError } from '../base/errors.js';
-import { LONGEST_TIMER } from '../base/timers.js';
 import type { NativeBinding } from '../native/binding.js';
 import { type Group, joinGroup } from './path-watch.js';
-import type { Listener, Outcome, Wait } from './wait.js';
+import { atDeadline, type Listener, type Outcome, type Wait } from './wait.js';
 
 const WOULD_BLOCK = errnoOf('EWOULDBLOCK');
 
@@ -41,7 +40,7 @@ class KernelWait {
   readonly #wait: Wait;
   readonly #listener: Listener<Outcome | 'refused'>;
   readonly #pending: Pending;
-  #timer: NodeJS.Timeout | undefined;
+  #clearTimer: (() => void) | undefined;
   #group: Group | undefined;
   #unlisten: (() => void) | undefined;
   #ended = false;
@@ -62,7 +61,7 @@ class KernelWait {
       if (signal !== undefined) {
         this.#unlisten = onAbort(signal, () => this.#end(() => listener.failed(signal.reason)));
       }
-      this.#setTimer();
+      this.#clearTimer = atDeadline(wait.deadline, () => this.#onDeadline());
       if (what === 'wait' && wait.followPath) {
         this.#group = joinGroup(file, () => this.#end(() => listener.ended('replaced')));
       }
@@ -95,22 +94,14 @@ class KernelWait {
     afterReactions(() => this.#stop());
   }
 
-  #setTimer(): void {
-    const { remaining } = this.#wait.deadline;
-    if (remaining === Number.POSITIVE_INFINITY) return;
-    this.#timer = setTimeout(() => this.#onTimer(), Math.min(Math.ceil(remaining), LONGEST_TIMER));
-  }
-
-  #onTimer(): void {
-    // Timers may fire early by a fraction, and are cut at LONGEST_TIMER.
-    if (this.#wait.deadline.remaining > 0) this.#setTimer();
-    else inBurst(() => this.#end(() => this.#listener.ended('timeout')));
+  #onDeadline(): void {
+    inBurst(() => this.#end(() => this.#listener.ended('timeout')));
   }
 
   #stop(): void {
     const { file } = this.#wait;
     this.#pending.delete(file.id);
-    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#clearTimer?.();
     this.#unlisten?.();
     this.#group?.members.delete(file);
   }

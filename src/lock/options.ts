@@ -69,6 +69,12 @@ export interface Request {
   /** Creates a missing file and the folders above it. */
   readonly create: boolean;
   readonly record: RecordFormat | false;
+  /**
+   * One of several locks of which any will do: the caller looks at them all and
+   * pauses once itself. So an attempt is not repeated, and a wait for a lock
+   * that is held around the code is no mistake as such.
+   */
+  readonly oneOfMany: boolean;
   /** The caller set `record`. */
   readonly recordWanted: boolean;
   /** From {@link checkData}. */
@@ -93,7 +99,11 @@ export function checkRequest(
   path: unknown,
   options: FileLockOptions<object> | undefined,
   defaultTimeout: number,
-  { create = true, member = false }: { create?: boolean; member?: boolean } = {},
+  {
+    create = true,
+    member = false,
+    oneOfMany = false,
+  }: { create?: boolean; member?: boolean; oneOfMany?: boolean } = {},
 ): Request {
   const checked = checkOptions(options, FILE_LOCK_OPTIONS);
   const { pollInterval, record: given, signal, onWait } = checked;
@@ -112,6 +122,7 @@ export function checkRequest(
     mode,
     permissions,
     create,
+    oneOfMany,
     record,
     recordWanted: given === 'json' || given === 'pid',
     dataText,

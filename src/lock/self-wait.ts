@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { Callers } from '../base/callers.js';
-import { pathText } from '../base/paths.js';
+import { LockStateError } from '../base/errors.js';
+import { type FilePath, pathText } from '../base/paths.js';
 import { emitHoldfastWarning } from '../base/warning.js';
 import type { NativeBinding } from '../native/binding.js';
 import type { Listener, Wait } from './wait.js';
@@ -10,6 +11,8 @@ import type { Listener, Wait } from './wait.js';
 export interface Around {
   native: NativeBinding;
   id: number;
+  /** The path to its file. */
+  file: FilePath;
 }
 
 const WARN_MILLISECONDS = 1000;
@@ -20,14 +23,17 @@ let around: AsyncLocalStorage<readonly Around[]> | undefined;
 let running = 0;
 
 /** Runs `body`, and the promises it starts, with a lock held around it. */
-export async function runInside<R>({ native, id }: Around, body: () => R | Promise<R>): Promise<R> {
+export async function runInside<R>(
+  { native, id, file }: Around,
+  body: () => R | Promise<R>,
+): Promise<R> {
   around ??= new AsyncLocalStorage();
   // A context may live on and become the context of the next lock, and so on.
   // It keeps only the locks that are still held.
   const held = (around.getStore() ?? []).filter((each) => isOf(each, each.id));
   running++;
   try {
-    return await around.run([...held, { native, id }], body);
+    return await around.run([...held, { native, id, file }], body);
   } finally {
     // While it is enabled, every promise of the program costs four times as
     // much on Node before 24.
@@ -38,6 +44,19 @@ export async function runInside<R>({ native, id }: Around, body: () => R | Promi
 /** False for an id that is dead. */
 function isOf({ native, id }: Around, other: number): boolean {
   return native.sameFile(id, other);
+}
+
+/**
+ * A synchronous wait for what only this thread can do would never end. If the
+ * thread has a wait of its own pending, the kernel grants that one first, and
+ * its JavaScript cannot run any more.
+ */
+export function refuseToWaitForItself({ file, mode }: Wait): void {
+  if (!file.native.blockedByItself(file.id, mode)) return;
+  throw new LockStateError(
+    file.path,
+    `${pathText(file.path)} is held or waited for by this very thread, so a synchronous wait for it would never end; use acquire(), or release it first`,
+  );
 }
 
 /**
@@ -52,19 +71,45 @@ export function watchForItself<R>(
 ): Listener<R> {
   const holder = around?.getStore()?.find((each) => isOf(each, file.id));
   if (holder === undefined) return listener;
-  const timer = setTimeout(() => {
-    if (isOf(holder, file.id)) warn(pathText(file.path), callers.lines);
-  }, WARN_MILLISECONDS).unref();
+  const stop = warnLater(file.path, callers, () => isOf(holder, file.id));
   return {
     ended(result, status) {
-      clearTimeout(timer);
+      stop();
       listener.ended(result, status);
     },
     failed(error) {
-      clearTimeout(timer);
+      stop();
       listener.failed(error);
     },
   };
+}
+
+/**
+ * The same for a wait for any of the locks at `paths`, which stand for `path`:
+ * it waits for itself only if all of them are held around it. The result ends
+ * the watch.
+ */
+export function watchAllForItself(
+  paths: readonly FilePath[],
+  path: FilePath,
+  callers: Callers,
+): () => void {
+  const isForItself = (): boolean => paths.every(isHeldAround);
+  return isForItself() ? warnLater(path, callers, isForItself) : () => {};
+}
+
+function isHeldAround(path: FilePath): boolean {
+  const text = pathText(path);
+  return (
+    around?.getStore()?.some((each) => pathText(each.file) === text && isOf(each, each.id)) === true
+  );
+}
+
+function warnLater(path: FilePath, callers: Callers, isForItself: () => boolean): () => void {
+  const timer = setTimeout(() => {
+    if (isForItself()) warn(pathText(path), callers.lines);
+  }, WARN_MILLISECONDS).unref();
+  return () => clearTimeout(timer);
 }
 
 function warn(path: string, callers: string[]): void {

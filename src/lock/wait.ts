@@ -1,4 +1,5 @@
-import { monotonicTime } from '../base/timers.js';
+import { clearTimeout, setTimeout } from 'node:timers';
+import { LONGEST_TIMER, monotonicTime } from '../base/timers.js';
 import type { LockFile } from '../holders/lock-file.js';
 import type { NativeMode } from '../native/binding.js';
 
@@ -17,6 +18,26 @@ export class Deadline {
     if (this.#end === 0 || this.#end === Number.POSITIVE_INFINITY) return this.#end;
     return Math.max(0, this.#end - monotonicTime());
   }
+}
+
+const nothing = (): void => {};
+
+/** Calls `callback` once the deadline has passed, never before; the result undoes it. */
+export function atDeadline(deadline: Deadline, callback: () => void): () => void {
+  const { remaining } = deadline;
+  if (remaining === Number.POSITIVE_INFINITY) return nothing;
+  let timer: NodeJS.Timeout;
+  const set = (milliseconds: number): void => {
+    timer = setTimeout(check, Math.min(Math.ceil(milliseconds), LONGEST_TIMER));
+  };
+  // Timers may fire early by a fraction, and are cut at LONGEST_TIMER.
+  const check = (): void => {
+    const left = deadline.remaining;
+    if (left > 0) set(left);
+    else callback();
+  };
+  set(remaining);
+  return () => clearTimeout(timer);
 }
 
 const REMOTE_GRACE_MILLISECONDS = 5000;

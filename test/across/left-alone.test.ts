@@ -15,6 +15,7 @@ import { Election } from '../../src/election.js';
 import { FileLock, inspect, inspectFolder, watchLock } from '../../src/index.js';
 import { InstanceLock } from '../../src/instance.js';
 import { withNextId } from '../../src/next-id.js';
+import { Slots, withSlot } from '../../src/slots.js';
 import { updateFile } from '../../src/update.js';
 import { call, finish, start } from '../support/command.js';
 import { testFolder } from '../support/folder.js';
@@ -207,6 +208,11 @@ describe('acting touches its own files alone: ', () => {
         FileLock.acquireSync(at(name), { keepFile: false, mode: 'shared' }).releaseSync();
         expect(() => InstanceLock.acquireSync(at(name))).toThrow(/yarn|package|bytes|folder/);
       }
+    },
+    'slots, in a folder of other files': async () => {
+      await withSlot(folder, { slots: 2 }, () => {});
+      expect(await finish(['run', '--slots', '2', folder, 'true'])).toMatchObject({ code: 0 });
+      await new Slots(folder, { slots: 2 }).inspect();
     },
     elect: async () => {
       const { code, stdout } = await finish(['elect', '--settle', '10', folder, 'echo', 'led']);

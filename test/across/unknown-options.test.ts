@@ -15,6 +15,7 @@ import {
 } from '../../src/index.js';
 import { InstanceLock, instanceLocker } from '../../src/instance.js';
 import { withNextId } from '../../src/next-id.js';
+import { Slots, withSlot } from '../../src/slots.js';
 import { memoryLocker } from '../../src/testing.js';
 import { updateFile, updateJson } from '../../src/update.js';
 import { testFolder } from '../support/folder.js';
@@ -53,6 +54,10 @@ describe('an option that does not exist', () => {
     ['instanceLocker().acquire', () => instanceLocker().acquire(path, typo)],
     ['memoryLocker', () => memoryLocker(typo)],
     ['memoryLocker().acquire', () => memoryLocker().acquire(path, typo)],
+    ['new Slots', () => new Slots(join(folder, 's'), typo)],
+    ['Slots.acquire', () => new Slots(join(folder, 's'), { slots: 1 }).acquire(typo)],
+    ['Slots.tryAcquire', () => new Slots(join(folder, 's'), { slots: 1 }).tryAcquire(typo)],
+    ['withSlot', () => withSlot(join(folder, 's'), { slots: 1, ...(typo as object) }, () => {})],
     ['withNextId', () => withNextId(join(folder, 'ids'), typo, () => 1)],
     ['updateFile', () => updateFile(path, typo, () => 'x')],
     ['updateJson', () => updateJson(path, typo, () => 1)],

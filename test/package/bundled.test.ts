@@ -14,6 +14,7 @@ import { Claims } from 'holdfast/claims';
 import { withNextId } from 'holdfast/next-id';
 import { Election } from 'holdfast/election';
 import { updateJson } from 'holdfast/update';
+import { withSlot } from 'holdfast/slots';
 import { memoryLocker } from 'holdfast/testing';
 import { postgresLocker } from 'holdfast/postgres';
 import { etcdLocker } from 'holdfast/etcd';
@@ -29,6 +30,7 @@ async function main() {
   const election = await Election.join('election');
   await election.whenPrimary();
   await election.leave();
+  await withSlot('slots', { slots: 1 }, () => {});
   await memoryLocker().acquire('z.lock');
   const none = etcdLocker({ endpoints: 'http://127.0.0.1:1' });
   await none[Symbol.asyncDispose]();

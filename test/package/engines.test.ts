@@ -68,7 +68,7 @@ function program(source: string): Loaded {
 const named = ({ modules }: Loaded, what: RegExp): string[] =>
   modules.map((url) => url.replace(/.*\/node_modules\//, '')).filter((url) => what.test(url));
 
-test.each(['', '/instance', '/claims', '/next-id', '/election', '/update', '/testing'])(
+test.each(['', '/instance', '/claims', '/next-id', '/election', '/update', '/slots', '/testing'])(
   'holdfast%s loads no engine, and no pg',
   (subpath) => {
     bringPg();

@@ -16,6 +16,7 @@ import { ClaimConflictError, Claims, type ClaimRequest, type Plan } from 'holdfa
 import { withNextId, type NextIdOptions } from 'holdfast/next-id';
 import { Election, type Member } from 'holdfast/election';
 import { updateFile, updateJson, type UpdateFileOptions, type UpdateContext } from 'holdfast/update';
+import { type Slot, Slots, type SlotsStatus, withSlot } from 'holdfast/slots';
 import { memoryLocker } from 'holdfast/testing';
 import { postgresLocker, type PostgresLock, type PostgresLocker, type PostgresLockerOptions } from 'holdfast/postgres';
 import { etcdLocker, type EtcdLocker, type EtcdLock, type EtcdLockerOptions } from 'holdfast/etcd';
@@ -49,6 +50,12 @@ export async function use(locker: Locker = memoryLocker()): Promise<string | und
   const bytes: Buffer | undefined = await updateFile('b', given, (old) => old ?? new Uint8Array(1));
   console.log(server?.port, text?.length, bytes?.byteLength);
   const members: Member<Server>[] = await election.members();
+  const slots = new Slots<Server>('s', { slots: 2 });
+  const slot: Slot<Server> = await slots.acquire({ onWait: (holders) => console.log(holders[0]?.data?.url) });
+  slot.update({ port: slot.number });
+  const all: SlotsStatus<Server> = await slots.inspect();
+  const seven: number = await withSlot('s', { slots: 2, timeout: all.taken }, (each) => each.number);
+  console.log(seven, slots.tryAcquire()?.previous?.data.url);
   try { await claims.claimAll(requests); } catch (error) {
     if (error instanceof ClaimConflictError) return error.conflicts[0]?.witness;
     if (error instanceof AlreadyRunningError) return String(error.data);

@@ -168,6 +168,11 @@ export const SETUPS: Record<string, Setup> = {
     prints: 'dark\n',
   },
 
+  build: {
+    before: 'const build = async ({ gpu }) => console.log(gpu);',
+    prints: '0\n',
+  },
+  'slots-class': { prints: '0 of 4 taken, 0 waiting\n' },
   elected: {
     before: 'const work = async (term, signal) => console.log(term > 0, signal.aborted);',
     after: 'console.log(election.isPrimary);',

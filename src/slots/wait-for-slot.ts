@@ -1,0 +1,134 @@
+import { clearInterval, setInterval } from 'node:timers';
+import { onAbort } from '../base/abort.js';
+import { inBurst } from '../base/bursts.js';
+import { Callers } from '../base/callers.js';
+import { acquire } from '../lock/acquire.js';
+import type { Hold } from '../lock/hold.js';
+import { watchAllForItself } from '../lock/self-wait.js';
+import { atDeadline, type Deadline } from '../lock/wait.js';
+import { type Grant, look } from './look.js';
+import type { SlotCall } from './options.js';
+
+const LOOK_MILLISECONDS = 1000;
+// Why a wait is cancelled; nobody sees it.
+const ENDED = Symbol('ended');
+
+/**
+ * Waits in the kernel, and takes neither this thread nor one of libuv's pool.
+ * One at a time waits for all slots, so that a slot that is released wakes one
+ * process and not all of them; the others wait for the queue.
+ */
+export function waitForSlot(call: SlotCall, deadline: Deadline): Promise<Grant | 'timeout'> {
+  return new Promise((resolve, reject) => {
+    const wait = new SlotWait(call, resolve, reject);
+    wait.start(deadline, new Callers(waitForSlot));
+  });
+}
+
+class SlotWait {
+  readonly #call: SlotCall;
+  readonly #resolve: (result: Grant | 'timeout') => void;
+  readonly #reject: (error: unknown) => void;
+  /** Ends all that waits. */
+  readonly #ending = new AbortController();
+  /** Each resolves once it has ended, and has given back what it was granted. */
+  readonly #pending: Promise<unknown>[] = [];
+  #stop: (() => void)[] = [];
+  #looking: NodeJS.Timeout | undefined;
+  #isLooking = false;
+  #queue: Hold | null = null;
+  #ended = false;
+
+  constructor(
+    call: SlotCall,
+    resolve: (result: Grant | 'timeout') => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#call = call;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  start(deadline: Deadline, callers: Callers): void {
+    const { queue, signal, requests, directory } = this.#call;
+    const late = (): void => this.#fail(() => this.#resolve('timeout'));
+    this.#stop = [
+      atDeadline(deadline, () => inBurst(late)),
+      onAbort(signal, () => this.#fail(() => this.#reject(signal?.reason))),
+      watchAllForItself(
+        requests.map(({ path }) => path),
+        directory,
+        callers,
+      ),
+    ];
+    // The first of the queue may be stopped, or believe that there are fewer
+    // slots, and a free slot would be of no use to those behind it.
+    this.#looking = setInterval(() => this.#look(), LOOK_MILLISECONDS).unref();
+    this.#begin(queue, (hold) => this.#becomeFirst(hold));
+  }
+
+  #begin(request: SlotCall['queue'], granted: (hold: Hold) => void): void {
+    const signal = this.#ending.signal;
+    const wait = acquire(
+      { ...request, timeout: Number.POSITIVE_INFINITY, signal },
+      (hold) => hold,
+      granted,
+    );
+    this.#pending.push(wait.catch((error) => this.#fail(() => this.#reject(error))));
+  }
+
+  #becomeFirst(queue: Hold): void {
+    if (this.#ended) {
+      queue.file.close();
+      return;
+    }
+    this.#queue = queue;
+    clearInterval(this.#looking);
+    for (const [index, request] of this.#call.requests.entries()) {
+      this.#begin(request, (hold) => this.#take({ number: index + 1, hold, request }));
+      // It was free, and is taken.
+      if (this.#ended) break;
+    }
+  }
+
+  /** The first grant wins. A second one at the same moment is given back. */
+  #take(grant: Grant): void {
+    if (this.#ended) grant.hold.file.close();
+    else this.#end(() => this.#resolve(grant));
+  }
+
+  #look(): void {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    const signal = this.#ending.signal;
+    const looking = look(this.#call.requests.map((request) => ({ ...request, signal })))
+      .then((grant) => {
+        this.#isLooking = false;
+        if (grant !== null) this.#take(grant);
+      })
+      .catch((error) => this.#fail(() => this.#reject(error)));
+    this.#pending.push(looking);
+  }
+
+  /**
+   * The order of every ending: no other one can follow, what waits is cancelled
+   * in the kernel, the queue goes on, then the caller hears. Not before: its code
+   * may block this thread, and what still waited would take the other slots as
+   * they are released. The cancelled waits end in the background: a thread takes
+   * a tenth of a millisecond for that.
+   */
+  #end(tell: () => void): void {
+    this.#ended = true;
+    clearInterval(this.#looking);
+    for (const stop of this.#stop) stop();
+    this.#ending.abort(ENDED);
+    this.#queue?.file.close();
+    tell();
+  }
+
+  /** The same without a slot. The caller hears once nothing waits any more. */
+  #fail(tell: () => void): void {
+    if (this.#ended) return;
+    this.#end(() => void Promise.all(this.#pending).then(tell));
+  }
+}
