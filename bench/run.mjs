@@ -22,6 +22,7 @@ import { measurePending } from './pending.mjs';
 import { compilePrograms, installPeers } from './prepare.mjs';
 import { compareReadme } from './readme-figures.mjs';
 import { budgetRows, formatReport, isMissed } from './report.mjs';
+import { measureSeveral } from './several.mjs';
 import { measureSlots } from './slots.mjs';
 import { measureStartUp } from './start-up.mjs';
 import { measureUncontended } from './uncontended.mjs';
@@ -39,6 +40,7 @@ const groups = {
   slots: measureSlots,
   engines: measureEngines,
   growth: measureGrowth,
+  several: measureSeveral,
 };
 
 const { values } = parseArgs({

@@ -34,3 +34,4 @@ export { FileLock } from './lock/file-lock.js';
 export { type FileLocker, fileLocker } from './lock/file-locker.js';
 export type { FileLockOptions } from './lock/options.js';
 export { withLock } from './lock/with-lock.js';
+export { type WithLocksOptions, withLocks } from './lock/with-locks.js';

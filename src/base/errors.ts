@@ -127,8 +127,8 @@ setName(LockUnsupportedError, 'LockUnsupportedError');
  */
 export class LockLostError extends LockError {
   /**
-   * What the callback of `withLock` returned, where the lock was lost while it
-   * ran: its effects have happened, so do not simply try again.
+   * What the callback of `withLock` or `withLocks` returned, where the lock was
+   * lost while it ran: its effects have happened, so do not simply try again.
    */
   declare readonly result?: unknown;
 

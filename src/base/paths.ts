@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { readlinkSync } from 'node:fs';
-import { dirname, join, posix } from 'node:path';
+import { basename, dirname, join, posix } from 'node:path';
 
 /**
  * A path for the system. A string, except where the bytes are not UTF-8: after
@@ -31,6 +31,13 @@ export function parentOf(path: FilePath): FilePath {
   return typeof path === 'string'
     ? dirname(path)
     : throughLatin1([path], ([text = '']) => posix.dirname(text));
+}
+
+/** The last part of a path: its name in {@link parentOf}. */
+export function nameOf(path: FilePath): FilePath {
+  return typeof path === 'string'
+    ? basename(path)
+    : throughLatin1([path], ([text = '']) => posix.basename(text));
 }
 
 /** Makes `path` absolute. Bytes in UTF-8 become a string, so that one file has one path. */

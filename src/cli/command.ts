@@ -19,6 +19,11 @@ const SCRIPT_OF_BASH = 255;
 /** What a command inherits that keeps its lock, and how it ends. */
 export interface Inheritance {
   /**
+   * Descriptors of further locks. The command gets them under their numbers in
+   * this process, which the caller cannot use: its own are open here as well.
+   */
+  otherLocks?: readonly number[] | undefined;
+  /**
    * `lock` is the socket of a session, and gets a high number. At a low one, a
    * script that writes to a descriptor it has not opened would end the session.
    */
@@ -110,17 +115,16 @@ export function programOf(
   lock: number | null,
   environment: Readonly<Record<string, string>> = {},
   caller: Caller = UNKNOWN_CALLER,
-  { isSocket = false, endWithParent = false }: Inheritance = {},
+  { isSocket = false, endWithParent = false, otherLocks = [] }: Inheritance = {},
 ): NativeProgram {
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-  const number = isSocket
-    ? highNumber(caller.descriptors, openFilesLimit(caller))
-    : lowNumber(caller.descriptors);
+  const kept = [...caller.descriptors, ...otherLocks.filter((each) => each !== -1)];
+  const number = isSocket ? highNumber(kept, openFilesLimit(caller)) : lowNumber(kept);
   const isLocked = lock !== null && lock !== -1;
   return {
     arguments: command.map(bytesOf),
     added: [...caller.removed, ...variables],
-    kept: caller.descriptors,
+    kept,
     lock: isLocked ? lock : -1,
     lockNumber: isLocked ? number : -1,
     ignored: caller.ignored,
@@ -173,7 +177,7 @@ const startHere: Start = async (program, ended) => {
   };
 };
 
-/** Starts it by Node, where the addon cannot start programs. It inherits no other descriptor than the lock. */
+/** Starts it by Node, where the addon cannot start programs. It inherits no other descriptors than locks. */
 const startElsewhere: Start = async (program, ended, failed) => {
   const { spawn } = await import('node:child_process');
   const [file = '', ...rest] = program.arguments.map(String);
@@ -182,7 +186,7 @@ const startElsewhere: Start = async (program, ended, failed) => {
     return [each.slice(0, at), each.slice(at + 1)];
   });
   const child = spawn(file, rest, {
-    stdio: ['inherit', 'inherit', 'inherit', ...inheritedLock(program)],
+    stdio: ['inherit', 'inherit', 'inherit', ...inheritedLocks(program)],
     env: { ...process.env, ...Object.fromEntries(added) },
   });
   child.once('error', failed);
@@ -193,9 +197,11 @@ const startElsewhere: Start = async (program, ended, failed) => {
 };
 
 /** From number 3 on. Those that are ignored are not open in the command. */
-function inheritedLock({ lock, lockNumber }: NativeProgram): ('ignore' | number)[] {
-  if (lock === -1) return [];
-  return [...new Array<'ignore'>(lockNumber - FIRST_FREE).fill('ignore'), lock];
+function inheritedLocks({ lock, lockNumber, kept }: NativeProgram): ('ignore' | number)[] {
+  const numbers = new Map(kept.map((number) => [number, number]));
+  if (lock !== -1) numbers.set(lockNumber, lock);
+  const count = Math.max(FIRST_FREE - 1, ...numbers.keys()) + 1 - FIRST_FREE;
+  return Array.from({ length: count }, (_, at) => numbers.get(at + FIRST_FREE) ?? 'ignore');
 }
 
 const REASONS: ReadonlyMap<unknown, string> = new Map([

@@ -44,6 +44,7 @@ The last form lets N run at once.
                                 cron; errors are still reported
       --verbose                 print how long it took to acquire the lock
       --data KEY=VALUE          add a field to the lock's record; repeatable
+      --also FILE               hold the lock on this FILE as well; repeatable
 
   --slots N                     up to N (1 to 256) COMMANDs run at once, each with
                                 a slot of the folder DIR: HOLDFAST_SLOT is its
@@ -71,6 +72,9 @@ lock: receivers of what COMMAND sends can refuse a smaller one. SIGINT, SIGTERM,
 SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on to COMMAND. In the foreground
 of a terminal, SIGINT and SIGQUIT are not: the keyboard sends them to COMMAND as
 well.
+With --also, all locks are acquired in one order, so that such commands never
+wait for each other in a circle; -w is one time for all. HOLDFAST_TOKEN is that
+of the last FILE. Not with -u, --instance, a URL or NUMBER: nest those.
 
 URL is one of these, with what is special in NAME as %XX:
 

@@ -2,10 +2,9 @@ import { dirname, resolve } from 'node:path';
 import { describeHolder, type Holder } from '../base/holder.js';
 import type { HeldLock } from '../base/locker.js';
 import type { FilePath } from '../base/paths.js';
-import { FileLock } from '../lock/file-lock.js';
-import type { FileLockOptions } from '../lock/options.js';
+import { besideEachOther } from '../lock/in-turn.js';
+import { checkRequest, type FileLockOptions } from '../lock/options.js';
 import { giveNextId } from '../next-id/next-id.js';
-import type { Caller } from './caller.js';
 import { runCommand } from './command.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
 import type { OnServer } from './next-id-url.js';
@@ -84,15 +83,13 @@ export async function nextId(argv: string[], streams: Streams): Promise<number> 
           // Read only here: from then on, the paths of lock files are watched.
           ...(server && { ...server.running, end: context.signal }),
           environment: { HOLDFAST_ID: id },
-          caller: withLocks(
-            streams.caller,
-            fds.filter((each) => each !== fd),
-          ),
+          caller: streams.caller,
+          otherLocks: fds.filter((each) => each !== fd),
         });
         if (server && context.signal.aborted) throw server.lost(context.signal.reason);
         if (status !== 0) throw new Failed(status);
       },
-      acquire,
+      acquiring(),
     );
   try {
     const url = value('locker');
@@ -106,22 +103,21 @@ export async function nextId(argv: string[], streams: Streams): Promise<number> 
   }
 }
 
-/** Lets the command inherit these locks as well, under their own numbers. */
-function withLocks(caller: Caller | undefined, locks: number[]): Caller | undefined {
-  return caller && { ...caller, descriptors: [...caller.descriptors, ...locks] };
-}
-
 /**
  * At the end, closes the lock and does not unlock it: a child that the command
  * has left in the background holds the lock while it has the descriptor.
  */
-async function acquire(path: FilePath, options: FileLockOptions): Promise<HeldLock> {
-  const lock = await FileLock.acquire(path, { ...options, permissions: 0o666 });
-  const release = async (): Promise<void> => lock.detach();
-  return Object.assign(
-    { token: lock.token, fd: lock.fd, release, [Symbol.asyncDispose]: release },
-    { isCurrent: () => lock.isCurrent() },
-  );
+function acquiring(): (path: FilePath, options: FileLockOptions) => Promise<HeldLock> {
+  const acquire = besideEachOther();
+  return async (path, options) => {
+    const request = { ...options, permissions: 0o666 };
+    const lock = await acquire(checkRequest(path, request, Number.POSITIVE_INFINITY));
+    const release = async (): Promise<void> => lock.detach();
+    return Object.assign(
+      { token: lock.token, fd: lock.fd, release, [Symbol.asyncDispose]: release },
+      { isCurrent: () => lock.isCurrent() },
+    );
+  };
 }
 
 function patternOf(source: string | undefined): RegExp | undefined {

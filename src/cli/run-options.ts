@@ -39,6 +39,8 @@ export interface RunOptions {
   /** Force without asking. */
   yes: boolean;
   data: Record<string, string>;
+  /** Further files to lock, as typed. */
+  also: string[];
   /** A path as typed, or the number of an inherited descriptor. */
   target: string | number;
   /** Empty in the descriptor form. */
@@ -68,6 +70,7 @@ const OPTIONS = {
   uid: TEXT,
   yes: FLAG,
   data: TEXT,
+  also: TEXT,
   help: HELP,
 } as const;
 
@@ -89,6 +92,7 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
   const file = first?.kind === 'option-terminator' ? first.index + 1 : first?.index;
   const seen = new Map<string, string | undefined>();
   let data: Record<string, string> = {};
+  const also: string[] = [];
   for (const token of all.tokens) {
     if (token.kind !== 'option' || (first !== undefined && token.index >= first.index)) continue;
     if (token.name === 'c' || token.name === 'command') fail(`${token.rawName} goes after FILE`);
@@ -99,6 +103,7 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
     }
     // By assignment, `__proto__` would not become a field.
     if (token.name === 'data') data = { ...data, ...pairOf(token.value ?? '') };
+    if (token.name === 'also') also.push(token.value ?? '');
     seen.set(token.name === 'wait' ? 'timeout' : token.name, token.value);
   }
   if (seen.has('help')) return null;
@@ -129,6 +134,7 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
     uid: userOf(seen.get('uid')),
     yes: seen.has('yes'),
     data,
+    also,
     target: isNumber ? Number(target) : target,
     command,
   };

@@ -21,7 +21,7 @@ export async function acquireSlot(
   options: RunOptions,
   typed: string,
   streams: Streams,
-): Promise<{ lock: FileLock; environment: Record<string, string> } | number> {
+): Promise<{ locks: [FileLock]; environment: Record<string, string> } | number> {
   if (typed === '') throw new Exit(EXIT.cantCreate, 'DIR must not be empty');
   if (slots < 1 || slots > MOST_SLOTS) {
     throw usageError(`--slots takes a number from 1 to ${MOST_SLOTS}, not ${slots}`, 'run');
@@ -45,7 +45,7 @@ export async function acquireSlot(
     const { number, lock } = await enter<Record<string, unknown>>(call);
     line?.end('granted');
     if (verbose) reportDuration(began, streams);
-    return { lock, environment: { HOLDFAST_SLOT: String(number) } };
+    return { locks: [lock], environment: { HOLDFAST_SLOT: String(number) } };
   } catch (error) {
     line?.end('refused');
     if (!isRefusal(error) || quiet) return reportRefusal(error, typed, options, streams);

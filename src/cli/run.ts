@@ -22,38 +22,56 @@ export async function run(argv: string[], streams: Streams): Promise<number> {
     streams.stdout.write((await import('./help.js')).RUN_HELP);
     return EXIT.ok;
   }
-  const { target } = options;
+  const { target, also } = options;
+  if (also.length > 0) (await import('./run-also.js')).checkAlso(options);
   if (typeof target === 'number') return runOnDescriptor(options, target, streams);
   if (isLockUrl(target)) return (await import('./run-url.js')).runOnUrl(options, target, streams);
-  const held =
-    options.slots === null
-      ? await acquire(options, target, streams)
-      : await (await import('./run-slots.js')).acquireSlot(options.slots, options, target, streams);
+  const held = await acquireAll(options, target, streams);
   if (typeof held === 'number') return held;
-  const { lock, environment: added = {} } = held;
+  const { locks, environment: added = {} } = held;
+  const [lock, ...others] = locks;
   try {
     if (options.unlock) lock.releaseSync();
     if (options.verbose) say(streams, `executing ${options.command[0]}`);
     const environment = { ...tokenOf(lock), ...added };
-    if (options.inPlace) runInPlace(lock, options.command, environment, streams.caller);
+    if (options.inPlace) runInPlace(locks, options.command, environment, streams.caller);
     const watch = options.instance === null ? null : watchLoss(lock, options, streams);
     try {
       const fd = options.close || !lock.held ? null : lock.fd;
-      return await runCommand(options.command, fd, { environment, caller: streams.caller });
+      return await runCommand(options.command, fd, {
+        environment,
+        caller: streams.caller,
+        otherLocks: options.close ? [] : others.map((each) => each.fd),
+      });
     } finally {
       clearInterval(watch ?? undefined);
     }
   } finally {
     // Do not release: a child that the command has left in the background holds
     // the lock while it has the descriptor, as with flock(1).
-    if (lock.held) lock.detach();
+    for (const each of locks) if (each.held) each.detach();
   }
 }
 
-/** A lock, and what the command is told of it in addition to the token. */
+/** The locks, that of FILE first, and what the command is told in addition to the token. */
 interface Held {
-  lock: FileLock;
+  locks: readonly [FileLock, ...FileLock[]];
   environment?: Readonly<Record<string, string>>;
+}
+
+/** Acquires one lock, one slot, or several locks. A number is an exit status. */
+async function acquireAll(
+  options: RunOptions,
+  target: string,
+  streams: Streams,
+): Promise<Held | number> {
+  const { also, slots } = options;
+  if (slots !== null) {
+    return (await import('./run-slots.js')).acquireSlot(slots, options, target, streams);
+  }
+  if (also.length === 0) return acquire(options, target, streams);
+  for (const file of [target, ...also]) checkFile(file);
+  return (await import('./run-also.js')).acquireWithOthers(options, target, streams);
 }
 
 /** Warns if the lock is lost. The command goes on. */
@@ -103,7 +121,7 @@ async function acquire(
           );
     line?.end('granted');
     if (verbose) reportDuration(began, streams);
-    return { lock };
+    return { locks: [lock] };
   } catch (error) {
     line?.end('refused');
     return reportRefusal(error, path, options, streams);
@@ -134,13 +152,15 @@ function tokenOf(lock: FileLock): Record<string, string> {
 }
 
 function runInPlace(
-  lock: FileLock,
+  locks: Held['locks'],
   command: string[],
   environment: Record<string, string>,
   caller: Caller | undefined,
 ): void {
+  const [lock, ...others] = locks;
+  const otherLocks = others.map(({ fd }) => fd);
   try {
-    executeInPlace(lock, programOf(command, lock.fd, environment, caller));
+    executeInPlace(locks, programOf(command, lock.fd, environment, caller, { otherLocks }));
   } catch (error) {
     throw cannotRun(command[0] ?? '', error);
   }

@@ -3,9 +3,9 @@
 import { throwIfAborted } from '../base/abort.js';
 import { inBurst } from '../base/bursts.js';
 import { Callers } from '../base/callers.js';
-import { LockHeldError, LockTimeoutError } from '../base/errors.js';
+import { LockHeldError, LockStateError, LockTimeoutError } from '../base/errors.js';
 import type { Holder } from '../base/holder.js';
-import type { FilePath } from '../base/paths.js';
+import { type FilePath, pathText } from '../base/paths.js';
 import { sleep, sleepSync } from '../base/timers.js';
 import type { LockFile } from '../holders/lock-file.js';
 import { holderInBurst, holderOf, looksSoFar } from '../holders/who-holds.js';
@@ -146,6 +146,7 @@ function* acquiring(request: Request, start: Start, way: Way): Generator<Step, R
     if (file !== null) {
       const wait = waitFor(request, file, deadline);
       outcome = file.isRemote ? yield { what: 'attempt', wait } : 'refused';
+      if (outcome === 'refused') refuseSameFile(request.beside, file);
       if (outcome === 'refused' && timeout === 0) {
         if (request.oneOfMany) {
           file.close();
@@ -212,6 +213,18 @@ function prepareToWait(onWait: Request['onWait'], wait: Wait, { takesThread, loo
     wait.file.close();
     throw error;
   }
+}
+
+/**
+ * One file under two names, such as a hard link: the call would wait for itself.
+ * Look before each wait, since the path may lead to another file by now.
+ */
+function refuseSameFile(beside: Request['beside'], file: LockFile): void {
+  const same = beside?.find((each) => each.isSame(file));
+  if (same === undefined) return;
+  file.close();
+  const message = `${pathText(file.path)} is the same file as ${pathText(same.path)}, which this call holds already; pass one of the two`;
+  throw new LockStateError(file.path, message);
 }
 
 /** In milliseconds. */

@@ -12,15 +12,14 @@ import { deadlineOf, type Outcome } from './wait.js';
 import { attempt, waitForLock } from './waiting.js';
 
 /**
- * Turns this process into `program`, which then holds the lock: exec(3). The
- * record is removed first, because afterwards no code could. Throws where the
+ * Turns this process into `program`, which then holds the locks: exec(3). The
+ * records are removed first, because afterwards no code could. Throws where the
  * program cannot be run.
  */
-export function executeInPlace(lock: FileLock, program: NativeProgram): never {
-  const { native, id } = internalsOf(lock);
-  native.clear(id);
+export function executeInPlace(locks: readonly FileLock[], program: NativeProgram): never {
+  for (const { native, id } of locks.map(internalsOf)) native.clear(id);
   const [file = ''] = program.arguments;
-  throw systemError(native.execute(program), 'execve', pathText(file));
+  throw systemError(loadBinding(file).execute(program), 'execve', pathText(file));
 }
 
 /**

@@ -2,6 +2,7 @@ import { checkInteger, HIGHEST_DESCRIPTOR } from '../base/arguments.js';
 import { flockError, LockLostError, LockStateError, systemError } from '../base/errors.js';
 import type { HeldLock, LockMode } from '../base/locker.js';
 import { type FilePath, pathText } from '../base/paths.js';
+import type { LockFile } from '../holders/lock-file.js';
 import type { OwnerRecord, RecordFormat } from '../holders/owner-record.js';
 import { type NativeBinding, SHARED } from '../native/binding.js';
 import { acquire, acquireSync, tryAcquire } from './acquire.js';
@@ -18,6 +19,8 @@ export let internalsOf: (lock: FileLock) => {
   id: number;
   /** The path to the file. */
   file: FilePath;
+  /** The file itself, open. */
+  opened: LockFile;
   record: RecordFormat | null;
 };
 /** A lock that was acquired in another way. */
@@ -40,7 +43,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   static {
     internalsOf = (lock) => {
       const { file, record } = lock.#hold;
-      return { native: file.native, id: file.id, file: file.path, record };
+      return { native: file.native, id: file.id, file: file.path, opened: file, record };
     };
     lockOf = (request, hold) => watch(new FileLock(request, hold));
   }

@@ -13,6 +13,7 @@ import type { Holder } from '../base/holder.js';
 import { type AcquireOptions, checkMode, type LockMode, OF_ACQUIRE } from '../base/locker.js';
 import type { FilePath } from '../base/paths.js';
 import { LONGEST_TIMER } from '../base/timers.js';
+import type { LockFile } from '../holders/lock-file.js';
 import { checkData, type RecordFormat } from '../holders/owner-record.js';
 import { EXCLUSIVE, type NativeBinding, SHARED, WISHES } from '../native/binding.js';
 import { loadBinding } from '../native/load.js';
@@ -88,6 +89,8 @@ export interface Request {
   readonly signal: AbortSignal | undefined;
   readonly onWait: ((holder: Holder<never> | null) => void) | undefined;
   readonly pollInterval: number | undefined;
+  /** Locks that the same call holds and keeps until it has this one. */
+  readonly beside?: readonly LockFile[];
 }
 
 const RECORDS = ['json', 'pid', false] as const;

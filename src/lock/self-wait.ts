@@ -22,9 +22,9 @@ const WARN_MILLISECONDS = 1000;
 let around: AsyncLocalStorage<readonly Around[]> | undefined;
 let running = 0;
 
-/** Runs `body`, and the promises it starts, with a lock held around it. */
+/** Runs `body`, and the promises it starts, with these locks held around it. */
 export async function runInside<R>(
-  { native, id, file }: Around,
+  locks: readonly Around[],
   body: () => R | Promise<R>,
 ): Promise<R> {
   around ??= new AsyncLocalStorage();
@@ -33,7 +33,10 @@ export async function runInside<R>(
   const held = (around.getStore() ?? []).filter((each) => isOf(each, each.id));
   running++;
   try {
-    return await around.run([...held, { native, id, file }], body);
+    return await around.run(
+      [...held, ...locks.map(({ native, id, file }) => ({ native, id, file }))],
+      body,
+    );
   } finally {
     // While it is enabled, every promise of the program costs four times as
     // much on Node before 24.

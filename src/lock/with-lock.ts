@@ -71,7 +71,7 @@ export async function withLock<T extends object, R>(
   }
   const lock = await acquireFrom(path, options);
   const name = lock instanceof FileLock ? lock.path : String(path);
-  return whileHeld(lock, name, () => fn(lock as never));
+  return whileHeld([{ lock, path: name }], () => fn(lock as never));
 }
 
 function acquireFrom<T extends object>(
@@ -91,37 +91,68 @@ function acquireFrom<T extends object>(
   return FileLock.acquire<T>(path, files as FileLockOptions<T>);
 }
 
-/** Runs `fn` and releases the lock whatever it does. */
+/** A lock, and its name in messages. */
+export interface NamedLock {
+  readonly lock: HeldLock;
+  readonly path: string;
+}
+
+/** Runs `fn` and releases the locks whatever it does, the last one first. */
 export async function whileHeld<R>(
-  lock: HeldLock,
-  path: string,
+  held: readonly NamedLock[],
   fn: () => R | Promise<R>,
 ): Promise<R> {
-  const warn = (failure: Error): void => {
-    const message = `Releasing ${path} failed: ${failure.message}`;
-    emitHoldfastWarning('HOLDFAST_RELEASE_FAILED', message);
-  };
+  const files = held.flatMap(({ lock }) => (lock instanceof FileLock ? internalsOf(lock) : []));
   let result: R;
   try {
-    result = await (lock instanceof FileLock ? runInside(internalsOf(lock), fn) : fn());
+    result = await (files.length > 0 ? runInside(files, fn) : fn());
   } catch (error) {
-    await lock.release().catch((failure: Error) => {
-      // `fn` has failed because of the loss.
-      if (!isLoss(failure) || !isLoss(error)) warn(failure);
-    });
+    await releaseAfter(error, held);
     throw error;
   }
-  let loss = lossOf(lock);
-  try {
-    await lock.release();
-  } catch (failure) {
-    if (isLoss(failure)) loss ??= { cause: failure };
-    else if (loss === null) throw failure;
-    else warn(failure as Error);
+  const losses = new Map<NamedLock, unknown>();
+  for (const each of held) {
+    const loss = lossOf(each.lock);
+    if (loss !== null) losses.set(each, loss.cause);
   }
-  if (loss === null) return result;
-  const message = `${path} was lost while the callback ran: another holder may have run beside it, so do not simply repeat it; the error has its "result"`;
-  throw Object.assign(new LockLostError(path, message, loss.cause), { result });
+  const failures: { path: string; failure: unknown }[] = [];
+  for (const each of [...held].reverse()) {
+    try {
+      await each.lock.release();
+    } catch (failure) {
+      if (!isLoss(failure)) failures.push({ path: each.path, failure });
+      else if (!losses.has(each)) losses.set(each, failure);
+    }
+  }
+  const [first] = failures;
+  const others = losses.size > 0 ? failures : failures.slice(1);
+  for (const { path, failure } of others) warn(path, failure as Error);
+  if (losses.size > 0) throw Object.assign(lostOf(losses), { result });
+  if (first !== undefined) throw first.failure;
+  return result;
+}
+
+/** After an error: a release that fails as well is a process warning. */
+export async function releaseAfter(error: unknown, held: readonly NamedLock[]): Promise<void> {
+  for (const { lock, path } of [...held].reverse()) {
+    await lock.release().catch((failure: Error) => {
+      // The error may be a consequence of the loss.
+      if (!isLoss(failure) || !isLoss(error)) warn(path, failure);
+    });
+  }
+}
+
+function warn(path: string, failure: Error): void {
+  const message = `Releasing ${path} failed: ${failure.message}`;
+  emitHoldfastWarning('HOLDFAST_RELEASE_FAILED', message);
+}
+
+function lostOf(losses: ReadonlyMap<NamedLock, unknown>): LockLostError {
+  const paths = [...losses.keys()].map(({ path }) => path);
+  const what = `${paths.join(' and ')} ${paths.length === 1 ? 'was' : 'were'} lost`;
+  const message = `${what} while the callback ran: another holder may have run beside it, so do not simply repeat it; the error has its "result"`;
+  const [cause] = losses.values();
+  return new LockLostError(paths[0] ?? '', message, cause);
 }
 
 function isLoss(error: unknown): boolean {
@@ -129,7 +160,7 @@ function isLoss(error: unknown): boolean {
 }
 
 /** Call before the release. `null`: not lost, or released by `fn`, or the release will tell. */
-function lossOf(lock: HeldLock): { cause: unknown } | null {
+export function lossOf(lock: HeldLock): { cause: unknown } | null {
   // That of a FileLock is not read, since its path would be watched from then on.
   const signal = lock instanceof FileLock ? undefined : lock.signal;
   if (signal?.aborted === true) return { cause: signal.reason };

@@ -1,16 +1,15 @@
-import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { anyOf, throwIfAborted } from '../base/abort.js';
 import { argumentError, checkInteger } from '../base/arguments.js';
-import { isLockError, LockLostError, LockTimeoutError } from '../base/errors.js';
+import { isLockError, LockLostError } from '../base/errors.js';
 import { printable } from '../base/holder.js';
 import type { HeldLock } from '../base/locker.js';
 import { makeFolders } from '../base/make-folders.js';
 import { type FilePath, joinPath, pathText } from '../base/paths.js';
 import { OWN_PREFIX } from '../base/temporary-name.js';
-import { monotonicTime } from '../base/timers.js';
 import { emitHoldfastWarning } from '../base/warning.js';
-import { FileLock } from '../lock/file-lock.js';
-import type { FileLockOptions } from '../lock/options.js';
+import { acquireInTurn, besideEachOther } from '../lock/in-turn.js';
+import { checkRequest, type FileLockOptions } from '../lock/options.js';
 import { whileHeld } from '../lock/with-lock.js';
 import { type PreparedCounter, prepareCounter, raiseCounter, readCounter } from './counter.js';
 import { idsInNames, padded, type UsedIds } from './ids-in-names.js';
@@ -82,12 +81,17 @@ type Acquire = (
   options: Pick<FileLockOptions, 'timeout' | 'signal'>,
 ) => Promise<HeldLock>;
 
+function fileAcquire(): Acquire {
+  const acquire = besideEachOther();
+  return (path, given) => acquire(checkRequest(path, given, Number.POSITIVE_INFINITY));
+}
+
 /** For the command, whose locks are closed without unlocking them. */
 export async function giveNextId<T>(
   directory: unknown,
   options: NextIdOptions | undefined,
   create: Create<T>,
-  acquire: Acquire = (path, given) => FileLock.acquire(path, given),
+  acquire: Acquire = fileAcquire(),
 ): Promise<NextId<T>> {
   const request = checkNextId(directory, options);
   if (typeof create !== 'function') {
@@ -96,11 +100,18 @@ export async function giveNextId<T>(
   const { locker, signal } = request;
   throwIfAborted(signal);
   if (!existsSync(request.directory)) makeFolders(request.directory);
-  const folders = inLockOrder([request.directory, ...request.others]);
+  const folders = [request.directory, ...request.others];
+  const paths = folders.map((folder) => joinPath(folder, request.lockName));
   // With a locker, the paths have been checked to be text.
   const acquireOne: Acquire =
     locker === undefined ? acquire : (path, given) => locker.acquire(pathText(path), given);
-  return whileAllHeld(request, folders, acquireOne, (locks) => giveOut(request, locks, create));
+  const { inTurn } = await acquireInTurn(
+    paths,
+    { timeout: request.timeout, creates: false },
+    (at, timeout) => acquireOne(paths[at] as FilePath, { timeout, signal }),
+  );
+  const locks = inTurn.map((each) => ({ ...each, folder: folders[each.at] as FilePath }));
+  return whileHeld(locks, () => giveOut(request, locks, create));
 }
 
 interface Locked {
@@ -108,52 +119,6 @@ interface Locked {
   /** The path of its lock file. */
   path: string;
   lock: HeldLock;
-}
-
-/**
- * Each folder once, sorted by its real path. All callers lock in this order.
- * Otherwise two could wait for each other:
- *   1. A call for the folders A and B locks A.
- *   2. A call for B and A locks B.
- *   3. The first waits for B, the second for A.
- */
-function inLockOrder(folders: FilePath[]): FilePath[] {
-  const byRealPath = new Map<string, FilePath>();
-  for (const folder of folders) {
-    const real = realpathSync.native(folder, 'buffer').toString('latin1');
-    if (!byRealPath.has(real)) byRealPath.set(real, folder);
-  }
-  const inOrder = [...byRealPath].sort(([one], [other]) => (one < other ? -1 : 1));
-  return inOrder.map(([, folder]) => folder);
-}
-
-/** Calls `fn` with the locks of all `folders`, acquired within one timeout. */
-async function whileAllHeld<R>(
-  { lockName, timeout, signal }: Request,
-  folders: FilePath[],
-  acquire: Acquire,
-  fn: (locks: Locked[]) => Promise<R>,
-): Promise<R> {
-  const deadline = monotonicTime() + timeout;
-  const locks: Locked[] = [];
-  const acquireNext = async (): Promise<R> => {
-    const folder = folders[locks.length];
-    if (folder === undefined) return fn(locks);
-    const path = joinPath(folder, lockName);
-    // A timeout of 0 does not wait; a longer one does, however little of it is left.
-    const isFirst = locks.length === 0;
-    const left = isFirst || timeout === 0 ? timeout : Math.max(1, deadline - monotonicTime());
-    let lock: HeldLock;
-    try {
-      lock = await acquire(path, { timeout: left, signal });
-    } catch (error) {
-      if (isFirst || !isLockError(error, 'ERR_LOCK_TIMEOUT')) throw error;
-      throw new LockTimeoutError(error.path, error.holder, timeout);
-    }
-    locks.push({ folder, path: pathText(path), lock });
-    return whileHeld(lock, pathText(path), acquireNext);
-  };
-  return acquireNext();
 }
 
 async function giveOut<T>(

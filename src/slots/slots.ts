@@ -86,5 +86,5 @@ export async function withSlot<T extends object = Record<string, unknown>, R = u
   const ground = checkGround(directory, { slots, permissions });
   const entered = await enter<T>(checkCall(ground, rest));
   const slot = slotOf(entered);
-  return whileHeld(entered.lock, slot.path, () => fn(slot));
+  return whileHeld([{ lock: entered.lock, path: slot.path }], () => fn(slot));
 }

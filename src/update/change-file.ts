@@ -49,7 +49,7 @@ export async function changeFile(request: Request, decide: Decide): Promise<Buff
   });
   const change = (): Promise<Buffer | undefined> =>
     changeLocked(lock, { ...request, path: target.path, mayShare }, deadline, decide);
-  return whileHeld(lock, lock.path, change);
+  return whileHeld([{ lock, path: lock.path }], change);
 }
 
 function withEnding(path: FilePath): FilePath {

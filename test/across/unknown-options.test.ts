@@ -12,6 +12,7 @@ import {
   inspectFolder,
   watchLock,
   withLock,
+  withLocks,
 } from '../../src/index.js';
 import { InstanceLock, instanceLocker } from '../../src/instance.js';
 import { withNextId } from '../../src/next-id.js';
@@ -35,6 +36,7 @@ describe('an option that does not exist', () => {
     ['FileLock.tryAcquire', () => FileLock.tryAcquire(path, typo)],
     ['FileLock.adopt', () => FileLock.adopt(0, path, typo)],
     ['withLock', () => withLock(path, typo, () => {})],
+    ['withLocks', () => withLocks([path], typo, () => {})],
     [
       'withLock with a locker',
       () => withLock(path, { locker: memoryLocker(), ...(typo as object) }, () => {}),

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, constants, openSync, readdirSync, writeFileSync, writeSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { COMMAND, finish, start } from '../support/command.js';
+import { Fifo } from '../support/fifo.js';
 import { testFolder } from '../support/folder.js';
 import { counterIn } from '../support/next-id-program.js';
 import { type End, Program } from '../support/program.js';
@@ -66,19 +67,15 @@ describe('a folder whose name is not UTF-8', () => {
 describe('a command with several folders', () => {
   test('whose holdfast was killed holds the locks of all of them', async () => {
     const [one, two] = [testFolder(), testFolder()];
-    // Not stdin: the command's is closed when holdfast ends.
-    const fifo = join(testFolder(), 'fifo');
-    execFileSync('mkfifo', [fifo]);
-    const end = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
-    onTestFinished(() => closeSync(end));
+    const fifo = new Fifo();
     const script = 'echo "works $$"; read -r _ <"$0"';
-    const holdfast = start(['next-id', one, '--with', two, 'sh', '-c', script, fifo]);
+    const holdfast = start(['next-id', one, '--with', two, 'sh', '-c', script, fifo.path]);
     await holdfast.says('works ');
     await holdfast.kill('SIGKILL');
     for (const folder of [one, two]) {
       expect(await finish(['next-id', '-w', '0', folder])).toMatchObject({ code: 75 });
     }
-    writeSync(end, 'go\n');
+    fifo.write('go\n');
     expect(await finish(['next-id', two])).toMatchObject({ code: 0, stdout: '1\n' });
   });
 });

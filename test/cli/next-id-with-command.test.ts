@@ -1,17 +1,9 @@
-import { execFileSync } from 'node:child_process';
-import {
-  closeSync,
-  constants,
-  existsSync,
-  openSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { FileLock } from '../../src/index.js';
 import { finish, start } from '../support/command.js';
+import { Fifo } from '../support/fifo.js';
 import { testFolder } from '../support/folder.js';
 import { LOCK } from '../support/next-id.js';
 import { given, nextId } from '../support/next-id-command.js';
@@ -175,13 +167,9 @@ describe('next-id while another works', () => {
 
   test('whose holdfast was killed: waits for the command, whose pid it names', async () => {
     const folder = testFolder();
-    // Not stdin: the command's is closed when holdfast ends.
-    const fifo = join(testFolder(), 'fifo');
-    execFileSync('mkfifo', [fifo]);
-    const end = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
-    onTestFinished(() => closeSync(end));
+    const fifo = new Fifo();
     const script = 'echo "works $$ {id}"; read -r status <"$0"; exit "$status"';
-    const holdfast = start(['next-id', folder, 'sh', '-c', script, fifo]);
+    const holdfast = start(['next-id', folder, 'sh', '-c', script, fifo.path]);
     await holdfast.says(' 1\n');
     const pid = Number(/works (\d+)/.exec(holdfast.stdout)?.[1]);
     await holdfast.kill('SIGKILL');
@@ -189,7 +177,7 @@ describe('next-id while another works', () => {
     expect(code).toBe(75);
     expect(stderr).toContain(`pid ${pid} `);
     const second = start(['next-id', folder, 'echo', '{id}']);
-    writeSync(end, '0\n');
+    fifo.write('0\n');
     expect(await second.end()).toMatchObject({ code: 0, stdout: '1\n' });
   });
 

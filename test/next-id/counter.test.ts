@@ -17,10 +17,11 @@ import { isLockError } from '../../src/index.js';
 import { IdCounterError, type NextIdOptions, withNextId } from '../../src/next-id.js';
 import { descriptorsTo } from '../support/census.js';
 import { testFolder } from '../support/folder.js';
-import { folderWith, IGNORED, isFree, LOCK, next, warningsOf } from '../support/next-id.js';
+import { folderWith, IGNORED, LOCK, next, warningsOf } from '../support/next-id.js';
 import { counterIn } from '../support/next-id-program.js';
 import { errorOf } from '../support/refused.js';
 import { expectWarning } from '../support/setup.js';
+import { isFree } from '../support/several.js';
 
 expectWarning(IGNORED);
 

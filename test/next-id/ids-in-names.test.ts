@@ -2,18 +2,11 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { AmbiguousIdError, withNextId } from '../../src/next-id.js';
-import {
-  folderWith,
-  IGNORED,
-  isFree,
-  LOCK,
-  next,
-  nothing,
-  warningsOf,
-} from '../support/next-id.js';
+import { folderWith, IGNORED, LOCK, next, nothing, warningsOf } from '../support/next-id.js';
 import { counterIn } from '../support/next-id-program.js';
 import { ARGUMENT_CODES, errorOf } from '../support/refused.js';
 import { expectWarning } from '../support/setup.js';
+import { isFree } from '../support/several.js';
 
 const [, VALUE] = ARGUMENT_CODES;
 expectWarning(IGNORED);

@@ -5,10 +5,11 @@ import { describe, expect, test } from 'vitest';
 import { type Create, type NextIdOptions, withNextId } from '../../src/next-id.js';
 import { descriptorsTo } from '../support/census.js';
 import { testFolder } from '../support/folder.js';
-import { folderWith, IGNORED, isFree, LOCK, making, next, nothing } from '../support/next-id.js';
+import { folderWith, IGNORED, LOCK, making, next, nothing } from '../support/next-id.js';
 import { counterIn, idsIn, oneTo } from '../support/next-id-program.js';
 import { errorOf } from '../support/refused.js';
 import { expectWarning } from '../support/setup.js';
+import { isFree } from '../support/several.js';
 
 expectWarning(IGNORED);
 

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type NextIdOptions, withNextId } from '../../src/next-id.js';
 import { testFolder } from '../support/folder.js';
-import { folderWith, isFree, LOCK, next } from '../support/next-id.js';
+import { folderWith, LOCK, next } from '../support/next-id.js';
 import { counterIn } from '../support/next-id-program.js';
 import { ARGUMENT_CODES, errorOf } from '../support/refused.js';
+import { isFree } from '../support/several.js';
 
 const [TYPE, , RANGE] = ARGUMENT_CODES;
 

@@ -5,8 +5,9 @@ import { fileLocker, type Locker } from '../../src/index.js';
 import { withNextId } from '../../src/next-id.js';
 import { memoryLocker } from '../../src/testing.js';
 import { testFolder } from '../support/folder.js';
-import { creating, gate, isFree, LOCK, next, nothing } from '../support/next-id.js';
+import { creating, gate, LOCK, next, nothing } from '../support/next-id.js';
 import { errorOf } from '../support/refused.js';
+import { isFree } from '../support/several.js';
 
 describe('a signal', () => {
   const reason = { why: 'any value' };

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -7,10 +7,11 @@ import { withNextId } from '../../src/next-id.js';
 import { memoryLocker } from '../../src/testing.js';
 import { descriptorsTo } from '../support/census.js';
 import { testFolder } from '../support/folder.js';
-import { isFree, LOCK, next } from '../support/next-id.js';
+import { LOCK, next } from '../support/next-id.js';
 import { counterIn, nextIdProgram, tell } from '../support/next-id-program.js';
 import type { Program } from '../support/program.js';
 import { errorOf } from '../support/refused.js';
+import { isFree } from '../support/several.js';
 
 /** Folders `a`, `b` and `c` in one, with these entries. */
 function folders(entries: { a?: string[]; b?: string[]; c?: string[] } = {}): {
@@ -78,6 +79,17 @@ describe('several directories', () => {
     const { base, a, b } = folders({ a: ['3'] });
     expect(await next(a, { with: [...others(a, base), b], timeout: 0 })).toBe(4);
     expect([counterIn(a), counterIn(b)]).toEqual(['4\n', '4\n']);
+  });
+
+  test('two whose lock files are one file: ERR_LOCK_STATE at once, and both are free', async () => {
+    const { a, b } = folders();
+    await next(a);
+    linkSync(join(a, LOCK), join(b, LOCK));
+    expect(await errorOf(() => next(a, { with: [b] }))).toMatchObject({
+      code: 'ERR_LOCK_STATE',
+      path: join(b, LOCK),
+    });
+    expect([a, b].map(holds)).toEqual([false, false]);
   });
 
   test('names are judged together', async () => {

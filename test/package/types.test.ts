@@ -10,7 +10,7 @@ let project = '';
 
 // What a user writes, with everything of every module named.
 const SOURCE = `
-import { FileLock, fileLocker, inspect, inspectFolder, isLockError, watchLock, withLock, type HeldLock, type Holder, type Locker, type LockerOptions, type LockView } from 'holdfast';
+import { FileLock, fileLocker, inspect, inspectFolder, isLockError, watchLock, withLock, withLocks, type HeldLock, type Holder, type Locker, type LockerOptions, type LockView, type WithLocksOptions } from 'holdfast';
 import { AlreadyRunningError, InstanceLock } from 'holdfast/instance';
 import { ClaimConflictError, Claims, type ClaimRequest, type Plan } from 'holdfast/claims';
 import { withNextId, type NextIdOptions } from 'holdfast/next-id';
@@ -84,6 +84,13 @@ export async function named(anyLock: (lock: FileLock) => void, anyHolder: (h: Ho
   lock.update({ port: 2 });
   for (const holder of (await inspect<Server>('x.lock')).holders) anyHolder(holder);
   await FileLock.acquire<Server>('x.lock', { data: { port: 1 }, onWait: (h) => anyHolder(h!) });
+  const both: WithLocksOptions<Server> = { timeout: 5, onWait: (h, path: string) => anyHolder(h!) };
+  await withLocks<Server>(['x', new URL('file:///y')], both, (held) => held[0]?.update({ port: 3 }));
+  const seven: number = await withLocks(['x', 'y'], async ([x, y]) => x.token + y.token);
+  const many: string[] = ['x', 'y'];
+  const tokens: number[] = await withLocks(many, (held) => held.map(({ token }) => token + seven));
+  // @ts-expect-error: there are two
+  await withLocks(['x', 'y'], ([x, y, z]) => [x, y, z, tokens]);
   const bytes = Buffer.from('x.lock');
   await fileLocker().acquire(bytes);
   await withLock(bytes, () => inspect(bytes));

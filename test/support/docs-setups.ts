@@ -73,6 +73,11 @@ export const SETUPS: Record<string, Setup> = {
     },
   },
 
+  transfer: {
+    before: "const transfer = async () => console.log('transferred');",
+    prints: 'transferred\n',
+  },
+
   statics: {
     before: `
       import { FileLock, type FileLockOptions } from 'holdfast';

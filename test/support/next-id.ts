@@ -1,7 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
-import { FileLock } from '../../src/index.js';
 import { type Create, type NextIdOptions, withNextId } from '../../src/next-id.js';
 import { testFolder } from './folder.js';
 
@@ -70,9 +69,3 @@ export async function creating(
   const id = await Promise.race([begun.opened, done.then(() => -1)]);
   return { id, finish: () => end.open(), done };
 }
-
-export const isFree = (path: string): boolean => {
-  const lock = FileLock.tryAcquire(path);
-  lock?.releaseSync();
-  return lock !== null;
-};

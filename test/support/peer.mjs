@@ -50,6 +50,13 @@ serve({
     }
     return describe(lock);
   },
+  /** Holds all of them until this peer ends. */
+  stayInside(name, paths) {
+    return holdfast.withLocks(paths, () => {
+      tell('inside', name);
+      return new Promise(() => {});
+    });
+  },
   acquireSync(name, path, options) {
     const lock = FileLock.acquireSync(path, options);
     locks.set(name, lock);
