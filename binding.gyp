@@ -50,6 +50,7 @@
         ["OS=='mac'", {
           "sources": [
             "src-native/darwin/file.cc",
+            "src-native/darwin/peer.cc",
             "src-native/darwin/process.cc",
             "src-native/child-none.cc",
             "src-native/look-none.cc",
@@ -69,6 +70,7 @@
             "src-native/linux/file.cc",
             "src-native/linux/guard.cc",
             "src-native/linux/look-calls.cc",
+            "src-native/linux/peer.cc",
             "src-native/linux/process.cc",
             "src-native/linux/child.cc",
             "src-native/linux/wait.cc",

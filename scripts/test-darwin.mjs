@@ -58,7 +58,7 @@ function pretending() {
       // Every file system of Linux has this flag, ST_VALID.
       '-DMNT_LOCAL=0x20',
       '-Isrc-native/posix',
-      ...SOURCES.map((source) => `src-native/${source}`),
+      ...SOURCES.map((source) => `src-native/${source.replace('darwin/peer', 'linux/peer')}`),
       '-o',
       join(folder, 'holdfast.node'),
     ],

@@ -28,8 +28,17 @@ struct RunningChild {
   RunningChild* next = nullptr;
 };
 
-// What TakeCalls tells beside a status; src/native/binding.ts has the same.
-enum Result { kId, kToken, kSince, kSize, kTraits, kResults };
+// What calls tell beside a status; src/native/binding.ts has the same.
+enum Result {
+  kId,
+  kToken,
+  kSince,
+  kSize,
+  kTraits,
+  kPeerPid,
+  kPeerUser,
+  kResults
+};
 
 struct Environment {
   napi_env env = nullptr;

@@ -26,6 +26,19 @@ Napi::Value CloseProcessHandle(const Napi::CallbackInfo& info) {
   return Undefined(info);
 }
 
+// Fills in the pid and the user; returns an errno.
+Napi::Value PeerOfSocket(const Napi::CallbackInfo& info) {
+  double* results = Self(info)->results;
+  if (results == nullptr) return Number(info, ENOMEM);
+  Peer peer;
+  const int error = PeerOf(IntAt(info, 0), &peer);
+  if (error == 0) {
+    results[kPeerPid] = peer.pid;
+    results[kPeerUser] = peer.user;
+  }
+  return Number(info, error);
+}
+
 bool ReadWords(const Napi::Value& list, Words* words) {
   const Napi::Array array = list.As<Napi::Array>();
   const uint32_t count = LengthOf(array);
@@ -146,6 +159,7 @@ void ExportProcessCalls(Napi::Object exports, Environment* self) {
   Export<OpenProcessHandle>(exports, "openProcess", self);
   Export<SignalProcessHandle>(exports, "signalProcess", self);
   Export<CloseProcessHandle>(exports, "closeProcess", self);
+  Export<PeerOfSocket>(exports, "peer", self);
   Export<Execute>(exports, "execute", self);
   Export<Spawn>(exports, "spawn", self);
 }

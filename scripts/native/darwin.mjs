@@ -26,13 +26,14 @@ export const SOURCES = [
   'posix/file.cc',
   'posix/program.cc',
   'darwin/file.cc',
+  'darwin/peer.cc',
   'darwin/process.cc',
 ];
 // The oldest macOS that Node 20 runs on, and the functions that it has.
 const VERSION = '11.0';
 const IMPORTS = new Set(
   `__cxa_atexit __error _NSGetEnviron abort bzero __bzero calloc clock_gettime close dup2 execve fcntl flock free fstat ftruncate getenv
-  geteuid getpid lstat malloc memcmp memcpy memset open pread pthread_mutex_lock pthread_mutex_trylock
+  geteuid getpid getsockopt lstat malloc memcmp memcpy memset open pread pthread_mutex_lock pthread_mutex_trylock
   pthread_mutex_unlock pthread_sigmask pwrite realloc sigaction statfs strchr strlen unlink`.split(
     /\s+/,
   ),

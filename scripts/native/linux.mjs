@@ -9,7 +9,7 @@ import { EXPORTS, inFolder, isThere, placeOf, root, run } from './common.mjs';
 // but not libuv.
 const IMPORTS = new Set(
   `__errno_location _exit abort calloc clock_gettime clone close dlopen dlsym dup2 environ execve
-  fchmod fcntl flock free getenv geteuid getpid malloc memcmp memcpy memmove memset nanosleep open raise read readlink readlinkat
+  fchmod fcntl flock free getenv geteuid getpid getsockopt malloc memcmp memcpy memmove memset nanosleep open raise read readlink readlinkat
   realloc rename sigaction sigaddset sigemptyset sigfillset snprintf strchr strlen strrchr strtol syscall
   sysconf unlink waitid waitpid
   pthread_attr_destroy pthread_attr_init pthread_attr_setdetachstate pthread_attr_setstacksize

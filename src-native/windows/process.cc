@@ -11,6 +11,8 @@ namespace holdfast {
 
 int OpenProcess(int, int*) { return ENOTSUP; }
 int SignalProcess(int, int) { return ENOTSUP; }
+// Its Unix sockets do not tell who is at the other end, and Node has none.
+int PeerOf(int, Peer*) { return ENOTSUP; }
 
 void AtQuickExit(void (*)()) {}
 

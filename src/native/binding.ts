@@ -38,6 +38,9 @@ export const TOKEN = 1;
 export const SINCE = 2;
 export const SIZE = 3;
 export const TRAITS = 4;
+/** Of {@link NativeBinding.peer}. */
+export const PEER_PID = 5;
+export const PEER_USER = 6;
 
 /** The step of a release that failed: the result is `step * 4096 + errno`. */
 export const RELEASE_STEPS = [undefined, 'write', 'unlink', 'flock', 'close'] as const;
@@ -70,7 +73,7 @@ export interface NativeBinding {
    * granted, and its status is what `onSettled` tells.
    */
   beginWhenGranted(id: number, wish: number, data: string | undefined): void;
-  /** The array that `take` and `begin` fill in. Always the same one. */
+  /** The array that `take`, `begin` and `peer` fill in. Always the same one. */
   results(): Float64Array;
   /**
    * The parts of a JSON record that are the same for the whole process: up to
@@ -143,6 +146,13 @@ export interface NativeBinding {
   /** An errno. */
   signalProcess(process: number, signal: number): number;
   closeProcess(process: number): void;
+  /**
+   * Who is at the other end of a connected Unix socket: the process that called
+   * connect(2) or listen(2) and its effective user, in `results`. An errno:
+   * `ENOTCONN`, `ENOTSOCK`, `EBADF`; `ENOTSUP` on Windows. The pid is 0 for a
+   * process that is not visible from this pid namespace.
+   */
+  peer(fd: number): number;
   /** 1 for a network or FUSE file system, else 0, or `-errno`. */
   remote(path: FilePath): number;
   /** Replaces the program of this process; returns the errno of the failure. */

@@ -103,8 +103,15 @@ function load(folders: string[], places: string[]): NativeBinding {
   }
 }
 
-// Among what is new in this version: what every acquire calls.
-const OF_THIS_VERSION = ['take', 'begin', 'beginWhenGranted', 'results', 'identify'] as const;
+// Among what is new in this version: what every acquire calls, and what came last.
+const OF_THIS_VERSION = [
+  'take',
+  'begin',
+  'beginWhenGranted',
+  'results',
+  'identify',
+  'peer',
+] as const;
 
 function checked(place: string): NativeBinding {
   const found = loadFile(place) as NativeBinding;
