@@ -17,6 +17,7 @@ import { measureEngines } from './engines.mjs';
 import { measureGrowth } from './growth.mjs';
 import { measureHandoff } from './handoff.mjs';
 import { describeMachine } from './machine.mjs';
+import { measureMessages } from './messages.mjs';
 import { formatPage } from './page.mjs';
 import { measurePending } from './pending.mjs';
 import { compilePrograms, installPeers } from './prepare.mjs';
@@ -38,6 +39,7 @@ const groups = {
   election: measureElection,
   update: measureUpdate,
   slots: measureSlots,
+  messages: measureMessages,
   engines: measureEngines,
   growth: measureGrowth,
   several: measureSeveral,

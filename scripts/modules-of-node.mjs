@@ -7,6 +7,7 @@ const LATE = new Set([
   'node:child_process',
   'node:crypto',
   'node:fs/promises',
+  'node:net',
   'node:readline',
   'node:timers/promises',
   'node:tty',

@@ -11,6 +11,8 @@ export type LockErrorCode =
   | 'ERR_LOCK_LOST'
   | 'ERR_LOCK_STATE'
   | 'ERR_LOCK_FORCE'
+  | 'ERR_INSTANCE_NO_ANSWER'
+  | 'ERR_INSTANCE_HANDLER'
   | 'ERR_CLAIM_CONFLICT'
   | 'ERR_CLAIM_INVALID'
   | 'ERR_ID_AMBIGUOUS'
@@ -68,6 +70,22 @@ export class LockHeldError<T extends object = Record<string, unknown>> extends L
 }
 setName(LockHeldError, 'LockHeldError');
 
+/** What another instance has answered. */
+export interface InstanceAnswer {
+  /** What its `onMessage` returned, or the promise of it resolved to. */
+  answer: unknown;
+  /** `null` where this process cannot see it. */
+  pid: number | null;
+}
+
+export interface InstanceSendOptions {
+  /** Milliseconds within which there must be an answer. Default 5000. */
+  timeout?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+type Send = (message: unknown, options?: InstanceSendOptions) => Promise<InstanceAnswer>;
+
 /** Another instance holds the lock, and keeps it. */
 export class AlreadyRunningError<
   T extends object = Record<string, unknown>,
@@ -78,8 +96,15 @@ export class AlreadyRunningError<
   readonly data: Partial<T>;
   /** How long the call waited, in milliseconds. */
   readonly waited: number;
+  readonly #send: Send | undefined;
 
-  constructor(path: FilePath, holder: Holder<T> | null, name = 'instance', waited = 0) {
+  constructor(
+    path: FilePath,
+    holder: Holder<T> | null,
+    name = 'instance',
+    waited = 0,
+    send?: Send,
+  ) {
     const which =
       holder?.inOtherContainer === true
         ? 'in another container'
@@ -89,6 +114,22 @@ export class AlreadyRunningError<
     this.since = holder?.since ?? null;
     this.data = holder?.data ?? {};
     this.waited = waited;
+    this.#send = send;
+  }
+
+  /**
+   * Sends a message, a JSON value of at most 1 MiB, to the instance that holds
+   * the lock now, and resolves to what its `onMessage` answers. It is the same
+   * as in `InstanceLock.acquireOrSend`, but this process never becomes the first.
+   *
+   * Rejects with `ERR_INSTANCE_NO_ANSWER` after `timeout`, `ERR_INSTANCE_HANDLER`
+   * if `onMessage` threw, `ERR_LOCK_STATE` if something else is at `PATH.sock`,
+   * `ERR_LOCK_UNSUPPORTED`, `signal.reason`, or an argument error.
+   */
+  async send(message: unknown, options?: InstanceSendOptions): Promise<InstanceAnswer> {
+    if (this.#send !== undefined) return this.#send(message, options);
+    const reason = `the holder of ${this.path} cannot receive messages: it is no InstanceLock`;
+    throw new LockUnsupportedError(this.path, reason);
   }
 }
 setName(AlreadyRunningError, 'AlreadyRunningError');

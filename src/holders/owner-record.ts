@@ -131,7 +131,8 @@ function nesting(text: string): number {
   return deepest;
 }
 
-function refuseWhatJsonDrops(this: unknown, key: string, value: unknown): unknown {
+/** A replacer of `JSON.stringify` that throws where it would leave something out. */
+export function refuseWhatJsonDrops(this: unknown, key: string, value: unknown): unknown {
   // `value` is the result of toJSON: for an invalid date, null.
   const original = (this as Record<string, unknown>)[key];
   const bad =

@@ -1,5 +1,12 @@
-import { AlreadyRunningError, isLockError, LockStateError } from '../base/errors.js';
+import {
+  AlreadyRunningError,
+  type InstanceAnswer,
+  type InstanceSendOptions,
+  isLockError,
+  LockStateError,
+} from '../base/errors.js';
 import type { Holder } from '../base/holder.js';
+import type { FilePath } from '../base/paths.js';
 import { monotonicTime } from '../base/timers.js';
 import type { OwnerRecord } from '../holders/owner-record.js';
 import { FileLock, internalsOf } from '../lock/file-lock.js';
@@ -9,15 +16,26 @@ import { type CheckedInstanceOptions, checkInstanceOptions } from './options.js'
 import { steal } from './steal.js';
 import { terminate } from './terminate.js';
 
-/** Acquires the lock under an instance lock. The command needs only that. */
+/** How a refusal sends messages. */
+export type SendMessage = (
+  path: FilePath,
+  message: unknown,
+  options: InstanceSendOptions | undefined,
+) => Promise<InstanceAnswer>;
+
+/**
+ * Acquires the lock under an instance lock. The command needs only that, and
+ * sends no messages.
+ */
 export async function acquireInstance(
   path: string | Buffer | URL,
   options: unknown,
+  send?: SendMessage,
 ): Promise<FileLock<object>> {
   const { name, file, timeout, onStale, force } = checkInstanceOptions(options);
   const began = monotonicTime();
   const refuse: Refuse = (holder) =>
-    new AlreadyRunningError(absolute, holder, name, Math.round(monotonicTime() - began));
+    alreadyRunning(absolute, holder, { name, waited: Math.round(monotonicTime() - began), send });
   const { path: absolute } = checkRequest(path, file, timeout);
   let forced: Forced;
   try {
@@ -33,6 +51,21 @@ export async function acquireInstance(
         : await terminate(absolute, rest, force, refuse);
   }
   return beginInstance(forced.lock, forced.expected ? undefined : onStale);
+}
+
+/** The refusal. */
+export function alreadyRunning(
+  path: FilePath,
+  holder: Holder<object> | null,
+  { name, waited, send }: { name: string; waited: number; send: SendMessage | undefined },
+): AlreadyRunningError<object> {
+  return new AlreadyRunningError(
+    path,
+    holder,
+    name,
+    waited,
+    send && ((message, options) => send(path, message, options)),
+  );
 }
 
 /** Rethrows an error that is not a refusal. */

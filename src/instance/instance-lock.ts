@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { clearInterval, setInterval } from 'node:timers';
 import { argumentError, checkFilePath, checkOptions, givenOptions } from '../base/arguments.js';
-import { AlreadyRunningError, type LockHeldError, LockLostError } from '../base/errors.js';
+import { type InstanceAnswer, LockLostError } from '../base/errors.js';
 import type { Holder } from '../base/holder.js';
 import { checkExclusive, type HeldLock, type Locker } from '../base/locker.js';
 import { emitHoldfastWarning } from '../base/warning.js';
@@ -9,9 +9,18 @@ import type { OwnerRecord } from '../holders/owner-record.js';
 import { holderOf } from '../holders/who-holds.js';
 import { FileLock, internalsOf } from '../lock/file-lock.js';
 import { lookAtFile, withDefaults } from '../lock/file-locker.js';
-import { acquireInstance, beginInstance, refusalOf } from './acquire-instance.js';
-import { checkInstanceOptions, INSTANCE_OPTIONS, type InstanceLockOptions } from './options.js';
+import { acquireInstance, alreadyRunning, beginInstance, refusalOf } from './acquire-instance.js';
+import { lockOrAnswer } from './acquire-or-send.js';
+import { MessageServer } from './message-server.js';
+import {
+  type AcquireOrSendOptions,
+  checkInstanceOptions,
+  INSTANCE_OPTIONS,
+  type InstanceLockOptions,
+} from './options.js';
 import { forgetSignals, releaseOnSignals } from './release-on-signals.js';
+import { sendMessage } from './send-message.js';
+import { checkMessagesWork } from './socket-file.js';
 
 const CHECK_MILLISECONDS = 250;
 const MOST_FAILED_CHECKS = 3;
@@ -33,6 +42,7 @@ export class InstanceLock<T extends object = Record<string, unknown>>
   readonly #controller = new AbortController();
   #signalTaken = false;
   #failedChecks = 0;
+  #messages: MessageServer | null = null;
   readonly #timer: NodeJS.Timeout;
 
   private constructor(lock: FileLock<T>, keepFile: boolean) {
@@ -40,6 +50,33 @@ export class InstanceLock<T extends object = Record<string, unknown>>
     this.#lock = lock;
     this.#timer = setInterval(() => this.#check(), CHECK_MILLISECONDS).unref();
     if (!keepFile) releaseOnSignals(this);
+  }
+
+  /**
+   * Becomes the first instance, or sends `message`, a JSON value of at most 1 MiB,
+   * to the one that runs. Resolves to `{ lock }`, and then this program acts on its
+   * own arguments itself: its `onMessage` is not called with them. Or resolves to
+   * `{ answer, pid }`, what the `onMessage` of the first returned. If the first
+   * ends before it has answered, this process becomes the first, or sends the
+   * message to the one that does.
+   *
+   * A message may be handled twice if the first dies between handling and
+   * answering; it does not reach other hosts and containers.
+   *
+   * Rejects with `ERR_INSTANCE_NO_ANSWER` after `timeout`, `ERR_INSTANCE_HANDLER`
+   * if the `onMessage` of the first threw, `ERR_LOCK_STATE` if something else is
+   * at `PATH.sock`, `ERR_LOCK_UNSUPPORTED` on Windows; otherwise as `acquire`.
+   */
+  static async acquireOrSend<T extends object = Record<string, unknown>>(
+    path: string | Buffer | URL,
+    message: unknown,
+    options: AcquireOrSendOptions<T>,
+  ): Promise<
+    { lock: InstanceLock<T>; answer?: never; pid?: never } | (InstanceAnswer & { lock?: never })
+  > {
+    const result = await lockOrAnswer(path, message, options);
+    if (!(result instanceof FileLock)) return result;
+    return { lock: await InstanceLock.#begin<T>(result, options) };
   }
 
   /**
@@ -53,18 +90,44 @@ export class InstanceLock<T extends object = Record<string, unknown>>
     path: string | Buffer | URL,
     options?: InstanceLockOptions<T>,
   ): Promise<InstanceLock<T>> {
-    const lock = await acquireInstance(path, options);
-    return new InstanceLock<T>(lock as unknown as FileLock<T>, options?.keepFile === true);
+    if (options?.onMessage !== undefined) checkMessagesWork(checkFilePath(path));
+    const lock = await acquireInstance(path, options, sendMessage);
+    return InstanceLock.#begin<T>(lock, options);
   }
 
-  /** Acquires at once or throws: it does not wait and takes no `force`. */
+  static async #begin<T extends object>(
+    lock: FileLock<object>,
+    options: InstanceLockOptions<T> | undefined,
+  ): Promise<InstanceLock<T>> {
+    const instance = new InstanceLock<T>(
+      lock as unknown as FileLock<T>,
+      options?.keepFile === true,
+    );
+    const { onMessage } = options ?? {};
+    if (onMessage === undefined) return instance;
+    try {
+      // The last step is synchronous, so the code that awaits the lock runs before
+      // the first message comes.
+      instance.#messages = await MessageServer.listen(lock, onMessage);
+      return instance;
+    } catch (error) {
+      instance.releaseSync();
+      throw error;
+    }
+  }
+
+  /**
+   * Acquires at once or throws: it does not wait and takes no `force`, and no
+   * `onMessage`, because a failure to listen is told through the event loop.
+   */
   static acquireSync<T extends object = Record<string, unknown>>(
     path: string | Buffer | URL,
-    options?: Omit<InstanceLockOptions<T>, 'timeout' | 'signal' | 'onWait' | 'force'>,
+    options?: Omit<InstanceLockOptions<T>, 'timeout' | 'signal' | 'onWait' | 'force' | 'onMessage'>,
   ): InstanceLock<T> {
-    const { name, file, onStale, force, timeout } = checkInstanceOptions(options);
-    if (force !== undefined || timeout > 0) {
-      const what = force === undefined ? 'options.timeout' : 'options.force';
+    const { name, file, onStale, force, timeout, onMessage } = checkInstanceOptions(options);
+    if (force !== undefined || timeout > 0 || onMessage !== undefined) {
+      const which = force !== undefined ? 'force' : timeout > 0 ? 'timeout' : 'onMessage';
+      const what = `options.${which}`;
       throw argumentError('ERR_INVALID_ARG_VALUE', what, 'left out: acquireSync cannot wait', what);
     }
     let lock: FileLock<object>;
@@ -72,7 +135,7 @@ export class InstanceLock<T extends object = Record<string, unknown>>
       lock = FileLock.acquireSync(path, file);
     } catch (error) {
       const { holder } = refusalOf(error);
-      throw new AlreadyRunningError((error as LockHeldError).path, holder, name);
+      throw alreadyRunning(checkFilePath(path), holder, { name, waited: 0, send: sendMessage });
     }
     beginInstance(lock, onStale);
     return new InstanceLock<T>(lock as unknown as FileLock<T>, options?.keepFile === true);
@@ -121,14 +184,25 @@ export class InstanceLock<T extends object = Record<string, unknown>>
     this.#lock.update(patch);
   }
 
-  /** As `FileLock.releaseSync`. Never touches a file that has replaced the locked one. */
+  /**
+   * As `FileLock.releaseSync`. Never touches a file that has replaced the locked
+   * one. It receives no more messages, and does not wait for those that `onMessage`
+   * is working on: their answers still go out if the process lives on.
+   */
   releaseSync(): void {
     clearInterval(this.#timer);
     forgetSignals(this);
+    this.#messages?.closeSync();
     this.#lock.releaseSync();
   }
 
+  /**
+   * The same, but the lock is held until `onMessage` has answered what it has
+   * received, for at most 5 seconds. Do not await it in `onMessage`, for which it
+   * would wait.
+   */
   async release(): Promise<void> {
+    if (this.#messages !== null) await this.#messages.close();
     this.releaseSync();
   }
 
@@ -137,7 +211,7 @@ export class InstanceLock<T extends object = Record<string, unknown>>
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.releaseSync();
+    await this.release();
   }
 
   #check(): void {
@@ -153,6 +227,7 @@ export class InstanceLock<T extends object = Record<string, unknown>>
       if (this.#failedChecks < MOST_FAILED_CHECKS) return;
     }
     clearInterval(this.#timer);
+    this.#messages?.closeSync();
     const { path } = this;
     const message = `${path} is no longer the file that is locked: another instance may be running`;
     this.#controller.abort(new LockLostError(path, message));

@@ -40,6 +40,16 @@ export interface InstanceForceOptions<T extends object = Record<string, unknown>
   confirm?: ((holder: Holder<T>, all: Holder<T>[]) => boolean | Promise<boolean>) | undefined;
 }
 
+/** What `onMessage` is told beside the message. */
+export interface MessageContext {
+  /** The process that sent it; `null` where this process cannot see it. */
+  pid: number | null;
+  /** Aborted if the sender goes away, or its timeout passes, before the answer. */
+  signal: AbortSignal;
+}
+
+export type OnMessage = (message: unknown, context: MessageContext) => unknown;
+
 export interface InstanceLockOptions<T extends object = Record<string, unknown>>
   extends Omit<AcquireOptions<T>, 'pollInterval'> {
   /** The name for the program in the message of the refusal. Default `'instance'`. */
@@ -64,6 +74,26 @@ export interface InstanceLockOptions<T extends object = Record<string, unknown>>
   onStale?: ((previous: OwnerRecord<T>) => void) | undefined;
   /** What to do about an instance that is running. Default: nothing. */
   force?: InstanceForceOptions<T> | undefined;
+  /**
+   * Called with each message that a second instance sends, beginning when the
+   * promise of `acquire` has resolved. What it returns, or its promise resolves
+   * to, is the answer: a JSON value of at most 1 MiB, or `undefined`. If it
+   * throws, the sender's promise rejects with `ERR_INSTANCE_HANDLER`. A message
+   * may come twice, if an instance dies before it has answered. Senders are
+   * processes of the same user; check what they send all the same.
+   *
+   * With it, the instance listens at a Unix socket beside the lock file,
+   * `PATH.sock`. On Windows: `ERR_LOCK_UNSUPPORTED`.
+   */
+  onMessage?: OnMessage | undefined;
+}
+
+/** `force` and `onWait` have no place there: a running instance gets the message. */
+export interface AcquireOrSendOptions<T extends object = Record<string, unknown>>
+  extends Omit<InstanceLockOptions<T>, 'force' | 'onWait' | 'timeout'> {
+  onMessage: OnMessage;
+  /** Milliseconds within which there must be the lock or an answer. Default 5000. */
+  timeout?: number | undefined;
 }
 
 export const INSTANCE_OPTIONS = optionNames<InstanceLockOptions & AcquireOptions>({
@@ -75,6 +105,7 @@ export const INSTANCE_OPTIONS = optionNames<InstanceLockOptions & AcquireOptions
   keepFile: true,
   onStale: true,
   force: true,
+  onMessage: true,
   signal: true,
   onWait: true,
   // Not documented here, but every Locker takes it.
@@ -93,11 +124,12 @@ export interface CheckedInstanceOptions {
   timeout: number;
   onStale: ((previous: OwnerRecord<never>) => void) | undefined;
   force: ForceOptions<never> | undefined;
+  onMessage: OnMessage | undefined;
 }
 
 /** Takes `unknown`: the fields of the record may have any type, and callers may have no types. */
 export function checkInstanceOptions(options: unknown): CheckedInstanceOptions {
-  const { name, timeout, onStale, force, record, ...rest } = givenOptions(
+  const { name, timeout, onStale, force, onMessage, record, ...rest } = givenOptions(
     checkOptions(
       options as (InstanceLockOptions<object> & AcquireOptions<object>) | undefined,
       INSTANCE_OPTIONS,
@@ -112,6 +144,7 @@ export function checkInstanceOptions(options: unknown): CheckedInstanceOptions {
     timeout: checkMilliseconds(timeout, 'options.timeout', 0),
     onStale: checkFunction(onStale, 'options.onStale') as CheckedInstanceOptions['onStale'],
     force: force === undefined ? undefined : checkForce(force),
+    onMessage: checkFunction(onMessage, 'options.onMessage'),
     file: {
       keepFile: false,
       ...rest,

@@ -47,6 +47,10 @@ describe('an option that does not exist', () => {
     ['inspectFolder', () => inspectFolder(folder, typo).next()],
     ['watchLock', () => watchLock(path, typo).next()],
     ['InstanceLock.acquire', () => InstanceLock.acquire(path, typo)],
+    [
+      'InstanceLock.acquireOrSend',
+      () => InstanceLock.acquireOrSend(path, 1, { onMessage() {}, ...(typo as object) }),
+    ],
     ['InstanceLock.acquireSync', () => InstanceLock.acquireSync(path, typo)],
     [
       'options.force',

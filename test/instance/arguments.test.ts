@@ -61,6 +61,7 @@ describe('wrong arguments', () => {
     [{ onWait: 1 }, 'ERR_INVALID_ARG_TYPE'],
     [{ keepFile: 'no' }, 'ERR_INVALID_ARG_TYPE'],
     [{ onStale: {} }, 'ERR_INVALID_ARG_TYPE'],
+    [{ onMessage: 'x' }, 'ERR_INVALID_ARG_TYPE'],
     [{ force: true }, 'ERR_INVALID_ARG_TYPE'],
     [{ force: {} }, 'ERR_INVALID_ARG_VALUE'],
     [{ force: { how: 'kill' } }, 'ERR_INVALID_ARG_VALUE'],

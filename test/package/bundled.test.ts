@@ -23,7 +23,7 @@ async function main() {
   const lock = FileLock.acquireSync('x.lock');
   const { state } = await inspect('x.lock');
   lock.releaseSync();
-  (await InstanceLock.acquire('y.lock')).releaseSync();
+  (await InstanceLock.acquireOrSend('y.lock', 1, { onMessage() {} })).lock.releaseSync();
   const claim = await new Claims('claims', { root: '.' }).claim({ agent: 'a', files: ['b'] });
   const { id } = await withNextId('ids', () => {});
   const updated = await updateJson('settings.json', () => ({ a: 1 }));

@@ -109,7 +109,7 @@ describe('an addon that has not the functions of this version', () => {
   });
 
   test('whose array cannot be made: the next call tries again', () => {
-    const exports = `{ startWaiting() {}, take() {}, begin() {}, beginWhenGranted() {}, identify() {}, results() { throw new Error('no array'); } }`;
+    const exports = `{ startWaiting() {}, take() {}, begin() {}, beginWhenGranted() {}, identify() {}, peer() {}, results() { throw new Error('no array'); } }`;
     const said = 'ERR_LOCK_UNSUPPORTED: no array';
     expect(twice(exports)).toEqual([said, said, 'locked']);
   });

@@ -11,7 +11,7 @@ let project = '';
 // What a user writes, with everything of every module named.
 const SOURCE = `
 import { FileLock, fileLocker, inspect, inspectFolder, isLockError, watchLock, withLock, withLocks, type HeldLock, type Holder, type Locker, type LockerOptions, type LockView, type WithLocksOptions } from 'holdfast';
-import { AlreadyRunningError, InstanceLock } from 'holdfast/instance';
+import { AlreadyRunningError, InstanceLock, type InstanceAnswer } from 'holdfast/instance';
 import { ClaimConflictError, Claims, type ClaimRequest, type Plan } from 'holdfast/claims';
 import { withNextId, type NextIdOptions } from 'holdfast/next-id';
 import { Election, type Member } from 'holdfast/election';
@@ -36,6 +36,10 @@ export async function use(locker: Locker = memoryLocker()): Promise<string | und
   console.log(six, view?.waiters[0]?.pid, lock.signal.aborted, await lock.check());
   const instance = await InstanceLock.acquire<Server>('z.lock', { force: { how: 'steal' } });
   instance.on('lost', (holder) => console.log(holder?.data?.port, upgraded, five));
+  const onMessage = (message: unknown, { pid }: { pid: number | null }) => [message, pid];
+  const start = await InstanceLock.acquireOrSend<Server>('w.lock', ['x'], { onMessage });
+  if (start.lock !== undefined) start.lock.update({ port: 3 });
+  else console.log(start.answer, start.pid);
   const requests: ClaimRequest[] = [{ agent: 'a', files: ['b'] }];
   const claims = new Claims('claims');
   const plan: Plan = claims.plan(requests);
@@ -58,7 +62,10 @@ export async function use(locker: Locker = memoryLocker()): Promise<string | und
   console.log(seven, slots.tryAcquire()?.previous?.data.url);
   try { await claims.claimAll(requests); } catch (error) {
     if (error instanceof ClaimConflictError) return error.conflicts[0]?.witness;
-    if (error instanceof AlreadyRunningError) return String(error.data);
+    if (error instanceof AlreadyRunningError) {
+      const { answer }: InstanceAnswer = await error.send(1, { timeout: 5 });
+      return String(answer ?? error.data);
+    }
     if (isLockError(error, 'ERR_LOCK_TIMEOUT')) return String(error.timeout);
   }
   return plan.waves[0]?.[0] ?? members[0]?.data?.url ?? value;

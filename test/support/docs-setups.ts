@@ -33,44 +33,50 @@ export const SETUPS: Record<string, Setup> = {
     prints: 'deployed\n',
   },
 
-  // It listens on demand, and says whether it was refused.
+  // It listens on demand.
   'dev-server': {
     before: `
-      import * as holdfast from 'holdfast/instance';
-      const { acquire } = holdfast.InstanceLock;
-      holdfast.InstanceLock.acquire = async (...args) => {
-        try {
-          return await acquire.apply(holdfast.InstanceLock, args);
-        } catch (error) {
-          console.log('refused');
-          throw error;
-        }
-      };
       const listen = () => new Promise((resolve) => {
         console.log('holds it');
         process.stdin.once('data', (url) => resolve(String(url)));
-      });`,
+      });
+      const open = (url, args) => url + args.join('/');`,
     // 1. The first has the lock, and no URL yet.
-    // 2. The second is refused.
-    // 3. The first publishes its URL: the second prints it, a third one at once.
+    // 2. The second sends, and waits.
+    // 3. The first has its URL: the second prints it, a third one at once.
     run: async (start) => {
       const first = start();
       await first.says('holds it\n');
       const second = start();
-      await second.says('refused\n');
-      expect(first.stdout + second.stdout).toBe('holds it\nrefused\n');
       first.process.stdin?.write('http://127.0.0.1:3000');
-      const refused = `another instance is already running (pid ${first.pid})`;
-      const end = {
-        code: 0,
-        signal: null,
-        stdout: `refused\n${refused}: http://127.0.0.1:3000\n`,
-        stderr: '',
-      };
+      const stdout = 'already running at http://127.0.0.1:3000\n';
+      const end = { code: 0, signal: null, stdout, stderr: '' };
       expect(await second.exited).toEqual(end);
       expect(await start().exited).toEqual(end);
       expect(await first.end()).toMatchObject({ code: 0, stdout: 'holds it\n', stderr: '' });
     },
+  },
+
+  send: {
+    before: 'const openWindow = (args) => args.length;',
+    after: 'console.log(lock.held, answer, pid);',
+    prints: 'true undefined undefined\n',
+  },
+
+  'send-refused': {
+    before: `
+      import * as holdfast from 'holdfast/instance';
+      const onMessage = ({ command }) => command + ' is fine';
+      const first = await holdfast.InstanceLock.acquire('watcher.lock', { onMessage });`,
+    after: 'await first.release();',
+    prints: 'true status is fine\n',
+  },
+
+  'one-window': {
+    before: `
+      const openWindow = (argv, cwd) => console.log('opened', cwd === process.cwd());
+      const focusWindow = (argv, cwd) => console.log('focused');`,
+    prints: 'opened true\n',
   },
 
   transfer: {
