@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const CORE = /src\/(base|native|holders|lock)\//;
 // What subcommands share: all of src/cli but their own files.
 const COMMON =
-  /src\/cli\/(?!agent-hosts|claim|doctor|elect|guard|help|holdfast|lock-url|mcp|next-id|run|status|url-)/;
+  /src\/cli\/(?!agent-hosts|claim|doctor|elect|guard|help|holdfast|lock-url|mcp|next-id|run|status|url-|completion|pages|render)/;
 const CLAIM = /src\/(claims\/|agents\/bypass\.|cli\/claim-)/;
 // What the command needs only to run a program, or when a lock is held, or to
 // change claims. Each is loaded when a function of it is called: parsing it
@@ -30,6 +30,8 @@ const LATE = {
 // more for. By import(), what they share with it would be files of its own.
 const ACTIONS = {
   mcp: /src\/(mcp\/|cli\/mcp\.)/,
+  // Of the help and the completions.
+  pages: /src\/cli\/(pages\/|render\/inline\.)/,
   acting: /src\/cli\/(claim-(look|plan|watch|request|run|board)|guard)\./,
   // For those who are given no name, and only where somebody has the path.
   asking: /src\/(agents\/hosts|claims\/identity|cli\/agent-hosts)\./,

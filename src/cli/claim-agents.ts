@@ -17,7 +17,7 @@ import { hostAbove } from '../agents/session.js';
 import { printable } from '../base/holder.js';
 import { defaultPlace } from '../claims/root.js';
 import { EXIT, Exit, usageError } from './exit-codes.js';
-import { FLAG, HELP, parseMixed, TEXT } from './options.js';
+import { answerFirst, FLAG, parseMixed, TEXT } from './options.js';
 import { print, type Streams, say } from './streams.js';
 import { clockTime, parseTime } from './time.js';
 
@@ -25,6 +25,18 @@ import { clockTime, parseTime } from './time.js';
 const INSTALL_HOOK = 'claim install-hook';
 const BYPASS = 'claim bypass';
 const SHORTEST_BYPASS = 1000;
+
+export const OPTIONS = {
+  'install-hook': {
+    for: TEXT,
+    user: FLAG,
+    'dry-run': FLAG,
+    remove: FLAG,
+    unclaimed: TEXT,
+    dir: TEXT,
+  },
+  bypass: { dir: TEXT },
+} as const;
 
 type Action = (argv: string[], streams: Streams) => Promise<number>;
 
@@ -36,24 +48,13 @@ const ACTIONS: Record<string, Action> = {
 };
 
 export async function agentAction(name: string, argv: string[], streams: Streams): Promise<number> {
-  if (name !== 'hook' && argv.some((word) => word === '--help' || word === '-h')) {
-    streams.stdout.write((await import('./help-agents.js')).CLAIM_AGENTS_HELP);
-    return EXIT.ok;
-  }
+  // Its own parser, which hosts wait for, has none of these.
+  if (name === 'hook') answerFirst(argv, 'claim hook');
   return (ACTIONS[name] as Action)(argv, streams);
 }
 
 async function installHook(argv: string[], streams: Streams): Promise<number> {
-  const options = {
-    for: TEXT,
-    user: FLAG,
-    'dry-run': FLAG,
-    remove: FLAG,
-    unclaimed: TEXT,
-    dir: TEXT,
-    help: HELP,
-  };
-  const { values, positionals } = parseMixed(argv, options, INSTALL_HOOK);
+  const { values, positionals } = parseMixed(argv, OPTIONS['install-hook'], INSTALL_HOOK);
   if (positionals[0] !== undefined)
     throw usageError(`unexpected argument '${positionals[0]}'`, INSTALL_HOOK);
   const name = values.for ?? '';
@@ -132,7 +133,7 @@ async function bypass(argv: string[], streams: Streams): Promise<number> {
   // Else it would be an unknown option.
   const negative = argv.find((word) => /^-[\d.]/.test(word));
   if (negative !== undefined) throw noBypassTime(negative);
-  const { values, positionals } = parseMixed(argv, { dir: TEXT, help: HELP }, BYPASS);
+  const { values, positionals } = parseMixed(argv, OPTIONS.bypass, BYPASS);
   const [time, extra] = positionals;
   if (time === undefined || extra !== undefined) {
     throw usageError('bypass takes one TIME, such as 10m; 0 ends it', BYPASS);

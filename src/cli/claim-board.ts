@@ -112,7 +112,11 @@ export function changeLine(each: BoardChange): string {
 }
 
 /** The board of a terminal: a child stands below its parent, indented. */
-export function boardLines({ statuses, waits }: Board, recent: readonly string[]): string[] {
+export function boardLines(
+  { statuses, waits }: Board,
+  recent: readonly string[],
+  width?: number,
+): string[] {
   const now = Date.now();
   const rows = inTree(statuses).map(({ status, depth }) => [
     `${'  '.repeat(depth)}${printable(status.agent)}`,
@@ -124,7 +128,7 @@ export function boardLines({ statuses, waits }: Board, recent: readonly string[]
   const table =
     rows.length === 0
       ? ['no claims']
-      : tableLines([['AGENT', 'STATE', 'AGE', 'SCOPE', 'TASK'], ...rows]);
+      : tableLines([['AGENT', 'STATE', 'AGE', 'SCOPE', 'TASK'], ...rows], width);
   const blocks = [[clockTime(new Date(now)), ...table], waitLines(waits), recent];
   return blocks
     .filter((block) => block.length > 0)

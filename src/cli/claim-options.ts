@@ -1,14 +1,12 @@
 import { isAbsolute, resolve } from 'node:path';
-import { nearest } from '../base/arguments.js';
 import { Claims } from '../claims/claims.js';
 import { findSessionProcess, identify } from '../claims/identity.js';
 import { baseOfFolders, defaultPlace } from '../claims/root.js';
 import { AGENT_HOSTS } from './agent-hosts.js';
-import { usageError } from './exit-codes.js';
+import { Asked, EXIT, suggestion, usageError } from './exit-codes.js';
 import {
   CONFLICT_EXIT_CODE,
   FLAG,
-  HELP,
   parseConflictCode,
   parseMixed,
   QUIET,
@@ -46,7 +44,8 @@ export interface ClaimArguments {
   command: string[];
 }
 
-const COMMON = { dir: TEXT, agent: TEXT, root: TEXT, help: HELP } as const;
+/** The options of every action. */
+export const COMMON = { dir: TEXT, agent: TEXT, root: TEXT } as const;
 
 const CLAIMING = {
   quiet: QUIET,
@@ -59,7 +58,7 @@ const CLAIMING = {
 } as const;
 
 /** The options of each action, and how many words it takes. */
-const ACTIONS = {
+export const ACTIONS = {
   add: { options: { ...CLAIMING, json: FLAG, session: TEXT, replace: FLAG }, words: 'some' },
   wait: { options: { ...CLAIMING, json: FLAG, session: TEXT }, words: 'some' },
   run: {
@@ -78,13 +77,13 @@ const ACTIONS = {
   },
   list: { options: { json: FLAG }, words: 'none' },
   watch: { options: { json: FLAG }, words: 'none' },
-  renew: { options: { ttl: TEXT }, words: 'none' },
-  release: { options: { force: FLAG }, words: 'any' },
-  clear: { options: { force: FLAG }, words: 'none' },
-  prune: { options: { json: FLAG }, words: 'none' },
-  audit: { options: { json: FLAG }, words: 'none' },
-  'set-aside': { options: {}, words: 'one' },
-  plan: { options: { json: FLAG }, words: 'one' },
+  renew: { options: { ttl: TEXT, quiet: QUIET }, words: 'none' },
+  release: { options: { force: FLAG, quiet: QUIET }, words: 'any' },
+  clear: { options: { force: FLAG, quiet: QUIET }, words: 'none' },
+  prune: { options: { json: FLAG, quiet: QUIET }, words: 'none' },
+  audit: { options: { json: FLAG, quiet: QUIET }, words: 'none' },
+  'set-aside': { options: { quiet: QUIET }, words: 'one' },
+  plan: { options: { json: FLAG, quiet: QUIET }, words: 'one' },
   guard: { options: { staged: FLAG, 'ignore-invalid': FLAG }, words: 'none' },
 } as const;
 
@@ -93,25 +92,23 @@ export type ClaimAction = keyof typeof ACTIONS;
 /** Actions for programs that run agents, with options of their own. */
 export const AGENT_ACTIONS = ['hook', 'install-hook', 'bypass'];
 
-/** Returns `null` for `--help`. */
-export function parseClaimArguments(
-  argv: string[],
-): { action: ClaimAction; given: ClaimArguments } | null {
+/** Throws usage errors, and Asked. */
+export function parseClaimArguments(argv: string[]): {
+  action: ClaimAction;
+  given: ClaimArguments;
+} {
   const [word = '', ...words] = argv;
-  if (word === '--help' || word === '-h') return null;
-  if (!Object.hasOwn(ACTIONS, word)) {
-    throw unknownAction(word);
-  }
+  if (!Object.hasOwn(ACTIONS, word)) throw noAction(argv);
   const action = word as ClaimAction;
+  const page = `claim ${action}`;
   // What follows belongs to the command to run.
   const end = action === 'run' ? words.indexOf('--') : -1;
   const rest = end < 0 ? words : words.slice(0, end);
   const { values, positionals } = parse(rest, action);
-  if (values['help'] === true) return null;
   const string = (name: string): string | undefined => values[name] as string | undefined;
   const time = (name: string): number | undefined => {
     const value = string(name);
-    return value === undefined ? undefined : parseTime(value, `--${name}`, 'claim');
+    return value === undefined ? undefined : parseTime(value, `--${name}`, page);
   };
   const directory = folderFrom(string('dir') ?? fromEnvironment('HOLDFAST_CLAIMS'));
   // To find out takes a look at all processes above, which most checks do without.
@@ -123,7 +120,7 @@ export function parseClaimArguments(
   const session = pidOf(string('session'));
   const mustBeNamed = ['add', 'wait', 'run', 'renew', 'release'].includes(action);
   if (mustBeNamed && asker().agent === '') {
-    throw usageError('the agent is missing; use --agent or HOLDFAST_AGENT', 'claim');
+    throw usageError('the agent is missing; use --agent or HOLDFAST_AGENT', page);
   }
   const claimsHere = claimsIn(action === 'plan' ? directory || '.' : directory, string('root'));
   const given: ClaimArguments = {
@@ -131,7 +128,7 @@ export function parseClaimArguments(
       if (claimsHere !== null) return claimsHere;
       throw usageError(
         'the folder with the claims is missing, and the working directory is in no git repository; use --dir or HOLDFAST_CLAIMS',
-        'claim',
+        page,
       );
     },
     claimsHere,
@@ -154,21 +151,30 @@ export function parseClaimArguments(
     replace: values['replace'] === true,
     staged: values['staged'] === true,
     ignoreInvalid: values['ignore-invalid'] === true,
-    conflictCode: parseConflictCode(string('conflict-exit-code'), 'claim'),
+    conflictCode: parseConflictCode(string('conflict-exit-code'), page),
     command: end < 0 ? [] : words.slice(end + 1),
   };
   if (action === 'run' && given.command.length === 0) {
-    throw usageError('COMMAND is missing: claim run PATH… -- COMMAND', 'claim');
+    throw usageError('COMMAND is missing: claim run PATH… -- COMMAND', page);
   }
   return { action, given };
 }
 
-function unknownAction(word: string): Error {
-  const names = [...Object.keys(ACTIONS), ...AGENT_ACTIONS];
-  const near = nearest(word, names);
-  const problem = word === '' ? 'an action is missing' : `unknown action '${word}'`;
-  const advice = near === undefined ? `there are: ${names.join(', ')}` : `did you mean ${near}?`;
-  return usageError(`${problem}; ${advice}`, 'claim');
+const ACTION_NAMES = [...Object.keys(ACTIONS), ...AGENT_ACTIONS];
+
+/** What `holdfast claim` alone, its options and a wrong action end with. */
+function noAction([word = '', action, ...rest]: string[]): Error {
+  // Not a success: a script may have lost the action.
+  if (word === '') return new Asked('help', 'claim', EXIT.usage);
+  if (word === 'help') {
+    if (action === undefined) return new Asked('help', 'claim');
+    const isOne = rest.length === 0 && ACTION_NAMES.includes(action);
+    if (isOne) return new Asked('help', `claim ${action}`);
+    return usageError(`unknown action '${action}'; ${suggestion(action, ACTION_NAMES)}`, 'claim');
+  }
+  // Throws.
+  if (word.startsWith('-')) parseMixed([word], {}, 'claim');
+  return usageError(`unknown action '${word}'; ${suggestion(word, ACTION_NAMES)}`, 'claim');
 }
 
 /**
@@ -187,7 +193,7 @@ function whoAsks(given: string | undefined): { agent: string; session: number | 
 function pidOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d{1,10}$/.test(text)) return Number(text);
-  throw usageError(`--session takes the pid of a process, not '${text}'`, 'claim');
+  throw usageError(`--session takes the pid of a process, not '${text}'`, 'claim add');
 }
 
 export function fromEnvironment(name: string): string {
@@ -213,17 +219,17 @@ function parse(
   action: ClaimAction,
 ): { values: Record<string, unknown>; positionals: string[] } {
   const { options, words } = ACTIONS[action];
-  const parsed = parseMixed(args, { ...options, ...COMMON }, 'claim');
-  const { values, positionals } = parsed;
-  if (values.help === true) return parsed;
+  const name = `claim ${action}`;
+  const parsed = parseMixed(args, { ...options, ...COMMON }, name);
+  const { positionals } = parsed;
   const [first] = positionals;
   if (words === 'none' && first !== undefined) {
-    throw usageError(`unexpected argument '${first}' for claim ${action}`, 'claim');
+    throw usageError(`unexpected argument '${first}' for ${name}`, name);
   }
-  if (words === 'some' && first === undefined) throw usageError('PATH is missing', 'claim');
+  if (words === 'some' && first === undefined) throw usageError('PATH is missing', name);
   if (words === 'one' && positionals.length !== 1) {
     const input = action === 'plan' ? ', or - for standard input' : '';
-    throw usageError(`claim ${action} takes one FILE${input}`, 'claim');
+    throw usageError(`${name} takes one FILE${input}`, name);
   }
   return parsed;
 }

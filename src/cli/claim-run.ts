@@ -32,7 +32,7 @@ export async function runClaimed(given: ClaimArguments, streams: Streams): Promi
   const { agent, command, ttl = DEFAULT_TTL, force, quiet, conflictCode } = given;
   const [group, other] = groupsOf(given.paths, given);
   if (group === undefined || other !== undefined) {
-    throw usageError('claim run takes the paths of one repository', 'claim');
+    throw usageError('claim run takes the paths of one repository', 'claim run');
   }
   // Says what to do.
   const claims = group.claims ?? given.claims;

@@ -6,22 +6,20 @@ import { type Streams, say } from './streams.js';
 import { tableLines } from './table.js';
 import { age, clockTime } from './time.js';
 
-const LONGEST_SCOPE = 40;
 // A wider matrix is hard to read.
 const MOST_COLUMNS = 16;
+const LEAST_DETAILS = 30;
 
 type Shown = Pick<ClaimStatus, 'files' | 'directories'> & Partial<Pick<ClaimStatus, 'except'>>;
 
 export function scopeOf({ files, directories, except = [] }: Shown): string {
   const [first = '-', ...more] = [...directories, ...files];
-  const text = printable(first);
-  const short = text.length > LONGEST_SCOPE ? `${text.slice(0, LONGEST_SCOPE - 1)}…` : text;
   const others = more.length > 0 ? ` (+${more.length})` : '';
-  return `${short}${others}${except.length > 0 ? ` except ${except.length}` : ''}`;
+  return `${printable(first)}${others}${except.length > 0 ? ` except ${except.length}` : ''}`;
 }
 
-/** `holdfast claim list`. */
-export function listLines(statuses: readonly ClaimStatus[]): string[] {
+/** `holdfast claim list`. `width`: of the terminal, here and below. */
+export function listLines(statuses: readonly ClaimStatus[], width?: number): string[] {
   if (statuses.length === 0) return ['no claims'];
   const now = Date.now();
   const processOf = ({ state, bound, session }: ClaimStatus): number | undefined =>
@@ -35,7 +33,8 @@ export function listLines(statuses: readonly ClaimStatus[]): string[] {
     printable(status.task ?? '-'),
   ]);
   const pids = [...new Set(statuses.map(processOf).filter((pid) => pid !== undefined))];
-  const lines = tableLines([['AGENT', 'STATE', 'AGE', 'LEFT', 'SCOPE', 'TASK'], ...rows]);
+  const head = ['AGENT', 'STATE', 'AGE', 'LEFT', 'SCOPE', 'TASK'];
+  const lines = tableLines([head, ...rows], width);
   if (pids.length > 0) lines.push(`* bound to pid ${pids.join(', ')}: free as soon as it ends`);
   for (const { agent, state, reason } of statuses) {
     const isOdd = state === 'invalid' || state === 'conflicting' || state === 'unverified';
@@ -56,7 +55,7 @@ export function waitLines(waits: readonly ClaimWait[]): string[] {
 }
 
 /** `holdfast claim check`. */
-export function verdictLines(verdicts: readonly PathVerdict[]): string[] {
+export function verdictLines(verdicts: readonly PathVerdict[], width?: number): string[] {
   return tableLines(
     verdicts.map(({ path, verdict, owner, matchedBy, notice }) => {
       if (owner === null) return [printable(path), '-', verdict];
@@ -65,6 +64,7 @@ export function verdictLines(verdicts: readonly PathVerdict[]): string[] {
       const match = `matched by ${printable(matchedBy ?? '')}`;
       return [printable(path), printable(owner.agent), until, task, match, printable(notice ?? '')];
     }),
+    width,
   );
 }
 
@@ -83,22 +83,37 @@ export function conflictLines(conflicts: readonly Conflict[]): string[] {
 }
 
 /** `holdfast claim plan`. */
-export function planLines({ waves, conflicts }: Plan, agents: readonly string[]): string[] {
-  const lines =
-    agents.length <= MOST_COLUMNS ? matrix(conflicts, agents) : conflictLines(conflicts);
+export function planLines(
+  { waves, conflicts }: Plan,
+  agents: readonly string[],
+  width?: number,
+): string[] {
+  const asMatrix =
+    agents.length <= MOST_COLUMNS && matrixWidth(agents) <= (width ?? Number.POSITIVE_INFINITY);
+  const lines = asMatrix ? matrix(conflicts, agents, width) : conflictLines(conflicts);
   const asked = new Set(agents);
-  if (agents.length <= MOST_COLUMNS) {
+  if (asMatrix) {
     const withOthers = conflicts.filter(({ agents: [, other] }) => !asked.has(other));
     lines.push(...conflictLines(withOthers).map((line) => `claimed already: ${line}`));
   }
   const named = waves.map((wave, at) => `wave ${at + 1}: ${wave.map(printable).join(', ')}`);
   const inOneLine = named.join('      ');
-  lines.push(...(inOneLine.length <= 100 ? [inOneLine] : named));
+  lines.push(...(inOneLine.length <= Math.min(100, width ?? 100) ? [inOneLine] : named));
   if (conflicts.length > 0) lines.push(...advice(conflicts));
   return lines;
 }
 
-function matrix(conflicts: readonly Conflict[], agents: readonly string[]): string[] {
+/** With what is left for the details, else a list says more. */
+function matrixWidth(agents: readonly string[]): number {
+  const lengths = agents.map((agent) => printable(agent).length);
+  return Math.max(0, ...lengths) + lengths.reduce((sum, each) => sum + each + 2, 2) + LEAST_DETAILS;
+}
+
+function matrix(
+  conflicts: readonly Conflict[],
+  agents: readonly string[],
+  width?: number,
+): string[] {
   const between = (one: string, other: string): Conflict | undefined =>
     conflicts.find(
       ({ agents: [a, b] }) => (a === one && b === other) || (a === other && b === one),
@@ -111,7 +126,7 @@ function matrix(conflicts: readonly Conflict[], agents: readonly string[]): stri
     const more = details.slice(1).map((each) => ['', ...agents.map(() => ''), each]);
     return [[printable(agent), ...cells, details[0] ?? ''], ...more];
   });
-  return tableLines([['', ...agents.map(printable), ''], ...rows]);
+  return tableLines([['', ...agents.map(printable), ''], ...rows], width);
 }
 
 /** How to need fewer waves: the best resolution of each conflict. */

@@ -3,7 +3,7 @@ import { type Board, boardLines, changeLine, changesBetween } from './claim-boar
 import type { ClaimArguments } from './claim-options.js';
 import { warnIfMissing } from './claim-show.js';
 import { EXIT } from './exit-codes.js';
-import { print, type Streams } from './streams.js';
+import { print, type Streams, widthOf } from './streams.js';
 import { clockTime } from './time.js';
 
 // Ages go on without a change.
@@ -20,7 +20,11 @@ export async function watch({ claims, json }: ClaimArguments, streams: Streams):
   const isDrawn = streams.stdout.isTTY === true && !json;
   let board: Board = { statuses: [], waits: [] };
   let recent: string[] = [];
-  const draw = (): void => print(streams, `${CLEAR}${boardLines(board, recent).join('\n')}`);
+  const draw = (): void => {
+    // Read each time: a window may change its size.
+    const lines = boardLines(board, recent, widthOf(streams.stdout));
+    print(streams, `${CLEAR}${lines.join('\n')}`);
+  };
   const timer = isDrawn ? setInterval(draw, REDRAW_MILLISECONDS) : undefined;
   try {
     let isFirst = true;

@@ -22,7 +22,7 @@ import { watch } from './claim-watch.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
 import { guard } from './guard.js';
 import { mcp as serveMcp } from './mcp.js';
-import { formatJson, print, type Streams, say } from './streams.js';
+import { formatJson, print, type Streams, say, widthOf } from './streams.js';
 import { clockTime } from './time.js';
 
 type Action = (given: ClaimArguments, streams: Streams) => Promise<number>;
@@ -43,12 +43,15 @@ const ACTIONS: Record<ClaimAction, Action> = {
     if (hasFolder) warnIfMissing(claims.directory, streams);
     const statuses = await claims.list();
     const waits = json ? [] : await claims.waits();
-    print(streams, json ? formatJson(statuses) : [...listLines(statuses), ...waitLines(waits)]);
+    const lines = json
+      ? []
+      : [...listLines(statuses, widthOf(streams.stdout)), ...waitLines(waits)];
+    print(streams, json ? formatJson(statuses) : lines);
     return EXIT.ok;
   },
-  renew: async ({ claims, agent, ttl = DEFAULT_TTL }, streams) => {
+  renew: async ({ claims, agent, ttl = DEFAULT_TTL, quiet }, streams) => {
     const expiresAt = await claims.renew(agent, ttl);
-    print(streams, [`${printable(agent)}: renewed until ${clockTime(expiresAt)}`]);
+    if (!quiet) print(streams, [`${printable(agent)}: renewed until ${clockTime(expiresAt)}`]);
     return EXIT.ok;
   },
   release,
@@ -57,16 +60,16 @@ const ACTIONS: Record<ClaimAction, Action> = {
     await reportInvalid(claims, streams);
     return EXIT.ok;
   },
-  prune: async ({ claims, json }, streams) => {
+  prune: async ({ claims, json, quiet }, streams) => {
     const pruned = await claims.prune();
     const lines = pruned.map(({ agent, reason }) => `${printable(agent)}: removed, ${reason}`);
-    print(streams, json ? formatJson(pruned) : lines);
+    if (!quiet) print(streams, json ? formatJson(pruned) : lines);
     await reportInvalid(claims, streams);
     return EXIT.ok;
   },
-  audit: async ({ claims, json }, streams) => {
+  audit: async ({ claims, json, quiet }, streams) => {
     const conflicts = await claims.audit();
-    print(streams, json ? formatJson(conflicts) : conflictLines(conflicts));
+    if (!quiet) print(streams, json ? formatJson(conflicts) : conflictLines(conflicts));
     await reportInvalid(claims, streams);
     return conflicts.length > 0 ? EXIT.refused : EXIT.ok;
   },
@@ -84,12 +87,7 @@ export async function claim(argv: string[], streams: Streams): Promise<number> {
   if (AGENT_ACTIONS.includes(name)) {
     return agentAction(name, rest, streams);
   }
-  const parsed = parseOrFail(argv);
-  if (parsed === null) {
-    streams.stdout.write((await import('./help.js')).CLAIM_HELP);
-    return EXIT.ok;
-  }
-  const { action, given } = parsed;
+  const { action, given } = parseOrFail(argv);
   const isBypassed = sayBypass(given, streams);
   // The guard of a commit is a hook as well.
   if (isBypassed && action === 'guard') return EXIT.ok;
@@ -132,7 +130,7 @@ function parseOrFail(argv: string[]): ReturnType<typeof parseClaimArguments> {
   } catch (error) {
     const code = exitCodeOf(error);
     if (error instanceof Exit || code === EXIT.software) throw error;
-    if (code === EXIT.usage) throw usageError((error as Error).message, 'claim');
+    if (code === EXIT.usage) throw usageError((error as Error).message, `claim ${argv[0]}`);
     throw new Exit(code, messageOf(error));
   }
 }
@@ -141,13 +139,14 @@ async function setAside(given: ClaimArguments, streams: Streams): Promise<number
   const {
     claims,
     paths: [file = ''],
+    quiet,
   } = given;
   const target = await claims.setAside(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
     const where = `no claim file ${printable(basename(file))} in ${printable(claims.directory)}`;
     throw new Exit(EXIT.data, `there is ${where}; see: holdfast claim list`);
   });
-  print(streams, [`${printable(file)}: set aside as ${printable(target)}`]);
+  if (!quiet) print(streams, [`${printable(file)}: set aside as ${printable(target)}`]);
   return EXIT.ok;
 }
 
@@ -225,11 +224,11 @@ function isReadOnly(error: unknown): boolean {
 }
 
 async function release(given: ClaimArguments, streams: Streams): Promise<number> {
-  const { agent, force } = given;
+  const { agent, force, quiet } = given;
   if (given.paths.length === 0) {
     const released = await given.claims.release(agent, { force });
     if (!released) throw new Exit(EXIT.data, `${printable(agent)} has no claim to release`);
-    print(streams, [`${printable(agent)}: released`]);
+    if (!quiet) print(streams, [`${printable(agent)}: released`]);
     return EXIT.ok;
   }
   let released = false;
@@ -243,7 +242,7 @@ async function release(given: ClaimArguments, streams: Streams): Promise<number>
   if (!released) {
     throw new Exit(EXIT.data, `${printable(agent)} has nothing of ${what} to release`);
   }
-  print(streams, [`${printable(agent)}: released ${what}`]);
+  if (!quiet) print(streams, [`${printable(agent)}: released ${what}`]);
   return EXIT.ok;
 }
 
@@ -260,7 +259,10 @@ async function check(given: ClaimArguments, streams: Streams): Promise<number> {
     }
   }
   const verdicts = given.paths.map((word) => found.get(word) as PathVerdict);
-  if (!quiet) print(streams, json ? formatJson(verdicts) : verdictLines(verdicts));
+  if (!quiet) {
+    const width = widthOf(streams.stdout);
+    print(streams, json ? formatJson(verdicts) : verdictLines(verdicts, width));
+  }
   const refused = verdicts.some(
     ({ verdict }) => verdict === 'other' || (strict && verdict === 'unclaimed'),
   );

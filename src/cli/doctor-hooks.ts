@@ -54,12 +54,13 @@ export function sessionAbove(): string {
 }
 
 /** The part of the report that is about hooks; none without a hook. */
-export function hookLines(hooks: HookCheck[], session: string): string[] {
+export function hookLines(hooks: HookCheck[], session: string, width?: number): string[] {
   if (hooks.length === 0) return [];
   const rows = hooks.map(({ host, file, ok, detail }) => [
     ok === null ? '-' : ok ? 'ok' : 'FAILED',
     `the hook of ${host}`,
     [printable(file), detail].filter((each) => each !== '').join(': '),
   ]);
-  return ['hooks for claims:', ...tableLines(rows).map((line) => `  ${line}`), `  ${session}`];
+  const table = tableLines(rows, width === undefined ? undefined : width - 2);
+  return ['hooks for claims:', ...table.map((line) => `  ${line}`), `  ${session}`];
 }

@@ -18,8 +18,8 @@ import { checkHooks, type HookCheck, hookLines, sessionAbove } from './doctor-ho
 import { count, runPeer } from './doctor-peer.js';
 import { PeerProcess } from './doctor-peer-process.js';
 import { EXIT, Exit, messageOf, usageError } from './exit-codes.js';
-import { FLAG, HELP, parseMixed } from './options.js';
-import { formatJson, print, type Streams } from './streams.js';
+import { FLAG, parseMixed, QUIET } from './options.js';
+import { formatJson, print, type Streams, widthOf } from './streams.js';
 import { tableLines } from './table.js';
 
 interface Check {
@@ -49,22 +49,24 @@ const LIMIT_MILLISECONDS = 20_000;
 export async function doctor(argv: string[], streams: Streams): Promise<number> {
   if (argv[0] === '--peer') return runPeer(streams);
   const options = parse(argv);
-  if (options === null) {
-    streams.stdout.write((await import('./help-doctor.js')).DOCTOR_HELP);
-    return EXIT.ok;
-  }
-  const diagnosis = await examine(options.directory);
-  print(streams, options.json ? formatJson(diagnosis) : report(diagnosis, options.directory));
+  const { directory, json, quiet } = options;
+  const diagnosis = await examine(directory);
+  if (!quiet)
+    print(
+      streams,
+      json ? formatJson(diagnosis) : report(diagnosis, directory, widthOf(streams.stdout)),
+    );
   return diagnosis.works && diagnosis.hooks.every(({ ok }) => ok !== false) ? EXIT.ok : EXIT.data;
 }
 
-function parse(argv: string[]): { directory: string; json: boolean } | null {
-  const { values, positionals } = parseMixed(argv, { json: FLAG, help: HELP }, 'doctor');
-  if (values.help === true) return null;
+export const OPTIONS = { json: FLAG, quiet: QUIET } as const;
+
+function parse(argv: string[]): { directory: string; json: boolean; quiet: boolean } {
+  const { values, positionals } = parseMixed(argv, OPTIONS, 'doctor');
   const [directory, extra] = positionals;
   if (directory === undefined) throw usageError('DIR is missing', 'doctor');
   if (extra !== undefined) throw usageError(`unexpected argument '${extra}'`, 'doctor');
-  return { directory, json: values.json === true };
+  return { directory, json: values.json === true, quiet: values.quiet === true };
 }
 
 async function examine(typed: string): Promise<Diagnosis> {
@@ -254,7 +256,7 @@ function promises(
   return { promised, notPromised };
 }
 
-function report(diagnosis: Diagnosis, typed: string): string[] {
+function report(diagnosis: Diagnosis, typed: string, width?: number): string[] {
   const { fileSystem, remote, works, checks, promised, notPromised, hooks, session } = diagnosis;
   const mark = (ok: boolean | null): string => (ok === null ? '-' : ok ? 'ok' : 'FAILED');
   const rows = checks.map(({ what, ok, detail }) => [mark(ok), what, detail]);
@@ -262,10 +264,10 @@ function report(diagnosis: Diagnosis, typed: string): string[] {
     lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)];
   return [
     `${printable(typed)}: ${fileSystem}, ${remote ? 'a network or FUSE file system' : 'local'}`,
-    ...tableLines(rows),
+    ...tableLines(rows, width),
     ...list('promised here:', promised),
     ...list('not promised:', notPromised),
-    ...hookLines(hooks, session),
+    ...hookLines(hooks, session, width),
     works ? 'locks work here' : 'locks do NOT work here',
   ];
 }

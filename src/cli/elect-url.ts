@@ -4,7 +4,7 @@ import type { CommandOptions } from './command.js';
 import { EXIT, usageError } from './exit-codes.js';
 import { parseLockUrl } from './lock-url.js';
 import { lookAt, type ServerStatus } from './status-url.js';
-import { formatJson, print, type Streams } from './streams.js';
+import { formatJson, print, type Streams, widthOf } from './streams.js';
 import { tableLines } from './table.js';
 import { commandText, describeFailure, failure, whileOpen } from './url-locker.js';
 
@@ -75,7 +75,8 @@ export async function electStatusOnUrl(
       member.since === null ? '-' : formatDuration(Date.now() - member.since.getTime()),
       member.command === null ? '-' : printable(member.command),
     ]);
-    print(streams, tableLines([['MEMBER', 'STATE', 'PID', 'FOR', 'COMMAND'], ...rows]));
+    const head = ['MEMBER', 'STATE', 'PID', 'FOR', 'COMMAND'];
+    print(streams, tableLines([head, ...rows], widthOf(streams.stdout)));
   }
   return EXIT.ok;
 }

@@ -11,29 +11,26 @@ import { runCommand } from './command.js';
 import type { Arena } from './elect-url.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
 import { isLockUrl } from './is-lock-url.js';
-import { FLAG, HELP, parseLeading, QUIET, TEXT } from './options.js';
-import { formatJson, print, type Streams, say } from './streams.js';
+import { FLAG, parseLeading, QUIET, TEXT } from './options.js';
+import { formatJson, print, type Streams, say, widthOf } from './streams.js';
 import { tableLines } from './table.js';
 import { parseTime } from './time.js';
 import { bytesOf, wellFormed } from './words.js';
 
-const OPTIONS = { id: TEXT, settle: TEXT, quiet: QUIET, help: HELP } as const;
-const STATUS_OPTIONS = { json: FLAG, help: HELP } as const;
+export const OPTIONS = { id: TEXT, settle: TEXT, quiet: QUIET } as const;
+export const STATUS_OPTIONS = { json: FLAG } as const;
 
 /** `holdfast elect`. */
 export async function elect(argv: string[], streams: Streams): Promise<number> {
   const isStatus = argv[0] === 'status';
+  const name = isStatus ? 'elect status' : 'elect';
   const rest = isStatus ? argv.slice(1) : argv;
   const { values, operand, command } = parseLeading(
     rest,
     isStatus ? STATUS_OPTIONS : OPTIONS,
-    'elect',
+    name,
   );
-  if (values.has('help')) {
-    streams.stdout.write((await import('./help-elect.js')).ELECT_HELP);
-    return EXIT.ok;
-  }
-  if (operand === undefined || operand === '') throw usageError('DIR or URL is missing', 'elect');
+  if (operand === undefined || operand === '') throw usageError('DIR or URL is missing', name);
   try {
     if (isLockUrl(operand)) {
       return await onUrl(operand, isStatus, values, command, streams);
@@ -42,7 +39,7 @@ export async function elect(argv: string[], streams: Streams): Promise<number> {
     const directory = checkPath(bytesOf(operand), 'DIR');
     if (isStatus) {
       if (command.length > 0) {
-        throw usageError(`unexpected argument '${command[0]}'`, 'elect');
+        throw usageError(`unexpected argument '${command[0]}'`, 'elect status');
       }
       return await status(directory, values.has('json'), streams);
     }
@@ -79,7 +76,7 @@ async function onUrl(
       campaign(arena.name, arena.options, command, streams, values.has('quiet'), arena),
     );
   }
-  if (command.length > 0) throw usageError(`unexpected argument '${command[0]}'`, 'elect');
+  if (command.length > 0) throw usageError(`unexpected argument '${command[0]}'`, 'elect status');
   return electStatusOnUrl(typed, values.has('json'), streams);
 }
 
@@ -164,8 +161,8 @@ async function status(typed: string, json: boolean, streams: Streams): Promise<n
       since === null ? '-' : formatDuration(Date.now() - since.getTime()),
       commandOf(data),
     ]);
-    const lines = tableLines([['MEMBER', 'STATE', 'PID', 'FOR', 'COMMAND'], ...rows]);
-    print(streams, lines);
+    const head = ['MEMBER', 'STATE', 'PID', 'FOR', 'COMMAND'];
+    print(streams, tableLines([head, ...rows], widthOf(streams.stdout)));
   }
   if (problem !== null) print(streams, `no member can be primary: ${printable(problem)}`);
   const leads = members.some(({ primary }) => primary);

@@ -1,3 +1,5 @@
+import { nearest } from '../base/arguments.js';
+
 /** The exit statuses of sysexits(3) that the command uses. */
 export const EXIT = {
   ok: 0,
@@ -26,9 +28,32 @@ export class Exit extends Error {
   }
 }
 
-/** A mistake on the command line. */
+/**
+ * Ends the command with what was asked for instead of it, on standard output:
+ * the help of a page of src/cli/pages (`''`: that of all), or the version.
+ */
+export class Asked extends Exit {
+  readonly what: 'help' | 'version';
+  readonly page: string;
+
+  constructor(what: 'help' | 'version', page: string, code: number = EXIT.ok) {
+    super(code, '');
+    this.what = what;
+    this.page = page;
+  }
+}
+
+/** A mistake on the command line. `command`: whose help has more, `''`: that of all. */
 export function usageError(message: string, command: string): Exit {
-  return new Exit(EXIT.usage, `${message}; see: holdfast ${command} --help`);
+  const help = `holdfast ${command === '' ? '' : `${command} `}--help`;
+  const see = message.endsWith('?') ? ' See' : '; see';
+  return new Exit(EXIT.usage, `${message}${see}: ${help}`);
+}
+
+/** The end of a message on an unknown word: the name that was meant, or all there are. */
+export function suggestion(word: string, names: readonly string[]): string {
+  const near = nearest(word, names);
+  return near === undefined ? `there are: ${names.join(', ')}` : `did you mean ${near}?`;
 }
 
 // uv_cwd is Node's name for getcwd(3), which relative paths need.

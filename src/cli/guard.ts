@@ -12,7 +12,7 @@ import { type Streams, say } from './streams.js';
 
 /** `holdfast claim guard --staged`: refuses a commit that changes what others have claimed. */
 export async function guard(given: ClaimArguments, streams: Streams): Promise<number> {
-  if (!given.staged) throw usageError('claim guard needs --staged', 'claim');
+  if (!given.staged) throw usageError('claim guard needs --staged', 'claim guard');
   const { hasFolder, ignoreInvalid } = given;
   const top = realpathSync.native(git('rev-parse', '--show-toplevel').replace(/\n$/, ''));
   const claims = hasFolder ? given.claims : claimsOf(top);

@@ -1,5 +1,6 @@
 import { printable } from '../base/holder.js';
-import { EXIT, Exit, usageError } from './exit-codes.js';
+import { Asked, EXIT, Exit, suggestion, usageError } from './exit-codes.js';
+import { parseMixed } from './options.js';
 import { type Streams, say } from './streams.js';
 import { commandLine, isEscaped } from './words.js';
 
@@ -15,13 +16,14 @@ interface Subcommand {
 const none = (): number => 0;
 const always = (): boolean => true;
 
-const SUBCOMMANDS: Record<string, Subcommand> = {
+export const SUBCOMMANDS: Record<string, Subcommand> = {
   run: { load: async () => (await import('./run.js')).run, texts: none, runsCommand: always },
   claim: {
     load: async () => (await import('./claim.js')).claim,
     texts: (argv) => (argv[0] === 'run' ? beforeCommand(argv) : argv.length),
     runsCommand: (argv) => argv[0] === 'run',
   },
+  completion: { load: async () => (await import('./completion.js')).completion },
   doctor: { load: async () => (await import('./doctor.js')).doctor },
   elect: {
     load: async () => (await import('./elect.js')).elect,
@@ -58,38 +60,54 @@ function checkIsText(name: string, words: readonly string[]): void {
   throw usageError(`'${printable(word)}' is not UTF-8, which ${name} requires`, name);
 }
 
+/** What the command alone, its own options and a wrong subcommand end with. */
+function noSubcommand([word = '', ...rest]: string[]): Error {
+  // As git does: the list on standard output, and not a success, since a script
+  // may have lost the subcommand.
+  if (word === '') return new Asked('help', '', EXIT.usage);
+  if (word === 'version') return new Asked('version', '');
+  if (word === 'help') {
+    return new Asked('help', rest.filter((each) => !each.startsWith('-')).join(' '));
+  }
+  // Throws.
+  if (word.startsWith('-')) parseMixed([word], {}, '');
+  const advice = suggestion(word, Object.keys(SUBCOMMANDS));
+  return usageError(`unknown command '${printable(word)}'; ${advice}`, '');
+}
+
+/** Loads the pages, which nothing else needs. */
+async function answer(asked: Asked, streams: Streams): Promise<number> {
+  try {
+    const help = await import('./help.js');
+    streams.stdout.write(help.answerTo(asked, streams.stdout));
+    return asked.code;
+  } catch (error) {
+    return end(error, streams);
+  }
+}
+
 /** Runs the command line. Resolves to the exit status; never rejects. */
 export async function main(words: string[], streams: Streams): Promise<number> {
   try {
     const argv = commandLine(words);
-    const [first = '', second] = argv;
-    const asksForHelp = first === 'help' && second !== undefined;
-    const name = asksForHelp ? second : first;
-    const rest = asksForHelp ? ['--help'] : argv.slice(1);
+    const [name = '', ...rest] = argv;
     const subcommand = subcommandOf(name);
-    if (subcommand !== undefined) {
-      checkIsText(name, rest.slice(0, subcommand.texts?.(rest)));
-      return await (await subcommand.load())(rest, streams);
-    }
-    if (name === '--version' || name === '-V' || name === 'version') {
-      const { createRequire } = await import('node:module');
-      const { version } = createRequire(import.meta.url)('../../package.json');
-      streams.stdout.write(`holdfast ${version}\n`);
-      return EXIT.ok;
-    }
-    if (name === '--help' || name === '-h' || name === 'help') {
-      streams.stdout.write((await import('./help.js')).MAIN_HELP);
-      return EXIT.ok;
-    }
-    const problem = name === '' ? 'COMMAND is missing' : `unknown command '${name}'`;
-    throw new Exit(EXIT.usage, `${problem}; see: holdfast --help`);
+    if (subcommand === undefined) throw noSubcommand(argv);
+    checkIsText(name, rest.slice(0, subcommand.texts?.(rest)));
+    return await (await subcommand.load())(rest, streams);
   } catch (error) {
-    if (error instanceof Exit) {
-      if (error.message !== '') say(streams, error.message);
-      return error.code;
-    }
-    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    say(streams, `internal error, please report it: ${detail}`);
-    return EXIT.software;
+    if (error instanceof Asked) return answer(error, streams);
+    return end(error, streams);
   }
+}
+
+/** Says why, and gives the exit status. */
+function end(error: unknown, streams: Streams): number {
+  if (error instanceof Exit) {
+    if (error.message !== '') say(streams, error.message);
+    return error.code;
+  }
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  say(streams, `internal error, please report it: ${detail}`);
+  return EXIT.software;
 }

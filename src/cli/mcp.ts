@@ -11,18 +11,14 @@ import { programName, sessionProcess } from '../mcp/session-process.js';
 import { AGENT_HOSTS } from './agent-hosts.js';
 import { claimsIn, folderFrom, fromEnvironment } from './claim-options.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
-import { HELP, parseMixed, TEXT } from './options.js';
+import { parseMixed, TEXT } from './options.js';
 import { type Streams, say } from './streams.js';
 
-const OPTIONS = { dir: TEXT, root: TEXT, agent: TEXT, help: HELP } as const;
+export const OPTIONS = { dir: TEXT, root: TEXT, agent: TEXT } as const;
 
 /** `holdfast mcp`. */
 export async function mcp(argv: string[], streams: Streams): Promise<number> {
   const { values, positionals } = parseMixed(argv, OPTIONS, 'mcp');
-  if (values.help === true) {
-    streams.stdout.write((await import('./help.js')).MCP_HELP);
-    return EXIT.ok;
-  }
   const [word] = positionals;
   if (word !== undefined) throw usageError(`unexpected argument '${word}'`, 'mcp');
   const { version } = createRequire(import.meta.url)('../../package.json');

@@ -8,12 +8,12 @@ import { giveNextId } from '../next-id/next-id.js';
 import { runCommand } from './command.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
 import type { OnServer } from './next-id-url.js';
-import { FLAG, HELP, parseLeading, QUIET, TEXT, TIMEOUT } from './options.js';
+import { FLAG, parseLeading, QUIET, TEXT, TIMEOUT } from './options.js';
 import { type Streams, say } from './streams.js';
 import { parseTime } from './time.js';
 import { bytesOf } from './words.js';
 
-const OPTIONS = {
+export const OPTIONS = {
   pattern: TEXT,
   with: { ...TEXT, multiple: true },
   pad: TEXT,
@@ -23,7 +23,6 @@ const OPTIONS = {
   'lock-name': TEXT,
   locker: TEXT,
   quiet: QUIET,
-  help: HELP,
 } as const;
 
 /** The command has failed, so the id has not been given out. */
@@ -42,10 +41,6 @@ class NotPrinted extends Error {}
 /** `holdfast next-id`. */
 export async function nextId(argv: string[], streams: Streams): Promise<number> {
   const { values, operand, command } = parseLeading(argv, OPTIONS, 'next-id');
-  if (values.has('help')) {
-    streams.stdout.write((await import('./help.js')).NEXT_ID_HELP);
-    return EXIT.ok;
-  }
   if (operand === undefined || operand === '') throw usageError('DIR is missing', 'next-id');
   const value = (name: keyof typeof OPTIONS): string | undefined =>
     values.get(name) as string | undefined;

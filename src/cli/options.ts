@@ -1,27 +1,55 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { EXIT, usageError } from './exit-codes.js';
+import { nearest } from '../base/arguments.js';
+import { Asked, EXIT, usageError } from './exit-codes.js';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
 
 export const FLAG = { type: 'boolean' } as const;
 export const TEXT = { type: 'string' } as const;
+/** Options that every command has; the parsers below answer them. */
+export const ASKING = {
+  help: { ...FLAG, short: 'h' },
+  version: { ...FLAG, short: 'V' },
+} as const;
 // Options that several commands have.
-export const HELP = { ...FLAG, short: 'h' } as const;
 export const QUIET = { ...FLAG, short: 'q' } as const;
 export const TIMEOUT = { ...TEXT, short: 'w' } as const;
 export const CONFLICT_EXIT_CODE = { ...TEXT, short: 'E' } as const;
 
-/** Options and words in any order. */
+/** Options and words in any order. Throws {@link Asked} for --help and --version. */
 export function parseMixed<O extends Options>(
   argv: string[],
   options: O,
   command: string,
 ): ReturnType<typeof parseArgs<{ args: string[]; allowPositionals: true; options: O }>> {
+  const all: Options = { ...options, ...ASKING };
+  const config = { args: argv, options: all };
   try {
-    return parseArgs({ args: argv, allowPositionals: true, options });
+    const parsed = parseArgs({ ...config, allowPositionals: true });
+    answer(Object.keys(parsed.values), command);
+    return parsed as ReturnType<typeof parseMixed<O>>;
   } catch (error) {
+    if (error instanceof Asked) throw error;
+    // It says more of what is unknown.
+    for (const token of parseArgs({ ...config, strict: false, tokens: true }).tokens) {
+      if (token.kind === 'option') checkOption(token, all, command);
+    }
     // The first sentence names the option; the others explain parseArgs.
     throw usageError((error as Error).message.split('. ')[0] ?? '', command);
+  }
+}
+
+/** Throws {@link Asked} if one of the options asks for the help or the version. */
+export function answer(names: Iterable<string>, command: string): void {
+  const given = new Set(names);
+  if (given.has('help')) throw new Asked('help', command);
+  if (given.has('version')) throw new Asked('version', command);
+}
+
+/** The same of the first word, for what has a parser of its own. */
+export function answerFirst([first = '']: readonly string[], command: string): void {
+  for (const [name, { short }] of Object.entries(ASKING)) {
+    if (first === `--${name}` || first === `-${short}`) answer([name], command);
   }
 }
 
@@ -36,9 +64,15 @@ export interface Leading {
 
 /**
  * `[options] OPERAND [options] [--] COMMAND…`. parseArgs does not stop at the
- * command, but its tokens show where that begins.
+ * command, but its tokens show where that begins. Throws {@link Asked}.
  */
-export function parseLeading(argv: string[], options: Options, name: string): Leading {
+export function parseLeading(argv: string[], own: Options, name: string): Leading {
+  const leading = splitLeading(argv, { ...own, ...ASKING }, name);
+  answer(leading.values.keys(), name);
+  return leading;
+}
+
+function splitLeading(argv: string[], options: Options, name: string): Leading {
   const { tokens } = parseArgs({ args: argv, options, strict: false, tokens: true });
   const values = new Map<string, string | true | string[]>();
   let operand: string | undefined;
@@ -77,7 +111,13 @@ export function checkOption(
   command: string,
 ): Options[string] {
   const option = Object.hasOwn(options, name) ? options[name] : undefined;
-  if (option === undefined) throw usageError(`unknown option ${rawName}`, command);
+  if (option === undefined) {
+    // One letter is near to any other.
+    const long = Object.keys(options).filter((each) => each.length > 1);
+    const near = rawName.startsWith('--') ? nearest(name, long) : undefined;
+    const advice = near === undefined ? '' : `; did you mean --${near}?`;
+    throw usageError(`unknown option ${rawName}${advice}`, command);
+  }
   const takesValue = option.type === 'string';
   if (takesValue === (value !== undefined)) return option;
   throw usageError(`${rawName} ${takesValue ? 'needs a value' : 'takes no value'}`, command);

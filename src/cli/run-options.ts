@@ -4,10 +4,11 @@ import { RESERVED_FIELDS } from '../holders/owner-record.js';
 import { usageError } from './exit-codes.js';
 import { isLockUrl } from './is-lock-url.js';
 import {
+  ASKING,
+  answer,
   CONFLICT_EXIT_CODE,
   checkOption,
   FLAG,
-  HELP,
   parseConflictCode,
   QUIET,
   TEXT,
@@ -47,7 +48,8 @@ export interface RunOptions {
   command: string[];
 }
 
-const OPTIONS = {
+/** `-c` is none of them: it goes after FILE. */
+export const OPTIONS = {
   exclusive: { ...FLAG, short: 'x' },
   // parseArgs allows one short name for each option.
   e: { ...FLAG, short: 'e' },
@@ -71,7 +73,7 @@ const OPTIONS = {
   yes: FLAG,
   data: TEXT,
   also: TEXT,
-  help: HELP,
+  ...ASKING,
 } as const;
 
 const CONTRADICTING: string[][] = [
@@ -83,8 +85,8 @@ function fail(message: string): never {
   throw usageError(message, 'run');
 }
 
-/** Returns `null` for `--help`. Throws usage errors. */
-export function parseRun(argv: string[], shell: string): RunOptions | null {
+/** Throws usage errors, and Asked. */
+export function parseRun(argv: string[], shell: string): RunOptions {
   // parseArgs does not stop at the first positional, after which the options of
   // the command begin, but its tokens show where that is.
   const all = parseArgs({ args: argv, options: OPTIONS, strict: false, tokens: true });
@@ -106,7 +108,7 @@ export function parseRun(argv: string[], shell: string): RunOptions | null {
     if (token.name === 'also') also.push(token.value ?? '');
     seen.set(token.name === 'wait' ? 'timeout' : token.name, token.value);
   }
-  if (seen.has('help')) return null;
+  answer(seen.keys(), 'run');
   const target = file === undefined ? undefined : argv[file];
   if (file === undefined || target === undefined) {
     fail('FILE is missing: a file, a folder, or the number of a descriptor');

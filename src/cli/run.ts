@@ -18,10 +18,6 @@ const LOSS_MILLISECONDS = 500;
 /** `holdfast run`: as flock(1), and names the holder. */
 export async function run(argv: string[], streams: Streams): Promise<number> {
   const options = parseRun(argv, variable('SHELL') || '/bin/sh');
-  if (options === null) {
-    streams.stdout.write((await import('./help.js')).RUN_HELP);
-    return EXIT.ok;
-  }
   const { target, also } = options;
   if (also.length > 0) (await import('./run-also.js')).checkAlso(options);
   if (typeof target === 'number') return runOnDescriptor(options, target, streams);

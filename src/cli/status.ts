@@ -6,9 +6,9 @@ import { inspect, inspectFolder, type LockStatus } from '../holders/inspect.js';
 import { countOnce, isQueue } from '../slots/inspect.js';
 import { EXIT, messageOf, usageError } from './exit-codes.js';
 import { isLockUrl } from './is-lock-url.js';
-import { FLAG, HELP, parseMixed } from './options.js';
+import { FLAG, parseMixed } from './options.js';
 import type { ServerLooks, ServerStatus } from './status-url.js';
-import { formatJson, print, type Streams, say } from './streams.js';
+import { formatJson, print, type Streams, say, widthOf } from './streams.js';
 import { tableLines } from './table.js';
 import { localTime } from './time.js';
 import { bytesOf } from './words.js';
@@ -24,10 +24,6 @@ interface Row {
 /** `holdfast status`. */
 export async function status(argv: string[], streams: Streams): Promise<number> {
   const options = parse(argv);
-  if (options === null) {
-    streams.stdout.write((await import('./help.js')).STATUS_HELP);
-    return EXIT.ok;
-  }
   const looks = options.paths.some(isLockUrl)
     ? new (await import('./status-url.js')).ServerLooks()
     : null;
@@ -66,11 +62,11 @@ interface StatusOptions {
   probe: boolean;
 }
 
-function parse(argv: string[]): StatusOptions | null {
-  const options = { json: FLAG, watch: FLAG, probe: FLAG, help: HELP };
-  const { values, positionals: paths } = parseMixed(argv, options, 'status');
-  const { json = false, watch = false, probe = false, help = false } = values;
-  if (help) return null;
+export const OPTIONS = { json: FLAG, watch: FLAG, probe: FLAG } as const;
+
+function parse(argv: string[]): StatusOptions {
+  const { values, positionals: paths } = parseMixed(argv, OPTIONS, 'status');
+  const { json = false, watch = false, probe = false } = values;
   if (paths.length === 0) throw usageError('PATH or URL is missing', 'status');
   return { paths, json, watch, probe };
 }
@@ -136,7 +132,7 @@ function printTable(rows: Row[], redraw: boolean, streams: Streams): void {
     return;
   }
   const head = ['PATH', 'STATE', 'HOLDER', 'FOR', 'WAITING', 'DETAIL'];
-  print(streams, tableLines([head, ...rows.map(cells)]));
+  print(streams, tableLines([head, ...rows.map(cells)], widthOf(streams.stdout)));
 }
 
 function cells({ shown, status }: Row): string[] {

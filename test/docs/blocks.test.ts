@@ -90,7 +90,7 @@ async function compilesAndRuns(block: Block): Promise<void> {
 function isShell(source: string): void {
   const { status, stderr } = spawnSync('sh', ['-n'], { input: source, encoding: 'utf8' });
   expect({ status, stderr }, source).toEqual({ status: 0, stderr: '' });
-  const commands = [...source.matchAll(/\bholdfast ([a-z-]+) /g)].map(([, name = '']) => name);
+  const commands = [...source.matchAll(/\bholdfast ([a-z][a-z-]*) /g)].map(([, name = '']) => name);
   for (const command of new Set(commands)) {
     const help = spawnSync(process.execPath, [COMMAND, command, '--help'], { encoding: 'utf8' });
     expect({ command, status: help.status, stderr: help.stderr }).toMatchObject({

@@ -53,7 +53,12 @@ export async function callIn(cwd: string, ...argv: string[]): Promise<Called> {
 
 /** In the foreground of a terminal 300 columns wide; its stdin is the keyboard. Needs python3. */
 export function onTerminal(...command: string[]): Program {
-  return Program.start('python3', ['-c', TERMINAL, ...command]);
+  return onTerminalOf(300, ...command);
+}
+
+/** The same, of another width. */
+export function onTerminalOf(columns: number, ...command: string[]): Program {
+  return Program.start('python3', ['-c', TERMINAL, String(columns), ...command]);
 }
 
 const TERMINAL = `
@@ -62,8 +67,8 @@ def read(fd):
     return os.read(fd, 4096)
 pid, terminal = pty.fork()
 if pid == 0:
-    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 300, 0, 0))
-    os.execvp(sys.argv[1], sys.argv[1:])
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 24, int(sys.argv[1]), 0, 0))
+    os.execvp(sys.argv[2], sys.argv[2:])
 pty._copy(terminal, read, read)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) % 256)
 `;

@@ -9,10 +9,14 @@ const PROBES = {
   etcd: ['etcd', '--version'],
   etcdctl: ['etcdctl', 'version'],
   find: ['find', '--version'],
+  fish: ['fish', '--version'],
   flock: ['flock', '--version'],
   git: ['git', '--version'],
   ip: ['ip', 'netns', 'list'],
+  jq: ['jq', '--version'],
   make: ['make', '--version'],
+  man: ['man', '--version'],
+  mandoc: ['sh', '-c', 'echo .TH X 1 2026-01-01 | mandoc'],
   openssl: ['openssl', 'version'],
   perl: ['perl', '-e', '1'],
   pgbouncer: ['pgbouncer', '--version'],
@@ -24,6 +28,7 @@ const PROBES = {
   strace: ['strace', '-f', '-qq', '-o', '/dev/null', '-e', 'inject=flock:error=ENOLCK', 'true'],
   sysctl: ['test', '-w', '/proc/sys/fs/protected_regular'],
   taskset: ['taskset', '--version'],
+  zsh: ['zsh', '--version'],
   unshare: ['unshare', '-m', '--pid', '--fork', '--mount-proc', 'true'],
 } as const;
 
