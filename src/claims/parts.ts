@@ -1,10 +1,11 @@
 // The parts of a scope in a claim's file. `files` and `directories` list the
 // patterns of all parts, and `except` what every part excepts: so a person who
 // reads the file, and Holdfast 0.1.0, sees too much rather than too little.
+import { basename } from 'node:path';
 import type { ClaimedBy, ClaimPart } from './model.js';
 import { parsePatterns } from './parse-pattern.js';
 import type { Pattern } from './pattern.js';
-import { topOfLinked } from './repository.js';
+import { gitDirOfLinked, topOfLinked } from './repository.js';
 import type { Root } from './root.js';
 import { formatTime, parseTime } from './times.js';
 
@@ -93,12 +94,28 @@ function detailsIn(fields: Fields, root: Root): ClaimPart[] {
     return {
       patterns: [...read('files', 'file'), ...read('directories', 'directory')],
       except: read('except', 'file'),
-      tree: (gitDir === null ? null : topOf(gitDir)) ?? tree,
+      tree: gitDir === null ? tree : (topOf(gitDir) ?? unlessReplaced(tree, gitDir)),
       gitDir,
       by: isClaimedBy(by) ? by : 'hand',
       touched: typeof touched === 'string' ? parseTime(touched) : null,
     };
   });
+}
+
+/**
+ * The place of a linked working tree that git does not know any more. Another one
+ * may be there by now: the part holds in no tree then, rather than in that one.
+ * The names alone are compared, because the repository may have been moved.
+ */
+function unlessReplaced(tree: string | null, gitDir: string): string | null {
+  if (tree === null) return null;
+  try {
+    const there = gitDirOfLinked(tree);
+    return there === null || basename(there) === basename(gitDir) ? tree : gitDir;
+  } catch {
+    // What is there leads to no repository.
+    return tree;
+  }
 }
 
 function isClaimedBy(value: unknown): value is ClaimedBy {

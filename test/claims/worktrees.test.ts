@@ -41,6 +41,24 @@ describe('a path in a linked working tree', () => {
     expect(words(await of(next).check(['src/a.ts']))).toEqual(['src/a.ts unclaimed']);
   });
 
+  withGit('that a hook claimed is not of another tree in the place of a removed one', async () => {
+    const { folder, root, beside, of } = setUp();
+    const hook = { files: ['src/a.ts'], by: 'hook' as const, extend: true };
+    await of(beside).claim({ ...hook, agent: 'one' });
+    const moved = join(folder, 'moved');
+    git(root, 'worktree', 'move', beside, moved);
+    const next = linkedTree(root, beside);
+    await of(next).claim({ ...hook, agent: 'two' });
+    git(root, 'worktree', 'remove', '--force', moved);
+    expect(await of(root).list()).toMatchObject([{ state: 'active' }, { state: 'active' }]);
+    await of(next).claim({ ...hook, agent: 'two' });
+    // A repository that was moved knows its trees under the same names.
+    const elsewhere = join(folder, 'elsewhere');
+    renameSync(root, elsewhere);
+    git(elsewhere, 'worktree', 'repair', next);
+    expect(words(await of(next).check(['src/a.ts'], { as: 'two' }))).toEqual(['src/a.ts mine']);
+  });
+
   withGit('is the same file as in the main one, inside and beside', async () => {
     const { root, inside, beside, of } = setUp();
     const claim = await of(root).claim({ agent: 'one', files: ['src/a.ts'] });
