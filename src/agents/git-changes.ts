@@ -42,6 +42,7 @@ const CHANGES: Record<string, (args: Arguments, cwd: string) => Change> = {
     const [first, ...others] = before;
     if (first === undefined)
       return has(args, '-f', '--force', '--orphan', '--detach') ? 'tree' : [];
+    if (isNewAtHead(args, '-b', '-B')) return [];
     if (has(args, '-b', '-B', '--orphan', '--detach', '-d')) return 'tree';
     const isPath = end < 0 && (existsSync(resolve(cwd, first)) || first.includes('*'));
     // `git checkout NAME`: a file if there is one, else another branch.
@@ -73,8 +74,10 @@ const CHANGES: Record<string, (args: Arguments, cwd: string) => Change> = {
     }
     return hasLetter(args, 'a', '--all') || has(args, '--stdin') ? 'tree' : operands(args);
   },
-  switch: () => 'tree',
+  switch: (args) => (isNewAtHead(args, '-c', '-C', '--create', '--force-create') ? [] : 'tree'),
   rebase: (args) => (has(args, '--show-current-patch', '--edit-todo', '--quit') ? [] : 'tree'),
+  worktree: ([verb, ...args]) =>
+    verb === 'remove' && hasLetter(args, 'f', '--force') ? operands(args) : [],
   pull: (args) => {
     const isRebase = args.some(
       (each) => /^(-r|--rebase(=.*)?|--autostash)$/.test(each) && each !== '--rebase=false',
@@ -105,7 +108,14 @@ export function gitChanges(commands: readonly ShellCommand[]): {
 }
 
 // Options before the subcommand whose value is the next word.
-const WITH_VALUE = ['-c', '--git-dir', '--namespace', '--exec-path', '--config-env'];
+const WITH_VALUE = [
+  '-c',
+  '--attr-source',
+  '--git-dir',
+  '--namespace',
+  '--exec-path',
+  '--config-env',
+];
 
 function globalOptions(words: Arguments, cwd: string): { folder: string; rest: string[] } {
   let folder = cwd;
@@ -123,6 +133,12 @@ function globalOptions(words: Arguments, cwd: string): { folder: string; rest: s
 function has(args: Arguments, ...options: string[]): boolean {
   const end = args.indexOf('--');
   return (end < 0 ? args : args.slice(0, end)).some((each) => options.includes(each));
+}
+
+/** Whether it makes a branch where HEAD is, which leaves all files as they are. */
+function isNewAtHead(args: Arguments, ...options: string[]): boolean {
+  const isForced = hasLetter(args, 'f', '--force', '--discard-changes');
+  return has(args, ...options) && !isForced && operands(args, ...options).length === 0;
 }
 
 /** Whether there is an option of one letter, also among others (`-af`), or one of its long names. */

@@ -137,8 +137,8 @@ async function decideShell(
   }
   const notices: string[] = [];
   const checks = [
-    ...line.treeWide.map((each) => () => decideTreeWide(claims, each)),
-    ...line.named.map((each) => () => decideNamed(claims, each)),
+    ...oneForEach(line.treeWide).map((each) => () => decideTreeWide(claims, each)),
+    () => decideNamed(claims, line.named),
     ...(line.patched.length > 0 ? [() => decideWrite(claims, line.patched, unclaimed)] : []),
   ];
   for (const check of checks) {
@@ -157,14 +157,25 @@ async function decideTreeWide(claims: ClaimsOfSession, found: TreeWide): Promise
   return deny(words.treeWide(found, others));
 }
 
+/** One for each folder: thousands of commands in a line ask the claims once. */
+function oneForEach(found: readonly TreeWide[]): TreeWide[] {
+  return [...new Map(found.toReversed().map((each) => [each.cwd, each])).values()].toReversed();
+}
+
 /** Asks as for a write, and claims nothing: what git restores is nobody's work. */
-async function decideNamed(claims: ClaimsOfSession, found: NamedByGit): Promise<Decision> {
-  const seen = await claims.look(found.paths);
+async function decideNamed(
+  claims: ClaimsOfSession,
+  commands: readonly NamedByGit[],
+): Promise<Decision> {
+  const seen = await claims.look([...new Set(commands.flatMap(({ paths }) => paths))]);
   const others = seen.filter(({ verdict }) => verdict === 'other');
-  if (others.length === 0) return PASS;
+  const [first] = others;
+  const command = commands.find(({ paths }) => first !== undefined && paths.includes(first.path));
+  if (command === undefined) return PASS;
   const until = bypassOf(claims, seen);
   if (until !== null) return pass([words.bypassed(until, others)]);
-  return deny(words.gitOnOthers(claims.session, found, others));
+  const ofCommand = others.filter(({ path }) => command.paths.includes(path));
+  return deny(words.gitOnOthers(claims.session, command, ofCommand));
 }
 
 function bypassOf(claims: ClaimsOfSession, seen: readonly Seen[]): Date | null {

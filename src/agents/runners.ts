@@ -14,6 +14,8 @@ interface Runner {
   line?: string;
   /** It adds words from its input, and none of them is known. */
   adds?: boolean;
+  /** It gives the words to a shell, as one line. */
+  joins?: boolean;
 }
 
 const ASSIGNMENT = /^\w+=/;
@@ -36,8 +38,8 @@ const RUNNERS: Record<string, Runner> = {
   sudo: { valued: 'ugpChUrtTDR', before: ASSIGNMENT },
   time: { valued: 'fo' },
   timeout: { valued: 'ks', before: /^[\d.]+[smhd]?$/ },
-  watch: { valued: 'nq' },
-  xargs: { valued: 'InPLsdEa', adds: true },
+  watch: { valued: 'nq', joins: true },
+  xargs: { valued: 'IJnPLsdEa', adds: true },
 };
 
 /** Stands for words that are not known. */
@@ -54,14 +56,17 @@ export function runsOf(
 ): Runs[] {
   if (name === 'find') return found(words);
   // Run when the shell ends, or at a signal.
-  if (name === 'trap') return words[1] === undefined ? [] : [{ line: words[1] }];
+  if (name === 'trap') {
+    const action = words[words[1] === '--' ? 2 : 1];
+    return action === undefined ? [] : [{ line: action }];
+  }
   const runner = Object.hasOwn(RUNNERS, name) ? (RUNNERS[name] as Runner) : null;
   if (runner === null || (name === 'command' && /^-\w*[vV]/.test(words[1] ?? ''))) return [];
-  const { valued = '', before, line = '', adds = false } = runner;
+  const { valued = '', before, line = '', adds = false, joins = false } = runner;
   let { operands = 0 } = runner;
   for (let at = 1; at < words.length; at++) {
     const word = words[at] as string;
-    if (word === '--' || before?.test(word)) continue;
+    if (word === '--' || word === '-' || before?.test(word)) continue;
     const option = /^-([^-].*)$/.exec(word)?.[1];
     if (option !== undefined) {
       const letter = [...option].find((each) => (valued + line).includes(each));
@@ -69,28 +74,44 @@ export function runsOf(
       const value = option.slice(option.indexOf(letter) + 1) || words[++at];
       if (line.includes(letter)) return value === undefined ? [] : [{ line: value }];
     } else if (word.startsWith('--')) {
+      const [long, value] = /^--(?:command|split-string)(?:=(.*))?$/s.exec(word) ?? [];
+      if (line !== '' && long !== undefined) {
+        const text = value ?? words[at + 1];
+        return text === undefined ? [] : [{ line: text }];
+      }
       // The next word may be its value.
       if (!word.includes('=') && !isCommand(words[at + 1] ?? '')) at++;
     } else if (operands > 0) operands--;
     else {
       const rest = words.slice(at);
-      return [{ words: adds && !words.some(isPlace) ? [...rest, UNKNOWN] : rest }];
+      if (joins) return [{ line: rest.join(' ') }];
+      return [{ words: adds ? withUnknown(rest, placeIn(words.slice(0, at))) : rest }];
     }
   }
   return [];
 }
 
-/** Whether an option says where in the command the words from the input go. */
-function isPlace(word: string): boolean {
-  return /^-I/.test(word) || word.startsWith('--replace');
+/** What stands in the command for the words from the input (`-I %`); `null`: they come last. */
+function placeIn(options: readonly string[]): string | null {
+  for (const [at, each] of options.entries()) {
+    const [, letter, text] = /^(?:-[0prtx]*([IJi])|--replace=?)(.*)$/.exec(each) ?? [];
+    if (text !== undefined)
+      return text || (/[IJ]/.test(letter ?? '') && options[at + 1]) || UNKNOWN;
+  }
+  return null;
+}
+
+function withUnknown(words: string[], place: string | null): string[] {
+  if (place === null) return [...words, UNKNOWN];
+  return words.map((each) => each.replaceAll(place, UNKNOWN));
 }
 
 /** The commands of `find … -exec COMMAND… ;`. */
 function found(words: readonly string[]): Runs[] {
   return words.flatMap((word, at) => {
     if (!/^-(exec|ok)(dir)?$/.test(word)) return [];
-    const rest = words.slice(at + 1);
-    const end = rest.findIndex((each) => each === ';' || each === '+');
-    return [{ words: end < 0 ? rest : rest.slice(0, end) }];
+    let end = at + 1;
+    while (end < words.length && words[end] !== ';' && words[end] !== '+') end++;
+    return [{ words: words.slice(at + 1, end) }];
   });
 }

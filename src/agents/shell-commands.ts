@@ -23,7 +23,8 @@ const DEEPEST = 8;
  */
 export function shellCommands(line: string, cwd: string): ShellCommand[] | null {
   const found: ShellCommand[] = [];
-  return collect(line, { cwd }, { found, depth: 0, piped: new Map() }) ? found : null;
+  const folder = { cwd, before: cwd, pushed: [] };
+  return collect(line, folder, { found, depth: 0, piped: new Map() }) ? found : null;
 }
 
 interface Search {
@@ -36,6 +37,10 @@ interface Search {
 /** Where the next command runs. */
 interface Folder {
   cwd: string;
+  /** Where `cd -` leads. */
+  before: string;
+  /** Where `popd`s lead, the next one last. */
+  pushed: readonly string[];
 }
 
 /** Whether the line can be parsed. If not, nothing of it is found. */
@@ -48,7 +53,7 @@ function collect(line: string, folder: Folder, search: Search): boolean {
 
 function visit(node: SyntaxNode, folder: Folder, search: Search): boolean {
   // A `cd` in there ends with it.
-  const inner = node.type === 'Subshell' || node.type === 'Script' ? { ...folder } : folder;
+  const inner = runsApart(node) ? { ...folder } : folder;
   let isWhole = true;
   if (node.type === 'Script' && (node as { errors?: readonly unknown[] }).errors?.length) {
     return false;
@@ -60,10 +65,21 @@ function visit(node: SyntaxNode, folder: Folder, search: Search): boolean {
     });
   }
   forEachChild(node, (child) => {
-    isWhole = visit(child, inner, search) && isWhole;
+    isWhole = visit(child, isPiped(node) ? { ...inner } : inner, search) && isWhole;
   });
   if (node.type === 'Command') run(node, folder, search);
   return isWhole;
+}
+
+/** Whether it has a shell of its own, or (a function) is only run later. */
+function runsApart(node: SyntaxNode): boolean {
+  if (node.type === 'Statement') return node.background === true;
+  return ['Subshell', 'Script', 'Function', 'Coproc'].includes(node.type);
+}
+
+/** Each command of a pipeline has a shell of its own. */
+function isPiped(node: SyntaxNode): boolean {
+  return node.type === 'Pipeline' && node.commands.length > 1;
 }
 
 function run(command: Command, folder: Folder, search: Search): void {
@@ -107,14 +123,24 @@ function runWords(
   search.found.push({ words, cwd: folder.cwd, input });
   const deeper = { ...search, depth: search.depth + 1 };
   if (name === 'cd' || name === 'pushd') {
-    const [target] = words.slice(1).filter((word) => !word.startsWith('-'));
-    if (target !== undefined) folder.cwd = folderAt(folder.cwd, target);
+    const target = words.slice(1).find((word) => word === '-' || !/^[-+]/.test(word));
+    if (target === undefined) return;
+    if (name === 'pushd') folder.pushed = [...folder.pushed, folder.cwd];
+    moveTo(target === '-' ? folder.before : folderAt(folder.cwd, target), folder);
+  } else if (name === 'popd') {
+    const target = folder.pushed.at(-1);
+    folder.pushed = folder.pushed.slice(0, -1);
+    if (target !== undefined) moveTo(target, folder);
   } else if (name === 'eval') {
     collect(words.slice(1).join(' '), folder, deeper);
   } else if (SHELLS.has(name)) {
     const at = words.findIndex((word) => /^-[a-z]*c$/.test(word));
     const line =
-      at < 0 ? (input ?? piped) : words.slice(at + 1).find((word) => !/^[-+]/.test(word));
+      at < 0
+        ? readsLine(words)
+          ? (input ?? piped)
+          : null
+        : words.slice(at + 1).find((word) => !/^[-+]/.test(word));
     if (line) collect(line, { ...folder }, deeper);
   } else if (deeper.depth <= DEEPEST) {
     for (const runs of runsOf(name, words, isRun)) {
@@ -122,6 +148,23 @@ function runWords(
       else collect(runs.line, { ...folder }, deeper);
     }
   }
+}
+
+function moveTo(target: string, folder: Folder): void {
+  folder.before = folder.cwd;
+  folder.cwd = target;
+}
+
+/** Whether a shell reads what it runs from its input, and not from a file. */
+function readsLine(words: readonly string[]): boolean {
+  const file = words.find(
+    (word, at) =>
+      at > 0 &&
+      !/^[-+]/.test(word) &&
+      !/^(?:[-+][oO]|--rcfile|--init-file)$/.test(words[at - 1] ?? ''),
+  );
+  const asksForInput = words.some((word) => /^-[a-z]*s/.test(word));
+  return file === undefined || asksForInput || file === '/dev/stdin';
 }
 
 /** Whether a word after an option is no value of it. */

@@ -23,14 +23,16 @@ describe('git commands that change a whole tree', () => {
     'git checkout -- .',
     'git checkout HEAD -- .',
     'git checkout main',
-    'git checkout -b topic',
+    'git checkout -b topic main',
+    'git checkout -f -b topic',
     'git checkout -f',
     'git restore .',
     'git restore --staged --worktree :/',
     'git clean -fdx',
     'git clean -fd -e "*.log"',
     'git switch main',
-    'git switch -c topic',
+    'git switch -c topic main',
+    'git switch --discard-changes -c topic',
     'git rebase main',
     'git rebase --abort',
     'git pull --rebase',
@@ -101,6 +103,20 @@ describe('git commands that change a whole tree', () => {
     'git ls-files -m | xargs git checkout --',
     'git ls-files -m | xargs -n1 git restore',
     'find . -name x -exec git restore {} +',
+    'git ls-files | xargs -I % git restore %',
+    'git ls-files | xargs -0IFILE git checkout HEAD -- ./FILE',
+    'git ls-files | xargs --replace=% sh -c "git restore %"',
+    'git ls-files | xargs -i git restore {}',
+    'env - git stash',
+    "env --split-string='git stash'",
+    "su me --command='git stash'",
+    "watch -n 1 'git stash'",
+    'watch git stash',
+    "trap -- 'git stash' EXIT",
+    'git --attr-source HEAD stash',
+    'bash -s x <<< "git stash"',
+    'bash -o errexit <<< "git stash"',
+    'echo "git stash" | bash /dev/stdin',
   ])('%s', (line) => {
     expect(found(line)).toMatchObject({ command: expect.stringMatching(/^git /) });
   });
@@ -145,6 +161,14 @@ describe('git commands that change a whole tree', () => {
     'echo "git stash" | cat',
     'git ls-files | xargs git restore --staged',
     'git mv a.ts b.ts',
+    'git checkout -b topic',
+    'git checkout -q -b topic',
+    'git switch -c topic',
+    'git switch --create topic',
+    'git worktree remove ../done',
+    'echo "git stash" | bash x.sh',
+    'bash -x x.sh <<E\ngit stash\nE',
+    'git ls-files | xargs -I % git log %',
     'git',
     '',
   ])('not: %s', (line) => {
@@ -187,12 +211,20 @@ describe('git commands that change a whole tree', () => {
     expect(named('git rm gone')).toEqual([join(src, 'gone'), `${src}/gone/`]);
     expect(named("git restore '../app/[slug]'")).toEqual([`${top}/app/[slug]/`]);
     expect(named('git restore --staged a.ts')).toBeUndefined();
+    mkdirSync(join(top, '../w'));
+    expect(named('git worktree remove --force ../../w')).toEqual([`${join(top, '../w')}/`]);
   });
 
   test('it says in which folder it runs', () => {
     expect(found('cd sub && git stash')).toMatchObject({ cwd: '/repo/sub' });
     expect(found('git -C ../other stash')).toMatchObject({ cwd: '/other' });
     expect(found('(cd sub); git stash')).toMatchObject({ cwd: '/repo' });
+    expect(found('pushd sub; popd; git stash')).toMatchObject({ cwd: '/repo' });
+    expect(found('cd sub; cd - && git stash')).toMatchObject({ cwd: '/repo' });
+    // These `cd`s run in shells of their own, or later.
+    for (const line of ['cd sub | cat', 'true | cd sub', 'cd sub &', 'f() { cd sub; }']) {
+      expect(found(`${line}\ngit stash`)).toMatchObject({ cwd: '/repo' });
+    }
     // One that is computed is taken for the same one.
     expect(found('cd "$(pwd)" && git stash')).toMatchObject({ cwd: '/repo' });
   });
