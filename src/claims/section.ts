@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { errnoOf, isLockError, LockLostError, systemError } from '../base/errors.js';
@@ -153,7 +153,17 @@ export class Section {
         turns.refuse(TIMEOUT_MILLISECONDS, (inFront) => busy.behind(inFront));
       }
       turns.end();
-      throw error;
+      throw (error as NodeJS.ErrnoException).code === 'EISDIR' ? this.#unreadable(error) : error;
+    }
+  }
+
+  /** What may not be read is opened for writing next, which no folder can be. */
+  #unreadable(error: unknown): unknown {
+    try {
+      accessSync(this.path, constants.R_OK);
+      return error;
+    } catch (refusal) {
+      return refusal;
     }
   }
 

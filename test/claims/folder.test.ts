@@ -1,9 +1,19 @@
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Claims } from '../../src/claims.js';
 import { setUpFiles } from '../support/claims-setting.js';
 import { errorOf } from '../support/refused.js';
+import { runScript } from '../support/script.js';
+import { NOBODY, needs } from '../support/tools.js';
 
 describe('a folder that vanishes', () => {
   test('takes its claims with it, and the next claim makes it anew', async () => {
@@ -92,3 +102,20 @@ test.each(['', '\0\0\0', BEGINNING, `${BEGINNING}}]`, `${BEGINNING},"to":"../a.l
     expect(readdirSync(directory)).toEqual(['a.lock']);
   },
 );
+
+describe('a folder that another user made', () => {
+  needs('root')('and that may not be read: EACCES, and not a folder without claims', async () => {
+    const { claims, directory } = setUpFiles();
+    await claims.claim({ agent: 'a', files: ['x'] });
+    chmodSync(directory, 0o711);
+    chmodSync(dirname(directory), 0o755);
+    const source = `
+      const { Claims } = await import(new URL('claims.js', process.env.HOLDFAST_TEST_ENTRY).href);
+      const claims = new Claims(path);
+      report(await outcome(() => claims.list()));
+      report(await outcome(() => claims.check(['x'], { as: 'b' })));
+      report(await outcome(() => claims.claim({ agent: 'b', files: ['y'] })));`;
+    const { reports } = await runScript(directory, source, NOBODY);
+    expect(reports).toMatchObject(Array(3).fill({ code: 'EACCES' }));
+  });
+});
