@@ -6,6 +6,7 @@ import { decide, type HookOptions, type Unclaimed } from './hook.js';
 import { HOSTS, isHostName } from './hosts.js';
 import { readInput } from './input.js';
 import { readStandardInput } from './standard-input.js';
+import { watchLarge } from './watchdog.js';
 import * as words from './words.js';
 
 /** What `--help` and a wrong call say. */
@@ -17,6 +18,8 @@ const USAGE = 64;
 const DEFAULT_TIMEOUT = 30_000;
 /** How long before the host's time-out the answer is given: a host that waits in vain writes. */
 const MARGIN = 1000;
+/** How much of that margin this thread has to answer itself. */
+const OWN_SHARE = 0.4;
 
 interface Parsed extends HookOptions {
   timeout: number;
@@ -44,8 +47,13 @@ export async function runHook(argv: readonly string[]): Promise<number> {
   process.removeAllListeners('warning');
   process.on('warning', keep);
   // Since the process began: its host has waited for that long.
-  const left = () => timeout - Math.min(MARGIN, timeout / 2) - process.uptime() * 1000;
+  const margin = Math.min(MARGIN, timeout / 2);
+  const left = () => timeout - margin - process.uptime() * 1000;
   const text = readStandardInput(left);
+  await watchLarge(text ?? '', () => ({
+    until: timeout - margin * (1 - OWN_SHARE),
+    text: `${words.tooLate(host, timeout / 1000)}\n`,
+  }));
   const decision =
     text === null
       ? ({ kind: 'deny', reason: words.endless(host, timeout / 1000) } as const)

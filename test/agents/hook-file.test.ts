@@ -58,6 +58,19 @@ describe('the program that hosts run', () => {
     expect(late.stderr).toContain('holdfast doctor');
   });
 
+  withGit('ends before the time-out of its host while it is busy itself', () => {
+    const root = repository();
+    const fields = JSON.parse(input(root));
+    const command = Array.from({ length: 50_000 }, (_, at) => `git restore ${at}`).join('; ');
+    Object.assign(fields, { tool_name: 'Bash', tool_input: { command } });
+    const began = Date.now();
+    const late = run(JSON.stringify(fields), '--agent', 'a', '--timeout', '2s');
+    expect(Date.now() - began).toBeLessThan(2000);
+    // Which the installed line turns into a refusal.
+    expect(late.status).not.toBe(0);
+    expect(late.stderr).toContain('holdfast doctor');
+  });
+
   withGit('does not wait for a host that does not close its input', async () => {
     const root = repository();
     const args = [HOOK, '--for', 'claude-code', '--agent', 'a'];
