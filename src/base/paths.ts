@@ -9,6 +9,7 @@ import { basename, dirname, join, posix } from 'node:path';
 export type FilePath = string | Buffer;
 
 const REPLACED = '\ufffd';
+const SLASH = 0x2f;
 
 /** False for half a surrogate pair: encoded as UTF-8, it would become U+FFFD. */
 export function isWellFormed(text: string): boolean {
@@ -42,7 +43,9 @@ export function nameOf(path: FilePath): FilePath {
 
 /** Makes `path` absolute. Bytes in UTF-8 become a string, so that one file has one path. */
 export function resolveBytes(path: Buffer): FilePath {
-  return throughLatin1([workingFolder(), path], (words) => posix.resolve(...words));
+  // An absolute path has one also where the working directory has been deleted.
+  const from = path[0] === SLASH ? [] : [workingFolder()];
+  return throughLatin1([...from, path], (words) => posix.resolve(...words));
 }
 
 /**

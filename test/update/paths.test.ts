@@ -111,6 +111,20 @@ describe('what is not a file', () => {
   });
 });
 
+test('an absolute path, also of bytes or through a link, is found from a deleted folder', async () => {
+  const path = targetFile('old');
+  symlinkSync('settings.json', `${path}.link`);
+  const script = `${UPDATE}
+    const gone = fs.mkdtempSync(path);
+    process.chdir(gone);
+    fs.rmdirSync(gone);
+    const paths = [path, Buffer.from(path), path + '.link'];
+    for (const each of paths) report(await outcome(() => updateFile(each, (old) => old + '+')));
+  `;
+  const { reports } = await runScript(path, script);
+  expect(reports).toEqual([{ value: 'old+' }, { value: 'old++' }, { value: 'old+++' }]);
+});
+
 describe('a link', () => {
   test('stays, and what it leads to is replaced, through any number of them', async () => {
     const folder = testFolder();
