@@ -47,7 +47,6 @@ export async function acquireWithOthers(
 ): Promise<{ locks: [FileLock, ...FileLock[]] } | number> {
   const { mode, timeout, quiet, verbose, also } = options;
   const typed = [target, ...also];
-  const paths = typed.map((each) => checkFilePath(bytesOf(each)));
   const data = Object.keys(options.data).length === 0 ? {} : { data: options.data };
   // All begin now: each shows how long the command has waited for all locks.
   const lines = typed.map((each) => (quiet ? null : new WaitingLine(streams, each, timeout)));
@@ -55,6 +54,7 @@ export async function acquireWithOthers(
   const began = monotonicTime();
   let refused: string | undefined;
   try {
+    const paths = typed.map((each) => checkFilePath(bytesOf(each)));
     const { locks } = await acquireInTurn(paths, { timeout, creates: true }, async (at, left) => {
       refused = typed[at];
       const line = lines[at];

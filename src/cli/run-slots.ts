@@ -1,12 +1,14 @@
+import { basename, dirname, join } from 'node:path';
 import { formatTimeout } from '../base/errors.js';
 import { describeHolder, type Holder } from '../base/holder.js';
+import { type FilePath, pathText } from '../base/paths.js';
 import { monotonicTime } from '../base/timers.js';
 import type { FileLock } from '../lock/file-lock.js';
 import { enter } from '../slots/enter.js';
 import { allOf } from '../slots/errors.js';
 import { inspectSlots } from '../slots/inspect.js';
-import { checkCall, checkGround, MOST_SLOTS } from '../slots/options.js';
-import { EXIT, Exit, usageError } from './exit-codes.js';
+import { checkCall, checkGround, type Ground, MOST_SLOTS } from '../slots/options.js';
+import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
 import { advise, isRefusal, reportDuration, reportRefusal } from './refusal.js';
 import type { RunOptions } from './run-options.js';
 import { type Streams, say } from './streams.js';
@@ -27,7 +29,7 @@ export async function acquireSlot(
     throw usageError(`--slots takes a number from 1 to ${MOST_SLOTS}, not ${slots}`, 'run');
   }
   const { timeout, quiet, verbose, data } = options;
-  const ground = checkGround(bytesOf(typed), { slots, permissions: 0o666 });
+  const ground = groundOf(typed, slots);
   const look = async () => {
     const { slots: all, waiters } = await inspectSlots(ground);
     const [holder = null] = all.flatMap(({ holders }) => holders[0] ?? []);
@@ -48,7 +50,9 @@ export async function acquireSlot(
     return { locks: [lock], environment: { HOLDFAST_SLOT: String(number) } };
   } catch (error) {
     line?.end('refused');
-    if (!isRefusal(error) || quiet) return reportRefusal(error, typed, options, streams);
+    if (!isRefusal(error) || quiet) {
+      return reportRefusal(error, typedOf(error, ground.directory, typed), options, streams);
+    }
     const late =
       error.code === 'ERR_LOCK_TIMEOUT' ? `gave up after ${formatTimeout(timeout)}: ` : '';
     const verb = slots === 1 ? 'is' : 'are';
@@ -59,6 +63,24 @@ export async function acquireSlot(
     advise(error, typed, streams);
     return options.conflictCode;
   }
+}
+
+function groundOf(typed: string, slots: number): Ground {
+  try {
+    return checkGround(bytesOf(typed), { slots, permissions: 0o666 });
+  } catch (error) {
+    // A relative path has none in a working directory that was removed.
+    throw new Exit(exitCodeOf(error), messageOf(error));
+  }
+}
+
+/** What the path of the error is, as typed: the folder, or a file in it. */
+function typedOf(error: unknown, directory: FilePath, typed: string): string {
+  const { path, code } = error as NodeJS.ErrnoException;
+  const folder = pathText(directory);
+  // ENOTDIR: of the folder itself.
+  if (path === undefined || code === 'ENOTDIR' || dirname(path) !== folder) return typed;
+  return join(typed, basename(path));
 }
 
 function nameAll(holders: readonly Holder[], slots: number): string[] {

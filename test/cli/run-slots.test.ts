@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Slots } from '../../src/slots.js';
@@ -39,6 +48,23 @@ describe('run --slots', () => {
     expect(await call(...run, 'no-such-command')).toMatchObject({ code: 69 });
     expect(await call('run', '--slots', '1', '/proc/none', 'true')).toMatchObject({ code: 73 });
     expect(await call('run', '--slots', '1', '', 'true')).toMatchObject({ code: 73 });
+  });
+
+  test('names the file in the folder that cannot be a slot', async () => {
+    const folder = testFolder();
+    symlinkSync('elsewhere', join(folder, '1.lock'));
+    const link = await call('run', '--slots', '1', folder, 'true');
+    expect(link).toMatchObject({ code: 73, stderr: expect.stringContaining(`'${folder}/1.lock'`) });
+    execFileSync('mkfifo', [join(folder, '2.lock')]);
+    const words = ['run', '--slots', '2', '-n', folder, 'true'];
+    rmSync(join(folder, '1.lock'));
+    await using _first = await new Slots(folder, { slots: 1 }).acquire();
+    const fifo = await call(...words);
+    expect(fifo).toMatchObject({ code: 65, stderr: expect.stringContaining(`${folder}/2.lock `) });
+    const file = join(folder, 'file');
+    writeFileSync(file, '');
+    const noFolder = await call('run', '--slots', '1', file, 'true');
+    expect(noFolder).toMatchObject({ code: 73, stderr: expect.stringContaining(`'${file}'`) });
   });
 
   test('-F turns into the command, which holds the slot', async () => {

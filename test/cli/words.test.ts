@@ -57,6 +57,8 @@ describe('in a folder that was removed', () => {
     [73, ['run', '-n', 'sub/x.lock', 'true']],
     [73, ['run', '--instance', 'it', 'x.lock', 'true']],
     [73, ['run', '-u', '.', 'true']],
+    [73, ['run', '--slots', '2', 'slots', 'true']],
+    [73, ['run', '--also', 'y.lock', 'x.lock', 'true']],
     [65, ['status', 'x.lock']],
     [65, ['status', '--json', '.']],
     [73, ['claim', 'list', '--dir', 'claims']],
