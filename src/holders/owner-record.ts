@@ -141,7 +141,9 @@ export function refuseWhatJsonDrops(this: unknown, key: string, value: unknown):
     (typeof value === 'number' && !Number.isFinite(value)) ||
     value instanceof Map ||
     value instanceof Set ||
-    (original instanceof Date && value === null);
+    (original instanceof Date && value === null) ||
+    // It would become null; so would a hole.
+    (value === undefined && Array.isArray(this));
   if (bad) throw new TypeError(`'${key}' is ${String(value)}`);
   return value;
 }

@@ -9,11 +9,20 @@ export function jsonError(path: string, fault: Fault | null, cause: unknown): Sy
 
 interface Fault {
   text: string;
-  /** From {@link positionOfFault}. */
-  position: number;
+  /** From {@link positionOfFault}; `null`: it was not looked for. */
+  position: number | null;
+}
+
+// In characters. The search takes several times as long as JSON.parse, and holds
+// up everything else in the process: for 40 MB, ten seconds.
+const LONGEST_SEARCHED = 2 ** 20;
+
+export function faultIn(text: string): Fault {
+  return { text, position: text.length > LONGEST_SEARCHED ? null : positionOfFault(text) };
 }
 
 function placeOf({ text, position }: Fault): string {
+  if (position === null) return 'it is too long to look for the place';
   if (text.trim() === '') return 'it is empty';
   const lines = text.slice(0, position).split('\n');
   const place = `line ${lines.length}, column ${(lines.at(-1) ?? '').length + 1}`;

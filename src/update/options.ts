@@ -29,7 +29,7 @@ export interface UpdateOptions {
   /**
    * The lock file. Default: the path of the file that is updated, links
    * followed, with `.lock` at its end. It stays. All programs that change the file
-   * must lock the same one.
+   * must lock the same one. A file whose name has more than 250 bytes needs one.
    */
   lockPath?: string | Buffer | URL | undefined;
   /**

@@ -24,7 +24,7 @@ type Result<T> = T | undefined | Promise<T | undefined>;
  * Rejects with the error of `fn`, unchanged; `ERR_LOCK_TIMEOUT` (`ERR_LOCK_HELD`
  * with `timeout: 0`); `signal.reason`; `ERR_LOCK_LOST` if the lock file was removed
  * or replaced while `fn` ran, and nothing is written (with a `result`: lost after
- * the file was replaced); `ERR_LOCK_STATE` if the lock file is a folder;
+ * the file was replaced, or there was nothing to write); `ERR_LOCK_STATE` if the lock file is a folder;
  * `ERR_LOCK_UNSUPPORTED` if the file is not a regular one; system errors such as
  * `EISDIR`, `ENOSPC`, `EACCES` (also for a file that may not be written) and `EPERM`
  * (its group cannot be kept), after which the old content is there.

@@ -1,9 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import { argumentError } from '../base/arguments.js';
 import { pathText } from '../base/paths.js';
+import { refuseWhatJsonDrops } from '../holders/owner-record.js';
 import { changeFile, type UpdateContext } from './change-file.js';
 import { changedInPlace } from './changed-in-place.js';
-import { jsonError, positionOfFault } from './json-fault.js';
+import { faultIn, jsonError } from './json-fault.js';
 import { checkCallback, checkJsonUpdate, type UpdateJsonOptions } from './options.js';
 
 type Change<T> = (
@@ -19,8 +20,12 @@ type Change<T> = (
  * `fn` may change the old value, and must return it: a changed one that is not
  * returned is a `TypeError` with code `ERR_INVALID_RETURN_VALUE`. A file that is not
  * JSON, also an empty one, is a `SyntaxError` with code `ERR_INVALID_JSON`, `path`
- * and `position`; it is never replaced by a default. A value that JSON cannot
- * express is a `TypeError`. In all three cases nothing is written.
+ * and `position` (`null` where it was not looked for); it is never replaced by a
+ * default. A value that JSON cannot express (NaN, a Map, a function, a hole in an
+ * array) is a `TypeError`. In all three cases nothing is written.
+ *
+ * Not promised: integers beyond 2^53 and other digits that no number of JavaScript
+ * has; they are rounded when the file is written.
  */
 export function updateJson<T = unknown>(
   path: string | Buffer | URL,
@@ -44,11 +49,11 @@ export async function updateJson<T>(
     const before = JSON.stringify(value);
     const next = await fn(value as T | undefined, context);
     if (next === undefined) {
-      if (JSON.stringify(value) !== before) throw changedInPlace(name);
+      if (isChanged(value, before)) throw changedInPlace(name);
       return undefined;
     }
-    if (JSON.stringify(next) === before) return undefined;
-    return Buffer.from(format(next, request.spaces));
+    if (textOf(next) === before) return undefined;
+    return Buffer.from(`${JSON.stringify(next, null, request.spaces)}\n`);
   });
   return bytes === undefined ? undefined : (parse(bytes, name) as T);
 }
@@ -63,12 +68,28 @@ function parse(bytes: Buffer, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw jsonError(path, { text, position: positionOfFault(text) }, error);
+    throw jsonError(path, faultIn(text), error);
   }
 }
 
-function format(value: unknown, spaces: number | string): string {
-  const text: string | undefined = JSON.stringify(value, null, spaces);
-  if (text !== undefined) return `${text}\n`;
+/** Throws for what JSON would leave out or make `null`: a count that has become NaN is a mistake. */
+function textOf(value: unknown): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value, refuseWhatJsonDrops);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw argumentError('ERR_INVALID_ARG_VALUE', 'what fn returns', `JSON (${reason})`, value);
+  }
+  if (text !== undefined) return text;
   throw argumentError('ERR_INVALID_ARG_TYPE', 'what fn returns', 'JSON', value);
+}
+
+function isChanged(value: unknown, before: string | undefined): boolean {
+  try {
+    return JSON.stringify(value, refuseWhatJsonDrops) !== before;
+  } catch {
+    // What the file said was JSON.
+    return true;
+  }
 }

@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { positionOfFault } from '../../src/update/json-fault.js';
@@ -112,6 +112,55 @@ describe('updateJson', () => {
       expect(await errorOf(() => updateJson<unknown>(path, () => value))).toBeInstanceOf(TypeError);
     }
     expect(text(path)).toBe('1');
+  });
+
+  test('nor what it would leave out or make null, however deep, nor in a new file', async () => {
+    const path = targetFile('{"n":null}');
+    const hole = [1, 2];
+    delete hole[0];
+    const values = [Number.NaN, 1 / 0, new Map(), new Set(), new Date(Number.NaN), () => {}];
+    for (const value of [...values, Symbol('x'), [undefined], hole]) {
+      for (const whole of [value, { n: value }]) {
+        const error = await errorOf(() => updateJson<unknown>(path, () => whole));
+        expect(error, String(value)).toBeInstanceOf(TypeError);
+      }
+    }
+    expect(text(path)).toBe('{"n":null}');
+    const missing = targetFile();
+    for (const value of [() => {}, Symbol('x'), { toJSON: () => undefined }]) {
+      const error = await errorOf(() => updateJson<unknown>(missing, () => value));
+      expect(error).toBeInstanceOf(TypeError);
+    }
+    expect(existsSync(missing)).toBe(false);
+  });
+
+  test('one that was changed to such a value and not returned is an error as well', async () => {
+    const path = targetFile('{"n":null}');
+    const circle = (old: { n: unknown } | undefined): void => {
+      if (old !== undefined) old.n = old;
+    };
+    const noNumber = (old: { n: unknown } | undefined): void => {
+      if (old !== undefined) old.n = Number.NaN;
+    };
+    for (const change of [circle, noNumber]) {
+      const error = await errorOf(() =>
+        updateJson<{ n: unknown }>(path, (old) => {
+          change(old);
+          return undefined;
+        }),
+      );
+      expect(error).toMatchObject({ code: 'ERR_INVALID_RETURN_VALUE' });
+    }
+  });
+
+  test.each([
+    ['numbers', `[${'1,'.repeat(2 ** 20)}`],
+    ['an escaped text', `["${'\\n'.repeat(2 ** 20)}`],
+  ])('in a long file of %s, the place of a fault is not looked for', async (_what, content) => {
+    const path = targetFile(content);
+    const error = await errorOf(() => updateJson(path, () => 1));
+    expect(error).toMatchObject({ code: 'ERR_INVALID_JSON', path, position: null });
+    expect((error as Error).message).not.toContain('line');
   });
 });
 
