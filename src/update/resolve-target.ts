@@ -25,12 +25,37 @@ export function resolveTarget(path: FilePath): Target {
     const stats = lstatSync(target, { throwIfNoEntry: false }) ?? null;
     if (stats?.isSymbolicLink() !== true) {
       if (stats !== null) checkRegular(target, stats);
+      if (links > 0) checkAsSystemSees(path, stats);
       return { path: target, stats };
     }
     checkMayFollow(target, stats);
     target = destinationOf(target);
   }
   throw systemError(errnoOf('ELOOP'), 'readlink', path);
+}
+
+/**
+ * Lets the system follow the same links:
+ * - It refuses those of others in the folders above, where fs.protected_symlinks
+ *   says so; realpath(3) goes round that as well.
+ * - A link below /proc/PID/fd leads to an open file, also where that has no name
+ *   any more; then its text is none, and a file of that text would be created.
+ */
+function checkAsSystemSees(path: FilePath, stats: Stats | null): void {
+  let seen: Stats | undefined;
+  try {
+    seen = statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') throw error;
+    // It may follow fewer links.
+    return;
+  }
+  if (seen === undefined || stats !== null) return;
+  checkRegular(path, seen);
+  // Else somebody has created it just now.
+  if (seen.nlink > 0) return;
+  const message = `${pathText(path)} cannot be updated: the file that it leads to has been removed`;
+  throw new LockUnsupportedError(path, message);
 }
 
 /** Anything else would be replaced by a regular file. */

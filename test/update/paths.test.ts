@@ -2,14 +2,17 @@ import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
+  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   realpathSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
@@ -159,6 +162,24 @@ describe('a link', () => {
     expect(readFileSync(join(folder, 'far', 'settings'), 'utf8')).toBe('new');
     expect(readFileSync(join(folder, 'link'), 'utf8')).toBe('new');
   });
+
+  test.skipIf(process.platform !== 'linux')(
+    'to an open file that has no name any more creates none',
+    async () => {
+      const folder = testFolder();
+      const path = join(folder, 'removed');
+      const fd = openSync(path, 'w+');
+      onTestFinished(() => closeSync(fd));
+      expect(await updateFile(`/proc/self/fd/${fd}`, () => 'named')).toBe('named');
+      const removed = openSync(path, 'r+');
+      onTestFinished(() => closeSync(removed));
+      unlinkSync(path);
+      unlinkSync(`${path}.lock`);
+      const error = await errorOf(() => updateFile(`/proc/self/fd/${removed}`, fn));
+      expect(error).toMatchObject({ code: 'ERR_LOCK_UNSUPPORTED' });
+      expect(readdirSync(folder)).toEqual([]);
+    },
+  );
 
   test('in a circle is ELOOP; forty are followed', async () => {
     const folder = testFolder();
