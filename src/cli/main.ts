@@ -1,5 +1,5 @@
 import { printable } from '../base/holder.js';
-import { Asked, EXIT, Exit, suggestion, usageError } from './exit-codes.js';
+import { Asked, EXIT, Exit, exitCodeOf, messageOf, suggestion, usageError } from './exit-codes.js';
 import { parseMixed } from './options.js';
 import { type Streams, say } from './streams.js';
 import { commandLine, isEscaped } from './words.js';
@@ -106,6 +106,11 @@ function end(error: unknown, streams: Streams): number {
   if (error instanceof Exit) {
     if (error.message !== '') say(streams, error.message);
     return error.code;
+  }
+  // No subcommand needs to expect that its working directory is gone.
+  if ((error as { syscall?: unknown } | null)?.syscall === 'uv_cwd') {
+    say(streams, messageOf(error));
+    return exitCodeOf(error);
   }
   const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
   say(streams, `internal error, please report it: ${detail}`);
