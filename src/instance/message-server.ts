@@ -1,18 +1,16 @@
 import { type BigIntStats, chmodSync, lstatSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { clearTimeout, setTimeout } from 'node:timers';
-import { LockLostError, LockStateError } from '../base/errors.js';
+import { LockLostError } from '../base/errors.js';
 import { type FilePath, joinPath, parentOf, pathText } from '../base/paths.js';
-import { sleep } from '../base/timers.js';
 import { type FileLock, internalsOf } from '../lock/file-lock.js';
-import { Deadline } from '../lock/wait.js';
+import { checkReplaceable } from './check-replaceable.js';
 import { answerLine, errorLine, LineReader, parseLine } from './message-line.js';
 import type { MessageContext, OnMessage } from './options.js';
 import {
-  checkSocket,
   checkTellsPeers,
-  connectTo,
   isTrusted,
+  naming,
   type Peer,
   peerOf,
   removeSocket,
@@ -29,9 +27,6 @@ const HANDLERS_MILLISECONDS = 5000;
 // The kernel's own limit (net.core.somaxconn) is lower, or this. Above it,
 // connecting fails, and senders try again.
 const BACKLOG = 4096;
-/** How long another listener at the path has for its end. */
-const LISTENER_MILLISECONDS = 1000;
-const LISTENER_POLL_MILLISECONDS = 20;
 
 /**
  * Receives messages for the instance that holds `lock`, at a socket beside the
@@ -45,7 +40,9 @@ export class MessageServer {
   readonly #server: Server;
   /** Who has not sent a whole line yet. */
   readonly #reading = new Set<Socket>();
-  readonly #handling = new Map<Socket, Promise<void>>();
+  readonly #handling = new Set<Socket>();
+  /** Called when there is none. */
+  #idle = (): void => {};
   #own: BigIntStats | null = null;
   #closed: Promise<void> | undefined;
   #isClosed = false;
@@ -95,6 +92,8 @@ export class MessageServer {
       // and resolve /proc/self/fd/N among its own descriptors.
       server.listen({ path, exclusive: true, backlog: BACKLOG });
       await listening;
+    }).catch((error: unknown) => {
+      throw naming(this.#path, error);
     });
     const temporary = joinPath(folder, name);
     try {
@@ -169,13 +168,17 @@ export class MessageServer {
       socket.destroy();
       return;
     }
+    // Before it is handled: `onMessage` may call release(), which waits for this.
+    this.#handling.add(socket);
     const parsed = line === null ? null : parseLine(line);
-    const handled =
+    const answered =
       parsed !== null && Object.hasOwn(parsed, 'message')
         ? this.#handle(socket, parsed['message'], peer)
         : respond(socket, errorLine(new TypeError('not a message, or one that is too long')));
-    this.#handling.set(socket, handled);
-    void handled.finally(() => this.#handling.delete(socket));
+    void answered.finally(() => {
+      this.#handling.delete(socket);
+      if (this.#handling.size === 0) this.#idle();
+    });
   }
 
   #isFirst(): boolean {
@@ -225,13 +228,14 @@ export class MessageServer {
   async #close(): Promise<void> {
     this.closeSync();
     if (this.#handling.size === 0) return;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, HANDLERS_MILLISECONDS);
+    await new Promise<void>((resolve) => {
+      const late = setTimeout(resolve, HANDLERS_MILLISECONDS);
+      this.#idle = () => {
+        clearTimeout(late);
+        resolve();
+      };
     });
-    await Promise.race([Promise.all(this.#handling.values()), late]);
-    clearTimeout(timer);
-    for (const socket of this.#handling.keys()) socket.destroy();
+    for (const socket of this.#handling) socket.destroy();
   }
 }
 
@@ -247,46 +251,4 @@ function respond(socket: Socket, line: string): Promise<void> {
     });
     socket.end(line, () => socket.destroy());
   });
-}
-
-/**
- * Throws if something else than a socket that a crash has left is at `path`.
- * Nobody else listens there while we hold the lock, except
- *   - the process that held it before: from it we stole the lock, or it is
- *     dying, and its lock was free before its socket was closed;
- *   - another program, which has nothing to do with the lock.
- */
-async function checkReplaceable(path: FilePath, lock: FileLock<object>): Promise<void> {
-  const { file } = internalsOf(lock);
-  const deadline = new Deadline(LISTENER_MILLISECONDS);
-  for (;;) {
-    const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-    if (stats === undefined) return;
-    checkSocket(stats, path, file);
-    if (Number(stats.uid) !== process.geteuid?.()) throw strangers(path, file, Number(stats.uid));
-    const pid = await listenerAt(path, file);
-    if (pid === undefined || (pid !== null && pid === lock.previous?.pid)) return;
-    if (deadline.remaining === 0) {
-      const who = pid === null ? 'another process' : `pid ${pid}`;
-      const message = `${pathText(path)} is the socket of ${who}, which does not hold ${pathText(file)}; choose another path`;
-      throw new LockStateError(file, message);
-    }
-    await sleep(LISTENER_POLL_MILLISECONDS, undefined);
-  }
-}
-
-/** The pid of the process that listens there; `undefined`: nobody does. */
-async function listenerAt(path: FilePath, file: FilePath): Promise<number | null | undefined> {
-  try {
-    const socket = await connectTo(path, file);
-    const { pid } = peerOf(socket, path);
-    socket.destroy();
-    return pid;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ECONNREFUSED' || code === 'ENOENT') return undefined;
-    // Its queue is full.
-    if (code === 'EAGAIN') return null;
-    throw error;
-  }
 }

@@ -5,11 +5,11 @@ import { checkMilliseconds, checkOptions, checkSignal, optionNames } from '../ba
 import { type InstanceAnswer, type InstanceSendOptions, LockStateError } from '../base/errors.js';
 import { type FilePath, pathText } from '../base/paths.js';
 import { LONGEST_TIMER, sleep } from '../base/timers.js';
-import { holderOf } from '../holders/who-holds.js';
+import { holderInBurst, looksSoFar } from '../holders/who-holds.js';
 import { Deadline } from '../lock/wait.js';
 import { InstanceHandlerError, InstanceNoAnswerError } from './errors.js';
 import { LineReader, messageLine, parseLine, toError } from './message-line.js';
-import { checkMessagesWork, connectTo, peerOf, socketPath } from './socket-file.js';
+import { checkMessagesWork, connectTo, isClosed, peerOf, socketPath } from './socket-file.js';
 
 export const ANSWER_MILLISECONDS = 5000;
 const LONGEST_PAUSE_MILLISECONDS = 50;
@@ -72,6 +72,7 @@ export async function sendUnlessFirst<L>(
   const { path, timeout, signal } = sending;
   checkMessagesWork(path);
   const deadline = new Deadline(timeout);
+  const began = looksSoFar();
   let last: Failure | undefined;
   let pause = 0;
   for (;;) {
@@ -81,7 +82,8 @@ export async function sendUnlessFirst<L>(
     const outcome = await exchange(sending, deadline);
     if (typeof outcome === 'object') return outcome;
     if (deadline.remaining === 0) {
-      throw new InstanceNoAnswerError(path, holderOf(path), timeout, REASONS[outcome]);
+      const holder = holderInBurst(path, began);
+      throw new InstanceNoAnswerError(path, holder, timeout, REASONS[outcome]);
     }
     // Closed: its process has ended, or its instance, so the lock is free. But not
     // in a tight loop, if something accepts and closes each connection.
@@ -102,8 +104,7 @@ async function exchange(sending: Sending, deadline: Deadline): Promise<InstanceA
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (NOBODY.includes(code)) return 'nobody';
-    // It was accepted, and closed before we asked who that is.
-    if (code === 'ENOTCONN' || code === 'ECONNRESET' || code === 'EPIPE') return 'closed';
+    if (isClosed(code)) return 'closed';
     throw error;
   }
   try {

@@ -128,6 +128,11 @@ export async function connectTo(path: FilePath, lockPath: FilePath): Promise<Soc
   }
 }
 
+/** The listener has ended between our connecting and what came next. */
+export function isClosed(code: string | undefined): boolean {
+  return code === 'ENOTCONN' || code === 'ECONNRESET' || code === 'EPIPE';
+}
+
 async function connected(socket: Socket, path: FilePath, lockPath: FilePath): Promise<Socket> {
   try {
     await new Promise<void>((resolve, reject) => {
@@ -140,7 +145,8 @@ async function connected(socket: Socket, path: FilePath, lockPath: FilePath): Pr
   } catch (error) {
     socket.destroy();
     const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'EACCES' && code !== 'EPERM') throw error;
+    if (code === 'EPROTOTYPE') throw otherThing(path, lockPath, 'a socket of another kind');
+    if (code !== 'EACCES' && code !== 'EPERM') throw naming(path, error);
     const owner = lstatSync(path, { throwIfNoEntry: false })?.uid;
     throw owner === undefined ? error : strangers(path, lockPath, owner, error);
   }
@@ -148,11 +154,20 @@ async function connected(socket: Socket, path: FilePath, lockPath: FilePath): Pr
 
 /** Throws if that is no socket, or the socket of a stranger. */
 export function checkSocket(stats: BigIntStats, path: FilePath, lockPath: FilePath): void {
-  if (!stats.isSocket()) {
-    const message = `${pathText(path)} is not a socket, so the instance that holds ${pathText(lockPath)} cannot receive messages; remove or rename it`;
-    throw new LockStateError(lockPath, message);
-  }
+  if (!stats.isSocket()) throw otherThing(path, lockPath, 'not a socket');
   if (!isTrusted(Number(stats.uid))) throw strangers(path, lockPath, Number(stats.uid));
+}
+
+function otherThing(path: FilePath, lockPath: FilePath, what: string): LockStateError {
+  const message = `${pathText(path)} is ${what}, so the instance that holds ${pathText(lockPath)} cannot receive messages; remove or rename it`;
+  return new LockStateError(lockPath, message);
+}
+
+/** An error of the system with `path`, instead of the short one, which is of no use to people. */
+export function naming(path: FilePath, error: unknown): unknown {
+  const { errno, syscall } = error as NodeJS.ErrnoException;
+  if (typeof errno !== 'number' || syscall === undefined) return error;
+  return systemError(Math.abs(errno), syscall, path);
 }
 
 /** The error for a socket of another user. */

@@ -67,15 +67,25 @@ describe('release', () => {
     await (await next).lock?.release();
   });
 
-  test('in the handler, not awaited, is after the answer', async () => {
+  test('by the handler, not awaited, waits for its answer as well', async () => {
     const path = lockPath();
-    const released = deferred<boolean>();
+    const called = deferred();
+    const goOn = deferred<string>();
+    let released: Promise<void> | undefined;
     const lock = await firstHere(path, () => {
-      void lock.release().then(() => released.resolve(lock.held));
-      return 'bye';
+      released = lock.release();
+      called.resolve();
+      return goOn.promise;
     });
-    expect((await send(path, 'quit')).answer).toBe('bye');
-    expect(await released.promise).toBe(false);
+    const answered = send(path, 'quit');
+    await called.promise;
+    await expect(InstanceLock.acquire(path, { timeout: 20 })).rejects.toMatchObject({
+      code: 'ERR_LOCK_HELD',
+    });
+    goOn.resolve('bye');
+    expect((await answered).answer).toBe('bye');
+    await released;
+    expect(lock.held).toBe(false);
   });
 
   test('by releaseSync and using waits for none, and the answer still comes', async () => {

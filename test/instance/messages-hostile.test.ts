@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import {
   chmodSync,
   chownSync,
@@ -58,6 +59,36 @@ describe('at PATH.sock', () => {
     expect(readdirSync(dirname(path))).toEqual(['test.lock.sock']);
   });
 
+  needs('perl')('a socket of another kind is refused and left alone', async () => {
+    const path = lockPath();
+    const source =
+      'socket(my $s, AF_UNIX, SOCK_DGRAM, 0); bind($s, sockaddr_un($ARGV[0])) or die $!; $| = 1; print "bound"; <STDIN>';
+    const other = Program.start('perl', ['-MSocket', '-e', source, `${path}.sock`]);
+    await other.says('bound');
+    const refused = { code: 'ERR_LOCK_STATE', path };
+    const error = await errorOf(() => InstanceLock.acquire(path, { onMessage: echo }));
+    expect(error).toMatchObject(refused);
+    await runningInstance(path);
+    expect(await errorOf(() => send(path, 1))).toMatchObject(refused);
+    expect(lstatSync(`${path}.sock`).isSocket()).toBe(true);
+    await other.end();
+  });
+
+  // As a first does that ends between our connecting and our learning of it.
+  test('a program that ends with our connection unaccepted is no error', async () => {
+    const path = lockPath();
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(`${path}.sock`, resolve));
+    const close = (): void => queueMicrotask(() => server.close());
+    subscribe('net.client.socket', close);
+    onTestFinished(() => void unsubscribe('net.client.socket', close));
+    const first = await firstHere(path);
+    unsubscribe('net.client.socket', close);
+    expect(server.listening).toBe(false);
+    expect((await send(path, 1)).answer).toEqual({ message: 1, pid: process.pid });
+    await first.release();
+  });
+
   test.each([
     ['closes each connection', null, 'ERR_INSTANCE_NO_ANSWER'],
     ['answers no JSON', 'hello\n', 'ERR_LOCK_STATE'],
@@ -115,8 +146,9 @@ describe('another user', () => {
     await firstHere(path, (message) => void seen.push(message));
     chmodSync(dirname(path), 0o777);
     chmodSync(`${path}.sock`, 0o777);
+    // The connection may be closed before it prints.
     const source = `use IO::Handle; ${CONNECT} connect($s, sockaddr_un($ARGV[0])) or die $!;
-      print $s '{"message":1}', "\\n"; my $got = <$s>; print defined $got ? $got : 'closed';`;
+      $SIG{PIPE} = 'IGNORE'; print $s '{"message":1}', "\\n"; my $got = <$s>; print defined $got ? $got : 'closed';`;
     expect((await asNobody(path, source).exited).stdout).toBe('closed');
     expect(seen).toEqual([]);
   });

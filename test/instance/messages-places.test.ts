@@ -1,5 +1,5 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
 import { describe, expect, test } from 'vitest';
@@ -8,6 +8,7 @@ import { lockPath, testFolder } from '../support/folder.js';
 import { instanceProgram } from '../support/instance.js';
 import { echo, firstHere, firstProgram, send, sendingProgram } from '../support/messages.js';
 import { Program } from '../support/program.js';
+import { NOBODY, needs } from '../support/tools.js';
 
 const INSTANCE = fileURLToPath(new URL('../../dist/instance.js', import.meta.url));
 const CORE = fileURLToPath(new URL('../../prebuilds', import.meta.url));
@@ -38,6 +39,23 @@ describe('a path', () => {
     const acquiring = InstanceLock.acquire(path, { onMessage: echo });
     await expect(acquiring).rejects.toMatchObject({ code: 'ENAMETOOLONG' });
     await (await InstanceLock.acquire(path)).release();
+  });
+
+  needs('root')('where this user can create nothing is an error that names it', async () => {
+    const path = lockPath();
+    writeFileSync(path, '');
+    chmodSync(path, 0o666);
+    chmodSync(dirname(path), 0o755);
+    const source = `
+      process.setgroups([]);
+      process.setgid(${NOBODY.gid});
+      process.setuid(${NOBODY.uid});
+      await InstanceLock.acquire(path, { onMessage() {}, keepFile: true }).catch((error) =>
+        say(JSON.stringify({ code: error.code, path: error.path, text: error.message })));`;
+    const { stdout, stderr } = await instanceProgram(path, source).exited;
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout)).toMatchObject({ code: 'EACCES', path: `${path}.sock` });
+    expect(stdout).not.toContain('/proc/');
   });
 
   test('relative to a working directory that changes', async () => {

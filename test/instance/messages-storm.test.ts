@@ -2,9 +2,13 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { expect } from 'vitest';
+import { expect, test } from 'vitest';
+import { holderOf } from '../../src/holders/who-holds.js';
 import { lockPath, testFolder } from '../support/folder.js';
+import { runningInstance } from '../support/instance.js';
+import { send } from '../support/messages.js';
 import { Program } from '../support/program.js';
+import { errorOf } from '../support/refused.js';
 import { inTwoSizes } from '../support/sizes.js';
 
 const WORKER = fileURLToPath(new URL('../support/messages-worker.mjs', import.meta.url));
@@ -93,3 +97,31 @@ inTwoSizes(titled('whose firsts end: no message is received twice'), SIZES, asyn
   expect(storm.notes('acknowledged').sort()).toEqual(received.sort());
   expect(readdirSync(dirname(storm.path))).toEqual([]);
 });
+
+test('a hundred senders that give up together look for the holder once', async () => {
+  const path = lockPath();
+  const holder = await runningInstance(path);
+  const readsIn = async (work: () => unknown): Promise<number> => {
+    const before = readsOf();
+    await work();
+    return readsOf() - before;
+  };
+  const one = await readsIn(() => holderOf(path));
+  expect(one).toBeGreaterThan(1);
+  // Nobody listens, so they do not read an answer; each attempt reads nothing.
+  const together = await readsIn(async () => {
+    const sending = Array.from({ length: 100 }, () => errorOf(() => send(path, 1, { timeout: 1 })));
+    for (const error of await Promise.all(sending)) {
+      expect(error).toMatchObject({
+        code: 'ERR_INSTANCE_NO_ANSWER',
+        holder: { pid: holder.pid },
+      });
+    }
+  });
+  expect(together).toBeLessThan(50 * one);
+});
+
+/** System calls that read, of this process. */
+function readsOf(): number {
+  return Number(/^syscr: (\d+)$/m.exec(readFileSync('/proc/self/io', 'utf8'))?.[1]);
+}
