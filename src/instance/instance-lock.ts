@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { clearInterval, setInterval } from 'node:timers';
 import { argumentError, checkFilePath, checkOptions, givenOptions } from '../base/arguments.js';
-import { type InstanceAnswer, LockLostError } from '../base/errors.js';
+import { type InstanceAnswer, isLockError, LockLostError } from '../base/errors.js';
 import type { Holder } from '../base/holder.js';
 import { checkExclusive, type HeldLock, type Locker } from '../base/locker.js';
 import { emitHoldfastWarning } from '../base/warning.js';
@@ -74,9 +74,16 @@ export class InstanceLock<T extends object = Record<string, unknown>>
   ): Promise<
     { lock: InstanceLock<T>; answer?: never; pid?: never } | (InstanceAnswer & { lock?: never })
   > {
-    const result = await lockOrAnswer(path, message, options);
-    if (!(result instanceof FileLock)) return result;
-    return { lock: await InstanceLock.#begin<T>(result, options) };
+    for (;;) {
+      const result = await lockOrAnswer(path, message, options);
+      if (!(result instanceof FileLock)) return result;
+      try {
+        return { lock: await InstanceLock.#begin<T>(result, options) };
+      } catch (error) {
+        // Stolen before we listened: the message is for the one that has it now.
+        if (!isLockError(error, 'ERR_LOCK_LOST')) throw error;
+      }
+    }
   }
 
   /**

@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readdirSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { InstanceLock } from '../../src/instance.js';
@@ -219,6 +219,22 @@ describe('force', () => {
     expect(error).toMatchObject({ code: 'ERR_INSTANCE_NO_ANSWER' });
     expect(seen).toEqual([]);
     file.releaseSync();
+  });
+
+  test('before a sender that became the first listens: it tries again', async () => {
+    const path = lockPath();
+    await (await firstProgram(path)).kill();
+    let calls = 0;
+    const { lock } = await InstanceLock.acquireOrSend(path, 1, {
+      onMessage: echo,
+      onStale: () => {
+        if (calls++ === 0) unlinkSync(path);
+      },
+    });
+    expect(calls).toBe(1);
+    expect((await send(path, 2)).answer).toEqual({ message: 2, pid: process.pid });
+    await lock?.release();
+    expect(readdirSync(dirname(path))).toEqual([]);
   });
 
   test('terminate: the new one listens', async () => {
