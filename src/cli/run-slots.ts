@@ -7,8 +7,8 @@ import type { FileLock } from '../lock/file-lock.js';
 import { enter } from '../slots/enter.js';
 import { allOf } from '../slots/errors.js';
 import { inspectSlots } from '../slots/inspect.js';
-import { checkCall, checkGround, type Ground, MOST_SLOTS } from '../slots/options.js';
-import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
+import { checkCall, checkGround, MOST_SLOTS } from '../slots/options.js';
+import { EXIT, Exit, usageError } from './exit-codes.js';
 import { advise, isRefusal, reportDuration, reportRefusal } from './refusal.js';
 import type { RunOptions } from './run-options.js';
 import { type Streams, say } from './streams.js';
@@ -29,7 +29,7 @@ export async function acquireSlot(
     throw usageError(`--slots takes a number from 1 to ${MOST_SLOTS}, not ${slots}`, 'run');
   }
   const { timeout, quiet, verbose, data } = options;
-  const ground = groundOf(typed, slots);
+  const ground = checkGround(bytesOf(typed), { slots, permissions: 0o666 });
   const look = async () => {
     const { slots: all, waiters } = await inspectSlots(ground);
     const [holder = null] = all.flatMap(({ holders }) => holders[0] ?? []);
@@ -62,15 +62,6 @@ export async function acquireSlot(
     }
     advise(error, typed, streams);
     return options.conflictCode;
-  }
-}
-
-function groundOf(typed: string, slots: number): Ground {
-  try {
-    return checkGround(bytesOf(typed), { slots, permissions: 0o666 });
-  } catch (error) {
-    // A relative path has none in a working directory that was removed.
-    throw new Exit(exitCodeOf(error), messageOf(error));
   }
 }
 
