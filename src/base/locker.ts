@@ -31,7 +31,7 @@ export interface AcquireOptions<T extends object = Record<string, unknown>> {
 }
 
 /** What every {@link Locker} takes. */
-export interface LockerOptions extends AcquireOptions<object> {
+export interface LockerOptions extends AcquireOptions {
   /** Default `'exclusive'`. `ERR_LOCK_UNSUPPORTED` where an engine has no shared locks. */
   mode?: LockMode | undefined;
 }
@@ -68,9 +68,9 @@ export interface HeldLock extends AsyncDisposable {
 /** Who holds a lock, and who waits for it. */
 export interface LockView {
   /** Empty if the lock is free. */
-  holders: Holder<object>[];
+  holders: Holder[];
   /** In the order in which they will be granted, where the engine knows it. */
-  waiters: Holder<object>[];
+  waiters: Holder[];
 }
 
 /**

@@ -248,13 +248,15 @@ export class InstanceLock<T extends object = Record<string, unknown>>
 }
 
 /** A {@link Locker} of instance locks, with `options` as defaults. */
-export function instanceLocker(options?: InstanceLockOptions<object>): Locker {
+export function instanceLocker<T extends object = Record<string, unknown>>(
+  options?: InstanceLockOptions<T>,
+): Locker {
   const defaults = givenOptions(checkOptions(options, INSTANCE_OPTIONS), INSTANCE_OPTIONS);
   return {
     async acquire(path, given) {
-      const { mode, ...merged } = withDefaults<InstanceLockOptions<object>>(defaults, given);
+      const { mode, ...merged } = withDefaults<InstanceLockOptions<T>>(defaults, given);
       checkExclusive(mode, checkFilePath(path), 'the locks of instances');
-      return InstanceLock.acquire<object>(path, merged);
+      return InstanceLock.acquire<T>(path, merged);
     },
     look: lookAtFile,
   };

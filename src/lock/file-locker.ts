@@ -19,11 +19,13 @@ export interface FileLocker extends Locker {
 }
 
 /** A {@link Locker} of real file locks, with `options` as defaults. */
-export function fileLocker(options?: FileLockOptions<object>): FileLocker {
+export function fileLocker<T extends object = Record<string, unknown>>(
+  options?: FileLockOptions<T>,
+): FileLocker {
   const defaults = givenOptions(checkOptions(options, FILE_LOCK_OPTIONS), FILE_LOCK_OPTIONS);
   return {
     acquire: async (path, given) =>
-      FileLock.acquire<object>(path, withDefaults<FileLockOptions<object>>(defaults, given)),
+      FileLock.acquire<T>(path, withDefaults<FileLockOptions<T>>(defaults, given)),
     look: lookAtFile,
   };
 }

@@ -44,8 +44,10 @@ const WITH_LOCKER_OPTIONS = optionNames<WithLockerOptions>({
  * With `locker`, the lock is the one of that name there; options such as `record`
  * are those of the locker.
  *
- * `withLock<Info>(…)` names the fields of the record. The result is then
- * `unknown` unless you name its type too: TypeScript infers all or nothing.
+ * To type the fields of the record, annotate the parameter of `fn`:
+ * `(lock: FileLock<Info>) => …`. The type of the result is then inferred. With
+ * `withLock<Info>(…)` it is `unknown`, unless you name it as well: TypeScript
+ * infers all type arguments or none.
  */
 export function withLock<R>(
   name: string,

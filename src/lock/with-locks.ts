@@ -21,7 +21,7 @@ export interface WithLocksOptions<T extends object = Record<string, unknown>>
 type LockPath = string | Buffer | URL;
 type Paths = readonly LockPath[];
 /** A lock for each path. */
-type LocksOf<P extends Paths, T extends object> = { [K in keyof P]: FileLock<T> };
+type LocksOf<P extends Paths, T extends object> = { -readonly [K in keyof P]: FileLock<T> };
 type Body<P extends Paths, T extends object, R> = (locks: LocksOf<P, T>) => R | Promise<R>;
 
 /**

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { checkOptions } from '../../src/base/arguments.js';
 import { Claims } from '../../src/claims.js';
 import { Election } from '../../src/election.js';
+import { etcdLocker } from '../../src/etcd.js';
 import {
   FileLock,
   fileLocker,
@@ -14,8 +15,9 @@ import {
   withLock,
   withLocks,
 } from '../../src/index.js';
-import { InstanceLock, instanceLocker } from '../../src/instance.js';
+import { type AlreadyRunningError, InstanceLock, instanceLocker } from '../../src/instance.js';
 import { withNextId } from '../../src/next-id.js';
+import { postgresLocker } from '../../src/postgres.js';
 import { Slots, withSlot } from '../../src/slots.js';
 import { memoryLocker } from '../../src/testing.js';
 import { updateFile, updateJson } from '../../src/update.js';
@@ -30,6 +32,9 @@ describe('an option that does not exist', () => {
   const path = join(folder, 'a.lock');
   const claims = new Claims(join(folder, 'claims'), { root: folder });
   const request = { agent: 'a', files: ['b'] };
+  // Nobody is asked: there is nothing at the other end.
+  const connect = 'postgres://127.0.0.1:1/x';
+  const endpoints = ['http://127.0.0.1:1'];
   const calls: [string, () => unknown][] = [
     ['FileLock.acquire', () => FileLock.acquire(path, typo)],
     ['FileLock.acquireSync', () => FileLock.acquireSync(path, typo)],
@@ -60,6 +65,11 @@ describe('an option that does not exist', () => {
     ['instanceLocker().acquire', () => instanceLocker().acquire(path, typo)],
     ['memoryLocker', () => memoryLocker(typo)],
     ['memoryLocker().acquire', () => memoryLocker().acquire(path, typo)],
+    ['postgresLocker', () => postgresLocker({ connect, ...(typo as object) })],
+    ['postgresLocker().acquire', () => postgresLocker({ connect }).acquire('x', typo)],
+    ['etcdLocker', () => etcdLocker({ endpoints, ...(typo as object) })],
+    ['the tls of etcdLocker', () => etcdLocker({ endpoints: ['https://h'], tls: typo })],
+    ['etcdLocker().acquire', () => etcdLocker({ endpoints }).acquire('x', typo)],
     ['new Slots', () => new Slots(join(folder, 's'), typo)],
     ['Slots.acquire', () => new Slots(join(folder, 's'), { slots: 1 }).acquire(typo)],
     ['Slots.tryAcquire', () => new Slots(join(folder, 's'), { slots: 1 }).tryAcquire(typo)],
@@ -79,6 +89,7 @@ describe('an option that does not exist', () => {
     ['a request of a plan', () => claims.plan([{ ...request, file: ['c'] } as never])],
     ['plan', () => claims.plan([request], typo)],
     ['check', () => claims.check(['b'], typo)],
+    ['renew', () => claims.renew('a', 60_000, typo)],
     ['release', () => claims.release('a', typo)],
     ['releaseAll', () => claims.releaseAll(typo)],
     ['watch', () => claims.watch(typo).next()],
@@ -89,11 +100,23 @@ describe('an option that does not exist', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test('is refused by lead and whenPrimary', async () => {
-    await using election = await Election.join(testFolder());
-    for (const call of [() => election.lead(() => {}, typo), () => election.whenPrimary(typo)]) {
-      expect(await errorOf(call)).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
+  test('is refused by the methods of what is held', async () => {
+    const place = testFolder();
+    await using election = await Election.join(place);
+    await using claim = await new Claims(join(place, 'claims')).claim(request);
+    await using _first = await InstanceLock.acquire(join(place, 'i.lock'));
+    const second = await errorOf(() => InstanceLock.acquire(join(place, 'i.lock')));
+    const methods: [string, () => unknown][] = [
+      ['lead', () => election.lead(() => {}, typo)],
+      ['whenPrimary', () => election.whenPrimary(typo)],
+      ['leave', () => election.leave(typo)],
+      ['extend', () => claim.extend({ file: ['c'] } as never)],
+      ['send', () => (second as AlreadyRunningError).send(1, typo)],
+    ];
+    for (const [name, method] of methods) {
+      expect(await errorOf(method), name).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
     }
+    expect([election.isPrimary, claim.files]).toEqual([true, ['b']]);
   });
 });
 

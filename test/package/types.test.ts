@@ -11,7 +11,7 @@ let project = '';
 // What a user writes, with everything of every module named.
 const SOURCE = `
 import { FileLock, fileLocker, inspect, inspectFolder, isLockError, watchLock, withLock, withLocks, type HeldLock, type Holder, type Locker, type LockerOptions, type LockView, type WithLocksOptions } from 'holdfast';
-import { AlreadyRunningError, InstanceLock, type InstanceAnswer } from 'holdfast/instance';
+import { AlreadyRunningError, InstanceLock, instanceLocker, type InstanceAnswer } from 'holdfast/instance';
 import { ClaimConflictError, Claims, type ClaimRequest, type Plan } from 'holdfast/claims';
 import { withNextId, type NextIdOptions } from 'holdfast/next-id';
 import { Election, type Member } from 'holdfast/election';
@@ -75,7 +75,11 @@ export async function untyped(): Promise<unknown[]> {
   const { holders, record } = await inspect('x.lock');
   const [member] = await (await Election.join('e')).members();
   const { previous } = await FileLock.acquire('x.lock');
-  return [holders[0]?.data?.url, record?.data.url, member?.data?.url, previous?.data.url];
+  const [held] = (await fileLocker().look('x.lock')).holders;
+  await memoryLocker().acquire('x', { onWait: (holder) => console.log(holder?.data?.url) });
+  const [slot] = (await new Slots('s', { slots: 1 }).inspect()).slots;
+  const last = [previous?.data.url, held?.data?.url, slot?.holders[0]?.data?.url];
+  return [holders[0]?.data?.url, record?.data.url, member?.data?.url, ...last];
 }
 // One type argument is the type of the fields; not all of them need to be there.
 export async function named(anyLock: (lock: FileLock) => void, anyHolder: (h: Holder) => void) {
@@ -98,9 +102,28 @@ export async function named(anyLock: (lock: FileLock) => void, anyHolder: (h: Ho
   const tokens: number[] = await withLocks(many, (held) => held.map(({ token }) => token + seven));
   // @ts-expect-error: there are two
   await withLocks(['x', 'y'], ([x, y, z]) => [x, y, z, tokens]);
+  // A parameter with a type names the fields, and the result is inferred.
+  const eight: number = await withLock('x', (held: FileLock<Server>) => {
+    held.update({ port: 8 });
+    return 8;
+  });
+  const nine: number = await withLock('x', { data: server }, (held: FileLock<Server>) => held.token);
+  const ten: string = await withLocks(['x', 'y'], ([x, y]: [FileLock<Server>, FileLock<Server>]) => {
+    x.update({ port: y.token });
+    return String(eight + nine);
+  });
+  const eleven: string = await withSlot('s', { slots: 2 }, (slot: Slot<Server>) => {
+    slot.update({ url: ten });
+    return ten;
+  });
+  // An interface has no index signature, and its fields are data all the same.
+  const given = [fileLocker({ data: server }), instanceLocker({ data: server }), eleven];
+  await Election.join('e', { data: server });
+  await new Slots<Server>('s', { slots: 2 }).acquire({ data: server });
   const bytes = Buffer.from('x.lock');
   await fileLocker().acquire(bytes);
   await withLock(bytes, () => inspect(bytes));
+  return given;
 }
 // The same code on files and on servers.
 export async function anywhere(connect: PostgresLockerOptions['connect'], rest: EtcdLockerOptions) {
