@@ -99,7 +99,7 @@ const questions = {
     await end(holder);
     return got === 'acquired' ? `**two holders** after ${seconds(after)}` : 'still one holder';
   },
-  async 'excludes flock(1), Python, Perl (so Go, cargo)'(library) {
+  async 'excludes flock(1), Python, Perl'(library) {
     const path = newPath();
     const holder = start(library, 'hold', path);
     await line(holder, 10_000);

@@ -1,62 +1,20 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
-import { describe, expect } from 'vitest';
-import { FileLock, inspect, type LockMode } from '../../src/index.js';
+import { afterAll, describe, expect } from 'vitest';
+import { FileLock, inspect } from '../../src/index.js';
 import { until } from '../support/census.js';
 import { lockPath } from '../support/folder.js';
+import { foreign, forgetPrograms } from '../support/foreign.js';
 import { Program } from '../support/program.js';
 import { needs } from '../support/tools.js';
 
-type Tool = 'flock' | 'python3' | 'perl';
-interface Wish {
-  mode?: LockMode;
-  wait?: boolean;
-}
-
-const PYTHON = `
-import fcntl, sys
-path, mode, wait = sys.argv[1:]
-file = open(path, 'rb')
-operation = fcntl.LOCK_EX if mode == 'exclusive' else fcntl.LOCK_SH
-try:
-    fcntl.flock(file, operation | (0 if wait == 'wait' else fcntl.LOCK_NB))
-except BlockingIOError:
-    print('refused', flush=True)
-    sys.exit(1)
-print('held', flush=True)
-sys.stdin.read()`;
-
-const PERL = `
-use Fcntl ':flock';
-my ($path, $mode, $wait) = @ARGV;
-$| = 1;
-open(my $file, '<', $path) or die;
-my $operation = ($mode eq 'exclusive' ? LOCK_EX : LOCK_SH) | ($wait eq 'wait' ? 0 : LOCK_NB);
-if (!flock($file, $operation)) { print "refused\\n"; exit 1; }
-print "held\\n";
-my @rest = <STDIN>;`;
-
-/** Another program that locks the file, says "held" or "refused", and holds it until its stdin ends. */
-function foreign(
-  tool: Tool,
-  path: string,
-  { mode = 'exclusive', wait = false }: Wish = {},
-): Program {
-  const words = [path, mode, wait ? 'wait' : 'try'];
-  if (tool === 'python3') return Program.start('python3', ['-c', PYTHON, ...words]);
-  if (tool === 'perl') return Program.start('perl', ['-e', PERL, ...words]);
-  const flags = [mode === 'exclusive' ? '-x' : '-s', ...(wait ? [] : ['-n'])];
-  // -F: it becomes the shell, so that there is one process to kill.
-  const line = `flock -F ${flags.join(' ')} "$0" sh -c 'echo held; cat' || echo refused`;
-  return wait
-    ? Program.start('flock', ['-F', ...flags, path, 'sh', '-c', 'echo held; exec cat'])
-    : Program.start('sh', ['-c', line, path]);
-}
+afterAll(forgetPrograms);
 
 describe.for([
   ['flock', []],
   ['python3', ['long']],
   ['perl', ['long']],
+  ['go', ['long']],
 ] as const)('%s and Holdfast', ([tool, tags]) => {
   const test = (title: string, body: () => Promise<void>): void =>
     needs(tool)(title, { tags: [...tags] }, body);
