@@ -63,21 +63,23 @@ describe('what the server, or the way to it, says is 65', () => {
     await once(mute, 'listening');
     onTestFinished(() => void mute.close());
     const { port } = mute.address() as AddressInfo;
-    for (const [url, says] of [
+    const calls = [
       [`postgres://a@127.0.0.1:${port}/x#y`, 'the PostgreSQL server has not answered for 2200 ms'],
       [
         `etcd://127.0.0.1:${port}/y`,
         `no answer from http://127.0.0.1:${port}: nothing came within 200 ms`,
       ],
-    ] as const) {
-      for (const words of [
+    ] as const;
+    const each = calls.flatMap(([url, says]) =>
+      [
         ['run', '-w', '0.2', url, 'true'],
         ['next-id', '-w', '0.2', '--locker', url, testFolder()],
-      ]) {
+      ].map(async (words) => {
         const { code, stderr } = await finish(words);
         expect({ code, stderr }).toEqual({ code: 65, stderr: `holdfast: ${url}: ${says}\n` });
-      }
-    }
+      }),
+    );
+    await Promise.all(each);
   });
 
   test('an unknown host, a closed port, a database that is not there', async () => {

@@ -104,7 +104,7 @@ describe('the server', () => {
   ];
 
   test('that is away is asked again each second, and told once', async () => {
-    for (const failure of passing) {
+    const each = passing.map(async (failure) => {
       const locker = losable();
       locker.fail(failure);
       const election = await member('e', { locker });
@@ -114,7 +114,8 @@ describe('the server', () => {
       locker.fail(null);
       await soon(election.whenPrimary());
       expect(locker.asked).toBeLessThanOrEqual(4);
-    }
+    });
+    await Promise.all(each);
   });
 
   const staying: [string, Error][] = [

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { describe, expect, onTestFinished, test as plainTest } from 'vitest';
 import { until } from '../support/census.js';
 import { ROOT } from '../support/package-project.js';
+import { inTwoSizes } from '../support/sizes.js';
 
 const test = plainTest.runIf(process.platform === 'linux');
 const FIND = JSON.stringify(createRequire(import.meta.url).resolve('node-gyp-build'));
@@ -106,20 +107,25 @@ test('its end is reported as that of any other', async () => {
   expect(isAlive(pid)).toBe(false);
 });
 
-test('a parent that is killed at any moment of the start leaves nothing behind', async () => {
-  for (let round = 0; round < 10; round++) {
-    const name = `6${process.pid}.${round}`;
-    const parent = spawn(
-      process.execPath,
-      ['-e', `${SPAWN} for (let n = 0; n < 500; n++) start(true, ['sleep', '${name}']);`],
-      { stdio: ['ignore', 'ignore', 'inherit'] },
-    );
-    await until(() => running(name) > round * 10);
-    parent.kill('SIGKILL');
-    await once(parent, 'exit');
-    await until(() => running(name) === 0);
-  }
-});
+inTwoSizes(
+  (rounds) => `a parent that is killed at any moment of the start leaves nothing behind: ${rounds}`,
+  { short: 3, long: 10 },
+  async (rounds) => {
+    for (let round = 0; round < rounds; round++) {
+      const name = `6${process.pid}.${round}`;
+      const parent = spawn(
+        process.execPath,
+        ['-e', `${SPAWN} for (let n = 0; n < 500; n++) start(true, ['sleep', '${name}']);`],
+        { stdio: ['ignore', 'ignore', 'inherit'] },
+      );
+      await until(() => running(name) > (round * 100) / rounds);
+      parent.kill('SIGKILL');
+      await once(parent, 'exit');
+      await until(() => running(name) === 0);
+    }
+  },
+  test,
+);
 
 /** How many `sleep NAME` there are. */
 function running(name: string): number {

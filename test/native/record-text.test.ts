@@ -1,27 +1,37 @@
 // The addon writes the record of a free lock, and TypeScript all others: they
 // have to write and read the same.
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { checkData, heldContent, parseContent } from '../../src/holders/owner-record.js';
 import { FileLock } from '../../src/index.js';
-import { lockPath, testFolder } from '../support/folder.js';
+import { lockPath } from '../support/folder.js';
+import { inTwoSizes } from '../support/sizes.js';
 import { needs } from '../support/tools.js';
 
 const LARGEST = Number.MAX_SAFE_INTEGER;
 const LAST_DATE = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 const LIMIT_MILLISECONDS = 60_000;
 
+// Compiling takes longer than the tests that use it.
+let compiled: string | undefined;
+afterAll(() => {
+  if (compiled !== undefined) rmSync(dirname(compiled), { recursive: true });
+});
+
 function compile(): string {
-  const program = join(testFolder(), 'record-text');
+  if (compiled !== undefined) return compiled;
+  const program = join(mkdtempSync(join(tmpdir(), 'holdfast-')), 'record-text');
   const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
   const sources = [file('record-text.cc'), file('../../src-native/record-text.cc')];
   execFileSync('g++', ['-std=c++17', '-Wall', '-Wextra', '-Werror', '-o', program, ...sources], {
     timeout: LIMIT_MILLISECONDS,
   });
+  compiled = program;
   return program;
 }
 
@@ -32,29 +42,36 @@ function answers(program: string, lines: string[]): string[] {
   return output.split('\n').slice(0, -1);
 }
 
-needs('g++')('a record is the same, whoever writes it: 5,000 dates, tokens and fields', () => {
-  const dates = fc.integer({ min: 0, max: LAST_DATE });
-  const days = fc.integer({ min: 0, max: Math.floor(LAST_DATE / 864e5) }).map((day) => day * 864e5);
-  const data = fc.dictionary(fc.stringMatching(/^[a-z]{1,9}$/), fc.jsonValue());
-  const cases = fc.sample(
-    fc.tuple(fc.oneof(dates, days), fc.integer({ min: 0, max: LARGEST }), fc.boolean(), data),
-    5000,
-  );
-  const given = cases.map(([since, token, member, fields]) => ({
-    since,
-    token,
-    member,
-    text: checkData(Object.hasOwn(fields, 'pid') ? {} : fields),
-  }));
-  const lines = given.map(
-    ({ since, token, member, text }) => `w ${since} ${token} ${member ? 1 : 0} ${text}`,
-  );
-  const expected = given.flatMap(({ since, token, member, text }) => [
-    `{HEAD${new Date(since).toISOString()}",${text}TAIL${token}${member ? ',"member":true' : ''}}}`,
-    `{"holdfast":{"token":${token}}}`,
-  ]);
-  expect(answers(compile(), lines)).toEqual(expected);
-});
+inTwoSizes(
+  (records) => `a record is the same, whoever writes it: ${records} dates, tokens and fields`,
+  { short: 500, long: 5000 },
+  (records) => {
+    const dates = fc.integer({ min: 0, max: LAST_DATE });
+    const days = fc
+      .integer({ min: 0, max: Math.floor(LAST_DATE / 864e5) })
+      .map((day) => day * 864e5);
+    const data = fc.dictionary(fc.stringMatching(/^[a-z]{1,9}$/), fc.jsonValue());
+    const cases = fc.sample(
+      fc.tuple(fc.oneof(dates, days), fc.integer({ min: 0, max: LARGEST }), fc.boolean(), data),
+      records,
+    );
+    const given = cases.map(([since, token, member, fields]) => ({
+      since,
+      token,
+      member,
+      text: checkData(Object.hasOwn(fields, 'pid') ? {} : fields),
+    }));
+    const lines = given.map(
+      ({ since, token, member, text }) => `w ${since} ${token} ${member ? 1 : 0} ${text}`,
+    );
+    const expected = given.flatMap(({ since, token, member, text }) => [
+      `{HEAD${new Date(since).toISOString()}",${text}TAIL${token}${member ? ',"member":true' : ''}}}`,
+      `{"holdfast":{"token":${token}}}`,
+    ]);
+    expect(answers(compile(), lines)).toEqual(expected);
+  },
+  needs('g++'),
+);
 
 needs('g++')('what a release leaves is read as TypeScript reads it, or left to TypeScript', () => {
   const token = (digits: string): string => `{"holdfast":{"token":${digits}}}`;
