@@ -1,17 +1,19 @@
-// The main job, on real processes: one holds, one is refused, one waits; the
-// holder is killed with SIGKILL, and the lock goes to the one that waits.
+// What a lock is for, on real processes: one holds it, one is refused, one waits.
+// The holder is killed with SIGKILL, and the one that waits gets the lock.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FileLock } from '../dist/index.js';
 
-const [role, path] = process.argv.slice(2);
+const FILE = fileURLToPath(import.meta.url);
+const role = process.argv[2];
+const path = process.env.ORDERS_LOCK;
 
 if (role === 'holder') {
-  const lock = await FileLock.acquire(path, { data: { job: 'import of orders' } });
+  const lock = await FileLock.acquire(path, { data: { job: 'importing orders' } });
   process.send({ acquired: lock.path });
   setInterval(() => lock.held, 1000); // works until it is killed
 } else if (role === 'refused') {
@@ -37,49 +39,58 @@ async function demo() {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-demo-'));
   const lockPath = join(folder, 'orders.lock');
   const children = [];
+  // A short command line, since a refusal shows it.
+  const options = { cwd: dirname(FILE), env: { ...process.env, ORDERS_LOCK: lockPath } };
   const start = (name) => {
-    const child = fork(fileURLToPath(import.meta.url), [name, lockPath]);
+    const child = fork(basename(FILE), [name], options);
     children.push(child);
     return child;
   };
   const message = async (child) => (await once(child, 'message', limit))[0];
   const limit = { signal: AbortSignal.timeout(20_000) };
   try {
-    console.log('Four processes, one lock file.\n');
+    console.log(`This process starts three others. All want the same lock:\n${lockPath}\n`);
 
     const holder = start('holder');
     await message(holder);
-    console.log(`1. Process ${holder.pid} acquires the lock.`);
+    console.log(`1. Process ${holder.pid} acquires the lock, and notes what it does with it.\n`);
 
-    const refused = await message(start('refused'));
-    console.log('\n2. A second one, which does not want to wait, is refused and told by whom:');
-    console.log(`     ${refused.code}: ${refused.message}`);
-    console.log(`     what the holder says it is doing: ${refused.job}`);
+    const second = start('refused');
+    const refused = await message(second);
+    console.log(
+      `2. Process ${second.pid} does not want to wait. It is refused, and its error says why:`,
+    );
+    console.log(`     error.code     ${refused.code}`);
+    console.log(`     error.message  ${refused.message}`);
+    console.log(`     error.holder   is ${refused.job}\n`);
 
     const waiter = start('waiter');
     await message(waiter);
-    console.log(`\n3. A third one, process ${waiter.pid}, waits in the kernel.`);
+    console.log(`3. Process ${waiter.pid} waits for the lock, without a timeout.\n`);
 
-    console.log(`\n4. kill -9 ${holder.pid}: no handler runs, nothing is cleaned up.`);
+    console.log(
+      `4. kill -9 ${holder.pid}: the holder cannot clean up, so the lock file stays as it is.`,
+    );
     const granted = message(waiter);
     const killed = now();
     holder.kill('SIGKILL');
     const { granted: at, previous } = await granted;
-    const milliseconds = at - killed;
-    console.log(
-      `   The kernel does it: process ${waiter.pid} has the lock ${milliseconds.toFixed(2)} ms later.`,
-    );
+    const milliseconds = (at - killed).toFixed(1);
+    console.log('   The kernel releases the lock of a dead process:');
+    console.log(`   process ${waiter.pid} has it ${milliseconds} ms after the kill.\n`);
 
-    console.log('\n5. The new holder knows that the last one did not release:');
-    console.log(
-      `     lock.previous: pid ${previous.pid}, since ${previous.since}, running: ${previous.running}`,
-    );
+    console.log('5. The new holder sees that the last one died without releasing:');
+    console.log(`     lock.previous.pid      ${previous.pid}`);
+    console.log(`     lock.previous.since    ${previous.since}`);
+    console.log(`     lock.previous.running  ${previous.running}\n`);
     await once(waiter, 'exit', limit);
 
-    const status = FileLock.tryAcquire(lockPath);
-    if (status === null) throw new Error('the lock is not free at the end');
-    status.releaseSync();
-    console.log('\nThe lock is free again. Nothing had to be cleaned up, and nobody had to guess.');
+    const last = FileLock.tryAcquire(lockPath);
+    if (last === null) throw new Error('the lock is not free at the end');
+    last.releaseSync();
+    console.log(
+      'It releases the lock, which is free again. Nobody had to delete a stale lock file.',
+    );
   } finally {
     for (const child of children) child.kill('SIGKILL');
     rmSync(folder, { recursive: true, force: true });
