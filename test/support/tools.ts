@@ -27,6 +27,8 @@ const PROBES = {
   prlimit: ['prlimit', '--version'],
   psql: ['psql', '--version'],
   python3: ['python3', '-c', 'import fcntl'],
+  // That of util-linux.
+  script: ['script', '--version'],
   strace: ['strace', '-f', '-qq', '-o', '/dev/null', '-e', 'inject=flock:error=ENOLCK', 'true'],
   sysctl: ['test', '-w', '/proc/sys/fs/protected_regular'],
   taskset: ['taskset', '--version'],
