@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { filesBelow, PAGES, ROOT, read } from '../support/docs-pages.js';
+import { blocksOf, filesBelow, PAGES, ROOT, read } from '../support/docs-pages.js';
 import { type ExportedName, readPackage } from '../support/package-types.js';
 
 const API = read('docs/api.md');
@@ -147,7 +147,8 @@ function anchorsOf(markdown: string): string[] {
 
 function linksIn(markdown: string): string[] {
   const text = withoutBlocks(markdown).replaceAll(/``[^\n]*?``/g, '');
-  return [...text.matchAll(/\]\(([^()\s]+)\)/g)].map(([, target = '']) => target);
+  const links = text.matchAll(/\]\(([^()\s]+)\)|\b(?:href|src|srcset)="([^"\s]+)"/g);
+  return [...links].map(([, target, attribute = '']) => target ?? attribute);
 }
 
 function brokenLinks(page: string, markdown: string): string[] {
@@ -161,17 +162,50 @@ function brokenLinks(page: string, markdown: string): string[] {
   });
 }
 
+/** What npm packs: the README, the changelog and the license as well, whatever `files` says. */
+const PACKED = ['README.md', 'LICENSE', ...JSON.parse(read('package.json')).files];
+
+function linksOutOfPackage(page: string, markdown: string): string[] {
+  return linksIn(markdown).filter((target) => {
+    if (/^(#|https?:)/.test(target)) return false;
+    const path = join(dirname(page), target.split('#')[0] ?? '');
+    return !PACKED.some((packed) => path === packed || path.startsWith(`${packed}/`));
+  });
+}
+
+describe('the README', () => {
+  test('is short: the reference is in docs/', () => {
+    expect(read('README.md').trimEnd().split('\n').length).toBeLessThanOrEqual(200);
+  });
+
+  // GitHub shows 838 pixels, in which 98 characters of code fit.
+  test('has no code that has to be scrolled', () => {
+    const lines = blocksOf('README.md', read('README.md')).flatMap(({ source }) =>
+      source.split('\n').filter((line) => line.length > 96),
+    );
+    expect(lines).toEqual([]);
+  });
+});
+
 describe('links between pages', () => {
   test.each(PAGES)('of %s lead to a file and a heading', (page) => {
     expect(brokenLinks(page, read(page))).toEqual([]);
   });
 
-  // Those of the README lead to the repository, on npm's page.
-  test.each(filesBelow('docs', '.md'))('of %s stay in the package', (page) => {
-    const outside = linksIn(read(page)).filter((target) =>
-      /^\.\.\/(?!README\.md|CHANGELOG\.md|schemas\b)/.test(target),
-    );
-    expect(outside).toEqual([]);
+  // People read them on npm, too, and in node_modules.
+  test.each(['README.md', 'CHANGELOG.md', ...filesBelow('docs', '.md')])(
+    'of %s stay in the package',
+    (page) => {
+      expect(linksOutOfPackage(page, read(page))).toEqual([]);
+    },
+  );
+
+  test('that leave the package are found', () => {
+    const page =
+      '[1](#a) [2](https://x.org/y) [3](b.md) [4](../examples/x) [5](../bench/README.md)';
+    expect(linksOutOfPackage('docs/a.md', page)).toEqual(['../examples/x', '../bench/README.md']);
+    const readme = '![1](docs/x.svg) [2](src/x.ts) <img src="bench/x.svg">';
+    expect(linksOutOfPackage('README.md', readme)).toEqual(['src/x.ts', 'bench/x.svg']);
   });
 
   test('that lead nowhere are found', () => {

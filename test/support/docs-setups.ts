@@ -57,12 +57,6 @@ export const SETUPS: Record<string, Setup> = {
     },
   },
 
-  send: {
-    before: 'const openWindow = (args) => args.length;',
-    after: 'console.log(lock.held, answer, pid);',
-    prints: 'true undefined undefined\n',
-  },
-
   'send-refused': {
     before: `
       import * as holdfast from 'holdfast/instance';
@@ -82,17 +76,6 @@ export const SETUPS: Record<string, Setup> = {
   transfer: {
     before: "const transfer = async () => console.log('transferred');",
     prints: 'transferred\n',
-  },
-
-  statics: {
-    before: `
-      import { FileLock, type FileLockOptions } from 'holdfast';
-      declare const path: string | URL;
-      declare const options: FileLockOptions | undefined;
-      declare const fd: number;
-      export {};`,
-    after: 'export { lock };',
-    typesOnly: true,
   },
 
   using: {
@@ -158,7 +141,6 @@ export const SETUPS: Record<string, Setup> = {
     prints: 'api app/api/ app/api/routes.ts\nshop app/api/routes.ts\n',
   },
 
-  job: { after: 'console.log(id);', prints: '1\n' },
   'next-id': { after: 'console.log(id, value);', prints: '1 jobs/job-1\n' },
   'fake-lock': {
     before: `
@@ -184,11 +166,6 @@ export const SETUPS: Record<string, Setup> = {
     prints: '0\n',
   },
   'slots-class': { prints: '0 of 4 taken, 0 waiting\n' },
-  elected: {
-    before: 'const work = async (term, signal) => console.log(term > 0, signal.aborted);',
-    after: 'console.log(election.isPrimary);',
-    prints: 'true false\ntrue\n',
-  },
   lead: {
     before: `
       let times = 0;
