@@ -13,8 +13,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const CORE = /src\/(base|native|holders|lock)\//;
 // What subcommands share: all of src/cli but their own files.
 const COMMON =
-  /src\/cli\/(?!agent-hosts|claim|doctor|elect|guard|help|holdfast|lock-url|mcp|next-id|run|status|url-|completion|pages|render)/;
-const CLAIM = /src\/(claims\/|agents\/bypass\.|cli\/claim-)/;
+  /src\/cli\/(?!agent-hosts|claim|doctor|elect|guard|help|lock-url|mcp|next-id|run|status|url-|completion|pages|render)/;
+const CLAIM = /src\/(claims\/|agents\/bypass\.|cli\/claim[-.])/;
 // What the command needs only to run a program, or when a lock is held, or to
 // change claims. Each is loaded when a function of it is called: parsing it
 // takes longer than a lock.
@@ -90,7 +90,8 @@ await bundle({
   late: Object.keys({ ...LATE, ...ACTIONS }),
   groups: [
     ...Object.entries({ ...LATE, ...ACTIONS }).map(([name, test]) => ({ name, test, priority: 1 })),
-    { name: 'command', test: (id) => CORE.test(id) || COMMON.test(id) },
+    // In the file of the entry, which Node reads in any case.
+    { name: 'holdfast', test: (id) => CORE.test(id) || COMMON.test(id) },
     // In one file: what its actions share with it would be another one.
     { name: 'claims', test: CLAIM },
   ],

@@ -33,6 +33,13 @@ const CONSTANT = (local) => {
   );
 };
 
+// A module that another file loads by import(), and that is part of a larger file.
+const NAMESPACE = /\b(?:\w+\.)?__exportAll\(\{([^}]*)\}\)/g;
+const NAMED = /([\w$]+): \(\) => ([\w$]+)/g;
+// Rolldown's own functions, where they are part of another file.
+const HELPER =
+  /^var __defProp = .*\n|^var __exportAll = [^]*?^};\n|^exports\.__exportAll = __exportAll;\n|^Object\.defineProperty\(exports, ["']__exportAll["'], \{[^}]*\}\s*\}\);\n/gm;
+
 // Of a package: Node would load its loader for ES modules.
 const DYNAMIC = /\bimport\("([\w-]+)"\)/g;
 
@@ -53,7 +60,7 @@ export function modulesOfNode(files) {
     generateBundle({ format }, files) {
       if (format !== 'cjs') return;
       for (const name of Object.keys(files)) if (HELPERS.test(name)) delete files[name];
-      const left = Object.values(files).find(({ code }) => /rolldown_runtime|__toESM/.test(code));
+      const left = Object.values(files).find(({ code }) => /rolldown_runtime|__(?:toESM|exportAll)/.test(code));
       if (left !== undefined) throw new Error(`${left.fileName} needs functions of Rolldown`);
     },
   };
@@ -89,6 +96,8 @@ function requiredLate(code, lateModules) {
   let rewritten = code
     .replace(HELPERS_REQUIRED, '')
     .replace(OWN_URL, 'const url = undefined;')
+    .replace(HELPER, '')
+    .replace(NAMESPACE, (_call, names) => `{${names.replace(NAMED, 'get $1() { return $2; }')}}`)
     .replace(DYNAMIC, 'Promise.resolve().then(() => require("$1"))');
   for (const [statement, local, module] of code.matchAll(REQUIRE)) {
     const isLate = module === 'node:module' || lateModules.has(module);

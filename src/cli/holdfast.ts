@@ -19,8 +19,8 @@ function errorStream(): Writable {
   });
 }
 
+const words = process.argv.slice(2);
 const streams: Streams = {
-  caller: runsCommand(process.argv.slice(2)) ? inspectCaller() : undefined,
   // Opened only to be read: the command that runs may need it.
   get stdin() {
     return isTerminal(0) ? process.stdin : undefined;
@@ -57,6 +57,12 @@ process.on('warning', (warning: Error & { code?: string }) => {
 // Everything is written, so exit at once. When Node ends by itself, it removes its
 // signal handlers first. A signal that came then would hide the exit status of
 // the command. Node emits a warning in the next tick, so exit after it.
-void main(process.argv.slice(2), streams).then((status) => {
-  process.nextTick(() => process.exit(status));
-});
+void Promise.resolve()
+  // After this file: what is loaded late needs it whole.
+  .then(() => {
+    const caller = runsCommand(words) ? inspectCaller() : undefined;
+    return main(words, Object.assign(streams, { caller }));
+  })
+  .then((status) => {
+    process.nextTick(() => process.exit(status));
+  });
