@@ -19,11 +19,15 @@ const CLAIM = /src\/(claims\/|agents\/bypass\.|cli\/claim[-.])/;
 // change claims. Each is loaded when a function of it is called: parsing it
 // takes longer than a lock.
 const LATE = {
-  running: /src\/cli\/(caller|command|waiting-line)\./,
+  running:
+    /src\/(base\/bursts|lock\/(file-lock|leak-warning|loss-watch|wait)|cli\/(caller|command|waiting-line))\./,
+  errors: /src\/(base|claims|next-id|slots)\/errors\./,
   waiting:
-    /src\/(base\/(callers|make-folders|warning)|native\/load-failure|holders\/(holding-processes|inspect|kernel-tables|kernel-view|pinned-file|snapshot|who-holds)|lock\/(acquiring|adopt|change-hold|descriptor-lock|kernel-wait|path-watch|self-wait|waiting|with-lock))\./,
+    /src\/(base\/(callers|make-folders|warning)|native\/load-failure|holders\/(holding-processes|inspect|kernel-tables|kernel-view|pinned-file|snapshot|who-holds)|lock\/(acquiring|adopt|change-hold|descriptor-lock|in-turn|kernel-wait|path-watch|self-wait|waiting|with-lock)|cli\/(refusal|time))\./,
+  // Where a claim has wildcards, or there are many.
+  matching: /src\/claims\/(match-path|overlap|prefilter)\./,
   claiming:
-    /src\/(claims\/(acquire-claims|admit|braces|change-scope|changes|claim|claim-waits|conflict-words|conflicts|edit-journal|errors|existing|foreign|git-clean|gives-way|grant|hand-over|held-claim|journal|literal-warning|live-claims|move-to-session|outcome|overlap-search|plan|put-file|queue|release-claim|renew-claim|request|resolutions|session-end|set-aside|standstill|want-file|wants|waves|write-claims)|cli\/claim-(board|look|run|watch))\./,
+    /src\/(claims\/(acquire-claims|admit|braces|change-scope|changes|claim|claim-waits|conflict-words|conflicts|edit-journal|existing|foreign|git-clean|gives-way|grant|hand-over|held-claim|journal|journal-text|literal-warning|live-claims|missing|move-to-session|outcome|overlap-search|plan|put-file|queue|release-claim|renew-claim|request|resolutions|session-end|set-aside|standstill|want-file|wants|waves|write-claims)|cli\/claim-(board|look|run|watch))\./,
 };
 
 // Of the command alone: actions of `claim` that `claim check` is to load no file

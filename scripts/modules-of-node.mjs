@@ -38,7 +38,7 @@ const NAMESPACE = /\b(?:\w+\.)?__exportAll\(\{([^}]*)\}\)/g;
 const NAMED = /([\w$]+): \(\) => ([\w$]+)/g;
 // Rolldown's own functions, where they are part of another file.
 const HELPER =
-  /^var __defProp = .*\n|^var __exportAll = [^]*?^};\n|^exports\.__exportAll = __exportAll;\n|^Object\.defineProperty\(exports, ["']__exportAll["'], \{[^}]*\}\s*\}\);\n/gm;
+  /^var __defProp = .*\n|^var __exportAll = [\s\S]*?^};\n|^exports\.__exportAll = __exportAll;\n|^Object\.defineProperty\(exports, ["']__exportAll["'], \{[^}]*\}\s*\}\);\n/gm;
 
 // Of a package: Node would load its loader for ES modules.
 const DYNAMIC = /\bimport\("([\w-]+)"\)/g;
@@ -60,7 +60,9 @@ export function modulesOfNode(files) {
     generateBundle({ format }, files) {
       if (format !== 'cjs') return;
       for (const name of Object.keys(files)) if (HELPERS.test(name)) delete files[name];
-      const left = Object.values(files).find(({ code }) => /rolldown_runtime|__(?:toESM|exportAll)/.test(code));
+      const left = Object.values(files).find(({ code }) =>
+        /rolldown_runtime|__(?:toESM|exportAll)/.test(code),
+      );
       if (left !== undefined) throw new Error(`${left.fileName} needs functions of Rolldown`);
     },
   };

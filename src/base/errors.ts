@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs';
 import { constants } from 'node:os';
 import util from 'node:util';
+import { errnoOf } from './errno.js';
 import { describeHolder, formatDuration, type Holder } from './holder.js';
 import { type FilePath, pathText } from './paths.js';
 
@@ -276,15 +277,6 @@ function nameOf(errno: number, syscall: string): string {
     }
   }
   return names.get(errno) ?? (errno === errnoOf('ESTALE') ? 'ESTALE' : 'UNKNOWN');
-}
-
-// The C library of Windows has no such error: src-native/windows/platform.h.
-const WINDOWS_ESTALE = 4000;
-
-/** The platform's number for an errno name, positive; NaN: it has none. */
-export function errnoOf(name: keyof typeof constants.errno): number {
-  const number: number | undefined = constants.errno[name];
-  return number ?? (name === 'ESTALE' ? WINDOWS_ESTALE : Number.NaN);
 }
 
 const UNSUPPORTED = ['ENOSYS', 'ENOLCK', 'ENOTSUP', 'EOPNOTSUPP'];

@@ -1,5 +1,6 @@
 import { lstatSync, mkdirSync, statSync } from 'node:fs';
-import { errnoOf, systemError } from './errors.js';
+import { errnoOf } from './errno.js';
+import { systemError } from './errors.js';
 import { type FilePath, parentOf, pathText } from './paths.js';
 
 /**

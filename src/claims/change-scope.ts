@@ -1,8 +1,9 @@
 // What becomes of a claim's parts when it is extended or shrunk. Pure.
 import type { ClaimPart } from './model.js';
-import { haveCommon, isWithin, patternsOverlap } from './overlap.js';
+import { haveCommon, patternsOverlap } from './overlap.js';
 import type { Pattern } from './pattern.js';
 import { isCovered } from './scope.js';
+import { isWithin } from './within.js';
 
 /** The parts without `released`. A part that nothing of it was taken from stays the same object. */
 export function shrink(parts: readonly ClaimPart[], released: readonly Pattern[]): ClaimPart[] {

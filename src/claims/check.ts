@@ -23,10 +23,13 @@ export async function judge(
   const inside = paths.filter((each) => typeof each !== 'string');
   if (inside.length === 0) return paths.map((path) => outside(path as string));
   const patterns = inside.map(({ pattern }) => pattern);
-  const mayOverlap = prefilter(patterns, folder.root);
-  const isRelevant =
-    mayOverlap && ((agent: string, text: string) => agent === as || mayOverlap(text));
-  const found = await folder.readShared(isRelevant);
+  // Made for the first claim that it is asked about: beside few there is none.
+  let mayOverlap: ((text: string) => boolean) | undefined;
+  const found = await folder.readShared((agent, text) => {
+    if (agent === as) return true;
+    mayOverlap ??= prefilter(patterns, folder.root) ?? (() => true);
+    return mayOverlap(text);
+  });
   const verdicts = verdictsOf(inside, found, as, isForeign);
   const invalid = invalidAmong(found);
   if (

@@ -1,6 +1,6 @@
 import { MOST_STEPS, matchesPath } from './match-path.js';
 import { search, UNDECIDED } from './overlap-search.js';
-import type { Pattern, Token } from './pattern.js';
+import { type Pattern, prefixesAgree, type Token } from './pattern.js';
 
 /**
  * A path that matches both patterns and none of `except`, as short as there is
@@ -66,13 +66,8 @@ function isMet(one: Pattern, other: Pattern): boolean {
   return search(tokensOf(one, other), tokensOf(other, one), [], false) !== null;
 }
 
-/** Whether `wide` matches every path that `narrow` does. */
-export function isWithin(narrow: Pattern, wide: Pattern): boolean {
-  if (narrow.pattern === wide.pattern) return true;
-  if (wide.folder) {
-    const isBelow = wide.segments.length <= narrow.prefix.length;
-    return isBelow && prefixesAgree(narrow.prefix, wide.segments);
-  }
+/** The same as `isWithin`, where a wildcard decides. */
+export function isWithinWild(narrow: Pattern, wide: Pattern): boolean {
   if (narrow.exact) return matchesPath(wide.tokens, narrow.tail);
   if (!patternsOverlap(narrow, wide)) return false;
   const isOnePath = narrow.literal && !narrow.mayBeFolder;
@@ -118,16 +113,4 @@ function mayOverlap(one: Pattern, other: Pattern): boolean {
 
 function tailsAgree(one: Pattern, other: Pattern): boolean {
   return one.tail.endsWith(other.tail) || other.tail.endsWith(one.tail);
-}
-
-/** Compares the segments that both have; `null` matches any segment. */
-function prefixesAgree(
-  one: readonly (string | null)[],
-  other: readonly (string | null)[],
-): boolean {
-  const shared = Math.min(one.length, other.length);
-  for (let at = 0; at < shared; at++) {
-    if (one[at] !== other[at] && one[at] !== null && other[at] !== null) return false;
-  }
-  return true;
 }

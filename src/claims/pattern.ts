@@ -206,6 +206,18 @@ export function hasWildcard(segment: string): boolean {
   return /[*?]/.test(segment.includes('\\') ? segment.replace(/\\./gsu, '') : segment);
 }
 
+/** Compares the segments that both have; `null` matches any segment. */
+export function prefixesAgree(
+  one: readonly (string | null)[],
+  other: readonly (string | null)[],
+): boolean {
+  const shared = Math.min(one.length, other.length);
+  for (let at = 0; at < shared; at++) {
+    if (one[at] !== other[at] && one[at] !== null && other[at] !== null) return false;
+  }
+  return true;
+}
+
 /** The form in which two names are compared. */
 export function comparable(text: string, ignoresCase: boolean): string {
   const name = isAscii(text) ? text : text.normalize('NFC');

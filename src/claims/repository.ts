@@ -3,7 +3,8 @@
 // is about, and not where a file is.
 import { existsSync, lstatSync, readFileSync, realpathSync, type Stats } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
-import { errnoOf, systemError } from '../base/errors.js';
+import { errnoOf } from '../base/errno.js';
+import { systemError } from '../base/errors.js';
 
 export interface Repository {
   /** The top of the working tree, or the bare repository itself; a real path. */

@@ -1,8 +1,8 @@
 import type { Claimed } from './model.js';
-import { isWithin } from './overlap.js';
 import type { Pattern } from './pattern.js';
 import { isEmpty, type Overlap, patternsOf, without } from './scope.js';
 import type { Conflict, Resolution } from './types.js';
+import { isWithin } from './within.js';
 
 // Nobody reads longer lists.
 const MOST_NAMED = 20;

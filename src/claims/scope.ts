@@ -1,5 +1,6 @@
-import { findCommon, haveCommon, isWithin, patternsOverlap } from './overlap.js';
+import { findCommon, haveCommon, patternsOverlap } from './overlap.js';
 import { type Pattern, plainPath } from './pattern.js';
+import { isWithin } from './within.js';
 
 /**
  * All paths that match one of `patterns` and none of `except`, in one working

@@ -1,7 +1,8 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { clearTimeout, setTimeout } from 'node:timers';
-import { errnoOf, isLockError, LockLostError, systemError } from '../base/errors.js';
+import { errnoOf } from '../base/errno.js';
+import { isLockError, LockLostError, systemError } from '../base/errors.js';
 import type { LockMode } from '../base/locker.js';
 import { makeFolders } from '../base/make-folders.js';
 import { monotonicTime } from '../base/timers.js';

@@ -1,7 +1,8 @@
 import { lstatSync, renameSync, type Stats } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { argumentError } from '../base/arguments.js';
-import { errnoOf, LockStateError, systemError } from '../base/errors.js';
+import { errnoOf } from '../base/errno.js';
+import { LockStateError, systemError } from '../base/errors.js';
 import { printable } from '../base/holder.js';
 import { probe } from '../holders/lock-file.js';
 import { SHARED } from '../native/binding.js';

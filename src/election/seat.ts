@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { errnoOf, LockStateError, systemError } from '../base/errors.js';
+import { errnoOf } from '../base/errno.js';
+import { LockStateError, systemError } from '../base/errors.js';
 import { readContent, whileOpen } from '../holders/lock-file.js';
 import type { Content } from '../holders/owner-record.js';
 import { FileLock, internalsOf } from '../lock/file-lock.js';

@@ -8,7 +8,8 @@ import {
   checkSignal,
   optionNames,
 } from '../base/arguments.js';
-import { errnoOf, LockUnsupportedError, openError } from '../base/errors.js';
+import { errnoOf } from '../base/errno.js';
+import { LockUnsupportedError, openError } from '../base/errors.js';
 import type { Holder } from '../base/holder.js';
 import type { LockMode } from '../base/locker.js';
 import { type FilePath, joinPath, pathText } from '../base/paths.js';

@@ -1,5 +1,6 @@
 import { readBounded } from '../base/bounded.js';
-import { errnoOf, flockError, LockLostError, openError, systemError } from '../base/errors.js';
+import { errnoOf } from '../base/errno.js';
+import { flockError, LockLostError, openError, systemError } from '../base/errors.js';
 import type { LockMode } from '../base/locker.js';
 import { type FilePath, pathText } from '../base/paths.js';
 import {

@@ -1,5 +1,6 @@
 import { lstatSync } from 'node:fs';
-import { errnoOf, LockForceError, systemError } from '../base/errors.js';
+import { errnoOf } from '../base/errno.js';
+import { LockForceError, systemError } from '../base/errors.js';
 import { describeHolder, type Holder } from '../base/holder.js';
 import { type FilePath, pathText } from '../base/paths.js';
 import {

@@ -12,7 +12,8 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { connect, type Server, type Socket } from 'node:net';
-import { errnoOf, LockStateError, LockUnsupportedError, systemError } from '../base/errors.js';
+import { errnoOf } from '../base/errno.js';
+import { LockStateError, LockUnsupportedError, systemError } from '../base/errors.js';
 import { type FilePath, joinPath, parentOf, pathText } from '../base/paths.js';
 import { PEER_PID, PEER_USER } from '../native/binding.js';
 import { loadBinding, results } from '../native/load.js';

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { throwIfAborted } from '../base/abort.js';
-import { errnoOf, LockStateError, LockUnsupportedError, systemError } from '../base/errors.js';
+import { errnoOf } from '../base/errno.js';
+import { LockStateError, LockUnsupportedError, systemError } from '../base/errors.js';
 import type { Holder } from '../base/holder.js';
 import { type FilePath, joinPath, parentOf, pathText } from '../base/paths.js';
 import { LockFile, openExisting } from '../holders/lock-file.js';

@@ -1,5 +1,5 @@
+import { errnoOf } from '../base/errno.js';
 import {
-  errnoOf,
   flockError,
   LockLostError,
   LockStateError,

@@ -1,7 +1,8 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 import { onAbort } from '../base/abort.js';
 import { afterReactions, inBurst } from '../base/bursts.js';
-import { errnoOf, flockError } from '../base/errors.js';
+import { errnoOf } from '../base/errno.js';
+import { flockError } from '../base/errors.js';
 import type { NativeBinding } from '../native/binding.js';
 import { type Group, joinGroup } from './path-watch.js';
 import { atDeadline, type Listener, type Outcome, type Wait } from './wait.js';

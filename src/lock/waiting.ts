@@ -1,4 +1,5 @@
-import { errnoOf, flockError } from '../base/errors.js';
+import { errnoOf } from '../base/errno.js';
+import { flockError } from '../base/errors.js';
 import { monotonicTime, sleep, sleepSync } from '../base/timers.js';
 import type { LockFile } from '../holders/lock-file.js';
 import type { NativeMode } from '../native/binding.js';

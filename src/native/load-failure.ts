@@ -1,7 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { readBounded } from '../base/bounded.js';
-import { errnoOf, LockUnsupportedError, systemError } from '../base/errors.js';
+import { errnoOf } from '../base/errno.js';
+import { LockUnsupportedError, systemError } from '../base/errors.js';
 import type { FilePath } from '../base/paths.js';
 import { mountOf } from '../base/proc.js';
 

@@ -12,7 +12,8 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { errnoOf, systemError } from '../base/errors.js';
+import { errnoOf } from '../base/errno.js';
+import { systemError } from '../base/errors.js';
 import { makeFolders } from '../base/make-folders.js';
 import { type FilePath, joinPath, parentOf } from '../base/paths.js';
 import { temporaryName } from '../base/temporary-name.js';

@@ -1,6 +1,7 @@
 import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
-import { errnoOf, LockUnsupportedError, systemError } from '../base/errors.js';
+import { errnoOf } from '../base/errno.js';
+import { LockUnsupportedError, systemError } from '../base/errors.js';
 import { type FilePath, parentOf, pathText, resolveBytes } from '../base/paths.js';
 
 /** The file that is replaced. */

@@ -1,6 +1,7 @@
 import { accessSync, constants, type Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { errnoOf, LockUnsupportedError, systemError } from '../base/errors.js';
+import { errnoOf } from '../base/errno.js';
+import { LockUnsupportedError, systemError } from '../base/errors.js';
 import { type FilePath, pathText } from '../base/paths.js';
 import { withPath } from '../base/with-path.js';
 import { checkRegular } from './resolve-target.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { errnoOf } from '../../src/base/errors.js';
+import { errnoOf } from '../../src/base/errno.js';
 import { FileLock } from '../../src/index.js';
 import { acquire, acquireSync, tryAcquire } from '../../src/lock/acquire.js';
 import { IS_REMOTE, type NativeBinding } from '../../src/native/binding.js';

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { errnoOf } from '../../src/base/errors.js';
+import { errnoOf } from '../../src/base/errno.js';
 import { pathText } from '../../src/base/paths.js';
 import { FileLock } from '../../src/index.js';
 import type { Request } from '../../src/lock/options.js';

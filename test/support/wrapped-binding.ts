@@ -1,4 +1,4 @@
-import { errnoOf } from '../../src/base/errors.js';
+import { errnoOf } from '../../src/base/errno.js';
 import { checkRequest, type FileLockOptions, type Request } from '../../src/lock/options.js';
 import {
   CONTENT,
