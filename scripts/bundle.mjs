@@ -20,14 +20,14 @@ const CLAIM = /src\/(claims\/|agents\/bypass\.|cli\/claim[-.])/;
 // takes longer than a lock.
 const LATE = {
   running:
-    /src\/(base\/bursts|lock\/(file-lock|leak-warning|loss-watch|wait)|cli\/(caller|command|waiting-line))\./,
-  errors: /src\/(base|claims|next-id|slots)\/errors\./,
+    /src\/(base\/bursts|holders\/(owner-record|running-process)|lock\/(acquire|file-lock|hold-record|leak-warning|loss-watch|wait)|cli\/(caller|command|waiting-line))\./,
+  errors: /src\/(base\/(argument-errors|errors)|(claims|next-id|slots)\/errors)\./,
   waiting:
     /src\/(base\/(callers|make-folders|warning)|native\/load-failure|holders\/(holding-processes|inspect|kernel-tables|kernel-view|pinned-file|snapshot|who-holds)|lock\/(acquiring|adopt|change-hold|descriptor-lock|in-turn|kernel-wait|path-watch|self-wait|waiting|with-lock)|cli\/(refusal|time))\./,
   // Where a claim has wildcards, or there are many.
   matching: /src\/claims\/(match-path|overlap|prefilter)\./,
   claiming:
-    /src\/(claims\/(acquire-claims|admit|braces|change-scope|changes|claim|claim-waits|conflict-words|conflicts|edit-journal|existing|foreign|git-clean|gives-way|grant|hand-over|held-claim|journal|journal-text|literal-warning|live-claims|missing|move-to-session|outcome|overlap-search|plan|put-file|queue|release-claim|renew-claim|request|resolutions|session-end|set-aside|standstill|want-file|wants|waves|write-claims)|cli\/claim-(board|look|run|watch))\./,
+    /src\/(claims\/(acquire-claims|admit|braces|change-scope|changes|claim|claim-text|claim-waits|conflict-words|conflicts|edit-journal|existing|foreign|git-clean|gives-way|grant|hand-over|held-claim|journal|journal-text|literal-warning|live-claims|missing|move-to-session|outcome|overlap-search|plan|put-file|queue|release-claim|renew-claim|request|resolutions|session-end|set-aside|standstill|want-file|wants|waves|write-claims)|cli\/claim-(board|look|run|watch))\./,
 };
 
 // Of the command alone: actions of `claim` that `claim check` is to load no file
@@ -106,7 +106,11 @@ for (const name of readdirSync(`${root}dist/cli`)) {
 }
 // What hosts of agents run before each write, or load. Parsing is most of what it
 // costs, so the same is left out as in the command, and the parser of shell lines.
-const LATE_IN_HOOK = { ...LATE, refusing: /src\/agents\/words\./ };
+const LATE_IN_HOOK = {
+  ...LATE,
+  refusing: /src\/agents\/words\./,
+  plugin: /src\/agents\/process-sessions\./,
+};
 const HOOK = [
   'hook',
   ...Object.keys(LATE_IN_HOOK).map((name) => `hook-${name}`),

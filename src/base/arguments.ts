@@ -1,36 +1,7 @@
 import { resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { argumentError, describe, NOT_EMPTY, nearest, unknownOption } from './argument-errors.js';
 import { type FilePath, isWellFormed, keepBytesOfFolder, resolveBytes } from './paths.js';
-
-type ArgumentCode = 'ERR_INVALID_ARG_TYPE' | 'ERR_INVALID_ARG_VALUE' | 'ERR_OUT_OF_RANGE';
-
-function describe(value: unknown): string {
-  if (typeof value === 'string') return `'${value.length > 60 ? `${value.slice(0, 60)}…` : value}'`;
-  if (typeof value === 'function') return 'a function';
-  if (Array.isArray(value)) return 'an array';
-  if (typeof value === 'object' && value !== null) {
-    return `an instance of ${value.constructor?.name ?? 'Object'}`;
-  }
-  return String(value);
-}
-
-/** For `expected` of {@link argumentError}; the message then reads `must not be empty`. */
-export const NOT_EMPTY = 'not empty';
-
-/** An error for a wrong argument, with a code of the `node:` modules. */
-export function argumentError(
-  code: ArgumentCode,
-  name: string,
-  expected: string,
-  value: unknown,
-): TypeError | RangeError {
-  const message =
-    expected === NOT_EMPTY
-      ? `"${name}" must not be empty`
-      : `"${name}" must be ${expected}; it is ${describe(value)}`;
-  const error = code === 'ERR_OUT_OF_RANGE' ? new RangeError(message) : new TypeError(message);
-  return Object.assign(error, { code });
-}
 
 // What resolve() would change in an absolute path: '//', '/./', '/../' and a
 // slash at the end. resolve() takes longer than some system calls.
@@ -132,45 +103,6 @@ export function checkFields<T extends object>(
   const misspelt = Object.keys(fields).find(isMisspelt);
   if (misspelt !== undefined) throw unknownOption(name, misspelt, known);
   return fields;
-}
-
-/** The known name that the caller probably meant. */
-export function nearest(key: string, known: Iterable<string>): string | undefined {
-  return (
-    [...known]
-      .map((each) => ({ each, far: distance(key.toLowerCase(), each.toLowerCase()) }))
-      // In a short word, two letters are most of it.
-      .filter(({ each, far }) => far <= Math.min(2, each.length / 2))
-      .sort((one, other) => one.far - other.far)[0]?.each
-  );
-}
-
-function unknownOption(name: string, key: string, known: ReadonlySet<string>): TypeError {
-  const near = nearest(key, known);
-  const advice =
-    near !== undefined
-      ? `; did you mean "${near}"?`
-      : known.size > 0
-        ? `; the options are: ${[...known].join(', ')}`
-        : '';
-  const error = new TypeError(`"${name}.${key}" is not an option${advice}`);
-  return Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
-}
-
-/** The Levenshtein distance. */
-function distance(from: string, to: string): number {
-  // The distances of one prefix of `from` to each prefix of `to`.
-  let row = Array.from({ length: to.length + 1 }, (_, length) => length);
-  for (let at = 1; at <= from.length; at++) {
-    const above = row;
-    row = [at];
-    for (let length = 1; length <= to.length; length++) {
-      const change = from[at - 1] === to[length - 1] ? 0 : 1;
-      const [kept = 0, left = 0, added = 0] = [above[length - 1], above[length], row[length - 1]];
-      row.push(Math.min(kept + change, left + 1, added + 1));
-    }
-  }
-  return row[to.length] ?? 0;
 }
 
 /** The highest number of a descriptor. */

@@ -1,4 +1,4 @@
-import { argumentError, NOT_EMPTY } from './arguments.js';
+import { argumentError, NOT_EMPTY } from './argument-errors.js';
 import { isWellFormed } from './paths.js';
 
 /** What the file systems of all three platforms take, in bytes. */

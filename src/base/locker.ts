@@ -1,4 +1,5 @@
-import { argumentError, checkOneOf, NOT_EMPTY, optionNames } from './arguments.js';
+import { argumentError, NOT_EMPTY } from './argument-errors.js';
+import { checkOneOf, optionNames } from './arguments.js';
 import { LockUnsupportedError } from './errors.js';
 import type { Holder } from './holder.js';
 import { type FilePath, pathText } from './paths.js';

@@ -1,7 +1,7 @@
 // Our own few lines and not a library: brace-expansion, micromatch and their kin
 // drop the backslashes that a pattern still needs, and build every alternative
 // before they count them: `{a,b}` thirty times over is a billion.
-import { argumentError } from '../base/arguments.js';
+import { argumentError } from '../base/argument-errors.js';
 import { checkText, withSlashes } from './path-text.js';
 
 /** How many patterns one with braces may stand for. */

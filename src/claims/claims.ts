@@ -1,11 +1,7 @@
 // Longer than other files: one class, half of it what its users read.
-import {
-  argumentError,
-  checkBoolean,
-  checkOptions,
-  checkPath,
-  checkSignal,
-} from '../base/arguments.js';
+
+import { argumentError } from '../base/argument-errors.js';
+import { checkBoolean, checkOptions, checkPath, checkSignal } from '../base/arguments.js';
 import { acquireClaims } from './acquire-claims.js';
 import { judge } from './check.js';
 import { ClaimHandle } from './claim.js';

@@ -1,5 +1,5 @@
 // The claims that a plan has to fit into, as its caller got them from `list`.
-import { argumentError } from '../base/arguments.js';
+import { argumentError } from '../base/argument-errors.js';
 import type { Claimed } from './model.js';
 import { parsePatterns } from './parse-pattern.js';
 import type { Entry } from './pattern.js';

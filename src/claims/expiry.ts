@@ -1,4 +1,4 @@
-import { argumentError } from '../base/arguments.js';
+import { argumentError } from '../base/argument-errors.js';
 
 /** How long other agents still respect a claim after its expiry. */
 export const GRACE_MILLISECONDS = 2000;

@@ -14,14 +14,8 @@ import { probe, whileOpen } from '../holders/lock-file.js';
 import { type FileLock, internalsOf } from '../lock/file-lock.js';
 import { SHARED } from '../native/binding.js';
 import { isCanonicalClaim } from './canonical-form.js';
-import {
-  CLAIM_LIMIT,
-  CLAIM_SUFFIX,
-  type ClaimFile,
-  formatFields,
-  offsetOfExpiry,
-  parseClaim,
-} from './claim-file.js';
+import { CLAIM_LIMIT, CLAIM_SUFFIX, type ClaimFile, parseClaim } from './claim-file.js';
+import { formatFields, offsetOfExpiry } from './claim-text.js';
 import { EditJournal, type Pending } from './edit-journal.js';
 import { Journal, type Move } from './journal.js';
 import { isMissing, removeIfThere } from './missing.js';

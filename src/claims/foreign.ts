@@ -2,7 +2,8 @@
 import { LockHeldError } from '../base/errors.js';
 import { printable } from '../base/holder.js';
 import { commandOf } from '../holders/ancestors.js';
-import { isOwn, isRunning, ownIdentity } from '../holders/process-identity.js';
+import { ownIdentity } from '../holders/process-identity.js';
+import { isOwn, isRunning } from '../holders/running-process.js';
 import type { Found } from './model.js';
 import { isAlive, isInSession } from './session.js';
 import { isLive } from './states.js';

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { argumentError } from '../base/arguments.js';
+import { argumentError } from '../base/argument-errors.js';
 import { printable } from '../base/holder.js';
 import { emitHoldfastWarning } from '../base/warning.js';
 import { admit } from './admit.js';

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { extend } from './change-scope.js';
-import { CLAIM_LIMIT, type ClaimFile, formatClaim } from './claim-file.js';
+import { CLAIM_LIMIT, type ClaimFile } from './claim-file.js';
+import { formatClaim } from './claim-text.js';
 import type { ClaimsFolder } from './folder.js';
 import type { ClaimPart, Found } from './model.js';
 import { changeTo } from './outcome.js';

@@ -1,7 +1,7 @@
 // Under which name an agent claims: the same from a shell, a hook and an MCP
 // server, since otherwise an agent would be another one to itself.
 
-import { argumentError } from '../base/arguments.js';
+import { argumentError } from '../base/argument-errors.js';
 import { isFileName } from '../base/file-name.js';
 import { ancestorsOf, type ProcessView, viewOf } from '../holders/ancestors.js';
 import { inInitialPidNamespace } from '../holders/process-identity.js';

@@ -1,5 +1,5 @@
 import { resolve, sep } from 'node:path';
-import { argumentError } from '../base/arguments.js';
+import { argumentError } from '../base/argument-errors.js';
 import { readingsOf } from './braces.js';
 import { parsePattern } from './parse-pattern.js';
 import { checkText, isAbsolutePath, withSlashes } from './path-text.js';

@@ -1,4 +1,4 @@
-import { formatClaim, otherFields } from './claim-file.js';
+import { formatClaim, otherFields } from './claim-text.js';
 import { ClaimsFolder } from './folder.js';
 import { endClaim } from './hand-over.js';
 import type { Found } from './model.js';

@@ -1,5 +1,5 @@
 import { sep } from 'node:path';
-import { argumentError } from '../base/arguments.js';
+import { argumentError } from '../base/argument-errors.js';
 import { readingsOf } from './braces.js';
 import { checkText, isAbsolutePath, isTooLong, withSlashes } from './path-text.js';
 import {

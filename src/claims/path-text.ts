@@ -1,5 +1,5 @@
 import { sep } from 'node:path';
-import { argumentError, NOT_EMPTY } from '../base/arguments.js';
+import { argumentError, NOT_EMPTY } from '../base/argument-errors.js';
 
 // PATH_MAX of Linux: no file has a longer path.
 const LONGEST = 4096;

@@ -1,6 +1,6 @@
 import { realpathSync, statSync } from 'node:fs';
 import { dirname, join, resolve, sep } from 'node:path';
-import { argumentError } from '../base/arguments.js';
+import { argumentError } from '../base/argument-errors.js';
 import {
   defaultFolder,
   findRepository,

@@ -1,4 +1,5 @@
-import { argumentError, checkInteger, checkOptions } from '../base/arguments.js';
+import { argumentError } from '../base/argument-errors.js';
+import { checkInteger, checkOptions } from '../base/arguments.js';
 import { statFields } from '../base/proc.js';
 import { isBelow } from '../holders/ancestors.js';
 import { ownIdentity, pidNamespace, statOf } from '../holders/process-identity.js';

@@ -1,6 +1,6 @@
 import { lstatSync, renameSync, type Stats } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { argumentError } from '../base/arguments.js';
+import { argumentError } from '../base/argument-errors.js';
 import { errnoOf } from '../base/errno.js';
 import { LockStateError, systemError } from '../base/errors.js';
 import { printable } from '../base/holder.js';

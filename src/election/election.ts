@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { clearInterval, setImmediate, setInterval } from 'node:timers';
 import { onAbort, throwIfAborted } from '../base/abort.js';
-import { argumentError } from '../base/arguments.js';
+import { argumentError } from '../base/argument-errors.js';
 import { LockStateError } from '../base/errors.js';
 import { printable } from '../base/holder.js';
 import { monotonicTime } from '../base/timers.js';

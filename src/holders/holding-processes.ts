@@ -12,7 +12,8 @@ import {
   type Walk,
 } from './kernel-tables.js';
 import type { Content } from './owner-record.js';
-import { isInOtherContainer, isSameInside, ownIdentity, startInStat } from './process-identity.js';
+import { ownIdentity, startInStat } from './process-identity.js';
+import { isInOtherContainer, isSameInside } from './running-process.js';
 import type { Snapshot } from './snapshot.js';
 
 export function* describeAll(found: Found[]): Walk<Holder<object>[]> {

@@ -1,7 +1,6 @@
-import { argumentError } from '../base/arguments.js';
-import { LockStateError } from '../base/errors.js';
-import { type FilePath, pathText } from '../base/paths.js';
-import { isRunning, ownIdentity, type ProcessIdentity } from './process-identity.js';
+import { argumentError } from '../base/argument-errors.js';
+import { ownIdentity, type ProcessIdentity } from './process-identity.js';
+import { isRunning } from './running-process.js';
 
 /** What a lock file says about a holder. For people; it may be wrong. */
 export interface OwnerRecord<T extends object = Record<string, unknown>> {
@@ -229,32 +228,4 @@ export function toOwnerRecord<T extends object>(content: Content): OwnerRecord<T
     data: owner.data as Partial<T>,
     running: isRunning(owner),
   };
-}
-
-let clockOrigin: number | undefined;
-
-/** The wall clock in microseconds; follows when it is set. */
-function wallClock(): number {
-  const now = Date.now();
-  clockOrigin ??= performance.timeOrigin;
-  const fine = clockOrigin + performance.now();
-  if (Math.abs(fine - now) > 2) {
-    clockOrigin += now - fine;
-    return now * 1000;
-  }
-  return Math.floor(fine * 1000);
-}
-
-/**
- * Larger than every token of the file; without one, as good as the clock. A
- * token that cannot grow is an error: any other is smaller, and the receivers
- * of this holder's effects would refuse them.
- */
-export function nextToken(stored: number, path: FilePath): number {
-  if (stored < Number.MAX_SAFE_INTEGER) return Math.max(stored + 1, wallClock());
-  const file = pathText(path);
-  throw new LockStateError(
-    path,
-    `the token in ${file} is ${stored} and cannot grow: remove the file while nobody holds the lock`,
-  );
 }

@@ -7,7 +7,8 @@ import { type KernelView, viewKernel } from './kernel-view.js';
 import { readContent } from './lock-file.js';
 import type { Content } from './owner-record.js';
 import { whilePinned } from './pinned-file.js';
-import { inInitialPidNamespace, isInOtherContainer, isOwn } from './process-identity.js';
+import { inInitialPidNamespace } from './process-identity.js';
+import { isInOtherContainer, isOwn } from './running-process.js';
 
 // A refusal waits for the search, and so does all other code on its thread.
 const REFUSAL = { descriptors: 500, milliseconds: 50 };

@@ -1,4 +1,5 @@
-import { argumentError, checkMilliseconds, checkSignal } from '../base/arguments.js';
+import { argumentError } from '../base/argument-errors.js';
+import { checkMilliseconds, checkSignal } from '../base/arguments.js';
 import { type InstanceAnswer, isLockError } from '../base/errors.js';
 import { LockFile } from '../holders/lock-file.js';
 import { acquire } from '../lock/acquire.js';

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { clearInterval, setInterval } from 'node:timers';
-import { argumentError, checkFilePath, checkOptions, givenOptions } from '../base/arguments.js';
+import { argumentError } from '../base/argument-errors.js';
+import { checkFilePath, checkOptions, givenOptions } from '../base/arguments.js';
 import { type InstanceAnswer, isLockError, LockLostError } from '../base/errors.js';
 import type { Holder } from '../base/holder.js';
 import { checkExclusive, type HeldLock, type Locker } from '../base/locker.js';

@@ -1,4 +1,4 @@
-import { argumentError } from '../base/arguments.js';
+import { argumentError } from '../base/argument-errors.js';
 import { refuseWhatJsonDrops } from '../holders/owner-record.js';
 
 /** The longest message and the longest answer, as JSON in UTF-8. */

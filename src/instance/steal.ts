@@ -5,10 +5,12 @@ import { LockStateError, LockUnsupportedError, systemError } from '../base/error
 import type { Holder } from '../base/holder.js';
 import { type FilePath, joinPath, parentOf, pathText } from '../base/paths.js';
 import { LockFile, openExisting } from '../holders/lock-file.js';
-import { type Content, heldContent, nextToken, toOwnerRecord } from '../holders/owner-record.js';
+import { type Content, heldContent, toOwnerRecord } from '../holders/owner-record.js';
+import { nextToken } from '../holders/token.js';
 import { holderOf } from '../holders/who-holds.js';
 import { FileLock, lockOf } from '../lock/file-lock.js';
-import { type Hold, holdOf, recordHold } from '../lock/hold.js';
+import { type Hold, holdOf } from '../lock/hold.js';
+import { recordHold } from '../lock/hold-record.js';
 import { checkRequest, type FileLockOptions, type Request } from '../lock/options.js';
 import {
   confirmForce,

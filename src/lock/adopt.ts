@@ -10,8 +10,9 @@ import type { LockMode } from '../base/locker.js';
 import { pathText } from '../base/paths.js';
 import { modeOfDescriptor, walkSync } from '../holders/kernel-tables.js';
 import { LockFile } from '../holders/lock-file.js';
-import { nextToken } from '../holders/owner-record.js';
-import { type Hold, holdOf, recordHold } from './hold.js';
+import { nextToken } from '../holders/token.js';
+import { type Hold, holdOf } from './hold.js';
+import { recordHold } from './hold-record.js';
 import { nativeMode, type Request } from './options.js';
 
 /** Takes over a lock that a parent handed down as `fd`, with its mode. */

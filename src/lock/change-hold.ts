@@ -1,9 +1,10 @@
-import { argumentError } from '../base/arguments.js';
+import { argumentError } from '../base/argument-errors.js';
 import { LockStateError } from '../base/errors.js';
 import { pathText } from '../base/paths.js';
 import { checkData, parseData } from '../holders/owner-record.js';
 import { EXCLUSIVE } from '../native/binding.js';
-import { checkCurrent, checkOwnRecord, type Hold, recordUpgrade, writeRecord } from './hold.js';
+import type { Hold } from './hold.js';
+import { checkCurrent, checkOwnRecord, recordUpgrade, writeRecord } from './hold-record.js';
 
 /** Merges `patch` into the fields of the record; the new ones, as JSON. */
 export function changeData(hold: Hold, dataText: string, patch: object): string {

@@ -118,7 +118,7 @@ export function checkRequest(
       ? 0o600
       : checkInteger(checked.permissions, 'options.permissions', 0, 0o7777);
   const record = checkOneOf(given, 'options.record', RECORDS, 'json');
-  const dataText = checkData(checked.data);
+  const dataText = checked.data === undefined ? '' : checkData(checked.data);
   const isPrivate = dataText !== '' && (permissions & OTHERS_MAY_READ) === 0;
   return {
     path: lockPath,

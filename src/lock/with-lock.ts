@@ -1,4 +1,5 @@
-import { argumentError, checkOptions, givenOptions, optionNames } from '../base/arguments.js';
+import { argumentError } from '../base/argument-errors.js';
+import { checkOptions, givenOptions, optionNames } from '../base/arguments.js';
 import { isLockError, LockLostError } from '../base/errors.js';
 import {
   checkLocker,

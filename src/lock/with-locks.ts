@@ -1,5 +1,6 @@
 import { throwIfAborted } from '../base/abort.js';
-import { argumentError, checkFilePath, NOT_EMPTY } from '../base/arguments.js';
+import { argumentError, NOT_EMPTY } from '../base/argument-errors.js';
+import { checkFilePath } from '../base/arguments.js';
 import type { Holder } from '../base/holder.js';
 import { pathText } from '../base/paths.js';
 import type { FileLock } from './file-lock.js';

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { anyOf, throwIfAborted } from '../base/abort.js';
-import { argumentError, checkInteger } from '../base/arguments.js';
+import { argumentError } from '../base/argument-errors.js';
+import { checkInteger } from '../base/arguments.js';
 import { isLockError, LockLostError } from '../base/errors.js';
 import { printable } from '../base/holder.js';
 import type { HeldLock } from '../base/locker.js';

@@ -1,6 +1,7 @@
-import { takeOnce, tryAcquire } from '../lock/acquire.js';
+import { tryAcquire } from '../lock/acquire.js';
 import type { Hold } from '../lock/hold.js';
 import type { Request } from '../lock/options.js';
+import { takeOnce } from '../lock/take-once.js';
 
 /** A slot that was granted. */
 export interface Grant {

@@ -1,4 +1,5 @@
-import { argumentError, checkOptions } from '../base/arguments.js';
+import { argumentError } from '../base/argument-errors.js';
+import { checkOptions } from '../base/arguments.js';
 import { whileHeld } from '../lock/with-lock.js';
 import { enter, tryEnter } from './enter.js';
 import { inspectSlots, type SlotsStatus } from './inspect.js';

@@ -1,6 +1,6 @@
 import { existsSync, fchmodSync, fstatSync, type Stats } from 'node:fs';
 import { anyOf, throwIfAborted } from '../base/abort.js';
-import { argumentError } from '../base/arguments.js';
+import { argumentError } from '../base/argument-errors.js';
 import { LockLostError, LockStateError } from '../base/errors.js';
 import { type FilePath, parentOf, pathText } from '../base/paths.js';
 import { monotonicTime } from '../base/timers.js';

@@ -1,5 +1,5 @@
+import { argumentError } from '../base/argument-errors.js';
 import {
-  argumentError,
   checkBoolean,
   checkFilePath,
   checkFunction,

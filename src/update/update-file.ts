@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { argumentError } from '../base/arguments.js';
+import { argumentError } from '../base/argument-errors.js';
 import { isWellFormed, pathText } from '../base/paths.js';
 import { changeFile, type Decide, type UpdateContext } from './change-file.js';
 import { changedInPlace } from './changed-in-place.js';

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { argumentError } from '../base/arguments.js';
+import { argumentError } from '../base/argument-errors.js';
 import { pathText } from '../base/paths.js';
 import { refuseWhatJsonDrops } from '../holders/owner-record.js';
 import { changeFile, type UpdateContext } from './change-file.js';

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { isCanonicalClaim } from '../../src/claims/canonical-form.js';
-import { formatClaim, parseClaim } from '../../src/claims/claim-file.js';
+import { parseClaim } from '../../src/claims/claim-file.js';
+import { formatClaim } from '../../src/claims/claim-text.js';
 import type { ClaimPart } from '../../src/claims/model.js';
 import { parsePattern } from '../../src/claims/parse-pattern.js';
 import type { Pattern } from '../../src/claims/pattern.js';

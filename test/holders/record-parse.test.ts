@@ -4,13 +4,13 @@ import { describeHolder } from '../../src/base/holder.js';
 import {
   checkData,
   heldContent,
-  nextToken,
   parseContent,
   RECORD_LIMIT,
   releasedContent,
   toOwnerRecord,
 } from '../../src/holders/owner-record.js';
 import { ownIdentity, type ProcessIdentity } from '../../src/holders/process-identity.js';
+import { nextToken } from '../../src/holders/token.js';
 
 const NOT_OURS = { ours: false, token: 0, owner: null };
 const SINCE = new Date('2026-02-25T10:30:00.000Z');

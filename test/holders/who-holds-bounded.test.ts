@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readBounded } from '../../src/base/bounded.js';
-import { offsetOfExpiry } from '../../src/claims/claim-file.js';
+import { offsetOfExpiry } from '../../src/claims/claim-text.js';
 import { Budget, type Look, type Walk, walkSync } from '../../src/holders/kernel-tables.js';
 import { viewKernel } from '../../src/holders/kernel-view.js';
 import { readContent } from '../../src/holders/lock-file.js';

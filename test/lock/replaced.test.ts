@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FileLock, type FileLockOptions, inspect } from '../../src/index.js';
 import { acquire, acquireSync, tryAcquire } from '../../src/lock/acquire.js';
-import { writeRecord } from '../../src/lock/hold.js';
+import { writeRecord } from '../../src/lock/hold-record.js';
 import { checkRequest } from '../../src/lock/options.js';
 import { descriptorsTo, until } from '../support/census.js';
 import { lockPath } from '../support/folder.js';

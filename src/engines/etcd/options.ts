@@ -1,5 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
-import { argumentError, checkInteger, checkOptions, optionNames } from '../../base/arguments.js';
+import { argumentError } from '../../base/argument-errors.js';
+import { checkInteger, checkOptions, optionNames } from '../../base/arguments.js';
 
 /** As `node:tls` takes them. */
 export type EtcdTlsOptions = Pick<

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { argumentError, NOT_EMPTY } from '../../base/arguments.js';
+import { argumentError, NOT_EMPTY } from '../../base/argument-errors.js';
 
 /** The key of an advisory lock. */
 export interface Key {

@@ -1,11 +1,6 @@
 import type { ClientConfig } from 'pg';
-import {
-  argumentError,
-  checkInteger,
-  checkOptions,
-  NOT_EMPTY,
-  optionNames,
-} from '../../base/arguments.js';
+import { argumentError, NOT_EMPTY } from '../../base/argument-errors.js';
+import { checkInteger, checkOptions, optionNames } from '../../base/arguments.js';
 import type { Locker, LockerOptions, LockView } from '../../base/locker.js';
 import { thisProcess } from '../this-process.js';
 import { Engine } from './engine.js';

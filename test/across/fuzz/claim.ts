@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { type ClaimFile, formatClaim } from '../../../src/claims/claim-file.js';
+import type { ClaimFile } from '../../../src/claims/claim-file.js';
+import { formatClaim } from '../../../src/claims/claim-text.js';
 import { parsePattern } from '../../../src/claims/parse-pattern.js';
 import type { Entry, Pattern } from '../../../src/claims/pattern.js';
 import type { Root } from '../../../src/claims/root.js';
