@@ -14,6 +14,9 @@ const LATE = new Set([
   'node:url',
 ]);
 
+// Of these, values are imported as well, which only CommonJS can have late.
+const LATE_IN_COMMONJS = ['node:os'];
+
 const IMPORT = /^import (?:(\w+)|\{(.*)\}) from "(node:[\w/]+)";$/gm;
 const REQUIRE =
   /^(?:let|const) (\w+) = require\("([\w:./-]+)"\);\n(?:\1 = .*__toESM\(\1.*\);\n)?/gm;
@@ -50,7 +53,7 @@ const OWN_URL = 'const url = require("url").pathToFileURL(__filename).href;';
 
 /** A plugin of Rolldown; `files` are those of the output to be loaded late as well. */
 export function modulesOfNode(files) {
-  const late = new Set([...LATE, ...files]);
+  const late = new Set([...LATE, ...LATE_IN_COMMONJS, ...files]);
   return {
     name: 'modules-of-node',
     renderChunk(code, _chunk, { format }) {

@@ -16,7 +16,6 @@ import { isMissing } from './missing.js';
 import { type Glance, glanceAt, hasMovedOn } from './standstill.js';
 import { type Turn, Turns } from './turns.js';
 
-const MISSING = errnoOf('ENOENT');
 // Nobody stays inside for longer, unless it was stopped there. Many may be in
 // front, though: it counts anew as long as they move on.
 const TIMEOUT_MILLISECONDS = 10_000;
@@ -213,7 +212,7 @@ export class Section {
       // Not as a file: `#create` makes a folder.
       return checkRequest(this.path, options, timeout, { create: false });
     }
-    if (!existsSync(this.path)) throw systemError(MISSING, 'open', this.path);
+    if (!existsSync(this.path)) throw systemError(errnoOf('ENOENT'), 'open', this.path);
     return checkRequest(join(this.path, STAND_IN), { ...options, permissions: 0o666 }, timeout);
   }
 

@@ -16,11 +16,6 @@ import {
 import { loadBinding } from '../native/load.js';
 import { type Content, FOREIGN, parseContent, RECORD_LIMIT } from './owner-record.js';
 
-const WOULD_BLOCK = errnoOf('EWOULDBLOCK');
-const STALE = errnoOf('ESTALE');
-const MISSING = errnoOf('ENOENT');
-const DIRECTORY = errnoOf('EISDIR');
-
 /** What {@link LockFile.write} writes. */
 export interface Writing {
   text: string;
@@ -69,13 +64,13 @@ export class LockFile {
   /** The file's size; negative when the path leads elsewhere. */
   size(): number {
     const size = this.native.compare(this.id);
-    if (size < 0 && size !== -STALE) throw systemError(-size, 'stat', this.path);
+    if (size < 0 && size !== -errnoOf('ESTALE')) throw systemError(-size, 'stat', this.path);
     return size;
   }
 
   /** Whether the path leads elsewhere; false where that cannot be seen. */
   isReplaced(): boolean {
-    return this.native.compare(this.id) === -STALE;
+    return this.native.compare(this.id) === -errnoOf('ESTALE');
   }
 
   /** A closed file is the same as no other. */
@@ -92,7 +87,7 @@ export class LockFile {
     if (size !== undefined && size > RECORD_LIMIT) return FOREIGN;
     const text = this.native.read(this.id);
     if (typeof text === 'string') return parseContent(text);
-    if (-text === DIRECTORY) return FOREIGN;
+    if (-text === errnoOf('EISDIR')) return FOREIGN;
     throw systemError(-text, 'read', this.path);
   }
 
@@ -101,7 +96,7 @@ export class LockFile {
     const errno = this.native.write(this.id, text, left, guarded);
     if (errno === 0) return;
     // A guarded write opens the file once more, by its path.
-    if (errno === STALE || (guarded && errno === MISSING)) throw this.lost();
+    if (errno === errnoOf('ESTALE') || (guarded && errno === errnoOf('ENOENT'))) throw this.lost();
     throw systemError(errno, 'write', this.path);
   }
 
@@ -114,7 +109,7 @@ export class LockFile {
   /** False: the lock is held in a conflicting mode. */
   tryLock(mode: NativeMode): boolean {
     const errno = this.native.tryLock(this.id, mode);
-    if (errno !== 0 && errno !== WOULD_BLOCK) throw flockError(errno, this.path);
+    if (errno !== 0 && errno !== errnoOf('EWOULDBLOCK')) throw flockError(errno, this.path);
     return errno === 0;
   }
 
@@ -142,7 +137,7 @@ export function openExisting(path: FilePath): LockFile | null {
   const native = loadBinding(path);
   const id = native.open(path, -1);
   if (id > 0) return new LockFile(native, id, path);
-  if (-id === MISSING) return null;
+  if (-id === errnoOf('ENOENT')) return null;
   throw openError(-id, path);
 }
 

@@ -86,6 +86,7 @@ export function userInStatus(status: string): number | null {
 }
 
 let own: ProcessIdentity | undefined;
+let host: string | undefined;
 
 const STAT = '/proc/self/stat';
 const BOOT = '/proc/sys/kernel/random/boot_id';
@@ -97,7 +98,11 @@ export function ownIdentity(): ProcessIdentity {
   if (pid !== undefined) namespace ??= namespaceIn(pid);
   const identity = {
     pid: process.pid,
-    hostname: hostname(),
+    // Few ask for it, and loading `node:os` takes half a millisecond.
+    get hostname() {
+      host ??= hostname();
+      return host;
+    },
     start: startInStat(stat ?? readOr(STAT, '')) ?? '',
     boot: (boot ?? readOr(BOOT, '')).trim(),
   };

@@ -64,7 +64,6 @@ export function holdOf(request: Request, file: LockFile): Hold {
   };
 }
 
-const MISSING = errnoOf('ENOENT');
 const FOLDER_TRIES = 10;
 
 /**
@@ -86,7 +85,8 @@ export function takeFree(request: Request): Hold | LockFile | null {
       const hold = holdOf(request, file);
       return goOn(request, hold, status) ? hold : null;
     }
-    if (status !== -MISSING || tries === FOLDER_TRIES || !create) throw openError(-status, path);
+    const isMissing = status === -errnoOf('ENOENT');
+    if (!isMissing || tries === FOLDER_TRIES || !create) throw openError(-status, path);
     makeFolders(parentOf(path));
   }
 }
