@@ -1,4 +1,4 @@
-import { nearest } from '../base/arguments.js';
+import { nearest } from '../base/argument-errors.js';
 
 /** The exit statuses of sysexits(3) that the command uses. */
 export const EXIT = {

@@ -1,5 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { nearest } from '../base/arguments.js';
+import { nearest } from '../base/argument-errors.js';
 import { Asked, EXIT, usageError } from './exit-codes.js';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
