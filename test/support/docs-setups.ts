@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { inspect } from '../../src/holders/inspect.js';
 import { FileLock } from '../../src/lock/file-lock.js';
+import { GUIDES } from './docs-guides.js';
 import { ROOT } from './docs-pages.js';
 import type { Program } from './program.js';
 
@@ -28,6 +29,8 @@ export interface Setup {
 const CHANGE = "const change = async () => console.log('changed');";
 
 export const SETUPS: Record<string, Setup> = {
+  ...GUIDES,
+
   deploy: {
     before: "const deploy = async () => console.log('deployed');",
     prints: 'deployed\n',
