@@ -21,6 +21,8 @@ const PEERS = {
   'proper-lockfile': '4.1.2',
   'write-file-atomic': '7.0.1',
 };
+// It locks nothing: for what takes the place of a lock and a writer together.
+const WRITER = 'write-file-atomic';
 
 export function compilePrograms() {
   mkdirSync(here('build'), { recursive: true });
@@ -55,6 +57,11 @@ export function installPeers() {
   }
   const there = Object.keys(PEERS).filter((name) => installedVersion(name) !== undefined);
   return Object.fromEntries(there.filter(loads).map((name) => [name, installedVersion(name)]));
+}
+
+/** The names of those that lock. */
+export function lockPeers(peers) {
+  return Object.keys(peers).filter((name) => name !== WRITER);
 }
 
 function loads(name) {

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { Child } from './child.mjs';
 import { aside, FIRST_CPU } from './cpus.mjs';
 import { compare, interleave, median, ratios } from './measure.mjs';
-import { CHILDREN, COMMAND, CPU_OF, HOOK, peerPath } from './prepare.mjs';
+import { CHILDREN, COMMAND, CPU_OF, HOOK, lockPeers, peerPath } from './prepare.mjs';
 import { row } from './report.mjs';
 
 const cpu = FIRST_CPU;
@@ -58,7 +58,7 @@ async function measureAll({ folder, quick, peers }) {
   mkdirSync(claims);
   const children = startCommands(file, claims, hookInput(folder));
   const contestants = { holdfast: () => timeInside(join(CHILDREN, 'import.mjs'), file) };
-  for (const name of Object.keys(peers)) {
+  for (const name of lockPeers(peers)) {
     contestants[name] = () => timeInside(join(CHILDREN, 'require.cjs'), peerPath(name));
   }
   for (const [name, child] of children) {
@@ -67,7 +67,7 @@ async function measureAll({ folder, quick, peers }) {
   await interleave(contestants, 2);
   const { holdfast, ...samples } = await interleave(contestants, quick ? 12 : 60);
   for (const [, child] of children) await child.kill();
-  for (const name of Object.keys(peers)) samples[name] = samples[name].map(([time]) => time);
+  for (const name of lockPeers(peers)) samples[name] = samples[name].map(([time]) => time);
   samples.import = holdfast.map(([time]) => time);
   samples.firstLock = holdfast.map(([, time]) => time);
   return samples;

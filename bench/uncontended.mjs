@@ -10,7 +10,7 @@ import { FileLock } from 'holdfast';
 import { Child } from './child.mjs';
 import { aside, FIRST_CPU } from './cpus.mjs';
 import { compare, interleave, median } from './measure.mjs';
-import { CHILDREN, LIMIT } from './prepare.mjs';
+import { CHILDREN, LIMIT, lockPeers } from './prepare.mjs';
 import { row } from './report.mjs';
 import { compareCalls } from './same-calls.mjs';
 
@@ -33,7 +33,7 @@ function startAll(folder, peers, lengths) {
     new Child(process.execPath, [join(CHILDREN, 'cycle.mjs'), name, file(name)], {
       cpu: FIRST_CPU,
     });
-  const names = ['plain', 'json', 'async', 'asyncJson', ...Object.keys(peers)];
+  const names = ['plain', 'json', 'async', 'asyncJson', ...lockPeers(peers)];
   if ('proper-lockfile' in peers) names.push('proper-lockfile-async');
   return {
     c: limit('cycle', file('c')),

@@ -103,6 +103,7 @@ describe('an option that does not exist', () => {
   test('is refused by the methods of what is held', async () => {
     const place = testFolder();
     await using election = await Election.join(place);
+    await election.whenPrimary();
     await using claim = await new Claims(join(place, 'claims')).claim(request);
     await using _first = await InstanceLock.acquire(join(place, 'i.lock'));
     const second = await errorOf(() => InstanceLock.acquire(join(place, 'i.lock')));
