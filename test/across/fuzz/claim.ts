@@ -5,7 +5,7 @@ import { parsePattern } from '../../../src/claims/parse-pattern.js';
 import type { Entry, Pattern } from '../../../src/claims/pattern.js';
 import type { Root } from '../../../src/claims/root.js';
 
-export const ROOT: Root = { path: '/work/tree', real: '/mnt/disk/tree', ignoresCase: false };
+export const ROOT: Root = { path: '/srv/tree', real: '/mnt/disk/tree', ignoresCase: false };
 export const AGENT = 'agent';
 
 const name = fc.oneof(
@@ -29,7 +29,7 @@ export const patternText = fc.oneof(
     weight: 6,
     arbitrary: fc
       .tuple(
-        fc.constantFrom('', '', '', '/', './', '/work/tree/', '/mnt/disk/tree/', '../'),
+        fc.constantFrom('', '', '', '/', './', '/srv/tree/', '/mnt/disk/tree/', '../'),
         fc.array(segment, { minLength: 1, maxLength: 5 }),
         fc.constantFrom('', '', '', '/', '/**', '/.', '//'),
       )
