@@ -122,7 +122,8 @@ function others(): void {
     });
   });
 
-  describe('Rollup and Rolldown', () => {
+  // Each test installs the package several times.
+  describe('Rollup and Rolldown', { timeout: 120_000 }, () => {
     const formats = { es: 'app.mjs', cjs: 'app.cjs' } as const;
 
     testWith(ROLLUP, 'Rollup takes it along', (tools) => {
