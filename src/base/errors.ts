@@ -1,3 +1,4 @@
+// More than 300 lines: all errors of the core stand in one place, as callers look for them.
 import { lstatSync } from 'node:fs';
 import { constants } from 'node:os';
 import util from 'node:util';
