@@ -51,10 +51,10 @@ class SlotWait {
 
   start(deadline: Deadline, callers: Callers): void {
     const { queue, signal, requests, directory } = this.#call;
-    const late = (): void => this.#fail(() => this.#resolve('timeout'));
+    const late = (): void => this.#end(() => this.#resolve('timeout'));
     this.#stop = [
       atDeadline(deadline, () => inBurst(late)),
-      onAbort(signal, () => this.#fail(() => this.#reject(signal?.reason))),
+      onAbort(signal, () => this.#end(() => this.#reject(signal?.reason))),
       watchAllForItself(
         requests.map(({ path }) => path),
         directory,
@@ -74,7 +74,7 @@ class SlotWait {
       (hold) => hold,
       granted,
     );
-    this.#pending.push(wait.catch((error) => this.#fail(() => this.#reject(error))));
+    this.#pending.push(wait.catch((error) => this.#end(() => this.#reject(error))));
   }
 
   #becomeFirst(queue: Hold): void {
@@ -106,29 +106,25 @@ class SlotWait {
         this.#isLooking = false;
         if (grant !== null) this.#take(grant);
       })
-      .catch((error) => this.#fail(() => this.#reject(error)));
+      .catch((error) => this.#end(() => this.#reject(error)));
     this.#pending.push(looking);
   }
 
   /**
    * The order of every ending: no other one can follow, what waits is cancelled
-   * in the kernel, the queue goes on, then the caller hears. Not before: its code
-   * may block this thread, and what still waited would take the other slots as
-   * they are released. The cancelled waits end in the background: a thread takes
-   * a tenth of a millisecond for that.
+   * in the kernel, the queue goes on. The caller hears once every wait has ended,
+   * a tenth of a millisecond later. Not before:
+   *  1. Both slots are released in one moment, and two waits are granted.
+   *  2. The caller hears of the first one, and blocks its thread or takes a slot.
+   *  3. The second grant, not yet given back, is a slot that nobody can have.
    */
   #end(tell: () => void): void {
+    if (this.#ended) return;
     this.#ended = true;
     clearInterval(this.#looking);
     for (const stop of this.#stop) stop();
     this.#ending.abort(ENDED);
     this.#queue?.file.close();
-    tell();
-  }
-
-  /** The same without a slot. The caller hears once nothing waits any more. */
-  #fail(tell: () => void): void {
-    if (this.#ended) return;
-    this.#end(() => void Promise.all(this.#pending).then(tell));
+    void Promise.all(this.#pending).then(tell);
   }
 }
