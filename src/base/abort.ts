@@ -6,9 +6,9 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 }
 
 /**
- * Calls `callback` once when `signal` is aborted; the result undoes it. All
- * callbacks of one signal share one listener: above ten listeners, Node would
- * warn of a leak, and there is no leak.
+ * Calls `callback` once when `signal` is aborted; the returned function removes
+ * it. All callbacks of one signal share one listener: above ten listeners, Node
+ * would warn of a leak, and there is no leak.
  */
 export function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
   if (signal === undefined) return () => {};
@@ -27,7 +27,7 @@ export function onAbort(signal: AbortSignal | undefined, callback: () => void): 
   };
 }
 
-/** Aborted when one of `signals` is, with its reason; never, if there are none. */
+/** Aborts with the reason of the first of `signals` to abort; never if there are none. */
 export function anyOf(signals: readonly AbortSignal[]): AbortSignal {
   const [only = new AbortController().signal] = signals;
   return signals.length < 2 ? only : AbortSignal.any(signals.map(nativeOf));

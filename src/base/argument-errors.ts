@@ -13,7 +13,7 @@ export function describe(value: unknown): string {
 /** For `expected` of {@link argumentError}; the message then reads `must not be empty`. */
 export const NOT_EMPTY = 'not empty';
 
-/** An error for a wrong argument, with a code of the `node:` modules. */
+/** An error for an invalid argument, with the code that `node:` modules use. */
 export function argumentError(
   code: ArgumentCode,
   name: string,

@@ -8,8 +8,8 @@ import { type FilePath, isWellFormed, keepBytesOfFolder, resolveBytes } from './
 const UNRESOLVED = /\/\.{0,2}(?:\/|$)/;
 
 /**
- * The path made absolute, so that a later chdir changes nothing. A string,
- * except where the bytes are not UTF-8.
+ * The absolute path, so that a later chdir changes nothing. A string, except
+ * where the bytes are not UTF-8.
  */
 export function checkFilePath(path: unknown, name = 'path'): FilePath {
   const text = path instanceof URL && path.protocol === 'file:' ? pathOfUrl(path, name) : path;
@@ -105,7 +105,7 @@ export function checkFields<T extends object>(
   return fields;
 }
 
-/** The highest number of a descriptor. */
+/** The highest possible descriptor. */
 export const HIGHEST_DESCRIPTOR = 2 ** 31 - 1;
 
 /** Milliseconds from 0 to Infinity. */

@@ -1,17 +1,17 @@
 import { closeSync, constants, opendirSync, openSync, readSync } from 'node:fs';
 
-/** Does not follow a link at the end of the path, nor wait for a FIFO. Windows has no such flags. */
+/** Follow no link at the end of the path, and do not wait for a FIFO. Windows has no such flags. */
 const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 // Small enough for Node's pool of buffers.
 const FIRST_BYTES = 2048;
 const GROWTH = 8;
 
 /**
- * The first `limit` bytes of a file, or of the rest of an open descriptor.
- * Read all files this way that other users can make long: their own files, and
- * those about their processes in /proc. To see whether there is more, ask for
- * one byte more. Reading ends early once `isSpent` says so: the kernel is slow
- * to write some of its tables.
+ * The first `limit` bytes of a file, or of the rest of an open descriptor. Use it
+ * for every file that another user can make long: their own files, and those in
+ * /proc about their processes. To learn whether there is more, ask for one byte
+ * more. Stops early once `isSpent` returns true: the kernel is slow to write some
+ * of its tables.
  */
 export function readBounded(
   file: string | Buffer | number,

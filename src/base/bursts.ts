@@ -58,7 +58,8 @@ function nextSlice(): void {
       works[done++]?.();
     }
   } finally {
-    // Also where the program's own code has thrown, by way of an error's stack.
+    // Also if the program's own code threw: formatting an error's stack may run
+    // it.
     queue = [...works.slice(done), ...queue];
     if (queue.length > 0) setImmediate(nextSlice);
     else endBurst();

@@ -1,15 +1,15 @@
-/** So many frames are kept; a stack shows as many as `Error.stackTraceLimit` says. */
+/** Frames to capture; a printed stack shows at most `Error.stackTraceLimit` of them. */
 const MOST_FRAMES = 50;
 
 /**
- * Who called, with those that await, as lines of a stack. It is formatted when
- * it is asked for, by what the program may have put there (`prepareStackTrace`).
+ * The callers, async ones included, as lines of a stack. Formatted only on use,
+ * because the program's own `Error.prepareStackTrace` may do it.
  */
 export class Callers {
   readonly #origin = { stack: '' as unknown };
   readonly #limit: number;
 
-  /** Without `callee` and what it has called. */
+  /** Leaves out `callee` and everything that it called. */
   constructor(callee: (...args: never[]) => unknown) {
     this.#limit = Error.stackTraceLimit;
     // Set with Reflect, which does not throw where Error is frozen.
@@ -24,7 +24,7 @@ export class Callers {
       .filter((line) => /^\s+at /.test(line));
   }
 
-  /** For an error that is made in a callback, whose own stack shows nobody. */
+  /** For an error created in a callback, whose own stack shows no caller. */
   putInto<E extends Error>(error: E): E {
     try {
       const { stack } = error;
@@ -33,7 +33,7 @@ export class Callers {
       const head = end < 0 ? stack : stack.slice(0, end);
       Reflect.set(error, 'stack', [head, ...this.lines.slice(0, this.#limit)].join('\n'));
     } catch {
-      // The program's own code has failed; the error is told all the same.
+      // The program's own code failed; report the error all the same.
     }
     return error;
   }

@@ -4,8 +4,8 @@ import { constants } from 'node:os';
 const WINDOWS_ESTALE = 4000;
 
 /**
- * The platform's number for an errno name, positive; NaN: it has none. Asked
- * only of what has failed: loading `node:os` takes half a millisecond.
+ * The platform's number for an errno name, positive; NaN if it has none. Call it
+ * only after a failure: loading `node:os` takes half a millisecond.
  */
 export function errnoOf(name: keyof typeof constants.errno): number {
   const number: number | undefined = constants.errno[name];

@@ -1,4 +1,5 @@
-// More than 300 lines: all errors of the core stand in one place, as callers look for them.
+// More than 300 lines: all errors of the core are in one place, where a reader
+// looks for them.
 import { lstatSync } from 'node:fs';
 import { constants } from 'node:os';
 import util from 'node:util';
@@ -20,8 +21,8 @@ export type LockErrorCode =
   | 'ERR_ID_AMBIGUOUS'
   | 'ERR_ID_COUNTER';
 
-// On the instance, so that an error of another copy of the package is
-// recognised as well; instanceof would not do that.
+// On the instance, so that an error of another copy of the package is recognised,
+// too; instanceof would not recognise it.
 const BRAND = Symbol.for('holdfast.LockError');
 
 export function setName(errorClass: { prototype: Error }, name: string): void {
@@ -36,8 +37,8 @@ export function setName(errorClass: { prototype: Error }, name: string): void {
 export class LockError extends Error {
   readonly code: LockErrorCode;
   /**
-   * The lock file, absolute; bytes that are not UTF-8 are replaced. The name of
-   * the lock where it comes from a server.
+   * The lock file, absolute; bytes that are not UTF-8 are replaced. For a lock on
+   * a server, its name.
    */
   readonly path: string;
 
@@ -51,15 +52,15 @@ export class LockError extends Error {
 setName(LockError, 'LockError');
 
 /**
- * Refused at once: the lock is held.
- * `cause` is the kernel's answer, with code `EWOULDBLOCK` and syscall `flock`;
- * a lock of a server has none.
+ * The call was refused at once, because the lock is held. `cause` is the kernel's
+ * answer, with code `EWOULDBLOCK` and syscall `flock`; a lock on a server has
+ * none.
  */
 export class LockHeldError<T extends object = Record<string, unknown>> extends LockError {
   /** Who holds it; `null` where that is not known. */
   readonly holder: Holder<T> | null;
 
-  /** `cause`: `null` for a lock of a server, where the kernel was not asked. */
+  /** `cause`: `null` for a lock on a server, where the kernel was not asked. */
   constructor(path: FilePath, holder: Holder<T> | null, message?: string, cause?: null) {
     super(
       'ERR_LOCK_HELD',
@@ -72,16 +73,16 @@ export class LockHeldError<T extends object = Record<string, unknown>> extends L
 }
 setName(LockHeldError, 'LockHeldError');
 
-/** What another instance has answered. */
+/** The answer of another instance. */
 export interface InstanceAnswer {
   /** What its `onMessage` returned, or the promise of it resolved to. */
   answer: unknown;
-  /** `null` where this process cannot see it. */
+  /** The pid of that instance; `null` if this process cannot see it. */
   pid: number | null;
 }
 
 export interface InstanceSendOptions {
-  /** Milliseconds within which there must be an answer. Default 5000. */
+  /** How long to wait for the answer, in milliseconds. Default 5000. */
   timeout?: number | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -130,7 +131,7 @@ export class AlreadyRunningError<
    */
   async send(message: unknown, options?: InstanceSendOptions): Promise<InstanceAnswer> {
     if (this.#send !== undefined) return this.#send(message, options);
-    const reason = `the holder of ${this.path} cannot receive messages: it is no InstanceLock`;
+    const reason = `the holder of ${this.path} cannot receive messages: it is not an InstanceLock`;
     throw new LockUnsupportedError(this.path, reason);
   }
 }
@@ -166,12 +167,12 @@ setName(LockUnsupportedError, 'LockUnsupportedError');
 
 /**
  * The lock is no longer held: the file at the path is another one than the one
- * that is locked, or the session with the server has ended, or may have.
+ * that is locked, or the session with the server has ended or may have ended.
  */
 export class LockLostError extends LockError {
   /**
    * What the callback of `withLock` or `withLocks` returned, where the lock was
-   * lost while it ran: its effects have happened, so do not simply try again.
+   * lost while it ran: its effects have happened, so do not simply retry.
    */
   declare readonly result?: unknown;
 
@@ -215,7 +216,7 @@ interface LockErrors {
 }
 
 /**
- * Whether `error` is one of Holdfast's own, with `code` if one is given.
+ * Whether `error` is an error of Holdfast and, if `code` is given, has that code.
  * Works across copies of the package, where `instanceof` does not.
  */
 export function isLockError<C extends LockErrorCode>(
@@ -246,7 +247,7 @@ export function systemError(errno: number, syscall: string, filePath: FilePath):
   const path = pathText(filePath);
   const code = nameOf(errno, syscall);
   const number = libuvNumber(code, errno);
-  // libuv's texts, where it knows the error: ENOLCK and ESTALE it does not.
+  // libuv's text, if it knows the error; it does not know ENOLCK and ESTALE.
   const text = libuvErrors().get(number)?.[1] ?? `error ${errno}`;
   const error = new Error(`${code}: ${text}, ${syscall} '${path}'`);
   return Object.assign(error, { code, errno: number, syscall, path });
@@ -258,7 +259,7 @@ function libuvErrors(): ReturnType<typeof util.getSystemErrorMap> {
   return get?.() ?? new Map();
 }
 
-/** The `errno` of `node:fs`; on Windows libuv's own, not the one of the C library. */
+/** The `errno` of `node:fs`; on Windows, libuv's own number, not the C library's. */
 function libuvNumber(code: string, errno: number): number {
   if (process.platform !== 'win32') return -errno;
   for (const [number, [name]] of libuvErrors()) if (name === code) return number;
@@ -283,8 +284,8 @@ function nameOf(errno: number, syscall: string): string {
 const UNSUPPORTED = ['ENOSYS', 'ENOLCK', 'ENOTSUP', 'EOPNOTSUPP'];
 
 /**
- * What a failed flock means. A file system that cannot lock must never pass
- * for a lock that is held, nor for one that was acquired.
+ * The error for a failed flock. A file system that cannot lock must never look
+ * like a held lock, nor like an acquired one.
  */
 export function flockError(errno: number, filePath: FilePath): Error {
   const path = pathText(filePath);
@@ -294,7 +295,7 @@ export function flockError(errno: number, filePath: FilePath): Error {
   return new LockUnsupportedError(path, message, cause);
 }
 
-/** What a failed open means. */
+/** The error for a failed open. */
 export function openError(errno: number, filePath: FilePath): Error {
   const path = pathText(filePath);
   const cause = systemError(errno, 'open', path);
@@ -308,7 +309,7 @@ export function openError(errno: number, filePath: FilePath): Error {
       : 'its folders are symbolic links that lead in a circle';
     cause.message = `ELOOP: ${reason}, open '${path}'`;
   }
-  // Of a socket, Linux says ENXIO and macOS EOPNOTSUPP.
+  // For a socket, Linux reports ENXIO and macOS EOPNOTSUPP.
   if (!['ENXIO', 'ENODEV', 'EOPNOTSUPP'].includes(cause.code)) return cause;
   const message = `${path} cannot be a lock file: it is neither a regular file nor a directory`;
   return new LockUnsupportedError(path, message, cause);

@@ -1,14 +1,14 @@
 import { argumentError, NOT_EMPTY } from './argument-errors.js';
 import { isWellFormed } from './paths.js';
 
-/** What the file systems of all three platforms take, in bytes. */
+/** The limit of the file systems on all three platforms, in bytes. */
 const LONGEST_FILE_NAME = 255;
 
 // "Naming Files, Paths, and Namespaces" of the Windows documentation. Such a
 // name leads to another file, to another folder or to a device.
 const NO_NAME_ON_WINDOWS = String.raw`[\p{Cc}\\/:*?"<>|]|^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)`;
 
-/** Whether a file whose name begins with `name` is a file of that name here. */
+/** Whether a file with a name that begins with `name` gets that name on this platform. */
 export function isNameHere(name: string, platform: string = process.platform): boolean {
   return platform !== 'win32' || !new RegExp(NO_NAME_ON_WINDOWS, 'iu').test(name);
 }
@@ -28,7 +28,7 @@ export function checkFileName(value: unknown, argument: string, suffix: string):
   return value;
 }
 
-/** In the words that follow "must be". */
+/** The words that follow "must be"; `null`: no problem. */
 function problemOf(name: string, suffix: string): string | null {
   const longest = LONGEST_FILE_NAME - Buffer.byteLength(suffix);
   if (name === '') return NOT_EMPTY;

@@ -5,20 +5,20 @@ export interface Holder<T extends object = Record<string, unknown>> {
   /** The holder is this very process. */
   self: boolean;
   /**
-   * From the kernel's tables, only from the record in the file, or from the
-   * server that grants the lock.
+   * `'kernel'`: from the kernel's tables. `'record'`: only from the record in the
+   * file. `'server'`: from the server that grants the lock.
    */
   source: 'kernel' | 'record' | 'server';
-  /** The process's own descriptors, or its session, were seen to have the lock. */
+  /** Its own descriptors, or its session with the server, were seen to hold the lock. */
   verified: boolean;
   /**
-   * Only the record tells of it, and that was written in another pid namespace
-   * of this machine: in another container, or outside of this one.
+   * Known only from its record, written in another pid namespace of this machine:
+   * in another container, or outside this one.
    */
   inOtherContainer: boolean;
-  /** When it acquired, where the record belongs to this hold. */
+  /** When it acquired the lock; `null` unless the record belongs to this hold. */
   since: Date | null;
-  /** Its command line, the program's name without its folder. */
+  /** Its command line, with the program's name without its folder. */
   command: string | null;
   hostname: string | null;
   /** The user's own fields of the record. */
@@ -37,10 +37,7 @@ const PLAIN = /^[ -~]*$/;
 const UNPRINTABLE = String.raw`[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+`;
 let unprintable: RegExp | undefined;
 
-/**
- * A text from elsewhere, as one line that is safe to print. A value that is
- * not a text becomes JSON.
- */
+/** Untrusted text as one line that is safe to print. A value that is not a string becomes JSON. */
 export function printable(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
   if (PLAIN.test(text)) return shorten(text);

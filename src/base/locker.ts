@@ -9,18 +9,18 @@ export type LockMode = 'exclusive' | 'shared';
 export interface AcquireOptions<T extends object = Record<string, unknown>> {
   /**
    * How long to wait, in milliseconds, 0 to Infinity. Default: Infinity for
-   * `acquire`, 0 for `acquireSync`. 0 fails at once, with `ERR_LOCK_HELD`;
-   * a longer one fails with `ERR_LOCK_TIMEOUT`, never early.
+   * `acquire`, 0 for `acquireSync`. With 0 the call fails at once, with
+   * `ERR_LOCK_HELD`; with more it fails with `ERR_LOCK_TIMEOUT`, never early.
    */
   timeout?: number | undefined;
   /**
-   * Ends the wait: rejects with `signal.reason`, unchanged. A grant at the same
-   * moment is given back. `acquireSync` checks it once, before it waits.
+   * Ends the wait: rejects with `signal.reason`, unchanged. A lock granted at the
+   * same moment is released. `acquireSync` checks it once, before it waits.
    */
   signal?: AbortSignal | undefined;
   /**
-   * Called once, if the call has to wait, with the holder where it is known.
-   * An error that it throws ends the wait.
+   * Called once, if the call has to wait, with the holder, or `null` if it is not
+   * known. An error that it throws ends the wait.
    */
   onWait?: ((holder: Holder<T> | null) => void) | undefined;
   /**
@@ -37,11 +37,11 @@ export interface LockerOptions extends AcquireOptions {
   mode?: LockMode | undefined;
 }
 
-/** The part of a lock that code needs which only holds and releases it. */
+/** What code needs to hold a lock and release it. */
 export interface HeldLock extends AsyncDisposable {
   /**
-   * The fencing token: grows with every exclusive grant of one name, so that
-   * receivers can refuse the effects of an earlier holder.
+   * The fencing token: grows with every exclusive grant of one name, so a
+   * receiver can refuse writes of an earlier holder.
    */
   readonly token: number;
   /**
@@ -49,17 +49,20 @@ export interface HeldLock extends AsyncDisposable {
    * Stop then: another holder may be granted. Not aborted by a release.
    */
   readonly signal?: AbortSignal;
-  /** False once it was released, detached, or given up; still true for one that was lost. */
+  /** False once the lock was released, detached or given up; still true after it was lost. */
   readonly held?: boolean;
-  /** What a child must inherit so that the lock lives until the child ends, too. */
+  /** The descriptor that a child inherits to keep the lock until it ends, too. */
   readonly fd?: number;
-  /** Cheap and local; in doubt `false`. Only the receiver's check of `token` is exact. */
+  /** Cheap and local; `false` if in doubt. Only the receiver's check of `token` is exact. */
   isCurrent?(): boolean;
-  /** Asks whoever grants the lock. Rejects with `ERR_LOCK_LOST` if it is no longer held. */
+  /**
+   * Asks the source of the lock: the kernel or the server. Rejects with
+   * `ERR_LOCK_LOST` if it is no longer held.
+   */
   check?(): Promise<void>;
   /**
-   * Instead of a release, after a child has inherited `fd`: this process lets go
-   * of the lock, which lives until the child ends.
+   * Call it instead of `release` after a child has inherited `fd`: this process
+   * lets go of the lock, and the child holds it until it ends.
    */
   detach?(): void;
   /** A second call does nothing. Rejects with `ERR_LOCK_LOST` if the lock was lost before. */
@@ -75,7 +78,7 @@ export interface LockView {
 }
 
 /**
- * Where locks come from: files, a server, or memory. Take one as a parameter, to
+ * A source of locks: files, a server, or memory. Take one as a parameter, to
  * change it later, or to test with a fake. A name is a path for `fileLocker()`.
  */
 export interface Locker {

@@ -4,9 +4,9 @@ import { systemError } from './errors.js';
 import { type FilePath, parentOf, pathText } from './paths.js';
 
 /**
- * Creates a folder and the missing ones above it. Node's recursive mkdir
- * reports ENOENT on a read-only file system, and never ends where the system
- * keeps answering ENOENT, as below /proc.
+ * Creates a folder and the missing ones above it. Node's recursive mkdir reports
+ * ENOENT on a read-only file system, and never returns where the system keeps
+ * answering ENOENT, as below /proc.
  */
 export function makeFolders(folder: FilePath): void {
   try {

@@ -43,7 +43,7 @@ export function nameOf(path: FilePath): FilePath {
 
 /** Makes `path` absolute. Bytes in UTF-8 become a string, so that one file has one path. */
 export function resolveBytes(path: Buffer): FilePath {
-  // An absolute path has one also where the working directory has been deleted.
+  // An absolute path works even after the working directory was deleted.
   const from = path[0] === SLASH ? [] : [workingFolder()];
   return throughLatin1([...from, path], (words) => posix.resolve(...words));
 }

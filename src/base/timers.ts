@@ -26,8 +26,8 @@ export function sleepSync(milliseconds: number): void {
 }
 
 /**
- * Milliseconds of a clock that never jumps. The first use of `performance`
- * would load node:perf_hooks, which takes a millisecond.
+ * Milliseconds on a monotonic clock. The first use of `performance` would load
+ * node:perf_hooks, which takes a millisecond.
  */
 export function monotonicTime(): number {
   const [seconds, nanoseconds] = process.hrtime();

@@ -28,24 +28,24 @@ export class Candidacy {
     this.#options = options;
   }
 
-  /** -1 without a seat. */
+  /** -1 if it has no seat. */
   get fd(): number {
     return this.#seat?.fd ?? -1;
   }
 
-  /** False where a seat is known to be lost, before that is told. */
+  /** False if the seat is known to be lost, even before that is reported. */
   get isCurrent(): boolean {
     return this.#seat?.isCurrent() !== false;
   }
 
-  /** Throws for a seat that cannot be left to a child. */
+  /** Throws if the seat cannot be left to a child. */
   checkRelease({ keepSeat }: LeaveRequest, place: string): void {
     if (!keepSeat || this.#seat?.canBeKept !== false) return;
     const message = `the seat of ${place} cannot stay with a child: its lock has no detach(); leave without keepSeat`;
     throw new LockStateError(place, message);
   }
 
-  /** Starts to stand in the queue, until this member is primary or leaves. */
+  /** Joins the queue, until this member is primary or leaves. */
   start(): void {
     void this.#campaign();
   }
@@ -78,7 +78,8 @@ export class Candidacy {
       try {
         this.requeueIfLost();
       } catch (error) {
-        // Of a listener. The election's own check reports it in the same way.
+        // An error of a listener. The election's own check reports it in the same
+        // way.
         troubles.report('check', error as Error);
       }
     });
@@ -116,7 +117,7 @@ export class Candidacy {
     else this.#begin(next);
   }
 
-  /** That the seat is lost has been told, or concerns nobody. */
+  /** The loss of the seat was reported, or concerns nobody. */
   async #giveBack(seat: Seat): Promise<void> {
     try {
       await seat.release({ keepSeat: false });
@@ -125,7 +126,7 @@ export class Candidacy {
     }
   }
 
-  /** Without a seat, nothing happens. */
+  /** Without a seat, does nothing. */
   async release(options: LeaveRequest): Promise<void> {
     const seat = this.#seat;
     this.#seat = null;

@@ -39,19 +39,20 @@ const SWEEP_MILLISECONDS = 2000;
  * one file, and the one that has the lock is primary. When it leaves, crashes or
  * is killed, the next one in the queue is primary within milliseconds.
  *
- * At most one member is primary at any moment, with two exceptions. If the
- * folder or its `.primary` is removed or replaced from outside, two members may
- * act for up to a second; then the old one emits `standby` and `error`. A primary
- * that is stopped or hangs is still primary. Effects that leave the machine need
- * `term`, to refuse those of an earlier primary.
+ * At most one member is primary at any moment, with two exceptions. If the folder
+ * or its `.primary` is removed or replaced from outside, two members may act for
+ * up to a second; then the old one emits `standby` and `error`. A primary that is
+ * stopped or hangs is still primary. Effects that leave the machine need `term`,
+ * so that receivers can refuse an earlier primary.
  *
  * `error` is emitted only if it has a listener; otherwise it is a process
- * warning. An error that lasts is reported once, and again when it changes. What
- * can pass (a full disk, no descriptor left) is tried again each second. What
- * stays until somebody changes it (a `.primary` that is a symlink, or that this
- * user may not write) makes the member leave: `lead` and `whenPrimary` reject
- * with the error; if nobody waits in them, it is an `error`. A standby keeps the
- * process alive until it leaves, because it waits; a primary does not.
+ * warning. An error that lasts is reported once, and again when it changes. After
+ * an error that can pass (a full disk, no descriptor left) the member tries again
+ * each second. An error that stays until somebody fixes it (a `.primary` that is
+ * a symlink, or that this user may not write) makes the member leave: `lead` and
+ * `whenPrimary` reject with the error; if nobody waits in them, it is emitted as
+ * `error`. A standby keeps the process alive until it leaves, because it waits; a
+ * primary does not.
  */
 export class Election<T extends object = Record<string, unknown>>
   extends EventEmitter<ElectionEvents<T>>
@@ -138,7 +139,7 @@ export class Election<T extends object = Record<string, unknown>>
     return election;
   }
 
-  /** False from the moment at which the seat is about to be given up. */
+  /** False from the moment the seat is about to be given up. */
   get isPrimary(): boolean {
     return this.#isPrimary && this.#candidacy.isCurrent;
   }
@@ -225,7 +226,7 @@ export class Election<T extends object = Record<string, unknown>>
       this.#resign(gone);
     } finally {
       await worksEnded;
-      // Of files, both have happened before this is awaited.
+      // With files, both are done before this is awaited.
       await Promise.all([this.#candidacy.release(options), this.#ground.membership.leave()]);
     }
   }
@@ -235,7 +236,7 @@ export class Election<T extends object = Record<string, unknown>>
     return this.#failure ?? new LockStateError(this.#place, message);
   }
 
-  /** Leaves because of an error that trying again would not help. */
+  /** Leaves because of an error that a retry would not fix. */
   #giveUp(error: Error): void {
     if (this.#left !== undefined) return;
     this.#failure = error;
@@ -265,7 +266,7 @@ export class Election<T extends object = Record<string, unknown>>
     }
   }
 
-  /** Before the seat is released, `lead` callbacks and listeners know of it. */
+  /** Notifies `lead` callbacks and listeners before the seat is released. */
   #resign(reason: Error): void {
     if (!this.#isPrimary) return;
     this.#isPrimary = false;

@@ -17,7 +17,7 @@ import {
 import type { Membership } from './membership.js';
 import { canPass, RETRY_MILLISECONDS, type Troubles } from './troubles.js';
 
-// The sweep of another member holds the file of a dead one for a moment.
+// Another member's sweep holds the file of a dead member for a moment.
 const TRY_MILLISECONDS = 100;
 const TRIES = 10;
 
@@ -28,7 +28,7 @@ export interface FileMembershipOptions {
   /** Aborted when the member leaves. */
   leaving: AbortSignal;
   troubles: Troubles;
-  /** Called when the file can no longer be locked, and trying again would not help. */
+  /** Called when the file can no longer be locked, and a retry would not help. */
   giveUp: (error: Error) => void;
 }
 
@@ -139,7 +139,7 @@ export class FileMembership<T extends object> implements Membership<T> {
     this.remove();
   }
 
-  /** Removes the file and unlocks it. Without a lock, nothing happens. */
+  /** Removes the file and unlocks it. Without a lock, does nothing. */
   remove(): void {
     const lock = this.#lock;
     this.#lock = null;

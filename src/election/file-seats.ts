@@ -81,7 +81,7 @@ class FileSeat implements Seat {
     return new LockLostError(path, message);
   }
 
-  /** The election looks for itself. */
+  /** The election checks this itself. */
   onLoss(): () => void {
     return () => {};
   }

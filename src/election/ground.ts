@@ -8,7 +8,7 @@ import type { JoinRequest } from './options.js';
 import type { Seats } from './seats.js';
 import type { Troubles } from './troubles.js';
 
-/** What an election stands on: the files of a folder, or the lock of a name. */
+/** The basis of an election: the files of a folder, or the lock of a name. */
 export interface Ground<T extends object> {
   seats: Seats;
   membership: Membership<T>;

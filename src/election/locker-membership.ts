@@ -6,12 +6,12 @@ import type { Member } from './member-files.js';
 import type { Membership } from './membership.js';
 
 /**
- * A member is who holds the lock or waits for it, as the locker tells it. There
- * are no files, so there is nothing to do.
+ * The members are those that hold the lock or wait for it, according to the
+ * locker. There are no files, so there is nothing to do.
  */
 export class LockerMembership<T extends object> implements Membership<T> {
   readonly id = idOf({ hostname: hostname(), pid: process.pid });
-  // Each look is a question to the server.
+  // Each look is a request to the server.
   readonly lookMilliseconds = 500;
   readonly isRenewing = false;
   readonly #locker: Locker;

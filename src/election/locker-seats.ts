@@ -14,11 +14,11 @@ export class LockerSeats implements Seats {
     this.#name = name;
   }
 
-  /** The server tells when it is asked for the lock. */
+  /** The server says so when it is asked for the lock. */
   check(): void {}
 
   async acquire(leaving: AbortSignal): Promise<Seat> {
-    // Without end, also where the locker has another default.
+    // Without end, even if the locker has another default.
     const options = { timeout: Number.POSITIVE_INFINITY, signal: leaving };
     const seat = new LockerSeat(await this.#locker.acquire(this.#name, options), this.#name);
     const loss = seat.loss();
@@ -39,13 +39,12 @@ export class LockerSeats implements Seats {
 // SQLSTATE classes: the user, the database, the statement or the right to it.
 const STAYS = /^(28|3D|42)[0-9A-Z]{3}$/;
 // The codes of etcd for the same: a wrong password, and a missing right. Not
-// UNAUTHENTICATED, which a member says that has forgotten a token.
+// UNAUTHENTICATED, which a server also reports when it has forgotten a token.
 const REFUSALS: readonly unknown[] = ['INVALID_ARGUMENT', 'PERMISSION_DENIED'];
 
 /**
- * A server may come back, so what it says or what the network says can pass. Not
- * so a wrong argument, a server on which no lock is possible, or one that
- * refuses this user.
+ * A server may come back, so errors of the server and of the network can pass. A
+ * wrong argument, a server without locks, or one that refuses this user cannot.
  */
 export function canPassOnServer(error: unknown): boolean {
   if (isLockError(error)) return isLoss(error) || isRefusal(error);
@@ -53,7 +52,7 @@ export function canPassOnServer(error: unknown): boolean {
   const { code } = error as { code?: unknown };
   if (REFUSALS.includes(code)) return false;
   if (typeof code === 'string' && (STAYS.test(code) || code.startsWith('ERR_'))) return false;
-  // Mistakes in a program: they have no code.
+  // Mistakes in a program, which have no code.
   return !(error instanceof TypeError) && !(error instanceof RangeError);
 }
 

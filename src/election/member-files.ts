@@ -103,15 +103,15 @@ export function readIfAlive(path: string): Content | null {
 }
 
 /**
- * Removes the files of members that were killed, and no others. Such a file has
- * a record that says it belongs to a member. A member killed between two steps
- * of creating or removing its file leaves it without a record: this file goes
- * if its name is an id that only this package creates. With an `id` of the
- * user's own it stays, and the next member of that id uses it.
+ * Removes the files of members that were killed, and no others. Such a file has a
+ * record that says it belongs to a member. A member killed between two steps of
+ * creating or removing its file leaves it without a record: that file is removed
+ * if its name is an id that only this package creates. With an `id` of the user's
+ * own it stays, and the next member with that id uses it.
  *   1. We get the lock of the file, so its member is dead.
- *   2. In the meantime, the name may have gone to the file of a new member.
- *   3. So the path is compared with the file, and removed under the same guard
- *      as every lock file.
+ *   2. In the meantime, a new member may have created a file under that name.
+ *   3. So we compare the path with the file, and remove it with the same guard as
+ *      every lock file.
  */
 export function sweepMembers(directory: string): void {
   for (const id of idsIn(directory)) {

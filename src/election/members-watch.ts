@@ -7,11 +7,11 @@ export interface MembersWatchOptions<T extends object> {
   membership: Membership<T>;
   troubles: Troubles;
   isHeard: () => boolean;
-  /** Called with all members when somebody has come, left or become primary. */
+  /** Called with all members when one has joined, left or become primary. */
   onChange: (members: Member<T>[]) => void;
 }
 
-/** Compares the members with those there were, while somebody listens. */
+/** Compares the members with the earlier ones, while somebody listens. */
 export class MembersWatch<T extends object> {
   readonly #options: MembersWatchOptions<T>;
   #timer: NodeJS.Timeout | undefined;

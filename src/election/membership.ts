@@ -5,7 +5,7 @@ export interface Membership<T extends object> {
   readonly id: string;
   /** How often the members are looked at while somebody listens. */
   readonly lookMilliseconds: number;
-  /** The members enter again at this moment: nothing else is checked. */
+  /** The member is entering again: nothing else is checked meanwhile. */
   readonly isRenewing: boolean;
   /** Rejects if this member cannot be one of them. */
   enter(signal: AbortSignal | undefined): Promise<void>;
@@ -13,7 +13,7 @@ export interface Membership<T extends object> {
   renewIfReplaced(): void;
   /** Removes what dead members have left. */
   sweep(): void;
-  /** The opposite of `enter`. Not a member: nothing happens. */
+  /** The opposite of `enter`. If it is not a member, does nothing. */
   leave(): Promise<void>;
   members(): Promise<Member<T>[]>;
 }

@@ -9,7 +9,7 @@ import { canPass } from './troubles.js';
  * pass is thrown: without a descriptor left, all files would be hidden.
  */
 export function whileOpenIfAllowed<R>(path: string, use: (file: LockFile) => R | null): R | null {
-  // Outside of the try, because a missing addon hides all files as well.
+  // Outside the try: a missing addon would hide all files as well.
   loadBinding(path);
   let file: LockFile | null;
   try {

@@ -13,8 +13,8 @@ import { checkId, newId } from './member-files.js';
 
 export interface ElectionOptions<T extends object = Record<string, unknown>> {
   /**
-   * Instead of a folder, `Election.join` then takes the name of a lock: whoever
-   * holds it is primary, `term` is its token, and the members are those whom the
+   * With it, `Election.join` takes the name of a lock instead of a folder: its
+   * holder is primary, `term` is its token, and the members are those that the
    * locker sees. A member's id is `hostname:pid`. With a locker, `id`, `settle`
    * and `data` have no effect and are refused.
    */
@@ -40,12 +40,12 @@ export interface LeaveOptions {
    * Default `false`. `true`: the seat is closed without unlocking it. A child
    * that has the descriptor (`fd`) keeps the seat until it ends; the seat is free
    * when no process has the descriptor any more. `ERR_LOCK_STATE`, and the member
-   * stays, where the lock of a locker has no `detach`.
+   * stays, if the locker's lock has no `detach`.
    */
   keepSeat?: boolean | undefined;
 }
 
-/** A checked call of `join`. */
+/** The checked arguments of `join`. */
 export interface JoinRequest<T extends object> {
   locker: Locker | undefined;
   /** The folder, or the name of the lock. */
@@ -56,7 +56,7 @@ export interface JoinRequest<T extends object> {
   signal: AbortSignal | undefined;
 }
 
-/** A checked call of `leave`. */
+/** The checked arguments of `leave`. */
 export interface LeaveRequest {
   keepSeat: boolean;
 }

@@ -8,16 +8,19 @@ export interface Seat {
   readonly fd: number;
   /** Whether `release` can leave it to a child. */
   readonly canBeKept: boolean;
-  /** Cheap. In doubt false, where that can be told without asking the system. */
+  /** Cheap and local; false if in doubt. */
   isCurrent(): boolean;
-  /** Looks whether it is lost; `null`: it is not. */
+  /** Checks whether it is lost; `null`: it is not. */
   loss(): LockLostError | null;
-  /** Calls back when it may be lost and that comes by itself; the result undoes it. */
+  /**
+   * Calls back when it may be lost, if the seat reports that itself; the returned
+   * function stops it.
+   */
   onLoss(callback: () => void): () => void;
   release(options: LeaveRequest): Promise<void>;
 }
 
-/** Where the seat is taken from. */
+/** The source of seats. */
 export interface Seats {
   /** Throws if the seat could never be this member's. */
   check(): void;

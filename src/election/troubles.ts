@@ -1,4 +1,4 @@
-/** After this, what can pass is tried again. */
+/** The delay before a retry after an error that can pass, in milliseconds. */
 export const RETRY_MILLISECONDS = 1000;
 
 const CAN_PASS = [
@@ -23,7 +23,7 @@ export function canPass(error: unknown): boolean {
   return CAN_PASS.includes(String((error as { code?: unknown }).code));
 }
 
-/** Reports each trouble once, and again when it has changed or come back. */
+/** Reports each error once, and again when it has changed or come back. */
 export class Troubles {
   readonly #reported = new Map<string, string>();
   readonly #report: (error: Error) => void;

@@ -5,7 +5,7 @@ interface Wait {
   reject: (reason: unknown) => void;
 }
 
-/** The calls that wait until a member is primary. */
+/** The calls that wait until this member is primary. */
 export class Waits {
   readonly #waits = new Set<Wait>();
 

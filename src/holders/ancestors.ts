@@ -5,7 +5,7 @@ import { printable } from '../base/holder.js';
 import { statFields } from '../base/proc.js';
 import { statOf } from './process-identity.js';
 
-/** A process as its program shows it. What is not known is empty. */
+/** What can be seen of a process; empty where it is not known. */
 export interface ProcessView {
   /** The program's file. */
   executable: string;
@@ -15,12 +15,12 @@ export interface ProcessView {
 
 // Other users can make theirs long.
 const COMMAND_LIMIT = 16 * 1024;
-// While a chain is read, a pid can be reused: it might lead in a circle.
+// A pid can be reused while the chain is read, which might make it circular.
 const MOST_ANCESTORS = 1000;
 
 /**
- * The parent of a process; 0 if there is none in this pid namespace, or it is
- * not known. Without Linux's /proc, that of this process alone is known.
+ * The parent of a process; 0 if it has none in this pid namespace, or it is not
+ * known. Without Linux's /proc, only the parent of this process is known.
  */
 export function parentOf(pid: number): number {
   if (process.platform !== 'linux') return pid === process.pid ? process.ppid : 0;

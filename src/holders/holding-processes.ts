@@ -53,17 +53,17 @@ export interface Search {
 }
 
 /**
- * The processes that have the lock's description. The pid in the table is that
- * of the process that took the lock. It may have died and left the lock to a
- * child, and another program may have its pid by now. So a pid counts only if
- * its own descriptors were seen to have the lock.
+ * The processes that have the lock's description. The table has the pid of the
+ * process that took the lock. That process may have died and left the lock to a
+ * child, and another program may have its pid by now. So a pid counts only if its
+ * own descriptors were seen to have the lock.
  */
 export function* findProcesses(file: string, held: TableLock[], search: Search): Walk<Found[]> {
   const { everyHolder, budget } = search;
   const found: Found[] = [];
   let goOn = everyHolder;
-  // The first in the table is searched even when the time is up: on a busy
-  // machine that can be before anything was seen.
+  // Search the first process in the table even when the time is up: on a busy
+  // machine, time can run out before anything was seen.
   let patience = budget.untimed();
   for (const pid of new Set(held.map((lock) => lock.pid))) {
     const { mode, whole } = yield* filesLockedBy(pid, patience, file);
@@ -71,7 +71,7 @@ export function* findProcesses(file: string, held: TableLock[], search: Search):
     patience = budget;
     if (mode !== null) {
       found.push({ pid, verified: true });
-      // Of several that share it, preferably another than this process.
+      // If several share it, prefer to name another process than this one.
       if (everyHolder || pid === process.pid) continue;
       if (!runsHoldfast((yield* commandLine(pid)) ?? [])) return found;
       goOn = true;
@@ -115,8 +115,8 @@ function* searchAll(
 }
 
 /**
- * The same by the descriptors alone. The process that the record names comes
- * first, even when the time is up. `everyProcess`: the others too.
+ * The same from descriptors alone. The process that the record names comes first,
+ * even when the time is up. `everyProcess`: search the others, too.
  */
 export function* searchProcesses(
   file: string,
@@ -143,7 +143,7 @@ export function* searchProcesses(
 
 /**
  * The record belongs to this hold if the process that wrote it is among the
- * holders. Then its date and data go for all that share the description.
+ * holders. Then its date and data apply to all that share the description.
  */
 export function* addRecord(holders: Holder<object>[], content: Content | null): Walk<void> {
   const owner = content?.owner;

@@ -35,7 +35,7 @@ export interface LockStatus<T extends object = Record<string, unknown>> {
   state: LockState;
   /** `null` unless held, or where it is not known. */
   mode: LockMode | null;
-  /** One per process; of several, the first is the one to name. */
+  /** One per process; of several, messages name the first. */
   holders: Holder<T>[];
   /** Pids in the kernel's order, each once. */
   waiters: number[];

@@ -63,25 +63,24 @@ export function locksOf(text: string, file: string): TableLock[] {
   return locks;
 }
 
-// Limits for what other users can make long. Without bad intent all of it is
-// far shorter, except for the tables of all locks and of all mounts.
+// Limits for what other users can make long. Normally all of it is far shorter,
+// except for the tables of all locks and of all mounts.
 const SHORT = 4096;
 const STATUS_LIMIT = 64 * 1024;
 const TABLE_LIMIT = 1024 * 1024;
 const MOUNTS_LIMIT = 4 * 1024 * 1024;
 
-// A read of /proc/locks can miss a lock that is held throughout while others
-// come and go (viewDescriptors in kernel-view.ts). So the table is looked at as
-// often, and its silence is believed only where it did not change.
+// A read of /proc/locks can miss a lock that is held throughout while others come
+// and go (viewDescriptors in kernel-view.ts). So the table is read this often,
+// and a missing lock is believed only if the table did not change.
 export const LOOKS = 3;
 
 // On a busy machine, time passes while this process does not run.
 const PATIENCE = 10;
 
 /**
- * What a search through /proc may cost: so many descriptors of one process,
- * and so many milliseconds of processor time. Beyond that the search ends
- * early, and `cut` says so.
+ * What a search through /proc may cost: descriptors read of one process, and
+ * milliseconds of CPU time. Beyond that the search ends early and sets `cut`.
  */
 export class Budget {
   readonly descriptors: number;
@@ -141,7 +140,7 @@ function answer(look: Look): string | string[] | null {
   }
 }
 
-/** Answers to give again, by path. */
+/** Cached answers, by path. */
 export type Answers = Map<string, string | string[] | null>;
 
 export function walkSync<R>(walk: Walk<R>, known?: Answers): R {
@@ -189,11 +188,12 @@ export function* list(path: string, limit: number): Walk<string[] | null> {
   return Array.isArray(answer) ? answer : null;
 }
 
-/** The table of all locks; if it is too long to read, the budget is cut. */
+/** The table of all locks; sets `budget.cut` if it is too long to read. */
 export function* lockTable(budget: Budget): Walk<string | null> {
   const table = yield { text: '/proc/locks', limit: TABLE_LIMIT, budget };
   if (typeof table !== 'string') return null;
-  // Each read gives a page, for which the kernel starts from the beginning.
+  // Each read returns a page, for which the kernel walks the table from its
+  // start.
   if (table.length < TABLE_LIMIT && !budget.cut) return table;
   budget.cut = true;
   return table.slice(0, table.lastIndexOf('\n') + 1);

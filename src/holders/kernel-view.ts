@@ -19,7 +19,7 @@ export interface OtherLock {
   /** `'posix'`: of fcntl(2); `'ofd'`: an open file description's; `'lease'`: of a file server. */
   kind: 'posix' | 'ofd' | 'lease';
   mode: LockMode;
-  /** `null`: the system does not tell, and never does for an `'ofd'`. */
+  /** `null` if the system does not report it; it never does for an `'ofd'`. */
   pid: number | null;
 }
 
@@ -39,7 +39,7 @@ export interface ViewOptions {
   snapshot?: Snapshot | undefined;
 }
 
-/** Who holds and who waits, as the kernel tells it; `null`: it does not tell. */
+/** Who holds and who waits, according to the kernel; `null`: it does not say. */
 export function* viewKernel(
   file: string,
   content: Content | null,
@@ -66,8 +66,8 @@ export function* viewKernel(
     const held = locks.filter(isHeldFlock);
     const found = held.length === 0 ? [] : yield* findProcesses(file, held, { ...options, budget });
     view.holders = yield* describeAll(found);
-    // Where no process has the lock, it was released between two looks, or its
-    // holder is out of sight.
+    // If no process has the lock, it was released in the meantime, or its holder
+    // is not visible.
     if (budget.isSpent() || found.some(({ pid }) => pid !== null)) break;
   }
   if (view.mode === null) {
@@ -82,14 +82,14 @@ export function* viewKernel(
 }
 
 /**
- * The table does not show the lock, and the lock may be held all the same. With
- * fifty that wait for it and others that come and go, a third of all reads miss
- * it; with a thousand, almost all:
- *   1. Our reader comes to the lock, the fifth in the table. Its line, with all
- *      that wait, does not fit into the page that the kernel has for a reader.
+ * A lock that the table does not show may still be held. With fifty waiters for
+ * it, while other locks come and go, a third of all reads miss it; with a
+ * thousand, almost all:
+ *   1. The kernel reaches the lock, the fifth in the table. Its lines, one for
+ *      each waiter, do not fit into the page that it has for a read.
  *   2. Another process releases its lock, the second.
- *   3. With more room, the kernel goes on at the fifth: what was the sixth.
- * Descriptors show every holder that may be seen. `null`: none.
+ *   3. With a larger buffer, the kernel goes on at the fifth lock, which was the
+ * sixth. Descriptors show every holder that this process may see. `null`: none.
  */
 function* viewDescriptors(
   view: KernelView,

@@ -21,14 +21,14 @@ export interface Writing {
   text: string;
   /** What a release leaves. */
   left: string;
-  /** Against a process that hands the record over at this moment. */
+  /** Guards against a process that hands the record over at this moment. */
   guarded: boolean;
 }
 
 /** An open lock file. */
 export class LockFile {
   readonly native: NativeBinding;
-  /** Of the descriptor, in the table of the addon. */
+  /** The id of the descriptor in the addon's table. */
   readonly id: number;
   /** Where it was opened. */
   readonly path: FilePath;
@@ -51,7 +51,7 @@ export class LockFile {
     return (this.traits & IS_DIRECTORY) !== 0;
   }
 
-  /** Never written into, nor removed: a directory, or open for reading only. */
+  /** Neither written nor removed: a directory, or open for reading only. */
   get isFixed(): boolean {
     return (this.traits & (IS_DIRECTORY | IS_READ_ONLY)) !== 0;
   }
@@ -73,7 +73,7 @@ export class LockFile {
     return this.native.compare(this.id) === -errnoOf('ESTALE');
   }
 
-  /** A closed file is the same as no other. */
+  /** False if either is closed. */
   isSame(other: LockFile): boolean {
     return this.native === other.native && this.native.sameFile(this.id, other.id);
   }
@@ -113,7 +113,7 @@ export class LockFile {
     return errno === 0;
   }
 
-  /** The file goes with the lock. */
+  /** Removes the file when the lock is released. */
   removeAtEnd(): void {
     this.native.removeAtEnd(this.id);
   }
@@ -126,7 +126,7 @@ export class LockFile {
     throw systemError(result & 4095, step, this.path);
   }
 
-  /** The same, whatever fails. */
+  /** The same, ignoring failures. */
   close(): void {
     this.native.release(this.id);
   }

@@ -7,11 +7,11 @@ export interface OwnerRecord<T extends object = Record<string, unknown>> {
   pid: number;
   since: Date | null;
   hostname: string | null;
-  /** 0 where the record has none. */
+  /** The fencing token; 0 if the record has none. */
   token: number;
   /** The user's own fields. */
   data: Partial<T>;
-  /** By pid and start time; `null` where it is not known. */
+  /** Whether that process still runs, by pid and start time; `null` where it is not known. */
   running: boolean | null;
 }
 
@@ -20,7 +20,7 @@ export type RecordFormat = 'json' | 'pid';
 
 /** A parsed lock file. */
 export interface Content {
-  /** Only what Holdfast writes, or a bare pid: it may be overwritten. */
+  /** Empty, a record of Holdfast, or a bare pid: it may be overwritten. */
   ours: boolean;
   /** The last fencing token, even one that is too large to grow; 0: no token. */
   token: number;
@@ -47,7 +47,7 @@ export function releasedContent(format: RecordFormat, token: number): string {
   return format === 'pid' ? '' : `{"holdfast":{"token":${token}}}\n`;
 }
 
-/** What all JSON records of this process begin with, and what stands before the token. */
+/** What every JSON record of this process begins with, and what precedes its token. */
 export function recordFrame(): { head: string; tail: string } {
   const { pid, hostname, start, boot } = ownIdentity();
   return {
@@ -119,7 +119,7 @@ export function parseData(members: string): object {
   return JSON.parse(`{${members.slice(0, -1)}}`);
 }
 
-/** How deep it is, at most: brackets in strings count as well. */
+/** An upper bound of its depth: brackets in strings count, too. */
 function nesting(text: string): number {
   let depth = 0;
   let deepest = 0;
@@ -171,15 +171,15 @@ export function parseContent(text: string): Content {
 }
 
 /**
- * A write of several pages that a SIGKILL cut short between two of them. It
- * counts as ours by its beginning, or nobody could ever write into that file
+ * A write of several pages that a SIGKILL cut short between two of them. Its
+ * beginning makes it ours; otherwise nobody could ever write into that file
  * again. A write of one page is never cut.
  */
 function torn(text: string): Content {
   if (Buffer.byteLength(text) < PAGE) return FOREIGN;
   const end = text.indexOf('\n');
   if (end > 0 && end < text.length - 1) {
-    // The new record is whole, and followed by the rest of an old one.
+    // The new record is complete, and the rest of an old one follows it.
     const first = parseContent(text.slice(0, end));
     if (first.ours) return first;
   }

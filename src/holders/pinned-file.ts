@@ -2,13 +2,13 @@ import { closeSync, constants, openSync } from 'node:fs';
 import type { FilePath } from '../base/paths.js';
 import { fileOfDescriptor, walkSync } from './kernel-tables.js';
 
-/** Such a descriptor needs no permission, and has a /proc/self/fdinfo. */
+/** Such a descriptor needs no permission on the file, and has a /proc/self/fdinfo. */
 const O_PATH = 0o10000000;
 
 /**
- * Calls `look` with the kernel's name of the file at `path`, or `null` if it
- * has none here. Until `look` is done, no other file can get the same inode,
- * whose holder would be taken for this one's.
+ * Calls `look` with the kernel's name of the file at `path`, or `null` if it has
+ * none here. Until `look` is done, no other file can get the same inode; its
+ * holder would be mistaken for the holder of this one.
  */
 export function whilePinned<R>(path: FilePath, look: (file: string | null) => R): R {
   const fd = process.platform === 'linux' ? openPath(path) : null;
@@ -27,7 +27,7 @@ function openPath(path: FilePath): number | null {
   }
 }
 
-/** `finally`, also behind a promise. */
+/** `finally`, for a promise as well. */
 function attemptThen<R>(work: () => R, after: () => void): R {
   let result: R;
   try {

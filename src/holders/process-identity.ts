@@ -5,9 +5,9 @@ import { statFields } from '../base/proc.js';
 import { loadedBinding } from '../native/load.js';
 
 /**
- * Tells one run of a process from every other: pids are reused. `start` is the
- * start time in clock ticks since boot, and the pid namespace of the pid;
- * `boot` is the kernel's boot id. Both are empty where there is no Linux /proc.
+ * Identifies one run of a process, since pids are reused. `start` is the start
+ * time in clock ticks since boot, and the pid namespace of the pid; `boot` is the
+ * kernel's boot id. Both are empty where there is no Linux /proc.
  */
 export interface ProcessIdentity {
   pid: number;
@@ -58,7 +58,7 @@ export function statOf(pid: number): string {
   return readOr(`/proc/${pid}/stat`, '');
 }
 
-/** Whether the kernel's tables show this process the locks of all others. */
+/** Whether the kernel's tables show this process the locks of all other processes. */
 export function inInitialPidNamespace(): boolean {
   return pidNamespace() === INITIAL_PID_NAMESPACE;
 }
@@ -66,8 +66,8 @@ export function inInitialPidNamespace(): boolean {
 /**
  * The start time in a /proc/<pid>/stat, or `null` where the process no longer
  * runs: it is a zombie, or about to become one. A dying process gives up its
- * memory first, then its files and with them its locks. The next holder can
- * look before it has become a zombie.
+ * memory first, then its files and with them its locks. So the next holder can
+ * look before it is a zombie.
  */
 export function startInStat(text: string): string | null {
   const fields = statFields(text);
@@ -91,14 +91,14 @@ let host: string | undefined;
 const STAT = '/proc/self/stat';
 const BOOT = '/proc/sys/kernel/random/boot_id';
 
-/** This process. Read once, and by the addon in one call if that is loaded. */
+/** The identity of this process. Read once; in one call of the addon, if that is loaded. */
 export function ownIdentity(): ProcessIdentity {
   if (own !== undefined) return own;
   const [stat, boot, pid] = loadedBinding()?.look?.([STAT, BOOT, PID_NAMESPACE]) ?? [];
   if (pid !== undefined) namespace ??= namespaceIn(pid);
   const identity = {
     pid: process.pid,
-    // Few ask for it, and loading `node:os` takes half a millisecond.
+    // Rarely needed, and loading `node:os` takes half a millisecond.
     get hostname() {
       host ??= hostname();
       return host;
@@ -110,7 +110,7 @@ export function ownIdentity(): ProcessIdentity {
   return identity;
 }
 
-/** False: /proc could not be read, for lack of descriptors maybe. The next call may be lucky. */
+/** False if /proc could not be read, perhaps for lack of descriptors. The next call may succeed. */
 export function isWhole({ start, boot }: ProcessIdentity): boolean {
   return process.platform !== 'linux' || (start !== '' && boot !== '');
 }

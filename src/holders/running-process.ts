@@ -8,8 +8,7 @@ import {
 
 /**
  * Whether the record was written in another pid namespace of this machine: in
- * another container, or outside of this one. There its pid means another
- * process than here.
+ * another container, or outside this one. Its pid means another process here.
  */
 export function isInOtherContainer({ start, boot }: ProcessIdentity): boolean {
   const where = start.split('@')[1] ?? '';
@@ -18,7 +17,7 @@ export function isInOtherContainer({ start, boot }: ProcessIdentity): boolean {
 
 /**
  * Whether the process with this /proc/<pid>/stat and /proc/<pid>/status is the
- * one that calls itself `identity` in its container, where its pid differs.
+ * one that has `identity` in its container, where its pid differs.
  */
 export function isSameInside(identity: ProcessIdentity, stat: string, status: string): boolean {
   const ticks = startInStat(stat)?.split('@')[0];
@@ -26,7 +25,7 @@ export function isSameInside(identity: ProcessIdentity, stat: string, status: st
   return ticks === identity.start.split('@')[0] && Number(inside) === identity.pid;
 }
 
-/** Whether that is this very process. */
+/** Whether it is the identity of this very process. */
 export function isOwn({ pid, hostname, start, boot }: ProcessIdentity): boolean {
   const own = ownIdentity();
   if (start === '' && hostname !== own.hostname) return false;

@@ -3,7 +3,7 @@ import { type FilePath, pathText } from '../base/paths.js';
 
 let clockOrigin: number | undefined;
 
-/** The wall clock in microseconds; follows when it is set. */
+/** The wall clock in microseconds; follows changes of the clock. */
 function wallClock(): number {
   const now = Date.now();
   clockOrigin ??= performance.timeOrigin;
@@ -16,9 +16,9 @@ function wallClock(): number {
 }
 
 /**
- * Larger than every token of the file; without one, as good as the clock. A
- * token that cannot grow is an error: any other is smaller, and the receivers
- * of this holder's effects would refuse them.
+ * Larger than every earlier token of the file; without a stored one, as good as
+ * the clock. A token that cannot grow is an error: any other would be smaller,
+ * and receivers would refuse this holder.
  */
 export function nextToken(stored: number, path: FilePath): number {
   if (stored < Number.MAX_SAFE_INTEGER) return Math.max(stored + 1, wallClock());

@@ -10,7 +10,7 @@ import { whilePinned } from './pinned-file.js';
 import { inInitialPidNamespace } from './process-identity.js';
 import { isInOtherContainer, isOwn } from './running-process.js';
 
-// A refusal waits for the search, and so does all other code on its thread.
+// A refusal waits for the search, and so does all other code on this thread.
 const REFUSAL = { descriptors: 500, milliseconds: 50 };
 
 /** Whether the kernel's tables would show every holder. */
@@ -70,10 +70,10 @@ function nameOne<T extends object>(
 /** What was seen while waits ended together. */
 interface Burst {
   seen: Map<string, { holder: Holder<object> | null; when: number; number: number }>;
-  /** What /proc said, after so many looks. */
+  /** What was read from /proc, since look number `knownSince`. */
   known: Answers;
   knownSince: number;
-  /** The time that it took. */
+  /** The time spent on searches. */
   milliseconds: number;
   began: number;
 }
@@ -88,10 +88,10 @@ const MOMENT_MILLISECONDS = 100;
 
 /**
  * The same for asynchronous waits: thousands can end together, and each error
- * names the holder. They read each table once, waits on one path share a
- * search, and all searches share the time of one; after that, errors name the
- * holder from the record. `began` is {@link looksSoFar} of when the wait began:
- * what was seen before is not for it, since the caller may have changed it.
+ * names the holder. They read each table once, waits on one path share a search,
+ * and all searches share the time limit of one; after that, errors name the
+ * holder from the record. `began` is {@link looksSoFar} at the start of the wait:
+ * what was seen before that does not count, since the caller may have changed it.
  */
 export function holderInBurst<T extends object>(path: FilePath, began: number): Holder<T> | null {
   const now = monotonicTime();

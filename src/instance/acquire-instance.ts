@@ -24,7 +24,7 @@ export type SendMessage = (
 ) => Promise<InstanceAnswer>;
 
 /**
- * Acquires the lock under an instance lock. The command needs only that, and
+ * Acquires the lock underneath an instance lock. The command needs only this, and
  * sends no messages.
  */
 export async function acquireInstance(
@@ -76,7 +76,7 @@ export function refusalOf(error: unknown): { holder: Holder<object> | null } {
   throw error;
 }
 
-/** Requires a record, which an instance lock has in any case, and calls `onStale`. */
+/** Throws if there is no record, since an instance lock always has one, and calls `onStale`. */
 export function beginInstance(
   lock: FileLock<object>,
   onStale: CheckedInstanceOptions['onStale'],

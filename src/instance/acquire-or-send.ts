@@ -47,9 +47,9 @@ function checkSendOptions(options: unknown): Pick<CheckedInstanceOptions, 'file'
 }
 
 /**
- * One attempt, without the second one that other calls make because a probe may
- * have had the lock: here a false refusal costs a connection, and the next
- * attempt comes after at most 50 ms.
+ * One attempt. Other calls try a second time, because a probe may have had the
+ * lock; here a false refusal costs only a connection, and the next attempt
+ * follows within 50 ms.
  */
 async function takeOnce(request: Request): Promise<FileLock<object> | null> {
   const taken = takeFree(request);
@@ -57,7 +57,7 @@ async function takeOnce(request: Request): Promise<FileLock<object> | null> {
   if (!(taken instanceof LockFile)) return lockOf(request, taken) as FileLock<object>;
   taken.close();
   if (!taken.isRemote) return null;
-  // No attempt was made, because one may hang; this makes it on another thread.
+  // No attempt was made, because it may hang; this makes it on another thread.
   try {
     return lockOf(request, await acquire(request)) as FileLock<object>;
   } catch (error) {

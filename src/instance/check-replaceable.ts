@@ -6,15 +6,15 @@ import { type FileLock, internalsOf } from '../lock/file-lock.js';
 import { Deadline } from '../lock/wait.js';
 import { checkSocket, connectTo, isClosed, peerOf, strangers } from './socket-file.js';
 
-/** How long another listener at the path has for its end. */
+/** How long to wait for another listener at the path to end. */
 const LISTENER_MILLISECONDS = 1000;
 const LISTENER_POLL_MILLISECONDS = 20;
 
 /**
- * Throws if something else than a socket that a crash has left is at `path`.
- * Nobody else listens there while we hold the lock, except
- *   - the process that held it before: from it we stole the lock, or it is
- *     dying, and its lock was free before its socket was closed;
+ * Throws if anything but a socket left by a crash is at `path`. Nobody else
+ * listens there while we hold the lock, except
+ *   - the previous holder: we stole the lock from it, or it is dying, and its
+ *     lock was free before its socket was closed;
  *   - another program, which has nothing to do with the lock.
  */
 export async function checkReplaceable(path: FilePath, lock: FileLock<object>): Promise<void> {
@@ -36,7 +36,7 @@ export async function checkReplaceable(path: FilePath, lock: FileLock<object>): 
   }
 }
 
-/** The pid of the process that listens there; `undefined`: nobody does. */
+/** The pid of the process that listens there; `null`: unknown; `undefined`: nobody listens. */
 async function listenerAt(path: FilePath, file: FilePath): Promise<number | null | undefined> {
   try {
     const socket = await connectTo(path, file);
@@ -46,7 +46,7 @@ async function listenerAt(path: FilePath, file: FilePath): Promise<number | null
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ECONNREFUSED' || code === 'ENOENT') return undefined;
-    // Its queue is full, or it has just ended.
+    // Its queue is full, or it ended just now.
     if (code === 'EAGAIN' || isClosed(code)) return null;
     throw error;
   }

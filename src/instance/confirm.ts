@@ -2,7 +2,7 @@ import { onAbort, throwIfAborted } from '../base/abort.js';
 import type { Holder } from '../base/holder.js';
 import type { FileLock } from '../lock/file-lock.js';
 
-/** What to do about a holder, and who has the last word. */
+/** How to force a holder, and who must confirm it. */
 export interface ForceOptions<T extends object> {
   how: 'steal' | 'terminate';
   /** Milliseconds between SIGTERM and SIGKILL. */
@@ -12,10 +12,10 @@ export interface ForceOptions<T extends object> {
   confirm: ((holder: Holder<T>, all: Holder<T>[]) => boolean | Promise<boolean>) | undefined;
 }
 
-/** A lock that was acquired by force, or because it became free meanwhile. */
+/** A lock that was acquired by force, or that became free in the meantime. */
 export interface Forced {
   lock: FileLock<object>;
-  /** The record that was left behind is that of a holder that was forced. */
+  /** The record found in the file is that of the forced holder. */
   expected: boolean;
 }
 

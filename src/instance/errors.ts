@@ -3,8 +3,8 @@ import { describeHolder, type Holder, printable } from '../base/holder.js';
 import { type FilePath, pathText } from '../base/paths.js';
 
 /**
- * No answer to a message before the deadline. It may have been received all the
- * same, and may still be worked on.
+ * There was no answer to a message before the deadline. The message may have been
+ * received, and may still be in progress.
  */
 export class InstanceNoAnswerError<T extends object = Record<string, unknown>> extends LockError {
   /** Who held the lock at that moment; `null` where that is not known. */

@@ -28,12 +28,12 @@ const MOST_FAILED_CHECKS = 3;
 
 /**
  * The lock of the one instance of a program: held while the program runs,
- * released when it ends. A second instance is told about the first.
+ * released when it ends. A second instance gets an error that names the first.
  *
  * At most one instance holds the lock at any moment, unless the lock file is
  * removed or replaced, as `force: { how: 'steal' }` does. Then the old instance
- * is told within a second, by the event `lost` and by `signal`. If it uses
- * neither, there is a process warning with code `HOLDFAST_INSTANCE_LOST`.
+ * learns of it within a second, by the event `lost` and by `signal`. If it uses
+ * neither, it gets a process warning with code `HOLDFAST_INSTANCE_LOST`.
  */
 export class InstanceLock<T extends object = Record<string, unknown>>
   extends EventEmitter<{ lost: [Holder<T> | null] }>
@@ -54,15 +54,15 @@ export class InstanceLock<T extends object = Record<string, unknown>>
   }
 
   /**
-   * Becomes the first instance, or sends `message`, a JSON value of at most 1 MiB,
-   * to the one that runs. Resolves to `{ lock }`, and then this program acts on its
-   * own arguments itself: its `onMessage` is not called with them. Or resolves to
-   * `{ answer, pid }`, what the `onMessage` of the first returned. If the first
-   * ends before it has answered, this process becomes the first, or sends the
-   * message to the one that does.
+   * Becomes the first instance, or sends `message`, a JSON value of at most 1
+   * MiB, to the one that runs. Resolves to `{ lock }` if this is the first: then
+   * it handles `message` itself, and its `onMessage` is not called with it.
+   * Otherwise resolves to `{ answer, pid }` with what the `onMessage` of the
+   * first returned. If the first ends before it has answered, this process
+   * becomes the first, or sends the message to the one that does.
    *
    * A message may be handled twice if the first dies between handling and
-   * answering; it does not reach other hosts and containers.
+   * answering; messages do not reach other hosts and containers.
    *
    * Rejects with `ERR_INSTANCE_NO_ANSWER` after `timeout`, `ERR_INSTANCE_HANDLER`
    * if the `onMessage` of the first threw, `ERR_LOCK_STATE` if something else is
@@ -81,7 +81,7 @@ export class InstanceLock<T extends object = Record<string, unknown>>
       try {
         return { lock: await InstanceLock.#begin<T>(result, options) };
       } catch (error) {
-        // Stolen before we listened: the message is for the one that has it now.
+        // Stolen before we listened: send the message to the new holder.
         if (!isLockError(error, 'ERR_LOCK_LOST')) throw error;
       }
     }
@@ -89,10 +89,9 @@ export class InstanceLock<T extends object = Record<string, unknown>>
 
   /**
    * Acquires, or rejects with {@link AlreadyRunningError} at once or after
-   * `timeout`. `force` ends a running instance or replaces its lock file. If
-   * this cannot be done safely, it rejects with `ERR_LOCK_FORCE`. Then nothing
-   * has been signalled or changed. Other errors are those of
-   * `FileLock.acquire`.
+   * `timeout`. `force` ends a running instance or replaces its lock file. If that
+   * cannot be done safely, it rejects with `ERR_LOCK_FORCE`, and nothing was
+   * signalled or changed. Other errors are those of `FileLock.acquire`.
    */
   static async acquire<T extends object = Record<string, unknown>>(
     path: string | Buffer | URL,
@@ -126,7 +125,7 @@ export class InstanceLock<T extends object = Record<string, unknown>>
 
   /**
    * Acquires at once or throws: it does not wait and takes no `force`, and no
-   * `onMessage`, because a failure to listen is told through the event loop.
+   * `onMessage`, because a failure to listen is reported through the event loop.
    */
   static acquireSync<T extends object = Record<string, unknown>>(
     path: string | Buffer | URL,
@@ -151,7 +150,7 @@ export class InstanceLock<T extends object = Record<string, unknown>>
 
   /** Aborted with a `LockLostError` when the file is stolen, replaced or deleted. */
   get signal(): AbortSignal {
-    // Reading it counts as listening: listeners through AbortSignal.any()
+    // Reading it counts as listening, because listeners through AbortSignal.any()
     // cannot be counted.
     this.#signalTaken = true;
     return this.#controller.signal;
@@ -182,12 +181,15 @@ export class InstanceLock<T extends object = Record<string, unknown>>
     return this.#lock.isCurrent();
   }
 
-  /** The same as a promise, which rejects with `ERR_LOCK_LOST`. */
+  /** The same as a promise, which rejects with `ERR_LOCK_LOST` if it is not. */
   check(): Promise<void> {
     return this.#lock.check();
   }
 
-  /** Merges `patch` into your fields of the record, which a second instance is told. */
+  /**
+   * Merges `patch` into your fields of the record, which a second instance sees:
+   * see `FileLock.update`.
+   */
   update(patch: Partial<T>): void {
     this.#lock.update(patch);
   }
@@ -206,8 +208,8 @@ export class InstanceLock<T extends object = Record<string, unknown>>
 
   /**
    * The same, but the lock is held until `onMessage` has answered what it has
-   * received, for at most 5 seconds. Do not await it in `onMessage`, for which it
-   * would wait.
+   * received, for at most 5 seconds. Do not await it in `onMessage`: it would
+   * wait for that.
    */
   async release(): Promise<void> {
     if (this.#messages !== null) await this.#messages.close();
@@ -230,8 +232,8 @@ export class InstanceLock<T extends object = Record<string, unknown>>
         return;
       }
     } catch {
-      // The check failed, whatever the reason. The lock counts as lost if the
-      // next checks fail as well.
+      // Whatever makes a check fail, the lock counts as lost if the next checks
+      // fail, too.
       if (this.#failedChecks < MOST_FAILED_CHECKS) return;
     }
     clearInterval(this.#timer);

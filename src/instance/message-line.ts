@@ -3,17 +3,17 @@ import { refuseWhatJsonDrops } from '../holders/owner-record.js';
 
 /** The longest message and the longest answer, as JSON in UTF-8. */
 export const LONGEST_MESSAGE = 2 ** 20;
-/** The same with what is around it in the line. */
+/** The same, with the rest of its line. */
 const LONGEST_LINE = LONGEST_MESSAGE + 64;
 const LONGEST_TEXT = 4096;
 const NEWLINE = 0x0a;
 
-/** What travels from the sender to the first instance: `{"message":…}`. */
+/** The line from the sender to the first instance: `{"message":…}`. */
 export function messageLine(message: unknown, name: string): string {
   return `{"message":${toJson(message, name)}}\n`;
 }
 
-/** What travels back: `{"answer":…}`, or `{}` for `undefined`. */
+/** The line back: `{"answer":…}`, or `{}` for `undefined`. */
 export function answerLine(answer: unknown): string {
   if (answer === undefined) return '{}\n';
   return `{"answer":${toJson(answer, 'the answer of onMessage')}}\n`;
@@ -35,7 +35,7 @@ function describe(thrown: unknown): { name: string; message: string; code: unkno
       code: typeof code === 'number' || code === undefined ? code : shorten(code),
     };
   } catch {
-    // It has getters, or no text.
+    // It has throwing getters, or no text.
     return { name: 'Error', message: 'an error that cannot be read', code: undefined };
   }
 }
@@ -62,7 +62,7 @@ function toJson(value: unknown, name: string): string {
   return text;
 }
 
-/** The object in a line; `null`: it is none. */
+/** The object in a line; `null` if it has none. */
 export function parseLine(line: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(line);
@@ -73,7 +73,7 @@ export function parseLine(line: string): Record<string, unknown> | null {
   }
 }
 
-/** The error that an {@link errorLine} tells of. */
+/** The error in an {@link errorLine}. */
 export function toError(told: unknown): Error {
   const { name, message, code } = (told ?? {}) as Record<string, unknown>;
   const error = new Error(shorten(message));
@@ -86,7 +86,7 @@ export class LineReader {
   readonly #chunks: Buffer[] = [];
   #length = 0;
 
-  /** The line once it is whole; `undefined`: it goes on; `null`: it is too long. */
+  /** The line once it is complete; `undefined`: not yet; `null`: it is too long. */
   add(chunk: Buffer): string | null | undefined {
     const end = chunk.indexOf(NEWLINE);
     const part = end < 0 ? chunk : chunk.subarray(0, end);

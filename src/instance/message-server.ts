@@ -24,8 +24,8 @@ import {
 const READ_MILLISECONDS = 10_000;
 /** How long a release waits for handlers: as long as a sender does by default. */
 const HANDLERS_MILLISECONDS = 5000;
-// The kernel's own limit (net.core.somaxconn) is lower, or this. Above it,
-// connecting fails, and senders try again.
+// The kernel lowers it to net.core.somaxconn. Above the limit, connecting fails,
+// and senders try again.
 const BACKLOG = 4096;
 
 /**
@@ -38,10 +38,10 @@ export class MessageServer {
   readonly #path: FilePath;
   readonly #onMessage: OnMessage;
   readonly #server: Server;
-  /** Who has not sent a whole line yet. */
+  /** Connections that have not sent a whole line yet. */
   readonly #reading = new Set<Socket>();
   readonly #handling = new Set<Socket>();
-  /** Called when there is none. */
+  /** Called when no message is being handled. */
   #idle = (): void => {};
   #own: BigIntStats | null = null;
   #closed: Promise<void> | undefined;
@@ -52,7 +52,8 @@ export class MessageServer {
     this.#path = socketPath(internalsOf(lock).file);
     this.#onMessage = onMessage;
     this.#server = createServer((socket) => this.#accept(socket));
-    // Out of descriptors or memory, one connection fails; its sender tries again.
+    // Without descriptors or memory left, one connection fails, and its sender
+    // tries again.
     this.#server.on('error', () => {});
     this.#server.unref();
   }
@@ -69,11 +70,11 @@ export class MessageServer {
   }
 
   /**
-   * Under the lock. The socket gets its final name last, by a rename, which
-   * replaces what a crash has left: closing a server unlinks the path that it
-   * was given, even if another one listens there by then.
+   * Runs under the lock. The socket gets its final name last, by a rename, which
+   * replaces what a crash has left. Without that, closing a server unlinks the
+   * path that it was given, even if another server listens there by then:
    *   1. We listen at PATH.sock, and lose the lock to a process that steals it.
-   *   2. That process replaces PATH.sock by its own socket.
+   *   2. That process replaces PATH.sock with its own socket.
    *   3. We close, and libuv unlinks PATH.sock: nobody can reach the new one.
    * So libuv knows only a temporary name, which is gone by then.
    */
@@ -162,13 +163,13 @@ export class MessageServer {
 
   /** `line`: `null` if it is too long. */
   #receive(socket: Socket, line: string | null, peer: Peer): void {
-    // After a steal, that is for the new first instance: the sender, closed
-    // without an answer, goes there.
+    // After a steal, the message is for the new first instance: a sender that is
+    // closed without an answer goes there.
     if (!this.#isFirst()) {
       socket.destroy();
       return;
     }
-    // Before it is handled: `onMessage` may call release(), which waits for this.
+    // Before `onMessage` runs, which may call release(), which waits for this.
     this.#handling.add(socket);
     const parsed = line === null ? null : parseLine(line);
     const answered =
@@ -207,9 +208,9 @@ export class MessageServer {
   }
 
   /**
-   * Stops listening. Who has not sent a whole message yet is closed without an
-   * answer, and sends it to the next instance. Handlers run on, and answer.
-   * Call it while the lock is still held.
+   * Stops listening. Senders that have not sent a whole message are closed
+   * without an answer, and send it to the next instance. Handlers continue, and
+   * answer. Call it while the lock is still held.
    */
   closeSync(): void {
     if (this.#isClosed) return;
@@ -239,11 +240,11 @@ export class MessageServer {
   }
 }
 
-/** Resolves once the line has left, or cannot. */
+/** Resolves once the line was sent, or cannot be sent. */
 function respond(socket: Socket, line: string): Promise<void> {
   return new Promise((resolve) => {
     if (socket.destroyed) return resolve();
-    // A sender that is stopped reads nothing.
+    // A sender that is stopped does not read.
     const timer = setTimeout(() => socket.destroy(), READ_MILLISECONDS).unref();
     socket.once('close', () => {
       clearTimeout(timer);

@@ -17,10 +17,10 @@ import type { ForceOptions } from './confirm.js';
 
 export interface InstanceForceOptions<T extends object = Record<string, unknown>> {
   /**
-   * `'terminate'`, the safe one: sends SIGTERM to the holder and, after
-   * `grace`, SIGKILL. `'steal'`: puts a new lock file in the place of the old
-   * one. The old holder goes on running; if it listens, it is told within a
-   * second.
+   * `'terminate'`, the safe one: sends SIGTERM to the holder and, after `grace`,
+   * SIGKILL. `'steal'`: puts a new lock file in the place of the old one. The old
+   * holder goes on running; it learns of it within a second, by `lost` or
+   * `signal`.
    */
   how: 'steal' | 'terminate';
   /** Milliseconds between SIGTERM and SIGKILL. Default 5000. */
@@ -40,7 +40,7 @@ export interface InstanceForceOptions<T extends object = Record<string, unknown>
   confirm?: ((holder: Holder<T>, all: Holder<T>[]) => boolean | Promise<boolean>) | undefined;
 }
 
-/** What `onMessage` is told beside the message. */
+/** What `onMessage` gets beside the message. */
 export interface MessageContext {
   /** The process that sent it; `null` where this process cannot see it. */
   pid: number | null;
@@ -72,7 +72,7 @@ export interface InstanceLockOptions<T extends object = Record<string, unknown>>
    * Not called for an instance that `force` has just ended or replaced.
    */
   onStale?: ((previous: OwnerRecord<T>) => void) | undefined;
-  /** What to do about an instance that is running. Default: nothing. */
+  /** How to force a running instance to give way. Default: it is not forced. */
   force?: InstanceForceOptions<T> | undefined;
   /**
    * Called with each message that a second instance sends, beginning when the
@@ -80,7 +80,7 @@ export interface InstanceLockOptions<T extends object = Record<string, unknown>>
    * to, is the answer: a JSON value of at most 1 MiB, or `undefined`. If it
    * throws, the sender's promise rejects with `ERR_INSTANCE_HANDLER`. A message
    * may come twice, if an instance dies before it has answered. Senders are
-   * processes of the same user; check what they send all the same.
+   * processes of the same user or of root; check what they send nevertheless.
    *
    * With it, the instance listens at a Unix socket beside the lock file,
    * `PATH.sock`. On Windows: `ERR_LOCK_UNSUPPORTED`.
@@ -92,7 +92,7 @@ export interface InstanceLockOptions<T extends object = Record<string, unknown>>
 export interface AcquireOrSendOptions<T extends object = Record<string, unknown>>
   extends Omit<InstanceLockOptions<T>, 'force' | 'onWait' | 'timeout'> {
   onMessage: OnMessage;
-  /** Milliseconds within which there must be the lock or an answer. Default 5000. */
+  /** How long to wait for the lock or an answer, in milliseconds. Default 5000. */
   timeout?: number | undefined;
 }
 

@@ -54,7 +54,7 @@ function onSignal(signal: NodeJS.Signals): void {
   }
   held.clear();
   stopListening();
-  // Another copy of the package has locks to release as well; it ends the process.
+  // Another copy of the package has locks to release, too; it ends the process.
   if (others.length > 0) return;
   const code = 128 + constants.signals[signal];
   // Process 1 of a container ignores signals that it sends to itself.

@@ -26,9 +26,9 @@ const REASONS: Record<Failure, string> = {
   silent: 'it received the message, or will, but has not answered',
 };
 
-/** What goes out, to whom, and for how long it is tried. */
+/** A message, its receiver, and how long to try. */
 export interface Sending {
-  /** Of the lock. */
+  /** The path of the lock. */
   path: FilePath;
   /** From {@link messageLine}. */
   line: string;
@@ -54,12 +54,12 @@ export async function sendMessage(
 }
 
 /**
- * Sends until there is an answer, unless `becomeFirst` does, which is called
- * before each attempt.
+ * Sends until there is an answer, unless `becomeFirst`, which is called before
+ * each attempt, succeeds.
  *
  * The first instance may end at any moment: before it receives the message, or
- * before it has answered. Then the lock is free, so it is tried again at once,
- * and a message is lost only with its sender:
+ * before it has answered. Then the lock is free, so we try again at once, and a
+ * message is lost only with its sender:
  *   1. We are refused: A holds the lock.
  *   2. A ends. B acquires, and does not listen yet.
  *   3. We connect: nobody listens (ENOENT, or A's socket: ECONNREFUSED).
@@ -85,8 +85,9 @@ export async function sendUnlessFirst<L>(
       const holder = holderInBurst(path, began);
       throw new InstanceNoAnswerError(path, holder, timeout, REASONS[outcome]);
     }
-    // Closed: its process has ended, or its instance, so the lock is free. But not
-    // in a tight loop, if something accepts and closes each connection.
+    // Closed: the process or its instance has ended, so the lock is free. The
+    // second time in a row, pause: something may accept and close each
+    // connection.
     if (outcome !== 'closed' || last === 'closed') {
       pause = Math.min(Math.max(1, pause * 2), LONGEST_PAUSE_MILLISECONDS);
       await sleep(Math.min(pause, deadline.remaining), signal);
@@ -135,7 +136,7 @@ function replyTo({ line, signal }: Sending, socket: Socket, milliseconds: number
       unlisten();
       resolve(reply);
     };
-    // After an error comes 'close'. The message may have been received or not.
+    // 'close' follows an error. The message may or may not have been received.
     socket.on('error', () => {});
     socket.once('close', () => end('closed'));
     socket.on('data', (chunk: Buffer) => {

@@ -16,7 +16,7 @@ import {
 import { startInStat, userInStatus } from '../holders/process-identity.js';
 import { loadBinding } from '../native/load.js';
 
-/** A hold whose processes shall end. */
+/** A hold whose processes to end. */
 export interface PinnedHold {
   path: FilePath;
   /** The locked file, as the kernel's tables name it; pinned. */
@@ -25,7 +25,7 @@ export interface PinnedHold {
   user: number | null;
 }
 
-/** For a search before a process is ended: take the time to miss nothing. */
+/** For the search before a process is ended, which must miss nothing. */
 export function thoroughBudget(): Budget {
   return new Budget(2 ** 20, 10_000);
 }
@@ -49,9 +49,9 @@ export function lockersOf(file: string): Set<number> {
 
 /**
  * The user who took the lock, or `null` if unknown. Any user who may open a lock
- * file can lock it and pass the descriptor on to a process of another user,
- * which has not asked for it. So a process that shares the lock has not
- * necessarily taken it.
+ * file can lock it and pass the descriptor on to a process of another user, which
+ * did not ask for it. So a process that shares the lock has not necessarily taken
+ * it.
  */
 export function userThatTook(path: FilePath, file: string): number | null {
   const users = new Set<number | null>();

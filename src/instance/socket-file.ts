@@ -18,9 +18,9 @@ import { type FilePath, joinPath, parentOf, pathText } from '../base/paths.js';
 import { PEER_PID, PEER_USER } from '../native/binding.js';
 import { loadBinding, results } from '../native/load.js';
 
-/** What Node's constants lack; the same on all processors that there are addons for. */
+/** Missing in Node's constants; the same on every processor with an addon. */
 const O_PATH = 0o10000000;
-/** Of a socket's path, in bytes: sun_path of the system, without its NUL. */
+/** The longest path of a socket, in bytes: sun_path of the system, without its NUL. */
 const LONGEST_PATH = process.platform === 'linux' ? 107 : 103;
 
 /** Where the instance that holds the lock at `path` listens. */
@@ -29,12 +29,12 @@ export function socketPath(path: FilePath): FilePath {
   return Buffer.from(`${path.toString('latin1')}.sock`, 'latin1');
 }
 
-/** Not derived from the lock file's name, which may have the greatest length already. */
+/** Not derived from the lock file's name, which may already have the greatest length. */
 export function temporaryName(): string {
   return `.holdfast-${process.pid}-${randomBytes(6).toString('hex')}.sock`;
 }
 
-/** Throws where there can be no messages; `path` is that of the lock. */
+/** Throws on systems without messages; `path` is the lock's path. */
 export function checkMessagesWork(path: FilePath): void {
   if (process.platform !== 'win32') return;
   const message = `${pathText(path)} cannot receive messages: not on Windows`;
@@ -42,8 +42,8 @@ export function checkMessagesWork(path: FilePath): void {
 }
 
 /**
- * Calls `work` with a path to an entry of `folder` that fits into the address
- * of a socket. Node 20 cuts a longer one off in silence, and listens elsewhere.
+ * Calls `work` with a path to an entry of `folder` that fits into the address of
+ * a socket. Node 20 silently truncates a longer one, and listens elsewhere.
  */
 export async function withShortPath(
   folder: FilePath,
@@ -80,7 +80,7 @@ export interface Peer {
   user: number;
 }
 
-/** Throws where the runtime or the system does not tell. */
+/** Throws if the runtime or the system does not say. */
 export function peerOf(socket: Socket, path: FilePath): Peer {
   const fd = descriptorOf(socket);
   if (fd < 0 && !socket.destroyed) throw cannotTell(path);
@@ -89,7 +89,7 @@ export function peerOf(socket: Socket, path: FilePath): Peer {
   return { pid: results[PEER_PID] || null, user: results[PEER_USER] as number };
 }
 
-/** Throws where a server's connections would not tell who is at the other end. */
+/** Throws if a server's connections would not say who is at the other end. */
 export function checkTellsPeers(server: Server, path: FilePath): void {
   if (descriptorOf(server) < 0) throw cannotTell(path);
 }
@@ -104,22 +104,22 @@ function cannotTell(path: FilePath): LockUnsupportedError {
   return new LockUnsupportedError(path, message);
 }
 
-/** Messages go to and come from processes of this user and of root alone. */
+/** Messages are exchanged only with processes of this user and of root. */
 export function isTrusted(user: number): boolean {
   return user === 0 || user === process.geteuid?.();
 }
 
 /**
  * Connects to the socket at `path`. Rejects with the system's error, and with
- * `ERR_LOCK_STATE` if that is no socket, or the socket of a stranger.
+ * `ERR_LOCK_STATE` if that is not a socket, or the socket of another user.
  */
 export async function connectTo(path: FilePath, lockPath: FilePath): Promise<Socket> {
   if (!hasDescriptorPaths()) {
     checkSocket(lstatSync(path, { bigint: true }), path, lockPath);
     return connected(connect(checkLength(path)), path, lockPath);
   }
-  // Looked at and connected to through one descriptor, it cannot be replaced
-  // in between; and its name can be longer than an address.
+  // Checked and connected through one descriptor, it cannot be replaced in
+  // between, and its name can be longer than an address.
   const fd = openSync(path, O_PATH | constants.O_NOFOLLOW);
   try {
     checkSocket(fstatSync(fd, { bigint: true }), path, lockPath);
@@ -129,7 +129,7 @@ export async function connectTo(path: FilePath, lockPath: FilePath): Promise<Soc
   }
 }
 
-/** The listener has ended between our connecting and what came next. */
+/** The listener ended after we had connected. */
 export function isClosed(code: string | undefined): boolean {
   return code === 'ENOTCONN' || code === 'ECONNRESET' || code === 'EPIPE';
 }
@@ -153,7 +153,7 @@ async function connected(socket: Socket, path: FilePath, lockPath: FilePath): Pr
   }
 }
 
-/** Throws if that is no socket, or the socket of a stranger. */
+/** Throws if that is not a socket, or the socket of another user. */
 export function checkSocket(stats: BigIntStats, path: FilePath, lockPath: FilePath): void {
   if (!stats.isSocket()) throw otherThing(path, lockPath, 'not a socket');
   if (!isTrusted(Number(stats.uid))) throw strangers(path, lockPath, Number(stats.uid));
@@ -164,7 +164,7 @@ function otherThing(path: FilePath, lockPath: FilePath, what: string): LockState
   return new LockStateError(lockPath, message);
 }
 
-/** An error of the system with `path`, instead of the short one, which is of no use to people. */
+/** A system error with `path`, instead of the short path, which means nothing to people. */
 export function naming(path: FilePath, error: unknown): unknown {
   const { errno, syscall } = error as NodeJS.ErrnoException;
   if (typeof errno !== 'number' || syscall === undefined) return error;
@@ -183,12 +183,12 @@ export function strangers(
 }
 
 /**
- * Removes the socket at `path` if it is `own`. Comparing and then unlinking
- * could remove that of a successor:
+ * Removes the socket at `path` if it is `own`. Comparing and then unlinking could
+ * remove a successor's socket:
  *   1. We compare: the path leads to our socket.
  *   2. A process that steals the lock renames its socket onto the path.
- *   3. We unlink the path, and with it the successor's socket.
- * So it is renamed first, and given back if it is not ours.
+ *   3. We unlink the path, and with it the successor's socket. So we rename it
+ * first, and put it back if it is not ours.
  */
 export function removeSocket(path: FilePath, own: BigIntStats): void {
   try {
@@ -196,13 +196,14 @@ export function removeSocket(path: FilePath, own: BigIntStats): void {
     const aside = joinPath(parentOf(path), temporaryName());
     renameSync(path, aside);
     try {
-      // Fails if there is yet another one.
+      // Fails if there is a newer one by now.
       if (!isSame(lstatSync(aside, { bigint: true }), own)) linkSync(aside, path);
     } finally {
       unlinkSync(aside);
     }
   } catch {
-    // It is gone, or stays: nobody listens there, and the next one replaces it.
+    // It is gone, or it stays: nobody listens there, and the next instance
+    // replaces it.
   }
 }
 

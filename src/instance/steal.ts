@@ -21,8 +21,8 @@ import {
 } from './confirm.js';
 
 /**
- * Acquires although `asked` holds the lock. Nothing can take a lock away from a
- * living process: this puts a new, locked file in the place of the one it holds.
+ * Acquires even though `asked` holds the lock. Nothing can take a lock away from
+ * a living process: this replaces the file at the path with a new, locked one.
  *
  * When two steal at the same time, the second finds a holder that it has not
  * asked about: it is refused, or asks again.
@@ -66,7 +66,7 @@ function isSame(one: Holder<object> | null, other: Holder<object> | null): boole
   return one?.pid === other?.pid && one?.since?.getTime() === other?.since?.getTime();
 }
 
-/** Returns `null` if the path has come to lead to another file. */
+/** Returns `null` if the path leads to another file by now. */
 function replace(request: Request, old: LockFile): FileLock<object> | null {
   const { native, path, permissions } = request;
   if (old.size() < 0) return null;
@@ -79,8 +79,8 @@ function replace(request: Request, old: LockFile): FileLock<object> | null {
   }
   const format = request.record === false ? 'json' : request.record;
   const since = Date.now();
-  // Not derived from the lock file's name, which may have the greatest length
-  // of a name already.
+  // Not derived from the lock file's name, which may already have the greatest
+  // length.
   const name = `.holdfast-${process.pid}-${randomBytes(6).toString('hex')}`;
   const text = heldContent(format, since, nextToken(before.token, path), request.dataText);
   const id = native.replace(old.id, joinPath(parentOf(path), name), permissions, text);

@@ -33,10 +33,10 @@ import {
  * waits for the lock itself.
  *
  * A process is signalled only if its own descriptors were seen to have the lock
- * and it belongs to the user who took the lock. Nothing is signalled before
- * all of them have passed this check. Children that have inherited the lock
- * meanwhile belong to the hold. If another process has acquired the lock
- * meanwhile, that is a refusal.
+ * and it belongs to the user who took the lock. Nothing is signalled before all
+ * of them have passed this check. Children that inherit the lock in the meantime
+ * belong to the hold. If another process acquires the lock in the meantime, that
+ * is a refusal.
  */
 export async function terminate(
   path: FilePath,

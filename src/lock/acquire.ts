@@ -5,10 +5,10 @@ import type { Request } from './options.js';
 import { Deadline } from './wait.js';
 
 /**
- * Waits without taking this thread, and resolves to what `make` makes of the
- * hold. Between a grant and the code of the caller there is one promise, and
- * all that can be made in advance has been: `make` may be called before the
- * grant, or for nothing. `made` is called as soon as the lock is held.
+ * Waits without blocking this thread, and resolves to what `make` makes of the
+ * hold. Between a grant and the caller's code there is one promise, and
+ * everything that can be prepared is ready: `make` may be called before the
+ * grant, or in vain. `made` is called as soon as the lock is held.
  */
 export function acquire(request: Request): Promise<Hold>;
 export function acquire<L>(
@@ -42,7 +42,7 @@ export function acquire(
   }
 }
 
-/** The same, taking this thread for as long as it waits. */
+/** The same, blocking this thread while it waits. */
 export function acquireSync(request: Request): Hold {
   throwIfAborted(request.signal);
   const deadline = new Deadline(request.timeout);
@@ -51,7 +51,7 @@ export function acquireSync(request: Request): Hold {
   return holdOrThrow(request, goOnSync(request, { first, deadline }));
 }
 
-/** Without waiting, and without the search for the holder: `null` if refused. */
+/** Neither waits nor searches for the holder: `null` if refused. */
 export function tryAcquire(request: Request): Hold | null {
   const first = takeFree(request);
   if (isHold(first)) return first;

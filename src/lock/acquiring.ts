@@ -1,5 +1,5 @@
-// What comes after a first attempt that has not got the lock: mostly it has, and
-// then none of this is loaded.
+// What follows a first attempt that did not get the lock. Most do, and then none
+// of this is loaded.
 import { throwIfAborted } from '../base/abort.js';
 import { inBurst } from '../base/bursts.js';
 import { Callers } from '../base/callers.js';
@@ -17,7 +17,7 @@ import { attempt, attemptSync, waitForLock, waitForLockSync } from './waiting.js
 
 // A probe holds the lock for microseconds; it must not cause a refusal.
 const SECOND_TRY_MILLISECONDS = 1;
-// A file that is replaced at every look is not worth a busy loop.
+// A file that is replaced again and again must not cause a busy loop.
 const ROUNDS_WITHOUT_PAUSE = 3;
 const LONGEST_PAUSE_MILLISECONDS = 50;
 
@@ -39,18 +39,18 @@ function refusal(
 type LookUp = typeof holderOf;
 type Result = Hold | 'refused' | 'timeout';
 type Answer = Outcome | 'refused' | undefined;
-/** A grant has become a hold, or the path has come to lead elsewhere. */
+/** A grant either became a hold, or the path leads elsewhere by now. */
 type Ungranted = Exclude<Answer, 'granted'>;
 
-/** What the loop needs to have done, in one of two ways. */
+/** What the loop asks for; one of two callers performs it. */
 type Step =
   | { what: 'attempt' | 'wait'; wait: Wait }
   | { what: 'pause'; milliseconds: number; signal: AbortSignal | undefined };
 
 /**
- * Runs the loop. From a grant to the caller there is no promise but the
- * caller's; all else goes on behind one, so that it runs in the caller's
- * asynchronous context: `onWait`, and what looks for locks that are held around.
+ * Runs the loop. Between a grant and the caller there is no promise but the
+ * caller's. Everything else follows a promise, so that it runs in the caller's
+ * async context: `onWait`, and the search for locks held around the call.
  */
 export function goOnAsync<L>(
   request: Request,
@@ -119,20 +119,20 @@ export function goOnSync(request: Request, start: Start): Result {
   }
 }
 
-/** What came of the first attempt. */
+/** The result of the first attempt. */
 interface Start {
   first: LockFile | null;
   deadline: Deadline;
 }
 
 interface Way {
-  /** Then it checks the signal once, before the first attempt. */
+  /** It blocks the thread, and checks the signal only once, before the first attempt. */
   takesThread: boolean;
   lookUp: LookUp;
 }
 
 /**
- * Goes on after the first attempt: waits, and starts again where the file was
+ * Goes on after the first attempt: waits, and starts again if the file was
  * replaced at its path. A step that throws has closed the file.
  */
 function* acquiring(request: Request, start: Start, way: Way): Generator<Step, Result, Ungranted> {
@@ -173,7 +173,7 @@ function* acquiring(request: Request, start: Start, way: Way): Generator<Step, R
       if (outcome === 'timeout' || remaining === 0) return 'timeout';
       if (pause > 0) yield { what: 'pause', milliseconds: Math.min(pause, remaining), signal };
     }
-    // Again in each round: while a wait is being ended, nobody listens.
+    // Check in each round: nobody listens while a wait is ending.
     throwIfAborted(signal);
     const taken = takeFree(request);
     if (isHold(taken)) return taken;
@@ -202,7 +202,7 @@ function closeIfAborted(signal: AbortSignal | undefined, { file }: Wait): void {
   throw signal.reason;
 }
 
-/** Tells the caller, with `onWait`, that it has to wait. */
+/** Calls `onWait`, since the caller has to wait. */
 function prepareToWait(onWait: Request['onWait'], wait: Wait, { takesThread, lookUp }: Way): void {
   try {
     if (takesThread) refuseToWaitForItself(wait);
@@ -217,7 +217,7 @@ function prepareToWait(onWait: Request['onWait'], wait: Wait, { takesThread, loo
 
 /**
  * One file under two names, such as a hard link: the call would wait for itself.
- * Look before each wait, since the path may lead to another file by now.
+ * Check before each wait, since the path may lead to another file by now.
  */
 function refuseSameFile(beside: Request['beside'], file: LockFile): void {
   const same = beside?.find((each) => each.isSame(file));

@@ -46,7 +46,7 @@ export function adopt(request: Request, fd: number): { hold: Hold; mode: LockMod
   }
 }
 
-/** Keeps the token of the hold; the record becomes that of this process. */
+/** Keeps the token of the hold; the record now names this process. */
 function adoptFile(
   request: Request,
   file: LockFile,
@@ -66,7 +66,7 @@ function adoptFile(
   const hold = holdOf(request, file);
   hold.token = exclusive && content.token === 0 ? nextToken(0, path) : content.token;
   hold.since = Date.now();
-  // The parent may detach at this moment and take its own record out.
+  // The parent may detach at this moment and remove its own record.
   if (exclusive) recordHold(hold, content, { data: request.dataText, guarded: true });
   return hold;
 }

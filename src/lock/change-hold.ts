@@ -6,7 +6,7 @@ import { EXCLUSIVE } from '../native/binding.js';
 import type { Hold } from './hold.js';
 import { checkCurrent, checkOwnRecord, recordUpgrade, writeRecord } from './hold-record.js';
 
-/** Merges `patch` into the fields of the record; the new ones, as JSON. */
+/** Merges `patch` into the fields of the record; returns the new fields as JSON. */
 export function changeData(hold: Hold, dataText: string, patch: object): string {
   if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) {
     throw argumentError('ERR_INVALID_ARG_TYPE', 'patch', 'an object', patch);

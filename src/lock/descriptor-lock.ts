@@ -12,9 +12,9 @@ import { deadlineOf, type Outcome } from './wait.js';
 import { attempt, waitForLock } from './waiting.js';
 
 /**
- * Turns this process into `program`, which then holds the locks: exec(3). The
- * records are removed first, because afterwards no code could. Throws where the
- * program cannot be run.
+ * Turns this process into `program`, which then holds the locks: exec(3). Removes
+ * the records first, because no code could afterwards. Throws if the program
+ * cannot be run.
  */
 export function executeInPlace(locks: readonly FileLock[], program: NativeProgram): never {
   for (const { native, id } of locks.map(internalsOf)) native.clear(id);
@@ -71,7 +71,7 @@ export async function lockDescriptor(
     : new LockTimeoutError(path, holder, timeout);
 }
 
-/** For messages. Only Linux tells. */
+/** For messages. Only Linux knows it. */
 function pathOf(link: string): string | null {
   try {
     return readlinkSync(link);

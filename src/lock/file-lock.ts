@@ -24,7 +24,7 @@ export let internalsOf: (lock: FileLock) => {
   opened: LockFile;
   record: RecordFormat | null;
 };
-/** A lock that was acquired in another way. */
+/** Makes the `FileLock` of a lock that was acquired in another way. */
 export let lockOf: (request: Request, hold: Hold) => FileLock;
 
 /**
@@ -36,9 +36,9 @@ export let lockOf: (request: Request, hold: Hold) => FileLock;
  * A held lock does not keep the process alive, a pending wait does.
  */
 export class FileLock<T extends object = Record<string, unknown>> implements HeldLock {
-  /** Made absolute when it was acquired; bytes that are not UTF-8 are replaced. */
+  /** Absolute since the lock was acquired; bytes that are not UTF-8 are replaced. */
   readonly path: string;
-  /** Left by a holder that did not release; `null` if the last one did. */
+  /** The record of a holder that did not release; `null` if the last one did. */
   readonly previous: OwnerRecord<T> | null;
 
   static {
@@ -65,7 +65,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   }
 
   static #begun<T extends object>(lock: FileLock<T>): void {
-    // It may have been made before the grant.
+    // The lock may have been made before the grant.
     Object.assign(lock, { previous: lock.#hold.previous });
     watchSoon(lock);
   }
@@ -93,7 +93,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   }
 
   /**
-   * The same, taking this thread while it waits; `timeout` is 0 by default.
+   * The same, blocking this thread while it waits; `timeout` is 0 by default.
    * Throws `ERR_LOCK_STATE` at once if it would wait for this thread itself.
    */
   static acquireSync<T extends object = Record<string, unknown>>(
@@ -106,8 +106,8 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
 
   /**
    * Never waits: `null` if the lock is held. It tries twice within 2 ms, so that
-   * a probe does not count as a holder. Throws what `acquireSync` throws for
-   * other reasons; `timeout`, `signal` and `onWait` have no effect.
+   * a probe does not count as a holder. Otherwise it throws what `acquireSync`
+   * throws; `timeout`, `signal` and `onWait` have no effect.
    */
   static tryAcquire<T extends object = Record<string, unknown>>(
     path: string | Buffer | URL,
@@ -121,8 +121,8 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   /**
    * Takes over a lock that a parent process handed down as descriptor `fd`
    * (through `stdio` of `spawn`), with the mode of the descriptor and the token
-   * of the hold. The record becomes the one of this process. From then on the
-   * descriptor belongs to the lock; children do not inherit it.
+   * of the hold. The record now names this process. The descriptor then belongs
+   * to the lock; children do not inherit it. `mode` and `timeout` have no effect.
    *
    * Throws `ERR_LOCK_STATE` if the descriptor has no lock or already belongs to
    * a lock of this process, `ERR_LOCK_LOST` if the path leads to another file,
@@ -140,7 +140,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
     return watch(new FileLock<T>({ ...request, mode }, hold));
   }
 
-  /** False once released, detached, or lost by a failed `tryUpgrade`. */
+  /** False once released, detached, or lost in a failed `tryUpgrade` or `downgrade`. */
   get held(): boolean {
     return this.#held;
   }
@@ -161,9 +161,9 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
 
   /**
    * The fencing token: an integer that grows with every exclusive hold, so that
-   * the receivers of this holder's effects can refuse those of earlier holders.
-   * While the JSON record is kept it grows strictly; otherwise it is as good as
-   * the clock. A shared holder has the last stored token, or 0.
+   * receivers can refuse the writes of earlier holders. While the JSON record is
+   * kept it grows strictly; otherwise it is as good as the clock. A shared holder
+   * has the last stored token, or 0.
    */
   get token(): number {
     return this.#hold.token;
@@ -181,9 +181,9 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   }
 
   /**
-   * From exclusive to shared, without a moment in which another could become
-   * exclusive. Removes the record first; if that fails and `record` or `data`
-   * was set, it throws and nothing else happens. Already shared: no effect.
+   * From exclusive to shared; no other holder can become exclusive in between.
+   * Removes the record first; if that fails and `record` or `data` was set, it
+   * throws and nothing else happens. Already shared: no effect.
    */
   downgrade(): void {
     this.#checkHeld('downgrade');
@@ -223,7 +223,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
     return this.#held && this.#hold.file.size() >= 0;
   }
 
-  /** The same as a promise, which rejects with `ERR_LOCK_LOST`. */
+  /** The same as a promise, which rejects with `ERR_LOCK_LOST` if it is not. */
   async check(): Promise<void> {
     if (this.isCurrent()) return;
     if (this.#held) throw this.#hold.file.lost();
@@ -231,9 +231,10 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   }
 
   /**
-   * Aborted with a `LockLostError` within a second when the path leads to another
-   * file, and by a failed `tryUpgrade`; never by a release. The path is watched
-   * once this has been read, and for as long as the lock is held.
+   * Aborted with a `LockLostError` within a second after the path leads to
+   * another file, and by a failed `tryUpgrade`; never by a release. The path is
+   * watched from the first read of this property, for as long as the lock is
+   * held.
    */
   get signal(): AbortSignal {
     return lossSignal(this.#hold.file, this.#held);

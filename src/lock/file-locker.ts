@@ -39,7 +39,7 @@ export function withDefaults<O extends object>(
   return { ...defaults, ...givenOptions(checked, LOCKER_OPTIONS) } as O;
 }
 
-/** What {@link inspect} sees. The kernel names a waiter by its pid alone. */
+/** What {@link inspect} sees. Of a waiter the kernel gives only the pid. */
 export async function lookAtFile(path: string | Buffer | URL): Promise<LockView> {
   const { holders, waiters } = await inspect<Record<string, unknown>>(checkFilePath(path));
   return { holders, waiters: waiters.map(waiterOf) };

@@ -10,7 +10,7 @@ import type { Hold } from './hold.js';
 export interface Recording {
   /** From `checkData`. */
   data: string;
-  /** Against a process that hands the record over at this moment. Default: false. */
+  /** Guards against a process that hands the record over at this moment. Default: false. */
   guarded?: boolean;
   /** Default: now. */
   since?: number;
@@ -19,8 +19,9 @@ export interface Recording {
 }
 
 /**
- * Makes this process the recorded holder, where the file takes a record: false
- * where it has other content or cannot be written. `hold` has its token.
+ * Records this process as the holder. False, and nothing is written, if no record
+ * is wanted, or the file has other content or must not be written. `hold` already
+ * has its token.
  */
 export function recordHold(hold: Hold, content: Content, recording: Recording): boolean {
   const { file, format } = hold;
@@ -37,7 +38,7 @@ export function recordHold(hold: Hold, content: Content, recording: Recording): 
   return true;
 }
 
-/** Turned exclusive: the token grows and the record is written, as on acquiring. */
+/** After an upgrade: the token grows and the record is written, as on acquiring. */
 export function recordUpgrade(hold: Hold, data: string): void {
   const { file } = hold;
   const content = file.read(file.size());
@@ -45,12 +46,13 @@ export function recordUpgrade(hold: Hold, data: string): void {
   recordHold(hold, content, { data });
 }
 
-// What a disk says that cannot be written to now.
+// The errors of a disk that cannot be written now.
 const UNWRITABLE = ['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO', 'EROFS'];
 
 /**
- * A full disk does not prevent the lock, or the job that makes room could not
- * run. Throws where the caller asked for the record, and every other error.
+ * A full disk does not prevent the lock: otherwise the job that makes room could
+ * not run. Throws if the caller asked for the record, and throws every other
+ * error.
  */
 export function goOnWithout(hold: Hold, error: NodeJS.ErrnoException): void {
   if (hold.required || !UNWRITABLE.includes(error.code ?? '')) throw error;
@@ -61,7 +63,7 @@ export function goOnWithout(hold: Hold, error: NodeJS.ErrnoException): void {
   );
 }
 
-/** Writes the record again; where there is none, nothing happens. */
+/** Writes the record again; without one, does nothing. */
 export function writeRecord(hold: Hold, { data, guarded = false }: Recording): void {
   const { file, record, token, since, member } = hold;
   if (record === null) return;
@@ -86,7 +88,7 @@ function refuseForeignOwner({ native, id, path }: LockFile): void {
   );
 }
 
-/** Throws where a process that was handed the lock has released it, or taken it over. */
+/** Throws if a process that was handed the lock has released it or taken it over. */
 export function checkOwnRecord({ file, token }: Hold): void {
   const path = pathText(file.path);
   const { ours, owner, token: stored } = file.read(file.size());

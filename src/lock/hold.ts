@@ -45,7 +45,7 @@ export interface Hold {
   readonly member: boolean;
   /** The caller asked for the record by name, or for fields in it. */
   readonly required: boolean;
-  /** Anybody may read the fields: a file that is created is readable by all. */
+  /** Anybody may read the fields: `permissions` make a new file readable by all. */
   readonly public: boolean;
 }
 
@@ -67,9 +67,9 @@ export function holdOf(request: Request, file: LockFile): Hold {
 const FOLDER_TRIES = 10;
 
 /**
- * Opens the file and takes its lock if it is free, in one call of the addon:
- * most locks are free. Otherwise the open file: somebody has the lock, or the
- * file is remote and no attempt was made. `null`: the path leads elsewhere by
+ * Opens the file and takes its lock if it is free, in one call of the addon: most
+ * locks are free. Otherwise it returns the open file: somebody has the lock, or
+ * the file is remote and no attempt was made. `null`: the path leads elsewhere by
  * now. Creates missing folders; others may remove them before the next try.
  */
 export function takeFree(request: Request): Hold | LockFile | null {
@@ -107,11 +107,12 @@ function identify(native: NativeBinding): void {
  * Call when the lock is granted: compares path and descriptor and writes the
  * record. False, and the descriptor is closed, when the path leads elsewhere:
  *   1. We open the file at the path.
- *   2. Its holder, or anybody, unlinks it or renames another onto the path.
+ *   2. Its holder, or anyone else, unlinks it or renames another file onto the
+ *      path.
  *   3. We are granted the lock of a file that nobody else will ever open.
  *   4. Somebody else opens the new file and is granted its lock.
  *
- * `begun`: the addon has called `begin`, and this is how far it came.
+ * `begun`: the status, if the addon has called `begin` already.
  */
 export function beginHold(request: Request, hold: Hold, begun = NOT_BEGUN): boolean {
   const status = begun === NOT_BEGUN ? begin(request, hold.file.id) : begun;
@@ -123,7 +124,7 @@ function begin({ native, wish, dataText, record }: Request, id: number): number 
   return native.begin(id, wish, dataText === '' ? undefined : dataText);
 }
 
-/** Goes on from where the addon came to; `status` is that of `take` or `begin`. */
+/** Goes on where the addon stopped; `status` is the result of `take` or `begin`. */
 function goOn(request: Request, hold: Hold, status: number): boolean {
   hold.token = results[TOKEN] as number;
   hold.since = results[SINCE] as number;
@@ -139,7 +140,7 @@ function goOn(request: Request, hold: Hold, status: number): boolean {
   }
 }
 
-/** The rest, after a step that failed. Only a record may fail. */
+/** The rest, after a step that failed. Only the record may fail. */
 function goOnAfter(hold: Hold, request: Request, status: number): boolean {
   const { file } = hold;
   const step = TAKE_STEPS[status >> 12] ?? 'flock';
@@ -168,7 +169,7 @@ function holdFile(request: Request, hold: Hold): boolean {
   }
   const content = file.read(size);
   hold.previous = toOwnerRecord<object>(content);
-  // Before anything is changed: a file whose token cannot grow is not removed.
+  // Before any change: a file whose token cannot grow is not removed.
   hold.token = mode === 'shared' ? content.token : nextToken(content.token, file.path);
   const removes = !keepFile && content.ours && !file.isFixed;
   if (mode === 'shared') {
@@ -179,10 +180,10 @@ function holdFile(request: Request, hold: Hold): boolean {
     throw noRecord(file, 'it has content that is not a lock record, which is left alone');
   }
   if (!recordHold(hold, content, { data: request.dataText })) return true;
-  // Not before: a call that is refused leaves the file as it was.
+  // Not earlier: a call that is refused leaves the file as it was.
   if (removes) file.removeAtEnd();
-  // Again: the record has to be in the file before it is clear that the file is
-  // the one at the path. Otherwise a newcomer might read an old token there.
+  // Compare once more, after the record is in the file. Compared only before, a
+  // newcomer might read an old token there.
   return file.size() >= 0;
 }
 

@@ -14,7 +14,7 @@ import { lossOf, releaseAfter } from './with-lock.js';
 export interface InTurn<L extends HeldLock> {
   readonly lock: L;
   readonly path: string;
-  /** Its place among the given paths: the first, where several are equal. */
+  /** Its index among the given paths; the first, if several are equal. */
   readonly at: number;
 }
 
@@ -26,10 +26,10 @@ export interface Turns {
 }
 
 /**
- * Acquires the lock of each path, one after the other, and waits for a lock
- * while it holds the ones before. `acquire` gets the place among `paths` and the
- * rest of the timeout. Equal paths are locked once. If one is refused, or was
- * lost in the meantime, the others are released, the last one first.
+ * Acquires the lock of each path, one after the other, and waits for each while
+ * it holds the earlier ones. `acquire` gets the index in `paths` and the rest of
+ * the timeout. Equal paths are locked once. If one is refused, or was lost in the
+ * meantime, the others are released, the last one first.
  *
  * All callers lock in the same order, by canonical path. Otherwise two could
  * wait for each other:
@@ -37,7 +37,7 @@ export interface Turns {
  *   2. A call for B and A locks B.
  *   3. The first waits for B, the second for A.
  *
- * Resolves to the locks in the order of locking, and by given path.
+ * Resolves to the locks in the order of locking, and in the order of `paths`.
  */
 export async function acquireInTurn<L extends HeldLock>(
   paths: readonly FilePath[],
@@ -68,9 +68,9 @@ export async function acquireInTurn<L extends HeldLock>(
   return { inTurn, locks };
 }
 
-/** A wait may have been long, and the files of the earlier locks may be others by now. */
+/** After a long wait, the paths of the earlier locks may lead to other files. */
 async function checkNotLost(inTurn: readonly InTurn<HeldLock>[]): Promise<void> {
-  // The last one has been compared at this moment.
+  // The last one was compared just now.
   for (const { lock, path } of inTurn.slice(0, -1)) {
     const loss = lossOf(lock);
     if (loss === null) continue;
@@ -90,9 +90,9 @@ function timeoutError({ path, holder, cause }: LockTimeoutError, timeout: number
 }
 
 /**
- * The real path of each folder, and the name in it: a link there is not
- * followed, as in acquiring. Each character is a byte, so that these sort alike
- * in every language and locale.
+ * The real path of each folder, and the name in it: acquiring does not follow a
+ * link there, either. Each character is a byte, so that the order is the same in
+ * every locale.
  */
 function canonicalPaths(paths: readonly FilePath[], creates: boolean): string[] {
   const known = new Map<string, string>();
@@ -125,8 +125,8 @@ function realFolder(folder: FilePath, creates: boolean): Buffer {
 }
 
 /**
- * Acquires locks that one call holds together. A lock that is one of the earlier
- * ones under another name is `ERR_LOCK_STATE`, where it would have to wait.
+ * Acquires locks that one call holds together. If a lock would have to wait for
+ * an earlier one, the same file under another name, that is `ERR_LOCK_STATE`.
  */
 export function besideEachOther(): (request: Request) => Promise<FileLock> {
   const beside: LockFile[] = [];

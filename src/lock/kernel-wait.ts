@@ -9,9 +9,9 @@ import { atDeadline, type Listener, type Outcome, type Wait } from './wait.js';
 
 const WOULD_BLOCK = errnoOf('EWOULDBLOCK');
 
-// A cancelled thread takes a tenth of a millisecond to give back what it may
-// have been granted. One that hangs in a network file system takes longer, and
-// the caller hears without it.
+// A cancelled thread takes a tenth of a millisecond to release what it may have
+// been granted. One that hangs in a network file system takes longer, and the
+// caller does not wait for it.
 const CANCEL_MILLISECONDS = 20;
 
 /** Waits on a thread of the addon. False: the system has no thread for it. */
@@ -19,7 +19,7 @@ export function waitInKernel(wait: Wait, listener: Listener<Outcome>): boolean {
   return KernelWait.start(wait, listener as Listener<Outcome | 'refused'>, 'wait');
 }
 
-/** A single attempt there, where it may hang. */
+/** Makes a single attempt on that thread, because it may hang. */
 export function attemptInKernel(wait: Wait, listener: Listener<Outcome | 'refused'>): boolean {
   return KernelWait.start(wait, listener, 'attempt');
 }
@@ -75,7 +75,7 @@ class KernelWait {
   #settled(what: 'wait' | 'attempt', status: number): void {
     const { file, mode, followPath } = this.#wait;
     this.#ended = true;
-    // Where a hold begins next, `begin` takes in the errno as well.
+    // If a hold begins next, `begin` handles the errno as well.
     const errno = what === 'wait' && followPath ? 0 : file.native.finishWaiting(file.id, mode);
     if (errno === 0) {
       this.#listener.ended('granted', status);
@@ -85,9 +85,10 @@ class KernelWait {
       file.close();
       this.#listener.failed(flockError(errno, file.path));
     }
-    // Before the code that waits for the lock: it may look for listeners that
-    // are left. After the hold has begun: a signal may be a program's own, whose
-    // code takes another lock here, and the addon tells of the last one alone.
+    // Before the code that waits for the lock runs, which may count the
+    // listeners. But after the hold has begun: a signal may be the program's own
+    // object, whose code takes another lock here, and the addon keeps only the
+    // results of the last one.
     this.#unlisten?.();
     this.#unlisten = undefined;
     // Once the code that waits for the lock has run: this takes a quarter of
@@ -108,8 +109,8 @@ class KernelWait {
   }
 
   /**
-   * The order of every ending: the wait cannot end a second time, what the
-   * kernel may have granted is given back, then the caller hears.
+   * Every ending has this order: the wait can no longer end a second time, what
+   * the kernel may have granted is released, then the caller is notified.
    */
   #end(tell: () => void): void {
     if (this.#ended) return;

@@ -7,8 +7,8 @@ interface Watched {
   readonly held: boolean;
 }
 
-// A lock that nobody can release any more stays held: what it guards may still
-// go on. The author of the program needs to hear of that mistake.
+// A lock that nobody can release any more stays held: the work that it guards may
+// still go on. The warning tells the program's author of the mistake.
 const collected = new FinalizationRegistry<string>((path) => {
   emitHoldfastWarning(
     'HOLDFAST_LOCK_COLLECTED',
@@ -39,8 +39,8 @@ export function watch<L extends Watched>(lock: L): L {
 }
 
 /**
- * The same once the code has run that waits for the lock: to set a timer takes
- * as long as half of what lies between the kernel's grant and that code.
+ * The same, after the code that waits for the lock has run: setting a timer takes
+ * half as long as all that happens between the kernel's grant and that code.
  */
 export function watchSoon(lock: Watched): void {
   if (watching) {

@@ -7,16 +7,16 @@ import type { LockFile } from '../holders/lock-file.js';
 const CHECK_MILLISECONDS = 250;
 const MOST_FAILED_CHECKS = 3;
 
-// By the file and not by the lock: a lock that is dropped while it is held is
-// collected and warned of, watched or not.
+// Keyed by the file and not by the lock, so that a held lock that is dropped is
+// still collected, with a warning.
 const controllers = new WeakMap<LockFile, AbortController>();
-/** The held ones whose signal somebody has read, and how often a check has failed. */
+/** The held files whose signal was read, and how many checks in a row have failed. */
 const watched = new Map<LockFile, number>();
 let checking: NodeJS.Timeout | undefined;
 
 /**
- * The signal of a lock's loss, made when it is first asked for. From then on
- * the path is watched, in one timer with all others, until the lock ends.
+ * The signal of a lock's loss, created on first use. From then on the path is
+ * watched until the lock ends, by one timer for all locks.
  */
 export function lossSignal(file: LockFile, isHeld: boolean): AbortSignal {
   const known = controllers.get(file);
@@ -30,7 +30,7 @@ export function lossSignal(file: LockFile, isHeld: boolean): AbortSignal {
   return signal;
 }
 
-/** Aborts the signal, also one that is asked for later. `cause` may be the loss itself. */
+/** Aborts the signal, even one that is first read later. `cause` may be the loss itself. */
 export function tellLoss(file: LockFile, cause: unknown): void {
   endLossWatch(file);
   const message = `${pathText(file.path)} was lost: the mode of its lock could not be changed`;
@@ -59,7 +59,7 @@ function checkAll(): void {
   checking = undefined;
 }
 
-/** Whatever makes a check fail, the lock counts as lost if the next ones fail as well. */
+/** Whatever makes a check fail, the lock counts as lost if the next checks fail, too. */
 function check(file: LockFile, failed: number): void {
   try {
     if (file.size() >= 0) {

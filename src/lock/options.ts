@@ -20,11 +20,14 @@ import { loadBinding } from '../native/load.js';
 
 export interface FileLockOptions<T extends object = Record<string, unknown>>
   extends AcquireOptions<T> {
-  /** Default `'exclusive'`. Any number of shared holders exclude an exclusive one. */
+  /**
+   * Default `'exclusive'`. Any number of shared holders can hold together; they
+   * exclude an exclusive one.
+   */
   mode?: LockMode | undefined;
   /**
-   * The permissions of a file that it creates, before umask. Default `0o600`:
-   * anyone who may open a lock file may hold its lock without end.
+   * The permissions of a file that the call creates, before umask. Default
+   * `0o600`: anyone who may open a lock file may hold its lock without end.
    */
   permissions?: number | undefined;
   /**
@@ -61,7 +64,7 @@ export const FILE_LOCK_OPTIONS = optionNames<FileLockOptions>({
   keepFile: true,
 });
 
-/** A checked call. */
+/** The checked arguments of a call. */
 export interface Request {
   readonly native: NativeBinding;
   readonly path: FilePath;
@@ -71,9 +74,9 @@ export interface Request {
   readonly create: boolean;
   readonly record: RecordFormat | false;
   /**
-   * One of several locks of which any will do: the caller looks at them all and
-   * pauses once itself. So an attempt is not repeated, and a wait for a lock
-   * that is held around the code is no mistake as such.
+   * One of several locks of which any will do: the caller tries them all and
+   * pauses once itself. So an attempt is not repeated, and a wait for a lock held
+   * around the code is not a mistake in itself.
    */
   readonly oneOfMany: boolean;
   /** The caller set `record`. */
@@ -81,9 +84,9 @@ export interface Request {
   /** From {@link checkData}. */
   readonly dataText: string;
   readonly keepFile: boolean;
-  /** The record says that it names a member of an election. */
+  /** The record is marked as that of a member of an election. */
   readonly member: boolean;
-  /** The same for the addon: a mode and {@link WISHES}. */
+  /** The request in the addon's form: a mode and {@link WISHES}. */
   readonly wish: number;
   readonly timeout: number;
   readonly signal: AbortSignal | undefined;
@@ -144,7 +147,7 @@ export function checkRequest(
       pollInterval === undefined
         ? undefined
         : checkInteger(pollInterval, 'options.pollInterval', 1, LONGEST_TIMER),
-    // Last: a call with wrong arguments does not need the addon.
+    // Last, because a call with wrong arguments does not need the addon.
     native: loadBinding(lockPath),
   };
 }

@@ -2,9 +2,9 @@ import { clearInterval, setInterval } from 'node:timers';
 import { pathText } from '../base/paths.js';
 import type { LockFile } from '../holders/lock-file.js';
 
-// A waiter that is blocked on a file that is meanwhile replaced at the path
-// waits for the wrong lock, perhaps without end, and the kernel has no reason
-// to wake it. So all waits together check about once a second, once per file.
+// If a file is replaced at its path, those that are blocked on the old file wait
+// for the wrong lock, perhaps without end, and the kernel has no reason to wake
+// them. So one timer checks each file about once a second.
 export const PATH_CHECK_MILLISECONDS = 1000;
 
 /** The waits for one file. */

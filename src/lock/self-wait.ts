@@ -7,7 +7,7 @@ import { emitHoldfastWarning } from '../base/warning.js';
 import type { NativeBinding } from '../native/binding.js';
 import type { Listener, Wait } from './wait.js';
 
-/** A lock that is held around the code that runs. */
+/** A lock that is held around the running code. */
 export interface Around {
   native: NativeBinding;
   id: number;
@@ -17,8 +17,8 @@ export interface Around {
 
 const WARN_MILLISECONDS = 1000;
 
-// The locks around the code that runs. Not created before the first lock that
-// is held around something, so that the runtime does not pay for it.
+// The locks around the running code. Created only with the first such lock, so
+// that other programs do not pay for it.
 let around: AsyncLocalStorage<readonly Around[]> | undefined;
 let running = 0;
 
@@ -51,9 +51,9 @@ function isOf({ native, id }: Around, other: number): boolean {
 }
 
 /**
- * A synchronous wait for what only this thread can do would never end. If the
- * thread has a wait of its own pending, the kernel grants that one first, and
- * its JavaScript cannot run any more.
+ * A synchronous wait for a lock that only this thread can release would never
+ * end. If the thread has an asynchronous wait pending, the kernel grants that one
+ * first, and its JavaScript cannot run any more.
  */
 export function refuseToWaitForItself({ file, mode }: Wait): void {
   if (!file.native.blockedByItself(file.id, mode)) return;
@@ -64,9 +64,10 @@ export function refuseToWaitForItself({ file, mode }: Wait): void {
 }
 
 /**
- * Warns after a second where code waits for a lock that is held around it: if
- * the holder waits for this code in turn, neither ends. Call it on starting to
- * wait, in the context of the callers; the wait tells the result.
+ * Warns after a second where code waits for a lock that is held around it: if the
+ * holder waits for this code in turn, neither ends. Call it when the wait starts,
+ * in the callers' async context; the wait must report its result to the returned
+ * listener.
  */
 export function watchForItself<R>(
   { file }: Wait,
@@ -89,9 +90,9 @@ export function watchForItself<R>(
 }
 
 /**
- * The same for a wait for any of the locks at `paths`, which stand for `path`:
- * it waits for itself only if all of them are held around it. The result ends
- * the watch.
+ * The same for a wait for any of the locks at `paths`, which stand for `path`: it
+ * waits for itself only if all of them are held around it. The returned function
+ * ends the watch.
  */
 export function watchAllForItself(
   paths: readonly FilePath[],

@@ -17,7 +17,7 @@ export function takeOnce(request: Request): Hold | null | Promise<Hold | null> {
     first.close();
     return null;
   }
-  // It was replaced at its path: again.
+  // It was replaced at its path: try again.
   if (first === null) return tryAcquire(request);
   const once = { ...request, timeout: 0, oneOfMany: true };
   const start = { first, deadline: new Deadline(0), callee: takeOnce };

@@ -22,7 +22,10 @@ export class Deadline {
 
 const nothing = (): void => {};
 
-/** Calls `callback` once the deadline has passed, never before; the result undoes it. */
+/**
+ * Calls `callback` once the deadline has passed, never before; the returned
+ * function cancels it.
+ */
 export function atDeadline(deadline: Deadline, callback: () => void): () => void {
   const { remaining } = deadline;
   if (remaining === Number.POSITIVE_INFINITY) return nothing;
@@ -47,15 +50,16 @@ export function deadlineOf(timeout: number, remote: boolean): Deadline {
   return new Deadline(timeout === 0 && remote ? REMOTE_GRACE_MILLISECONDS : timeout);
 }
 
-/** What is waited for, and for how long. */
+/** What to wait for, and for how long. */
 export interface Wait {
   readonly file: LockFile;
   readonly mode: NativeMode;
   readonly deadline: Deadline;
   readonly signal: AbortSignal | undefined;
   /**
-   * The lock is that of the path: the wait ends with `replaced` when that leads
-   * to another file, and after `granted` the caller has to call `beginHold`.
+   * Wait for the lock of the path, whatever file it leads to: the wait ends with
+   * `replaced` when it leads to another one, and after `granted` the caller must
+   * call `beginHold`.
    */
   readonly followPath: boolean;
   /** With `followPath`, what the hold wants; see `beginWhenGranted` of the addon. */
@@ -67,20 +71,20 @@ export interface Wait {
 
 /**
  * `granted`: the file is locked, and may have been replaced at its path in the
- * meantime. `replaced`: the path leads elsewhere, start again. In all but the
- * first case the file is closed, and likewise when the wait throws.
+ * meantime. `replaced`: the path leads elsewhere, start again. Except after
+ * `granted` the file is closed, also when the wait throws.
  */
 export type Outcome = 'granted' | 'replaced' | 'timeout';
 
-/** Hears the end of something that takes time: one of the two, once. */
+/** Receives the result of something that takes time: one of the two is called, once. */
 export interface Listener<R> {
-  /** `status`: the addon has begun the hold, and came that far. */
+  /** `status`: how far the addon came in beginning the hold. */
   ended(result: R, status?: number): void;
   failed(error: unknown): void;
 }
 
-// How long a thread may be blocked before JavaScript runs again:
-// worker.terminate() needs that.
+// How long a thread may be blocked before JavaScript runs again, which
+// worker.terminate() needs.
 const SLICE_MILLISECONDS = 50;
 
 /** How long, in whole milliseconds, a thread may be blocked at once. */

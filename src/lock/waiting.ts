@@ -10,7 +10,7 @@ import { type Listener, type Outcome, sliceOf, type Wait } from './wait.js';
 const WOULD_BLOCK = errnoOf('EWOULDBLOCK');
 const FALLBACK_POLL_MILLISECONDS = 50;
 
-/** Waits without taking this thread. Fails with `signal.reason` and system errors. */
+/** Waits without blocking this thread. Fails with `signal.reason` and system errors. */
 export function waitForLock(wait: Wait, listener: Listener<Outcome>): void {
   const { file, signal, pollInterval } = wait;
   if (signal?.aborted === true) {
@@ -22,13 +22,13 @@ export function waitForLock(wait: Wait, listener: Listener<Outcome>): void {
   poll(wait).then(listener.ended, listener.failed);
 }
 
-/** Without waiting: here, or where even an attempt may hang, on a thread of its own. */
+/** Tries once: on this thread, or on its own thread where even an attempt may hang. */
 export function attempt(wait: Wait, listener: Listener<Outcome | 'refused'>): void {
   if (wait.file.isRemote && attemptInKernel(wait, listener)) return;
   listener.ended(attemptHere(wait.file, wait.mode));
 }
 
-/** The same, taking this thread. */
+/** The same, blocking this thread. */
 export function attemptSync(wait: Wait): Outcome | 'refused' {
   const { file, mode, deadline } = wait;
   if (!file.isRemote) return attemptHere(file, mode);
@@ -99,7 +99,7 @@ function pollSync(wait: Wait): Outcome {
   }
 }
 
-/** Waits and takes this thread; JavaScript runs again every 50 ms. */
+/** Blocks this thread while it waits, but returns to JavaScript every 50 ms. */
 export function waitForLockSync(wait: Wait): Outcome {
   const { file, mode, deadline, pollInterval } = wait;
   if (pollInterval !== undefined || file.isRemote) return pollSync(wait);

@@ -30,20 +30,20 @@ const WITH_LOCKER_OPTIONS = optionNames<WithLockerOptions>({
 });
 
 /**
- * Runs `fn` with the lock held and releases it whatever `fn` does. An error of
- * `fn` comes through unchanged; if the release then fails too, that is a process
- * warning. If only the release fails, it rejects.
+ * Runs `fn` while it holds the lock, and releases it whatever `fn` does. An error
+ * of `fn` is passed on unchanged; if the release then fails, too, that is a
+ * process warning. If only the release fails, it rejects.
  *
- * A lock that was lost while `fn` ran rejects with `ERR_LOCK_LOST` whose `result`
- * is what `fn` returned: a file that was removed or replaced at the path, also
- * by `fn` itself, or a session with a server that has ended. What `fn` has done
- * is done, perhaps beside another holder.
+ * Rejects with `ERR_LOCK_LOST` if the lock was lost while `fn` ran: the file at
+ * the path was removed or replaced, perhaps by `fn` itself, or the session with
+ * the server ended. `result` of the error is what `fn` returned. The effects of
+ * `fn` have happened, perhaps while another process held the lock.
  *
  * Not reentrant: code inside that waits for the same lock waits for itself. A
  * process warning with code `HOLDFAST_WAITS_FOR_ITSELF` says so after a second.
  *
- * With `locker`, the lock is the one of that name there; options such as `record`
- * are those of the locker.
+ * With `locker`, the lock is the one that the locker gives for that name; set
+ * options such as `record` on the locker.
  *
  * To type the fields of the record, annotate the parameter of `fn`:
  * `(lock: FileLock<Info>) => …`. The type of the result is then inferred. With
@@ -135,7 +135,7 @@ export async function whileHeld<R>(
   return result;
 }
 
-/** After an error: a release that fails as well is a process warning. */
+/** Call after an error: a release that fails, too, is a process warning. */
 export async function releaseAfter(error: unknown, held: readonly NamedLock[]): Promise<void> {
   for (const { lock, path } of [...held].reverse()) {
     await lock.release().catch((failure: Error) => {
@@ -162,16 +162,16 @@ function isLoss(error: unknown): boolean {
   return isLockError(error, 'ERR_LOCK_LOST');
 }
 
-/** Call before the release. `null`: not lost, or released by `fn`, or the release will tell. */
+/** Call before the release. `null`: not lost, or released by `fn`, or only the release can tell. */
 export function lossOf(lock: HeldLock): { cause: unknown } | null {
-  // That of a FileLock is not read, since its path would be watched from then on.
+  // Do not read the signal of a FileLock: its path would be watched from then on.
   const signal = lock instanceof FileLock ? undefined : lock.signal;
   if (signal?.aborted === true) return { cause: signal.reason };
   if (lock.held === false || (lock.held === undefined && signal !== undefined)) return null;
   try {
     return lock.isCurrent?.() === false ? { cause: undefined } : null;
   } catch {
-    // A check that fails does not tell.
+    // A check that fails says nothing.
     return null;
   }
 }

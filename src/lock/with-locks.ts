@@ -12,9 +12,9 @@ import { whileHeld } from './with-lock.js';
 export interface WithLocksOptions<T extends object = Record<string, unknown>>
   extends Omit<FileLockOptions<T>, 'onWait'> {
   /**
-   * Called for each lock that the call has to wait for, with the holder where it
-   * is known, and with the lock's path, absolute. An error that it throws ends
-   * the wait, and the locks that are held are released.
+   * Called for each lock that the call has to wait for, with the holder, or
+   * `null` if it is not known, and with the lock's absolute path. An error that
+   * it throws ends the wait, and the locks that are held are released.
    */
   onWait?: ((holder: Holder<T> | null, path: string) => void) | undefined;
 }
@@ -31,20 +31,21 @@ type Body<P extends Paths, T extends object, R> = (locks: LocksOf<P, T>) => R | 
  * `FileLock`.
  *
  * They are acquired one after the other, within one `timeout`, in an order that
- * is the same for all callers: by the real path of the folder and the name in
- * it, byte by byte. So calls whose paths overlap never wait for each other in a
- * circle, in whatever order they name them. Missing folders are created.
+ * is the same for all callers: by the real path of the folder and the name in it,
+ * byte by byte. So calls whose paths overlap never wait for each other in a
+ * circle, whatever the order of their `paths`. Missing folders are created.
  *
  * Rejects with what `FileLock.acquire` rejects with, naming the path; then no
- * lock is held. `ERR_LOCK_STATE` also if two paths lead to the same file (a hard
- * link) and the lock is exclusive: the call would wait for itself. Errors of `fn`
- * and of the releases are as with {@link withLock}. `ERR_LOCK_LOST` if any of the
- * locks was lost: while `fn` ran, with its `result`; before, without calling it.
+ * lock is held. It is also `ERR_LOCK_STATE` if two paths lead to the same file (a
+ * hard link) and the lock is exclusive: the call would wait for itself. Errors of
+ * `fn` and of the releases are as with {@link withLock}. `ERR_LOCK_LOST` if any
+ * of the locks was lost: while `fn` ran, with its `result`; or before, and then
+ * `fn` is not called.
  *
- * Not promised: that no deadlock arises with code that nests locks in another
- * order, such as `withLock` inside this call or around it, or that has other
- * names for the same files. It holds locks while it waits for the next one, and
- * so keeps others from the locks that it has already.
+ * Not promised: freedom from deadlock with code that nests locks in another
+ * order, such as `withLock` inside this call or around it, or that uses other
+ * names for the same files. While it waits for one lock, it keeps others from the
+ * locks that it has already.
  */
 export function withLocks<
   T extends object = Record<string, unknown>,

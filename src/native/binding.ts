@@ -1,6 +1,6 @@
 import type { FilePath } from '../base/paths.js';
 
-/** How the addon writes a mode. */
+/** The addon's values for a mode. */
 export const SHARED = 1;
 export const EXCLUSIVE = 2;
 /** For `tryLock` alone. */
@@ -20,9 +20,9 @@ export const TAKEN = 0;
 /** On a remote file system: no attempt was made. */
 export const OPENED = 1;
 export const REFUSED = 2;
-/** The path leads elsewhere. The id is dead, and not told. */
+/** The path leads elsewhere. There is no live id. */
 export const REPLACED = 3;
-/** Held, and at the path. What is in the file is for {@link NativeBinding.read}. */
+/** Held, and at the path; {@link NativeBinding.read} gives the content of the file. */
 export const CONTENT = 4;
 /** Of `onSettled`: `begin` has not been called. */
 export const NOT_BEGUN = -1;
@@ -31,7 +31,7 @@ export const TAKE_STEPS = [undefined, 'flock', 'stat', 'read', 'write'] as const
 /** What {@link NativeBinding.take} does with the file; added to the mode. */
 export const WISHES = { json: 4, pid: 8, remove: 16, member: 32, private: 64 } as const;
 
-/** Where {@link NativeBinding.results} has what a status does not tell. */
+/** Indexes into {@link NativeBinding.results}, which has what a status cannot say. */
 export const ID = 0;
 export const TOKEN = 1;
 /** When the record was written; 0: there is none. */
@@ -64,25 +64,25 @@ export interface NativeBinding {
    */
   take(path: FilePath, permissions: number, wish: number, data: string | undefined): number;
   /**
-   * All that comes after the lock in `take`, for one that was granted in another
-   * way. A wait that has settled is finished first.
+   * What `take` does after locking, for a lock that was granted in another way.
+   * Finishes a settled wait first.
    */
   begin(id: number, wish: number, data: string | undefined): number;
   /**
-   * Call it before a wait: `begin` is then called by the addon once the wait is
-   * granted, and its status is what `onSettled` tells.
+   * Call it before a wait: the addon then calls `begin` once the wait is granted,
+   * and passes its status to `onSettled`.
    */
   beginWhenGranted(id: number, wish: number, data: string | undefined): void;
   /** The array that `take`, `begin` and `peer` fill in. Always the same one. */
   results(): Float64Array;
   /**
-   * The parts of a JSON record that are the same for the whole process: up to
-   * the date, and from behind the user's fields up to the token.
+   * The parts of a JSON record that are the same for the whole process: up to the
+   * date, and from after the user's fields up to the token.
    */
   identify(head: string, tail: string): boolean;
   /** Takes over a descriptor that already holds a lock. The id, or `-errno`. */
   adopt(fd: number, path: FilePath, mode: NativeMode): number;
-  /** A duplicate of a descriptor that stays the caller's. The id, or `-errno`. */
+  /** Takes a duplicate of a descriptor that stays the caller's. The id, or `-errno`. */
   borrow(fd: number, path: FilePath): number;
   /** Whether the table of any thread of this process has the descriptor. */
   owns(fd: number): boolean;
@@ -91,18 +91,18 @@ export interface NativeBinding {
   descriptor(id: number): number;
   /** The user that owned the file when it was opened; 0 on Windows. */
   owner(id: number): number;
-  /** An errno. Refused, a lock that was held in another mode is gone. */
+  /** An errno. If it is refused, a lock that was held in another mode is lost. */
   tryLock(id: number, mode: NativeMode | typeof UNLOCKED): number;
   /** The file's size if the path leads to it, `-ESTALE` if not, or `-errno`. */
   compare(id: number): number;
   sameFile(id: number, other: number): boolean;
   /** The content as UTF-8, cut off above 64 KiB, or `-errno`. */
   read(id: number): string | number;
-  /** Makes `text` the content; `left` is what a release leaves. An errno. */
+  /** Makes `text` the content; a release leaves `left`. An errno. */
   write(id: number, text: string, left: string, guarded: boolean): number;
   /** Writes now what a release would leave. An errno. */
   clear(id: number): number;
-  /** The file goes with the lock. */
+  /** Removes the file when the lock is released. */
   removeAtEnd(id: number): void;
   /** 0, or see {@link RELEASE_STEPS}. The id is dead afterwards. */
   release(id: number): number;
@@ -113,20 +113,20 @@ export interface NativeBinding {
   /** Whether this thread holds the file in a conflicting mode or waits for it. */
   blockedByItself(id: number, mode: NativeMode): boolean;
   /**
-   * Once, before the first wait: what to call when a wait has settled or ended.
-   * `status` is that of `begin`, or {@link NOT_BEGUN}.
+   * Call once, before the first wait. `callback` is called when a wait has
+   * settled or ended. `status` is that of `begin`, or {@link NOT_BEGUN}.
    */
   onSettled(callback: (id: number, status: number) => void): boolean;
-  /** Waits on a thread of its own. Not 0: not possible, poll. */
+  /** Waits on a thread of its own. Not 0: not possible; poll instead. */
   startWaiting(id: number, mode: NativeMode, singleAttempt: boolean): number;
   /** The errno of a settled wait; 0: the lock is held. */
   finishWaiting(id: number, mode: NativeMode): number;
   /** The same, blocking this thread; -1: not settled, call again. */
   waitHere(id: number, mode: NativeMode, singleAttempt: boolean, milliseconds: number): number;
   /**
-   * Gives back what the wait may have been granted; the id is dead afterwards.
-   * True: the waiting thread closes the descriptor, and the callback of
-   * `onSettled` tells when it has.
+   * Releases what the wait may have been granted; the id is dead afterwards.
+   * True: the waiting thread closes the descriptor, and then calls the callback
+   * of `onSettled`.
    */
   cancelWaiting(id: number): boolean;
   /**

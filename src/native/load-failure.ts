@@ -6,11 +6,12 @@ import { LockUnsupportedError, systemError } from '../base/errors.js';
 import type { FilePath } from '../base/paths.js';
 import { mountOf } from '../base/proc.js';
 
-/** What may work at the next call, in the words of the loader, which gives no code. */
+/** Failures that may pass by the next call, by the loader's texts: it gives no code. */
 const PASSING = [
   [/too many open files in system|^ENFILE/i, 'ENFILE'],
   [/too many open files/i, 'EMFILE'],
-  // glibc says this of every mmap(2) that fails; for `noexec`, see isMountedNoexec.
+  // glibc says this for every mmap(2) that fails; for `noexec`, see
+  // isMountedNoexec.
   [/(allocate|out of|not enough) memory|failed to map segment/i, 'ENOMEM'],
 ] as const;
 
@@ -26,7 +27,7 @@ export interface Attempt {
   path: FilePath;
   /** The package's own first. */
   folders: string[];
-  /** Where the addon may be: what a search has found, and by its exact name. */
+  /** Where the addon may be: what a search found, and the exact names. */
   places: string[];
   /** The folder comes from HOLDFAST_PREBUILD. */
   isGiven: boolean;
@@ -126,7 +127,7 @@ function refusalOf(place: string): NodeJS.ErrnoException | null {
   }
 }
 
-/** Then mmap(2) refuses to execute it. Only Linux tells which mount it is. */
+/** Then mmap(2) refuses to map it executable. Only Linux says which mount it is on. */
 function isMountedNoexec(place: string): boolean {
   let fd: number;
   try {

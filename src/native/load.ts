@@ -1,6 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs';
-// By its default export: webpack follows an imported createRequire and puts
-// what is required through it into the bundle.
+// The default export, because webpack follows an imported createRequire and puts
+// what it requires into the bundle.
 import Module from 'node:module';
 import { dirname, join, resolve, toNamespacedPath } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,7 @@ export let results: Float64Array = new Float64Array();
 /**
  * The addon, loaded at the first call: importing the package never fails, and
  * after a failed load the next call tries again. Throws `EMFILE`, `ENFILE` or
- * `ENOMEM` where the system is short of what loading needs, and otherwise
+ * `ENOMEM` if the system is short of what loading needs, and otherwise
  * `LockUnsupportedError`; `path` is the file that the caller wants to lock.
  */
 export function loadBinding(path: FilePath): NativeBinding {
@@ -51,11 +51,12 @@ function ownFiles(): string[] {
   const url: string | undefined = import.meta.url;
   const files = url?.startsWith('file:') === true ? [fileURLToPath(url)] : [];
   try {
-    // A bundle of CommonJS. There import.meta.url is empty, or (webpack) where
-    // this file was when the bundle was made.
+    // In a CommonJS bundle. There import.meta.url is empty or, in webpack, the
+    // path of this file at build time.
     files.push(__filename);
   } catch {
-    // A module. Not checked with typeof: webpack fills in the answer, and it is wrong.
+    // In an ES module. Not checked with typeof, which webpack replaces with a
+    // wrong answer.
   }
   return files;
 }
@@ -64,8 +65,9 @@ function ownFiles(): string[] {
 const DEEP = /[\\/](dist[\\/]cli|src[\\/]native)$/;
 
 /**
- * The folder of this file, for bundles, and the two above it, the package's
- * first: it is above dist/core.js, and two above dist/cli and src/native.
+ * The folder of this file, for bundles, and the two above it. The package's
+ * folder comes first: it is one above dist/core.js, and two above dist/cli and
+ * src/native.
  */
 function roots(): string[] {
   if (givenFolder() !== '') return [resolve(givenFolder())];
@@ -86,7 +88,7 @@ function placesIn(folders: string[]): string[] {
 /**
  * By its exact name first: that takes a tenth of the time of node-gyp-build's
  * search, and finds no other addon where the package was bundled into another
- * package. `places` gets what the search finds.
+ * package. Adds what the search finds to `places`.
  */
 function load(folders: string[], places: string[]): NativeBinding {
   const place = places.find(exists);
@@ -103,7 +105,8 @@ function load(folders: string[], places: string[]): NativeBinding {
   }
 }
 
-// Among what is new in this version: what every acquire calls, and what came last.
+// A sample of what is new in this version: what every acquire calls, and the
+// newest.
 const OF_THIS_VERSION = [
   'take',
   'begin',
@@ -131,8 +134,8 @@ function checkedOrNone(place: string): NativeBinding | undefined {
 
 /**
  * As require() would, but without its search for packages, which takes longer
- * than all the rest. In its cache, so that all copies of this code in a thread
- * have one addon, and see each other's locks.
+ * than all the rest. It uses the cache of require(), so that all copies of this
+ * code in a thread share one addon, and see each other's locks.
  */
 function loadFile(place: string): unknown {
   const Class = moduleClass();
@@ -148,7 +151,7 @@ function loadFile(place: string): unknown {
   return entry.exports;
 }
 
-/** In our CommonJS, `Module` is the class of `module`; in Bun that is another one. */
+/** In the CommonJS build, `Module` is the class of `module`; on Bun that is another class. */
 function moduleClass(): typeof Module {
   return '_cache' in Module ? Module : process.getBuiltinModule('node:module');
 }
@@ -162,7 +165,7 @@ function exists(path: string): boolean {
   }
 }
 
-/** Under the other names that prebuildify can give it, and in build/Debug. */
+/** Looks under the other names that prebuildify can give the addon, and in build/Debug. */
 function search(folders: string[]): string[] {
   const [root] = folders;
   if (root === undefined) throw new Error('it is not known where this file is');

@@ -25,7 +25,7 @@ const MOST_BYTES = 64;
 
 /**
  * The last id that was given out, from the file `{lockName}.last`: a decimal
- * number and a newline. A file with other content belongs to somebody else:
+ * number and a newline. A file with other content belongs to another program:
  * `ERR_ID_COUNTER`.
  */
 export function readCounter(directory: FilePath, lockName: string): number {
@@ -70,7 +70,7 @@ function readStart(path: FilePath): string | null {
 
 /** A counter that is ready to be put in place. */
 export interface PreparedCounter {
-  /** One rename: a process that is killed before it leaves the old counter. */
+  /** One rename: a process that is killed before that leaves the old counter. */
   commit(): void;
   discard(): void;
 }
@@ -79,7 +79,7 @@ export interface PreparedCounter {
  * Writes the counter for `id` into a temporary file. If the disk is full or
  * read-only, this fails before the id is used. A process that is killed leaves
  * the file, and nobody removes it: it has a few bytes, no scan counts it, and
- * nothing distinguishes it reliably from a file of somebody else.
+ * nothing reliably distinguishes it from a file of another program.
  */
 export function prepareCounter(directory: FilePath, lockName: string, id: number): PreparedCounter {
   const temporary = joinPath(directory, temporaryName('.new'));

@@ -75,8 +75,8 @@ function byRule(names: readonly string[], directory: string): Map<string, string
 }
 
 /**
- * The number of digits that all are padded to: 4 for `0009` and `0010`, also
- * beside `10000`; 0 for `1` and `02`.
+ * The number of digits that all are padded to: 4 for `0009` and `0010`, even with
+ * `10000`; 0 for `1` and `02`.
  */
 function commonWidth(texts: readonly string[]): number {
   const width = texts.find((text) => text.startsWith('0'))?.length ?? 0;

@@ -43,10 +43,10 @@ export interface NextId<T> {
  * lock is held while the ids in use are read, one is chosen, and `create` runs.
  *
  * An id counts as given out once `create` has resolved, or an entry has it: a
- * process that is killed halfway leaves no hole. If `create` throws, its error
- * comes through unchanged, and the id is free unless an entry with it has
- * appeared. The last id is kept in a file beside the lock, `{lockName}.last`;
- * the larger of this id and the largest id in use wins.
+ * process that is killed halfway leaves no hole. If `create` throws, its error is
+ * passed on unchanged, and the id is free unless an entry with it has appeared.
+ * The last id is kept in a file beside the lock, `{lockName}.last`; the next id
+ * is larger than that one and than every id in use.
  *
  * Not promised: if the creator of an entry is killed and the entry is deleted
  * before the next call, its id is given out again. Entries that programs create
@@ -142,7 +142,7 @@ async function giveOut<T>(
     [request, ...locks.map(({ lock }) => lock)].flatMap((each) => each.signal ?? []);
   const context: CreateContext = {
     text,
-    // Not before it is read: from then on, the paths of file locks are watched.
+    // Created when it is read: from then on, the paths of file locks are watched.
     get signal() {
       signal ??= anyOf(signals());
       return signal;

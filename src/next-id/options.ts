@@ -57,7 +57,7 @@ export interface NextIdOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** A checked call. */
+/** The checked arguments of a call. */
 export interface Request {
   directory: FilePath;
   others: FilePath[];

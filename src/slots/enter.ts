@@ -16,12 +16,12 @@ export interface Entered<T extends object> {
   lock: FileLock<T>;
 }
 
-// A probe, or a second grant that is given back, takes a slot for a moment: it
-// must not cause a refusal. One pause for all: a second try for each of 256
+// A probe, or a second grant that is released at once, takes a slot for a moment
+// and must not cause a refusal. One pause for all slots: with one for each, 256
 // slots would take a quarter of a second.
 const PAUSE_MILLISECONDS = 1;
 
-/** Takes a slot, and waits for one as long as the timeout allows. */
+/** Takes a slot, or waits for one as long as the timeout allows. */
 export async function enter<T extends object>(call: SlotCall): Promise<Entered<T>> {
   const { timeout, signal, onWait } = call;
   throwIfAborted(signal);

@@ -14,13 +14,13 @@ export interface SlotsStatus<T extends object = Record<string, unknown>> {
   path: string;
   /** Each slot, in the order of their numbers; one that was never taken is `missing`. */
   slots: SlotStatus<T>[];
-  /** How many are held. Those whose state is not known do not count. */
+  /** How many are held, not counting those whose state is not known. */
   taken: number;
-  /** The pids of those that wait for a slot, each once, in their order. */
+  /** The pids of those that wait for a slot, each once, in the order in which they wait. */
   waiters: number[];
 }
 
-/** What is seen of the slots of a folder. */
+/** The state of the slots of a folder. */
 export async function inspectSlots<T extends object>({
   directory,
   slots,
@@ -66,8 +66,8 @@ export function isQueue(path: string): boolean {
 }
 
 /**
- * For the statuses of the files in a folder. If it is one of slots, counts each
- * waiter once: the first of the queue has that, and waits for every slot. It
+ * Takes the statuses of the files in a folder. In a folder of slots, counts each
+ * waiter once: the first in line holds the queue and waits for every slot. It
  * becomes the first waiter of the queue, and of no slot.
  */
 export function countOnce<S extends LockStatus>(statuses: readonly S[]): S[] {
@@ -81,7 +81,7 @@ export function countOnce<S extends LockStatus>(statuses: readonly S[]): S[] {
   });
 }
 
-/** The first of the queue, with the queue, and waits for a slot; empty: there is none. */
+/** The first in line, which holds the queue and waits for a slot; empty: there is none. */
 function firstOf(queue: LockStatus, slots: readonly LockStatus[]): number[] {
   const holders = queue.holders.flatMap(({ pid }) => pid ?? []);
   return holders.filter((pid) => slots.some(({ waiters }) => waiters.includes(pid)));

@@ -11,11 +11,11 @@ export interface Grant {
 }
 
 /**
- * Takes the free slot with the lowest number. Those who start there do not
- * collide for long: an attempt takes microseconds, and the loser goes on to the
- * next number. Numbers stay small and are used again, so what belongs to one (a
- * GPU, a port, a warm cache) is the same from run to run, and those with a high
- * one are left alone while there is little to do.
+ * Takes the free slot with the lowest number. Processes that start together do
+ * not collide for long: an attempt takes microseconds, and the loser goes on to
+ * the next number. Low numbers are used again and again, so what belongs to a
+ * slot (a GPU, a port, a warm cache) stays the same from run to run, and high
+ * slots are unused while there is little to do.
  */
 export async function look(requests: readonly Request[]): Promise<Grant | null> {
   let number = 0;
@@ -28,7 +28,7 @@ export async function look(requests: readonly Request[]): Promise<Grant | null> 
   return null;
 }
 
-/** The same on this thread. */
+/** The same, on this thread. */
 export function lookHere(requests: readonly Request[]): Grant | null {
   let number = 0;
   for (const request of requests) {

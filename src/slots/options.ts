@@ -8,17 +8,17 @@ export interface SlotsOptions {
   /** How many may hold a slot at once: an integer from 1 to 256. */
   slots: number;
   /**
-   * The permissions of the files that it creates, before umask. Default
-   * `0o600`: anyone who may open them may hold the slots without end.
+   * The permissions of new lock files, before umask. Default `0o600`: anyone who
+   * may open them may hold the slots without end.
    */
   permissions?: number | undefined;
 }
 
 export interface SlotOptions<T extends object = Record<string, unknown>> {
   /**
-   * How long to wait, in milliseconds, 0 to Infinity. Default: Infinity. 0 fails
-   * after a millisecond, with `ERR_LOCK_HELD`; a longer one fails with
-   * `ERR_LOCK_TIMEOUT`, never early.
+   * How long to wait, in milliseconds, 0 to Infinity. Default: Infinity. With 0
+   * the call fails after a millisecond, with `ERR_LOCK_HELD`; with more it fails
+   * with `ERR_LOCK_TIMEOUT`, never early.
    */
   timeout?: number | undefined;
   /** Ends the wait: rejects with `signal.reason`, unchanged. */
@@ -62,9 +62,9 @@ export function checkGround(directory: unknown, { slots, permissions }: SlotsOpt
   };
 }
 
-/** A checked call. */
+/** The checked arguments of a call. */
 export interface SlotCall extends Ground {
-  /** Of each slot, in the order of their numbers. */
+  /** One for each slot, in the order of their numbers. */
   readonly requests: readonly Request[];
   readonly queue: Request;
   readonly timeout: number;
@@ -78,7 +78,7 @@ export function checkCall(ground: Ground, options: SlotOptions<object> | undefin
   const given = { permissions, signal, timeout };
   const first = checkRequest(
     slotPath(directory, 1),
-    // It is called with all holders, but checked in the same way.
+    // `onWait` is called with all holders here, but is checked in the same way.
     { ...given, data, onWait: onWait as () => void },
     Number.POSITIVE_INFINITY,
     { oneOfMany: true },
@@ -88,8 +88,8 @@ export function checkCall(ground: Ground, options: SlotOptions<object> | undefin
     path: slotPath(directory, index + 1),
     onWait: undefined,
   }));
-  // Without a record: its holder is of interest only while it is alive, and then
-  // the kernel names it. A kill would leave one that tells of no slot.
+  // Without a record: its holder matters only while it lives, and then the kernel
+  // names it. After a kill, a record would stay that belongs to no slot.
   const queue = checkRequest(
     queuePath(directory),
     { permissions, record: false },

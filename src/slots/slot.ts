@@ -32,7 +32,7 @@ export class Slot<T extends object = Record<string, unknown>> implements HeldLoc
     return this.#lock.path;
   }
 
-  /** Left by a holder of this slot that did not release; `null` if the last one did. */
+  /** The record of a holder of this slot that did not release; `null` if the last one did. */
   get previous(): OwnerRecord<T> | null {
     return this.#lock.previous;
   }
@@ -52,17 +52,17 @@ export class Slot<T extends object = Record<string, unknown>> implements HeldLoc
   }
 
   /**
-   * Grows with every holder of this slot. Those of different slots cannot be
-   * compared.
+   * The fencing token: grows with every holder of this slot. Tokens of different
+   * slots cannot be compared.
    */
   get token(): number {
     return this.#lock.token;
   }
 
   /**
-   * Aborted with a `LockLostError` within a second when the slot's file is
-   * removed or replaced; never by a release. The path is watched once this has
-   * been read.
+   * Aborted with a `LockLostError` within a second after the slot's file is
+   * removed or replaced; never by a release. The path is watched from the first
+   * read of this property.
    */
   get signal(): AbortSignal {
     return this.#lock.signal;
@@ -73,7 +73,7 @@ export class Slot<T extends object = Record<string, unknown>> implements HeldLoc
     return this.#lock.isCurrent();
   }
 
-  /** The same as a promise, which rejects with `ERR_LOCK_LOST`. */
+  /** The same as a promise, which rejects with `ERR_LOCK_LOST` if it is not. */
   check(): Promise<void> {
     return this.#lock.check();
   }

@@ -17,17 +17,18 @@ import { type Slot, slotOf } from './slot.js';
 
 /**
  * At most N holders at once, on one machine: a folder of N locks, of which each
- * holder has one. All that take slots there have to name the same folder and
- * the same N.
+ * holder has one. All processes that take slots there must pass the same folder
+ * and the same N.
  *
- * Not promised: a strict order of those that wait; one N for all (who names a
- * smaller one enters only slots up to it, and nobody is put out); several slots
- * for one holder, which can deadlock as any locks can that are held together.
+ * Not promised: a strict order among waiters; that all use one N (a process with
+ * a smaller one takes only slots up to it, and no holder is evicted); safety for
+ * a holder of several slots, which can deadlock like any locks that are held
+ * together.
  */
 export class Slots<T extends object = Record<string, unknown>> {
   readonly #ground: Ground;
 
-  /** `directory` is created, with the folders above it, when a slot is first taken. */
+  /** `directory` is created, with the folders above it, when the first slot is taken. */
   constructor(directory: string | Buffer | URL, options: SlotsOptions) {
     this.#ground = checkGround(directory, checkOptions(options, SLOTS_OPTIONS));
   }
@@ -50,8 +51,8 @@ export class Slots<T extends object = Record<string, unknown>> {
   }
 
   /**
-   * Never waits: `null` if all slots are taken. It looks twice within 2 ms or
-   * so; slots that change hands meanwhile may be missed.
+   * Never waits: `null` if all slots are taken. It tries twice within about 2 ms,
+   * and may miss slots that change hands in the meantime.
    */
   tryAcquire(options?: Pick<SlotOptions<T>, 'data'>): Slot<T> | null {
     const entered = tryEnter<T>(checkCall(this.#ground, options));
@@ -66,14 +67,14 @@ export class Slots<T extends object = Record<string, unknown>> {
 
 /**
  * Runs `fn` with one of the slots of `directory`, and releases it whatever `fn`
- * does, as `withLock` does: the error of `fn` comes through unchanged, and a
- * slot that was lost while `fn` ran rejects with `ERR_LOCK_LOST`. Rejects also
- * with what {@link Slots.acquire} does.
+ * does, as `withLock` does: the error of `fn` is passed on unchanged, and it
+ * rejects with `ERR_LOCK_LOST` if the slot was lost while `fn` ran. It also
+ * rejects with what {@link Slots.acquire} rejects with.
  *
- * Code inside that waits for another slot of the same folder has that one as
- * well. If all are held by such code, it waits for itself; a process warning
- * with code `HOLDFAST_WAITS_FOR_ITSELF` says so after a second, but only if one
- * call has them all.
+ * Code inside that takes another slot of the same folder holds both. If such code
+ * holds all slots, it waits for itself; a process warning with code
+ * `HOLDFAST_WAITS_FOR_ITSELF` says so after a second, but only if the calls
+ * around it hold them all.
  */
 export async function withSlot<T extends object = Record<string, unknown>, R = unknown>(
   directory: string | Buffer | URL,

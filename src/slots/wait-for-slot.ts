@@ -14,9 +14,9 @@ const LOOK_MILLISECONDS = 1000;
 const ENDED = Symbol('ended');
 
 /**
- * Waits in the kernel, and takes neither this thread nor one of libuv's pool.
- * One at a time waits for all slots, so that a slot that is released wakes one
- * process and not all of them; the others wait for the queue.
+ * Waits in the kernel, blocking neither this thread nor one of libuv's pool. Only
+ * the first in line waits for the slots, so that a released slot wakes one
+ * process and not all; the others wait for the queue.
  */
 export function waitForSlot(call: SlotCall, deadline: Deadline): Promise<Grant | 'timeout'> {
   return new Promise((resolve, reject) => {
@@ -31,7 +31,7 @@ class SlotWait {
   readonly #reject: (error: unknown) => void;
   /** Ends all that waits. */
   readonly #ending = new AbortController();
-  /** Each resolves once it has ended, and has given back what it was granted. */
+  /** Each resolves once the wait has ended, and has released what it was granted. */
   readonly #pending: Promise<unknown>[] = [];
   #stop: (() => void)[] = [];
   #looking: NodeJS.Timeout | undefined;
@@ -61,8 +61,8 @@ class SlotWait {
         callers,
       ),
     ];
-    // The first of the queue may be stopped, or believe that there are fewer
-    // slots, and a free slot would be of no use to those behind it.
+    // The first in line may be stopped, or use a smaller N, and then a free slot
+    // would be of no use to the others.
     this.#looking = setInterval(() => this.#look(), LOOK_MILLISECONDS).unref();
     this.#begin(queue, (hold) => this.#becomeFirst(hold));
   }
@@ -86,12 +86,12 @@ class SlotWait {
     clearInterval(this.#looking);
     for (const [index, request] of this.#call.requests.entries()) {
       this.#begin(request, (hold) => this.#take({ number: index + 1, hold, request }));
-      // It was free, and is taken.
+      // It was free, and is taken now.
       if (this.#ended) break;
     }
   }
 
-  /** The first grant wins. A second one at the same moment is given back. */
+  /** The first grant wins. A second one at the same moment is released. */
   #take(grant: Grant): void {
     if (this.#ended) grant.hold.file.close();
     else this.#end(() => this.#resolve(grant));
@@ -111,12 +111,13 @@ class SlotWait {
   }
 
   /**
-   * The order of every ending: no other one can follow, what waits is cancelled
-   * in the kernel, the queue goes on. The caller hears once every wait has ended,
-   * a tenth of a millisecond later. Not before:
+   * Every ending has this order: no other one can follow, the waits are cancelled
+   * in the kernel, the next in line is let through. The caller is notified once
+   * every wait has ended, a tenth of a millisecond later. Not earlier:
    *  1. Both slots are released in one moment, and two waits are granted.
-   *  2. The caller hears of the first one, and blocks its thread or takes a slot.
-   *  3. The second grant, not yet given back, is a slot that nobody can have.
+   *  2. The caller is notified of the first one, and blocks its thread or takes a
+   *     slot.
+   *  3. The second grant, not yet released, keeps a slot that nobody can use.
    */
   #end(tell: () => void): void {
     if (this.#ended) return;

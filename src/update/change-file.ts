@@ -19,7 +19,7 @@ export interface UpdateContext {
   readonly signal: AbortSignal;
 }
 
-/** What is to be in the file; `undefined`: what was. It must not change `old`. */
+/** Returns the new content; `undefined`: unchanged. It must not modify `old`. */
 export type Decide = (
   old: Buffer | undefined,
   context: UpdateContext,
@@ -35,13 +35,13 @@ export async function changeFile(request: Request, decide: Decide): Promise<Buff
   const target = resolveTarget(path);
   const lockPath = request.lockPath ?? withEnding(target.path);
   if (Buffer.from(lockPath).equals(Buffer.from(target.path))) throw sameFile(target.path);
-  // Of a file that the caller named, and that was there before, nothing is changed.
+  // Do not change a lock file that the caller named and that existed before.
   const mayShare = request.lockPath === undefined || !existsSync(lockPath);
   const mode = target.stats?.mode ?? request.permissions;
   const deadline = new Deadline(timeout);
   const lock = await FileLock.acquire(lockPath, {
     record: false,
-    // Who may change the file may take its lock.
+    // Those who may change the file may take its lock.
     permissions: 0o600 | (mode & GROUP_AND_OTHERS),
     timeout,
     signal,
@@ -80,7 +80,7 @@ async function changeLocked(
     throwIfAborted(signal);
     if (!lock.isCurrent()) throw lostMeanwhile(lock.path, path);
   };
-  // Also before anything is written.
+  // Check before anything is written, too.
   checkBeforeRename();
   const patience = (): number => Math.min(deadline.remaining, waitsUntil - monotonicTime());
   const waitsUntil = monotonicTime() + LONGEST_PATIENCE_MILLISECONDS;
@@ -93,7 +93,7 @@ async function changeLocked(
 function contextOf(lock: FileLock, signal: AbortSignal | undefined): UpdateContext {
   let either: AbortSignal | undefined;
   return {
-    // Not before it is read: from then on, the path of the lock is watched.
+    // Created when it is read: from then on, the path of the lock is watched.
     get signal() {
       either ??= anyOf(signal === undefined ? [lock.signal] : [signal, lock.signal]);
       return either;
@@ -102,16 +102,16 @@ function contextOf(lock: FileLock, signal: AbortSignal | undefined): UpdateConte
 }
 
 /**
- * Gives a lock file of this user the rights that the other users of the file need:
- * umask may have taken them away, its group is that of the process that created it,
- * and the file's permissions may have changed since. Where root created it, the
- * file's owner gets it.
+ * Gives a lock file of this user the rights that the other users of the file
+ * need: umask may have taken them away, its group is that of the process that
+ * created it, and the file's permissions may have changed since. If root created
+ * it, it is given to the file's owner.
  */
 function shareLockFile({ fd }: FileLock, target: Stats): void {
-  // None on Windows.
+  // There is none on Windows.
   if (fd < 0) return;
   const own = fstatSync(fd);
-  // An empty file with one name: no link to something else can be meant.
+  // An empty file with a single name cannot be a link to something else.
   const isOurs = own.uid === process.geteuid?.() && own.size === 0 && own.nlink === 1;
   if (!isOurs) return;
   if (own.uid !== target.uid || own.gid !== target.gid) {
@@ -122,7 +122,7 @@ function shareLockFile({ fd }: FileLock, target: Stats): void {
   if (mode !== own.mode) fchmodSync(fd, mode & 0o777);
 }
 
-/** By another name, such as a hard link. */
+/** The same file under another name, such as a hard link. */
 function checkOther({ fd }: FileLock, path: FilePath, target: Stats): void {
   if (fd < 0) return;
   const { dev, ino } = fstatSync(fd);

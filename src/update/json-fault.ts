@@ -9,7 +9,7 @@ export function jsonError(path: string, fault: Fault | null, cause: unknown): Sy
 
 interface Fault {
   text: string;
-  /** From {@link positionOfFault}; `null`: it was not looked for. */
+  /** From {@link positionOfFault}; `null`: not searched for. */
   position: number | null;
 }
 
@@ -37,7 +37,7 @@ type State = 'value' | 'first value' | 'key' | 'first key' | 'colon' | 'after';
 
 /**
  * The start of the first token that cannot be right; the length of `text` where
- * something is missing at its end. Only some messages of JSON.parse tell it.
+ * something is missing at its end. Only some messages of JSON.parse give it.
  */
 export function positionOfFault(text: string): number {
   const open: ('{' | '[')[] = [];
@@ -64,7 +64,7 @@ export function positionOfFault(text: string): number {
   }
 }
 
-/** What comes after a bracket, a comma or a colon; `null`: it is none, or wrong here. */
+/** The state after a bracket, a comma or a colon; `null`: it is none of these, or wrong here. */
 function step(char: string, state: State, open: ('{' | '[')[]): State | null {
   const inside = open.at(-1);
   const takesValue = state === 'value' || state === 'first value';

@@ -7,21 +7,22 @@ const NAME = /^\.holdfast-[0-9a-f]{16}\.new$/;
 const STICKY = 0o1000;
 
 /**
- * What the lock file of an update says: the name of its temporary file, from
- * before that is created until it is renamed or removed. So the next update removes
- * the file of one that was killed, and no other:
+ * The content of an update's lock file: the name of its temporary file, written
+ * before that is created and kept until it is renamed or removed. So the next
+ * update removes the temporary file of a killed one, and no other:
  *   1. Two updates of one file have two lock files, by their `lockPath`.
  *   2. Both have a temporary file in the folder.
- *   3. The second must not remove, nor write into, that of the first.
+ *   3. The second must neither remove nor write into the first one's.
  *
- * What else is in the file is kept: a record, a token, content of other programs.
- * Into those of others nothing is written; then a kill can leave a temporary file.
+ * Other content of the lock file is kept: a record, a token, content of other
+ * programs. Nothing is written into a file of another program; then a kill can
+ * leave a temporary file.
  */
 export class LockContent {
   readonly #file: LockFile;
   readonly #isOurs: boolean;
   readonly #token: number;
-  /** What is there again after the update. */
+  /** The content to restore after the update. */
   readonly #rest: string;
   /** Left by an update that was killed. */
   readonly #leftover: string | null;
@@ -38,7 +39,8 @@ export class LockContent {
     this.#token = token;
     this.#leftover = ours && owner === null ? nameIn(text) : null;
     this.#marked = this.#leftover !== null;
-    // Not the mark of a killed update, nor the newlines of one that was killed in `clear`.
+    // Without the mark of a killed update, and the newlines of one that was
+    // killed in `clear`.
     this.#rest = owner !== null ? text : token > 0 ? releasedContent('json', token) : '';
   }
 
@@ -50,7 +52,7 @@ export class LockContent {
     this.#marked = true;
   }
 
-  /** Call when there is no temporary file any more. */
+  /** Call once the temporary file is gone. */
   clear(): void {
     if (!this.#marked || !this.#isOurs) return;
     try {
@@ -91,9 +93,9 @@ function nameIn(text: string): string | null {
 }
 
 /**
- * Others may be able to write into the lock file. Without the sticky bit, who may
- * write into the folder may remove the file anyway; with it, the owner decides,
- * which would not hold back root.
+ * Others may be able to write into the lock file. Without the sticky bit, anyone
+ * who may write into the folder may remove the file anyway; with it, only the
+ * owner may. Root is not bound by that, so check it here.
  */
 function isRemovable(file: Stats, folder: Stats, target: Stats | null): boolean {
   if (!file.isFile()) return false;

@@ -15,32 +15,37 @@ import type { FilePath } from '../base/paths.js';
 
 export interface UpdateOptions {
   /**
-   * Milliseconds to wait for the lock, 0 to Infinity. Default: Infinity. 0 fails at
-   * once, with `ERR_LOCK_HELD`; a longer one with `ERR_LOCK_TIMEOUT`.
+   * Milliseconds to wait for the lock, 0 to Infinity. Default: Infinity. With 0
+   * the call fails at once, with `ERR_LOCK_HELD`; with more it fails with
+   * `ERR_LOCK_TIMEOUT`.
    */
   timeout?: number | undefined;
   /**
-   * Ends the wait, and aborts `context.signal`. Aborted before the file is
-   * replaced, the update rejects with `signal.reason`, and nothing is written.
+   * Ends the wait, and aborts `context.signal`. If it is aborted before the file
+   * is replaced, the update rejects with `signal.reason`, and nothing is written.
    */
   signal?: AbortSignal | undefined;
-  /** Called once, if the update has to wait, with the holder where it is known. */
+  /**
+   * Called once, if the update has to wait, with the holder, or `null` if it is
+   * not known. An error that it throws ends the wait.
+   */
   onWait?: ((holder: Holder | null) => void) | undefined;
   /**
-   * The lock file. Default: the path of the file that is updated, links
-   * followed, with `.lock` at its end. It stays. All programs that change the file
-   * must lock the same one. A file whose name has more than 250 bytes needs one.
+   * The lock file. Default: the path of the updated file, with links resolved,
+   * plus `.lock`. The lock file is not removed. All programs that change the file
+   * must lock the same one. A file whose name has more than 250 bytes needs this
+   * option.
    */
   lockPath?: string | Buffer | URL | undefined;
   /**
    * Default `true`: the new content is on the disk when the update resolves, and
-   * survives a power cut. `false` leaves it to the system when to write it: faster,
-   * and still never torn when a process is killed.
+   * survives a power cut. `false` lets the system decide when to write it:
+   * faster, and a killed process still never leaves it torn.
    */
   durable?: boolean | undefined;
   /**
-   * The permissions of a file that is created, before umask. Default `0o666`, as
-   * for `fs.writeFile`; `0o600` for secrets. A file that exists keeps its own.
+   * The permissions of a new file, before umask. Default `0o666`, as for
+   * `fs.writeFile`; use `0o600` for secrets. An existing file keeps its own.
    */
   permissions?: number | undefined;
 }
@@ -61,7 +66,7 @@ export interface UpdateJsonOptions extends UpdateOptions {
   spaces?: number | string | undefined;
 }
 
-/** A checked call. */
+/** The checked arguments of a call. */
 export interface Request {
   path: FilePath;
   lockPath: FilePath | undefined;

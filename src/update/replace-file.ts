@@ -1,7 +1,7 @@
-// Replacing a file in one step, readers seeing the old content or the new one.
-// Apart from the journals of claims and the counter of ids, which replace small
-// files of Holdfast's own, synchronously and without fsync: there nobody's owner,
-// permissions or durability is at stake.
+// Replaces a file in one step: readers see the old content or the new one. The
+// journals of claims and the counter of ids do not use it: they replace small
+// files of Holdfast's own, synchronously and without fsync, whose owner,
+// permissions and durability do not matter.
 import {
   existsSync,
   fchmodSync,
@@ -24,20 +24,26 @@ import { retryWhileBusy } from './retry-while-busy.js';
 export interface Replacement {
   path: FilePath;
   bytes: Buffer;
-  /** Of the file that is replaced, which the new one takes over; `null`: there is none. */
+  /**
+   * The file that is replaced; the new one gets its owner and permissions.
+   * `null`: there is none.
+   */
   old: Stats | null;
-  /** Of a file that is created, before umask. */
+  /** The permissions of a new file, before umask. */
   permissions: number;
   durable: boolean;
-  /** Where the name of the temporary file stands meanwhile. */
+  /** Keeps the name of the temporary file meanwhile. */
   lockContent: LockContent;
-  /** Throws where the file must not be replaced any more. */
+  /** Throws if the file must not be replaced any more. */
   checkBeforeRename: () => void;
-  /** Milliseconds for which Windows may refuse because somebody reads the file. */
+  /** How long to retry on Windows while somebody reads the file, in milliseconds. */
   patience: () => number;
 }
 
-/** Rejects, and the old file is there and no temporary one, unless the folder cannot be synced. */
+/**
+ * If it rejects, the old file is unchanged and there is no temporary one, unless
+ * the folder could not be synced.
+ */
 export async function replaceFile(replacement: Replacement): Promise<void> {
   const { path, durable, lockContent, checkBeforeRename, patience } = replacement;
   const folder = parentOf(path);
@@ -56,7 +62,7 @@ export async function replaceFile(replacement: Replacement): Promise<void> {
     }, patience);
   } catch (error) {
     await synced?.close().catch(() => {});
-    // Else the next update tries again.
+    // Otherwise the next update tries again.
     if (isRemoved(temporary)) lockContent.clear();
     throw error;
   }
@@ -75,7 +81,7 @@ function isRemoved(temporary: FilePath): boolean {
 
 async function writeNew(temporary: FilePath, replacement: Replacement): Promise<void> {
   const { bytes, old, permissions, durable } = replacement;
-  // Not readable for more users than the old one at any moment.
+  // At no moment readable for more users than the old file.
   const handle = await open(temporary, 'wx', old === null ? permissions : 0o600);
   try {
     // All of it or an error: it goes on after a short write.
@@ -102,10 +108,10 @@ function takeAfter(fd: number, old: Stats, path: FilePath): void {
     if (!isGiven && own.gid !== old.gid && !isChowned(fd, own.uid, old.gid)) {
       throw systemError(errnoOf('EPERM'), 'chown', path);
     }
-    // Set-user-ID would now be that of another user.
+    // Set-user-ID would now act for another user.
     if (!isGiven) mode &= 0o1777;
   }
-  // After chown, which takes bits away.
+  // After chown, which clears bits.
   if ((fstatSync(fd).mode & 0o7777) !== mode) fchmodSync(fd, mode);
 }
 
@@ -121,10 +127,10 @@ export function isChowned(fd: number, uid: number, gid: number): boolean {
   }
 }
 
-// File systems that have no such thing, among them some of FUSE.
+// The errors of file systems that cannot sync a folder, such as some FUSE ones.
 const UNSYNCABLE = ['EINVAL', 'ENOTSUP', 'ENOSYS'];
 
-/** The rename itself is on the disk only then. */
+/** Only then is the rename itself on the disk. */
 async function syncFolder(handle: FileHandle, folder: FilePath): Promise<void> {
   try {
     await handle.sync();

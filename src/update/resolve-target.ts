@@ -17,8 +17,8 @@ const STICKY = 0o1000;
 const OTHERS_MAY_WRITE = 0o002;
 
 /**
- * Follows links, also one that leads to a file that does not exist yet: the
- * rename replaces what a link leads to, and the link stays.
+ * Follows links, even one that leads to a file that does not exist yet: the
+ * rename replaces the file that a link leads to, and the link stays.
  */
 export function resolveTarget(path: FilePath): Target {
   let target = path;
@@ -36,7 +36,7 @@ export function resolveTarget(path: FilePath): Target {
 }
 
 /**
- * Lets the system follow the same links:
+ * Has the system follow the same links, for two cases:
  * - It refuses those of others in the folders above, where fs.protected_symlinks
  *   says so; realpath(3) goes round that as well.
  * - A link below /proc/PID/fd leads to an open file, also where that has no name
@@ -48,12 +48,12 @@ function checkAsSystemSees(path: FilePath, stats: Stats | null): void {
     seen = statSync(path, { throwIfNoEntry: false });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EACCES') throw error;
-    // It may follow fewer links.
+    // The system may follow fewer links.
     return;
   }
   if (seen === undefined || stats !== null) return;
   checkRegular(path, seen);
-  // Else somebody has created it just now.
+  // Otherwise somebody created it just now.
   if (seen.nlink > 0) return;
   const message = `${pathText(path)} cannot be updated: the file that it leads to has been removed`;
   throw new LockUnsupportedError(path, message);
@@ -91,7 +91,7 @@ function destinationOf(link: FilePath): FilePath {
   }
   const words = readlinkSync(link, 'buffer');
   const start = isAbsolute(words.toString('latin1')) ? [] : [Buffer.from(parentOf(link)), SLASH];
-  // Not simplified: after `folder/..` with a link as the folder, it would lead elsewhere.
+  // Not normalized: `folder/..` would lead elsewhere if the folder is a link.
   const whole = Buffer.concat([...start, words]);
   const at = whole.lastIndexOf(SLASH);
   const name = whole.subarray(at + 1);

@@ -1,12 +1,13 @@
 import { sleep } from '../base/timers.js';
 
-// What Windows says while somebody has the file open: a reader, a virus scanner.
+// The errors of Windows while somebody has the file open: a reader, a virus
+// scanner.
 const BUSY = ['EPERM', 'EBUSY', 'EACCES'];
 const LONGEST_PAUSE_MILLISECONDS = 50;
 
 /**
- * Repeats what Windows refuses while somebody reads the file, for as long as
- * `patience` says. Elsewhere a refusal is final.
+ * Retries what Windows refuses while somebody reads the file, for as long as
+ * `patience` allows. Elsewhere a refusal is final.
  */
 export async function retryWhileBusy(
   attempt: () => void,

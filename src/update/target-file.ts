@@ -6,7 +6,7 @@ import { type FilePath, pathText } from '../base/paths.js';
 import { withPath } from '../base/with-path.js';
 import { checkRegular } from './resolve-target.js';
 
-/** What the file says, and whose it is. */
+/** The content of the file, and its owner and permissions. */
 export interface OldFile {
   bytes: Buffer;
   stats: Stats;
@@ -38,8 +38,9 @@ export async function readOldFile(path: FilePath): Promise<OldFile | null> {
 }
 
 /**
- * A rename asks only for rights in the folder. Who may not write into the file is
- * refused all the same, as by a write in place; it would also change its owner.
+ * A rename asks only for rights in the folder. Refuse users who may not write
+ * into the file, as a write in place would; the rename would also change its
+ * owner.
  */
 export function checkWritable(path: FilePath): void {
   try {

@@ -9,12 +9,12 @@ type Result<T> = T | undefined | Promise<T | undefined>;
 
 /**
  * Reads a file, calls `fn` with its content (`undefined`: there is no such file),
- * and replaces it by what `fn` returns, with no other update in between. Resolves
- * to what is in the file now. If `fn` returns `undefined` or the same content,
- * nothing is written.
+ * and replaces it with what `fn` returns, with no other update in between.
+ * Resolves to what is in the file now. If `fn` returns `undefined` or the same
+ * content, nothing is written.
  *
  * Readers need no lock: the file is replaced by one rename, so they see the old
- * content or the new one, also when the process is killed. Links are followed and
+ * content or the new one, even if the process is killed. Links are followed and
  * stay; owner, group and permissions stay. Missing folders are created.
  *
  * Not promised: protection from programs that write without this lock; hard links,
@@ -71,7 +71,8 @@ function onText(fn: Fn, path: string): Decide {
 
 function onBytes(fn: Fn, path: string): Decide {
   return async (old, context) => {
-    // What `fn` writes into its buffer must still differ from what is in the file.
+    // `fn` may write into its buffer, which must still compare as different from
+    // the file.
     const given = old && Buffer.from(old);
     const bytes = await fn(given as never, context);
     if (bytes === undefined) {
@@ -79,7 +80,7 @@ function onBytes(fn: Fn, path: string): Decide {
       return undefined;
     }
     if (!(bytes instanceof Uint8Array)) throw wrongResult('a Buffer', bytes);
-    // The caller may write into its own while it goes to the disk.
+    // The caller may write into its own buffer during the write.
     return Buffer.from(bytes);
   };
 }

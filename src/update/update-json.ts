@@ -18,14 +18,14 @@ type Change<T> = (
  * now, parsed. If `fn` returns `undefined` or an equal value, nothing is written.
  *
  * `fn` may change the old value, and must return it: a changed one that is not
- * returned is a `TypeError` with code `ERR_INVALID_RETURN_VALUE`. A file that is not
- * JSON, also an empty one, is a `SyntaxError` with code `ERR_INVALID_JSON`, `path`
- * and `position` (`null` where it was not looked for); it is never replaced by a
- * default. A value that JSON cannot express (NaN, a Map, a function, a hole in an
- * array) is a `TypeError`. In all three cases nothing is written.
+ * returned is a `TypeError` with code `ERR_INVALID_RETURN_VALUE`. A file that is
+ * not JSON, also an empty one, is a `SyntaxError` with code `ERR_INVALID_JSON`,
+ * `path` and `position` (`null` if it was not searched for); it is never replaced
+ * by a default. A value that JSON cannot express (NaN, a Map, a function, a hole
+ * in an array) is a `TypeError`. In all three cases nothing is written.
  *
- * Not promised: integers beyond 2^53 and other digits that no number of JavaScript
- * has; they are rounded when the file is written.
+ * Not promised: integers beyond 2^53 and other digits that no JavaScript number
+ * can hold; they are rounded when the file is written.
  */
 export function updateJson<T = unknown>(
   path: string | Buffer | URL,
@@ -61,7 +61,7 @@ export async function updateJson<T>(
 const MARK = '\ufeff';
 
 function parse(bytes: Buffer, path: string): unknown {
-  // Decoding changes what is not UTF-8, inside strings unnoticed.
+  // Decoding changes bytes that are not UTF-8, inside strings without an error.
   if (!isUtf8(bytes)) throw jsonError(path, null, undefined);
   const whole = bytes.toString();
   const text = whole.startsWith(MARK) ? whole.slice(1) : whole;
@@ -89,7 +89,7 @@ function isChanged(value: unknown, before: string | undefined): boolean {
   try {
     return JSON.stringify(value, refuseWhatJsonDrops) !== before;
   } catch {
-    // What the file said was JSON.
+    // The file's content was JSON.
     return true;
   }
 }
