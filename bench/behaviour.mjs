@@ -1,6 +1,6 @@
 // node bench/behaviour.mjs
 //
-// What Holdfast and its peers do on a bad day, tried out on real processes.
+// How Holdfast and its peers behave after failures, tested with real processes.
 // Prints the table that the README shows. Takes half a minute.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,6 +1,6 @@
 // Child processes that answer line by line and never outlive the bench: each
-// answer is waited for within a bound, each child ends when its stdin does,
-// and whoever is still there at the exit is killed.
+// answer has a time limit, each child ends when its stdin does, and any that are
+// left at exit are killed.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -24,8 +24,8 @@ function within(promise, what) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-// Where the variable is set, each start of Node reads all certificates of the
-// machine, which would be half of what is measured.
+// If the variable is set, each start of Node reads all certificates of the
+// machine, which would be half of the measured time.
 const { NODE_EXTRA_CA_CERTS: _, ...environment } = process.env;
 
 export class Child {

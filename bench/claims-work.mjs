@@ -1,5 +1,5 @@
-// What the processes do in which claims are measured: each has compiled nothing
-// yet, and says what it took in milliseconds of CPU.
+// The code of the processes in which claims are measured: each has compiled
+// nothing yet, and reports its CPU time in milliseconds.
 import { Child } from './child.mjs';
 import { FIRST_CPU } from './cpus.mjs';
 

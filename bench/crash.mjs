@@ -1,7 +1,7 @@
-// How long from SIGKILL of a holder until a waiter's code runs with the lock.
-// The time begins before the signal is sent, and most of it is the death of a
-// Node process, whose memory the kernel takes back before its descriptors. So
-// each comparison has one and the same kind of holder.
+// How long from SIGKILL of a holder until a waiter's code runs with the lock. The
+// time starts before the signal is sent, and most of it is the end of a Node
+// process, whose memory the kernel frees before its descriptors. So each
+// comparison uses the same kind of holder.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Child } from './child.mjs';

@@ -1,10 +1,10 @@
 // One leader among siblings: how long nobody leads after SIGKILL of the primary,
 // and what many members cost.
 //
-// The heartbeat is what others do without a lock, with the values that are
-// usual with them: the primary touches its file every second, whoever finds it
-// untouched for three seconds takes it for dead, and everybody looks once a
-// second. Half of the time lies in those numbers and none in the machine.
+// The heartbeat is the usual way without a lock, with its usual values: the
+// primary touches its file every second, every member checks it once a second,
+// and considers the primary dead if it was not touched for three seconds. That
+// time depends on those numbers and not on the machine.
 //
 // The limit is a process in C that waits for the lock of a file, and the same
 // kind of Node process that is killed. Times are CLOCK_MONOTONIC, from before the

@@ -1,5 +1,5 @@
 // The code of 0.1.0, built from the history of this repository, to be compared
-// with. Where the history is not there (a shallow clone, a tarball), it is not.
+// with. Without the history (a shallow clone, a tarball) it is skipped.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';

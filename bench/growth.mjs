@@ -1,6 +1,6 @@
 // How the cost of one more grows with what is there already: waits in a queue,
 // locks held, processes that contend. Close to flat is good; the figure is the
-// cost at the most against the cost in the middle.
+// ratio of the cost at the largest number to that at the middle one.
 import { join } from 'node:path';
 import { Child } from './child.mjs';
 import { interleave, median, ratios } from './measure.mjs';

@@ -1,7 +1,7 @@
-// The statistics. A figure is never an absolute time alone: what is compared
-// is measured in turns within one run, round by round, and a ratio is that of
-// the same round. The median of those ratios is the figure, their quartiles
-// are its spread, and what else the machine was doing hits both sides.
+// The statistics. A figure is never only an absolute time: contestants are
+// measured in turns within one run, round by round, and a ratio compares times of
+// the same round. The median of those ratios is the figure, their quartiles are
+// its spread, and what else the machine was doing hits both sides.
 
 function quantile(sorted, part) {
   const position = (sorted.length - 1) * part;

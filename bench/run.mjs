@@ -102,7 +102,7 @@ function writePages() {
   const written = [
     [here(isPublished ? 'README.md' : 'build/README.md'), report],
     [here(isPublished ? '../docs/performance.md' : 'build/performance.md'), page],
-    // A picture is believed at a glance, so it is of full runs alone.
+    // A chart is believed at a glance, so only full runs draw it.
     [
       here(isFinal ? '../docs/performance.svg' : 'build/performance.svg'),
       drawChart({ figures, machine }),

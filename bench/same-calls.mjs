@@ -1,5 +1,5 @@
-// Is the limit the limit? strace says which system calls one cycle makes, ours
-// and the one in limit.c, and they have to be the same.
+// Checks the limit: with strace, one cycle of ours and one of limit.c must make
+// the same system calls.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

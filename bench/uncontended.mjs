@@ -1,5 +1,5 @@
-// A free lock, taken and given back: ours against the same system calls in C,
-// and what the peers take for what they call a lock.
+// A free lock, acquired and released: ours against the same system calls in C,
+// and against the locks of the peers.
 //
 // Each contestant is a process of its own that stays; a round asks each for
 // one batch of cycles on a file of its own, one process at a time, all on one

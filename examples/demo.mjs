@@ -1,5 +1,5 @@
 // What a lock is for, on real processes: one holds it, one is refused, one waits.
-// The holder is killed with SIGKILL, and the one that waits gets the lock.
+// The holder is killed with SIGKILL, and the waiter gets the lock.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -30,7 +30,7 @@ if (role === 'holder') {
   await demo();
 }
 
-/** In milliseconds, the same in every process. */
+/** A clock in milliseconds that all processes share. */
 function now() {
   return performance.timeOrigin + performance.now();
 }

@@ -1,5 +1,5 @@
-// The packages that speak MCP, in one file beside the command: who installs
-// holdfast installs none of them, and only `holdfast mcp` loads them.
+// The packages that speak MCP, in one file beside the command: users of holdfast
+// do not install them, and only `holdfast mcp` loads them.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'rolldown';
@@ -46,7 +46,7 @@ export async function bundleMcp(root) {
 // How a package that was bundled itself marks what it has taken in.
 const TAKEN_IN = /^\/\/#region .*node_modules\/\.pnpm\/((?:@[^@+]+\+)?[^@/]+)@([^/_]+)/gm;
 
-/** The licence of each package of which a file was bundled, or had been before. */
+/** The licence of each package with a bundled file, or with one bundled into another package. */
 function notices(ids, root) {
   const folders = new Set(ids.map(packageFolder).filter(Boolean));
   for (const id of ids.filter((each) => packageFolder(each) !== undefined)) {
@@ -71,7 +71,7 @@ function packageFolder(id) {
   return /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+(?=[\\/])/.exec(id)?.[0];
 }
 
-/** A package that is needed for its licence alone. */
+/** A package that is needed only for its licence. */
 function installed(name, version, root) {
   const folder = join(root, 'node_modules', name);
   const known = existsSync(folder) ? manifestOf(folder).version : 'none';

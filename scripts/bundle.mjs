@@ -9,7 +9,7 @@ import { bundleMcp, MCP_PACKAGES } from './bundle-mcp.mjs';
 import { modulesOfNode } from './modules-of-node.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-// The layers on top of the core are loaded by those who ask for them.
+// Programs load the layers above the core only if they use them.
 const CORE = /src\/(base|native|holders|lock)\//;
 // What subcommands share: all of src/cli but their own files.
 const COMMON =

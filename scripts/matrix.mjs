@@ -1,7 +1,7 @@
-// Runs the package on every runtime and processor that can be had here, and
-// prints a table. What it needs comes from npm, into node_modules/.cache, and,
-// for other processors and musl, from the distribution. What the parts printed
-// is kept in node_modules/.cache/matrix.
+// Runs the package on every runtime and processor available here, and prints a
+// table. What it needs comes from npm, into node_modules/.cache, and, for other
+// processors and musl, from the distribution. What the parts printed is kept in
+// node_modules/.cache/matrix.
 //   npm run test:matrix
 //   npm run test:matrix -- --only node24 --only arm64
 //   npm run test:matrix -- --list

@@ -1,4 +1,4 @@
-// How the built package gets the modules of Node.
+// How the built package loads the modules of Node.
 
 // These take Node milliseconds to load, and most programs need none of them.
 // Only functions are imported from them, so each is loaded when one is called.

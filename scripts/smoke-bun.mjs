@@ -1,5 +1,5 @@
-// Runs the smoke test of the core, and the example that is to work there, on Bun, whose binary
-// is an npm package.
+// Runs the smoke test of the core, and the example that must work there, on Bun,
+// whose binary is an npm package.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ function run(...words) {
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-smoke-bun-'));
 const host = join(root, 'examples', 'plugin-host', 'host.mjs');
-// Each looks at what it has done.
+// Each checks its own result.
 process.exitCode =
   run(join(root, 'test', 'smoke.mjs')) || run(host, folder) || run(host, folder, '--processes');
 rmSync(folder, { recursive: true });

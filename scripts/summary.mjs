@@ -6,7 +6,8 @@ import { readFileSync } from 'node:fs';
 const reports = process.argv.slice(2).map((path) => JSON.parse(readFileSync(path, 'utf8')));
 const results = new Map();
 for (const { testResults } of reports) {
-  // Of several tests with one name, which it is: they come in the same order.
+  // The number of a test among those with one name: their order is the same in
+  // each run.
   const seen = new Map();
   for (const { name: file, assertionResults } of testResults) {
     for (const { status, fullName } of assertionResults) {

@@ -1,6 +1,7 @@
-// On a Mac: the checks of test/native/polling, the demo and the smoke test. On Linux
-// the same with the addon's sources for macOS, compiled for Linux, in a Node
-// that takes itself for one on macOS: so all is run but macOS's own kernel.
+// On a Mac: the checks of test/native/polling, the demo and the smoke test. On
+// Linux the same with the addon's sources for macOS, compiled for Linux, in a
+// Node that believes it runs on macOS: so everything runs except the kernel of
+// macOS.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

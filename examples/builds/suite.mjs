@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Runs the test suite of a project, at most so many at once on this machine,
-// each with ports and a database of its own.
+// Runs a project's test suite, with a limit on how many run at once on this
+// machine, each with its own ports and database.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir, userInfo } from 'node:os';
@@ -12,7 +12,7 @@ const USAGE = 'Usage: suite [--at-once N] COMMAND [ARGUMENT…]';
 const FIRST_PORT = 4000;
 const PORTS_EACH = 10;
 
-/** Options go before the command, which has its own. */
+/** Options come before the command, which has its own. */
 function parse(argv) {
   const options = { 'at-once': { type: 'string', default: '2' } };
   const { tokens } = parseArgs({ args: argv, options, strict: false, tokens: true });
@@ -30,8 +30,8 @@ const showHolders = (holders) => {
 async function run([program, ...words], slot) {
   const port = FIRST_PORT + slot.number * PORTS_EACH;
   console.error(`suite: slot ${slot.number}, ports from ${port}`);
-  // The suite inherits the slot: if this program is killed, the slot is taken
-  // for as long as the suite, and with it the ports, is still there.
+  // The suite inherits the slot: if this program is killed, the slot stays taken
+  // while the suite runs and uses the ports.
   const child = spawn(program, words, {
     stdio: ['inherit', 'inherit', 'inherit', slot.fd],
     env: { ...process.env, PORT: String(port), DATABASE: `test_${slot.number}` },
@@ -42,7 +42,8 @@ async function run([program, ...words], slot) {
 
 try {
   const { slots, command } = parse(process.argv.slice(2));
-  // Of this user: others could hold slots in a folder that they may write to.
+  // A folder per user: other users could hold the slots of a folder that they may
+  // write to.
   const folder = join(tmpdir(), `suites-${userInfo().username}`);
   const options = { slots, data: { project: process.cwd() }, onWait: showHolders };
   process.exitCode = await withSlot(folder, options, (slot) => run(command, slot));

@@ -41,16 +41,16 @@ const server = createServer((_request, response) => {
 });
 const listening = once(server, 'listening').then(() => `http://127.0.0.1:${server.address().port}`);
 
-/** Where a real one would tell the browser. */
+/** A real server would tell the browser. */
 async function open(route) {
   const url = await listening;
   if (route !== undefined) console.log(`dev-server: opens ${url}${route}`);
   return url;
 }
 
-/** A later start: it is told where this one listens, also if it does not yet. */
+/** For a later start: answers with the URL, once this server listens. */
 async function onMessage({ route }, { pid }) {
-  // It comes from this user, but perhaps from another version.
+  // The sender is this user, but perhaps another version of the program.
   if (route !== undefined) checkRoute(route);
   console.log(`dev-server: pid ${pid} starts as well`);
   return open(route);

@@ -1,13 +1,13 @@
 import { spawnSync } from 'node:child_process';
 
-// In namespaces of its own: with a name of its own, and a folder where the others
-// see another file system. A lock file in it would lock nobody out.
+// In its own namespaces: with its own host name, and with a file system of its
+// own at one folder. A lock file there would not exclude the other hosts.
 const UNSHARE = ['--user', '--map-root-user', '--mount', '--uts', '--propagation', 'private'];
 const SCRIPT = `
   hostname "$FLEET_HOST" && mount -t tmpfs none "$FLEET_HOME" && cd "$FLEET_HOME" && exec "$0" "$@"
 `;
 
-/** How to start `program` as a host of its own, where the system can do that. */
+/** How to start `program` as a separate host, if the system can do that. */
 export function alone(program, { name, home }) {
   const env = { ...process.env, FLEET_HOST: name, FLEET_HOME: home };
   const args = [...UNSHARE, 'sh', '-c', SCRIPT, program];

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // node examples/fleet/fleet.mjs postgres|etcd|URL
 //
-// Three hosts, each a process with a file system of its own. A cron job that all
-// of them start runs once. The host that leads a service is killed, and another
-// one leads. Starts a throwaway server, unless it is given the URL of one.
+// Three hosts, each a process with its own file system. All of them start a cron
+// job, which runs once. The host that leads a service is killed, and another one
+// leads. Starts a throwaway server, unless it is given the URL of one.
 import { fork } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -49,7 +49,7 @@ try {
   await fail(error);
 }
 
-/** The whole of it; whether all was as it must be. */
+/** Runs the whole example; returns whether everything was as expected. */
 async function show() {
   console.log(`lock server: ${server.url}`);
   let next = once(events, 'leads');
@@ -74,7 +74,7 @@ async function show() {
   const gap = Math.round(performance.now() - before);
   console.log(`${second.host} leads ${gap} ms later, token ${second.leads}`);
 
-  // A packet of the dead host that was still on its way, after the new leader's first.
+  // A late packet of the dead host, sent after the new leader's first one.
   while (!receiver.accepted.some(({ token }) => token === second.leads)) await pause(10);
   const late = receiver.take({ kind: 'line', host: first.host, text: 'late', token: first.leads });
   const isRefused = second.leads > first.leads && !late;
@@ -91,7 +91,7 @@ async function start(name) {
   if (!isAlone && name === NAMES[0]) {
     console.log('(this system has no unshare(1) for users: the hosts share a file system)');
   }
-  // CTRL-C reaches this program alone, which ends them.
+  // CTRL-C reaches only this program, which ends the hosts.
   const options = { execPath: command, execArgv: args, env, detached: true };
   const host = fork(HOST, [name, server.url, receiver.url], options);
   living.set(name, host);
@@ -120,12 +120,12 @@ function message(host, isWanted) {
 }
 
 function fail(error) {
-  // What fails while it ends, fails because of that.
+  // While the program ends, failures are expected.
   if (ending === undefined) console.error(`fleet: error: ${error.message}`);
   return end(1);
 }
 
-/** Leaves nothing behind, whatever has ended it. */
+/** Leaves nothing behind, whatever the reason for the end. */
 function end(code) {
   ending ??= clearUp().then(
     () => process.exit(code),

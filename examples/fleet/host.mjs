@@ -12,7 +12,7 @@ const PAUSE_MILLISECONDS = 50;
 /** The cron job: every host starts it at the same time, and one of them runs it. */
 async function nightly(night) {
   try {
-    // The others must not wait: when the job is done, they would do it again.
+    // The others must not wait: they would run the job again after it is done.
     return await withLock('nightly-report', { locker, timeout: 0 }, async ({ token, signal }) => {
       // A host whose clock is late finds the lock free again. Only the receiver
       // knows what has been done.

@@ -1,4 +1,4 @@
-/** The locker for the URL of a server: all that depends on the engine. */
+/** The locker for a server's URL: the only code that depends on the engine. */
 export async function openLocker(server) {
   if (server.startsWith('postgres')) {
     const { postgresLocker } = await import('holdfast/postgres');

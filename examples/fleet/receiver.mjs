@@ -1,6 +1,6 @@
 // What the fleet writes to: it remembers the largest token of each kind of
 // effect, and refuses smaller ones. A lock alone cannot do that: a holder may be
-// stopped between its last look at the lock and its write.
+// suspended between its last check of the lock and its write.
 import { createServer } from 'node:http';
 
 export class Receiver {

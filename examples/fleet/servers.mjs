@@ -1,4 +1,4 @@
-// A throwaway server on the loopback, as the tests of this repository have them.
+// A throwaway server on the loopback, as in the tests of this repository.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -10,8 +10,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 const START_MILLISECONDS = 20_000;
 
 /**
- * Of `postgres` or `etcd`; or the URL of a server that runs already. `stop` may
- * come at any time, also while it starts.
+ * `engine` is `postgres`, `etcd`, or the URL of a running server. `stop` may be
+ * called at any time, even during the start.
  */
 export function throwawayServer(engine) {
   if (engine === 'postgres') return new Postgres();
@@ -45,7 +45,7 @@ class Postgres {
 
   async stop() {
     this.#isStopped = true;
-    // Else a server that is just starting would be missed.
+    // Otherwise a server that is just starting would be missed.
     await this.#running.catch(() => {});
     if (existsSync(join(this.#data, 'postmaster.pid'))) {
       await this.#execute('pg_ctl', ['stop', '-w', '-D', this.#data, '-m', 'immediate']);
@@ -59,7 +59,7 @@ class Postgres {
     await this.#running;
   }
 
-  /** In a group of its own: CTRL-C must not end it half-way. */
+  /** In its own process group: CTRL-C must not end it half-way. */
   #execute(name, args) {
     const options = { ...this.#user, cwd: this.#folder, detached: true, stdio: 'ignore' };
     const program = spawn(join(this.#programs, name), args, options);

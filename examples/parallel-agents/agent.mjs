@@ -1,5 +1,5 @@
 // One agent: a process that changes files, and asks before each. It does not
-// touch its claim: that is held by descriptor 3 until this process has ended.
+// touch its claim: descriptor 3 holds that until this process has ended.
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -19,7 +19,7 @@ async function edit(path, text) {
   console.log(`${agent}: changed ${path}`);
 }
 
-/** What another agent is to write first. Whoever only reads needs no claim. */
+/** Waits for what another agent must write first. Reading needs no claim. */
 async function wait(path, text) {
   const file = join(root, path);
   console.log(`${agent}: waits for ${path}`);

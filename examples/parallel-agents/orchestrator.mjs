@@ -16,10 +16,10 @@ if (tree === undefined || tree.startsWith('-') || rest.length > 0) {
   process.exit(64);
 }
 
-/** The process of an agent, for as long as it runs. Its claim ends with it, however it ends. */
+/** Runs an agent's process. Its claim ends with the process, however that ends. */
 async function work({ agent, steps = [] }, claim) {
   const stdio = ['ignore', 'inherit', 'inherit'];
-  // It holds the claim as well from here on, even if this program is killed.
+  // From now on the agent holds the claim, too, even if this program is killed.
   if (claim !== undefined) stdio.push(claim.fd);
   const words = [AGENT, agent, claims.root, claims.directory, JSON.stringify(steps)];
   const child = spawn(process.execPath, words, { stdio });
@@ -28,27 +28,27 @@ async function work({ agent, steps = [] }, claim) {
     (error) => `not started (${error.message})`,
   );
   if (claim === undefined) return console.log(`${agent}: ${end}`);
-  // What the agent had of it has gone with its process; this is our own part.
+  // The agent's share of the claim ended with its process; this is our own share.
   const free = await claim.release();
   console.log(`${agent}: ${end}, its claim ${free ? 'is free' : 'was lost'}`);
 }
 
-/** Tells once that a wave is not granted yet, and who is in the way. */
+/** Says once that a wave has to wait, and for whom. */
 function sayWaiting(conflicts) {
   for (const { agents, witness, task } of conflicts) {
     console.log(`${agents[0]}: waits for ${agents[1]} ("${task}"), because of ${witness}`);
   }
 }
 
-// Where all agents of the repository have theirs, also those that others have
-// started: they are waited for.
+// The folder that all agents of the repository use, so it also waits for agents
+// that others started.
 const claims = new Claims(undefined, { root: tree });
 const working = [];
 const started = [];
 try {
   const requests = JSON.parse(readFileSync(plan, 'utf8'));
-  // What a killed run left. Its agents may still be at work: their claims stand then,
-  // and nobody else gets their names.
+  // Remove what a killed run left. Its agents may still be working: then their
+  // claims stay, and their names are taken.
   await claims.prune();
   const { waves, conflicts } = claims.plan(requests);
   waves.forEach((wave, at) => {
@@ -60,11 +60,11 @@ try {
   }
   for (const wave of waves) {
     const members = requests.filter(({ agent }) => wave.includes(agent));
-    // Who changes nothing needs no claim.
+    // An agent that changes nothing needs no claim.
     const wanted = members
       .filter(({ files, directories }) => files ?? directories)
       .map((request) => ({ ...request, bind: true }));
-    // It waits for the claims that are in the way, and not for all that came before.
+    // Waits only for the claims in the way, not for all earlier ones.
     const patience = { timeout: PATIENCE_MILLISECONDS, onWait: sayWaiting };
     const granted = await claims.claimAll(wanted, patience);
     for (const member of members) {

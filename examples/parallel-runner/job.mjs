@@ -1,11 +1,12 @@
-// One job: the program of a feature, and an eye on the runner. When that is
-// killed with SIGKILL, no handler of it stops its jobs; the closed channel does.
+// One job: runs the program of a feature and watches the runner. If the runner is
+// killed with SIGKILL, none of its handlers can stop the jobs; the closed channel
+// does.
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 
 process.on('disconnect', () => process.kill(0, 'SIGKILL'));
 if (!process.connected) process.exit(1);
-// It goes to the whole group: how to end is for the program to decide.
+// The signal goes to the whole group: the program decides how to end.
 process.on('SIGTERM', () => {});
 
 const program = spawn(process.argv[2], { stdio: 'inherit' });

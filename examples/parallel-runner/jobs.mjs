@@ -11,7 +11,7 @@ export function programOf(feature) {
   return `features/${feature}`;
 }
 
-/** Programs of features, at most `max` of them at once. */
+/** Runs the programs of features, at most `max` of them at once. */
 export class Jobs {
   #max;
   #running = new Set();
@@ -21,7 +21,7 @@ export class Jobs {
     this.#max = max;
   }
 
-  /** False if one has failed, or was stopped; none is left then. */
+  /** False if one failed or was stopped; then none is running any more. */
   async run(features) {
     const queue = [...features];
     let done = true;
@@ -34,7 +34,7 @@ export class Jobs {
     return done && !this.#stopping;
   }
 
-  /** Asks each to end, and makes it after a while; `run` returns when all have. */
+  /** Asks each job to end, and kills it after a while; `run` returns when all have ended. */
   async stop() {
     if (this.#stopping) return;
     this.#stopping = true;
@@ -42,7 +42,7 @@ export class Jobs {
     setTimeout(() => this.#signal('SIGKILL'), GRACE_MILLISECONDS).unref();
   }
 
-  /** Each job is a process group, with whatever the feature's program starts. */
+  /** Each job is a process group, including whatever the feature's program starts. */
   #signal(signal) {
     for (const job of this.#running) {
       const alive = job.pid !== undefined && job.exitCode === null && job.signalCode === null;

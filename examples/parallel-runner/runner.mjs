@@ -91,7 +91,7 @@ async function override({ pid }, yes) {
 }
 
 function refuse({ pid, holder }, { features, max, force }) {
-  // It was the answer to our own question.
+  // This was the answer to our own question.
   if (force) return console.error('Error: Nothing was done: the other execution goes on');
   console.error(`Error: Another parallel execution is in progress (PID: ${pid ?? 'unknown'})`);
   console.error(`${startedAt(holder)}\n`);
@@ -107,8 +107,9 @@ async function run(options) {
   const jobs = new Jobs(options.max);
   let lost = false;
   let ended = null;
-  // With a handler of our own, the lock stays until the jobs have ended. For a
-  // second signal there is none: it ends us at once, and the jobs with us.
+  // Because of our own handler, the lock is kept until the jobs have ended. A
+  // second signal has no handler: it ends this program at once, and the jobs with
+  // it.
   const onSignal = (signal) => {
     if (ended === null) void jobs.stop();
     ended ??= signal;

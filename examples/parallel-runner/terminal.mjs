@@ -3,12 +3,12 @@ import { createInterface } from 'node:readline';
 
 export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
-/** Whether there is somebody to ask. */
+/** Whether there is a person to ask. */
 export function isTerminal() {
   return process.stdin.isTTY === true && process.stderr.isTTY === true;
 }
 
-/** The end of the input is a no; Ctrl-C ends the program, as anywhere. */
+/** The end of the input means no; Ctrl-C ends the program, as usual. */
 export async function confirmOnTerminal(question) {
   process.stderr.write(question);
   const lines = createInterface({ input: process.stdin, terminal: false });
@@ -21,9 +21,9 @@ export async function confirmOnTerminal(question) {
   }
 }
 
-/** Ends this program as the signal would have; its handlers are gone by now. */
+/** Ends this program as the signal would; its handlers are removed by now. */
 export function endBySignal(signal) {
-  // The first process of a container ignores what it sends to itself.
+  // The first process of a container ignores signals that it sends to itself.
   if (process.pid !== 1) process.kill(process.pid, signal);
   process.exit(128 + constants.signals[signal]);
 }

@@ -12,7 +12,7 @@ import { examine } from './log.mjs';
 const INSTANCE = fileURLToPath(new URL('./instance.mjs', import.meta.url));
 const IDS = ['plugin-1', 'plugin-2', 'plugin-3', 'plugin-4'];
 const TICK_MILLISECONDS = 5;
-/** How long each of them is left primary. */
+/** How long each instance stays primary. */
 const TERM_MILLISECONDS = 200;
 
 function parse() {
@@ -40,7 +40,7 @@ function loadProcess(id, folder) {
   return {
     id,
     source: child,
-    // One that has just been killed does not hear it.
+    // An instance that was just killed does not receive it.
     send: (message) => child.connected && child.send(message, () => {}),
     kill: () => child.kill('SIGKILL'),
   };
@@ -69,7 +69,7 @@ async function run({ folder, processes }) {
   });
   await Promise.race([joined, early]);
 
-  // Every instance is told of every tick.
+  // Every instance gets every tick.
   let ticks = 0;
   const ticker = setInterval(() => {
     ticks++;

@@ -1,4 +1,4 @@
-// Runs the plugin in a worker thread or in a process: whichever this is.
+// Runs the plugin in this worker thread or process.
 import { parentPort } from 'node:worker_threads';
 import { startPlugin } from './plugin.mjs';
 

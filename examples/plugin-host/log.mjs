@@ -9,7 +9,7 @@ export function append(log, { number, id, term }) {
   appendFileSync(log, `${number} ${id} ${term} ${now.toFixed(1)}\n`);
 }
 
-/** The number in the last line, 0 where there is none. */
+/** The number in the last line; 0 if there is none. */
 export function lastTick(log) {
   const fd = openSync(log, 'a+');
   try {
@@ -23,8 +23,8 @@ export function lastTick(log) {
 }
 
 /**
- * What the log has to say: how many of the ticks 1 to `ticks` are missing or
- * there twice, and for each change of the primary the milliseconds without a line.
+ * Examines the log: how many of the ticks 1 to `ticks` are missing or duplicate,
+ * and for each change of the primary, the milliseconds without a line.
  */
 export function examine(log, ticks) {
   const lines = readFileSync(log, 'utf8').trimEnd().split('\n').map(parse);

@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import { Election } from 'holdfast/election';
 import { append, lastTick } from './log.mjs';
 
-/** A second of ticks: far more than what passes while the primary changes. */
+/** One second of ticks: far longer than a change of the primary takes. */
 const REMEMBERED = 200;
 
 /**
- * The plugin. Every instance runs this same code and is given every tick of the
- * host; only the primary writes them to the log. `onPrimary` is for the host.
+ * The plugin. Every instance runs this code and gets every tick of the host; only
+ * the primary writes ticks to the log. `onPrimary` is for the host.
  */
 export async function startPlugin(id, folder, { onPrimary }) {
   const log = join(folder, 'plugin.log');
@@ -18,7 +18,7 @@ export async function startPlugin(id, folder, { onPrimary }) {
     settle: 150,
   });
 
-  /** Synchronous: nothing of it is still under way when the primacy has ended. */
+  /** Synchronous: no write is pending after this instance stops being primary. */
   function writeRecent() {
     for (const number of recent.splice(0)) {
       if (number <= written) continue;
@@ -28,7 +28,7 @@ export async function startPlugin(id, folder, { onPrimary }) {
   }
 
   election.on('primary', (term) => {
-    // What the one before has written is not written again, what it has not is made up for.
+    // Skip what the previous primary wrote, and add what it did not.
     written = lastTick(log);
     writeRecent();
     onPrimary(term);

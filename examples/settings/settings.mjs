@@ -13,7 +13,7 @@ export async function read(file) {
   }
 }
 
-/** Sets a key; what others set meanwhile stays. Settings may be secret: 0o600. */
+/** Sets a key and keeps what others set meanwhile. Settings may be secret: 0o600. */
 export function set(file, key, value) {
   const options = { timeout: 10_000, permissions: 0o600 };
   return updateJson(file, options, (settings = {}) => ({ ...settings, [key]: value }));

@@ -1,5 +1,5 @@
 // Four processes count in one settings file; one of them is killed half-way. Each
-// says what it has counted, and in the end that is compared with the file.
+// reports its count, and at the end the file is compared with the reports.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
@@ -38,7 +38,7 @@ async function storm() {
       await once(child, 'close');
     }),
   );
-  // Removes what the killed one may have left.
+  // Also removes what the killed process may have left.
   const settings = await add(file, 'last');
   const { log } = console;
   let lost = 0;

@@ -5,7 +5,7 @@ import { withLocks } from '../../dist/index.js';
 const TIMEOUT_MILLISECONDS = 10_000;
 
 const fileOf = (folder, name) => join(folder, `${name}.json`);
-// Beside the account, because a write puts a new file in the place of the old.
+// A separate file, because a write replaces the account's file.
 const lockOf = (folder, name) => join(folder, `${name}.lock`);
 
 export function balanceOf(folder, name) {
@@ -29,7 +29,7 @@ export async function transfer(folder, { from, to, amount }) {
   });
 }
 
-/** What all have together, seen at one moment. */
+/** The sum of all accounts at one moment. */
 export async function total(folder, names) {
   const locks = names.map((name) => lockOf(folder, name));
   return withLocks(locks, { mode: 'shared', timeout: TIMEOUT_MILLISECONDS }, () =>

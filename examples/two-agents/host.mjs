@@ -1,5 +1,5 @@
-// Plays a host, the program that runs an agent: before each call of a tool it
-// runs the hook that stands in its settings, and does what the hook says.
+// Plays a host, the program that runs an agent: before each tool call it runs the
+// hook from its settings, and does what the hook says.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -44,7 +44,7 @@ function refusalOf(call) {
     for (const { command, timeout } of commands) {
       const options = { shell: true, input, encoding: 'utf8', timeout: timeout * 1000 };
       const { status, stderr } = spawnSync(command, options);
-      // With any other status hosts do the call all the same.
+      // With any other status hosts make the call anyway.
       if (status === DENIED) return stderr.trimEnd();
     }
   }

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// What two agents do, and what must come of it. Ends with status 1 if it does not.
+// What two agents do, and the expected results. Exits with status 1 if a result
+// differs.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,7 +21,7 @@ if (process.platform !== 'linux') {
   process.exit(1);
 }
 
-// Not in the repository, nor under the name, of whoever starts this.
+// Ignore the repository and the agent name of the caller's environment.
 const own = /^(GIT_.*|HOLDFAST_(AGENT|CLAIMS))$/;
 const inherited = Object.entries(process.env).filter(([name]) => !own.test(name));
 const env = { ...Object.fromEntries(inherited), GIT_CONFIG_GLOBAL: '/dev/null' };
@@ -56,8 +57,8 @@ function install(host) {
 }
 
 /**
- * An agent of this host. Its process is the session, and the hook finds it by
- * the name under which it runs: that of the host's program.
+ * Starts an agent of this host. Its process is the session, and the hook finds it
+ * by its name, which is the name of the host's program.
  */
 function start(host, program) {
   const stdio = ['ignore', 'inherit', 'inherit', 'ipc'];

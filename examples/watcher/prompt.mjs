@@ -10,8 +10,8 @@ export async function answer(file) {
   const target = join(dirname(file), name);
   const prompt = await open(file);
   try {
-    // Looked at before reading: a prompt that is written meanwhile has another
-    // time afterwards, and is handled again.
+    // Read the time before the content: a prompt that is written meanwhile has
+    // another time afterwards, and is handled again.
     const { mtimeMs, size } = await prompt.stat();
     const done = await readFile(target, 'utf8')
       .then(JSON.parse)
@@ -20,7 +20,7 @@ export async function answer(file) {
     const text = await prompt.readFile('utf8');
     const title = /^#\s+(.+)$/m.exec(text)?.[1] ?? null;
     const words = text.split(/\s+/).filter((word) => word !== '').length;
-    // Never half a result, wherever it is killed.
+    // Never leaves half a result, even if it is killed.
     const draft = join(dirname(file), `.${name}.tmp`);
     const result = { title, words, prompt: { mtimeMs, size } };
     await writeFile(draft, `${JSON.stringify(result)}\n`);

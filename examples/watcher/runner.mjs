@@ -5,7 +5,7 @@ import { answer } from './prompt.mjs';
 
 /**
  * Watches `folder` and handles the prompts in it, until `signal` is aborted.
- * Rejects where another watcher is on the folder, and when the lock is lost.
+ * Rejects if another watcher has the folder, and when the lock is lost.
  *
  * It does not know what kind of lock it gets: `instanceLocker()` in the
  * program, `memoryLocker({ instance: true })` in its unit test.
@@ -17,14 +17,14 @@ export async function runWatcher(folder, { locker, say, handle = answer, signal 
   try {
     say(`acquired lock ${path}`);
     await handlePrompts(folder, { say, handle, signals: [signal, lock.signal] });
-    // Whoever lost the lock may not be alone any more.
+    // After a loss of the lock, another watcher may be running.
     lock.signal?.throwIfAborted();
   } finally {
     await lock.release();
   }
 }
 
-/** Until one of `signals` is aborted; what is begun by then is finished. */
+/** Runs until one of `signals` is aborted, and finishes what it has begun. */
 async function handlePrompts(folder, { say, handle, signals }) {
   const end = AbortSignal.any(signals.filter((each) => each !== undefined));
   let scans = Promise.resolve();
@@ -63,7 +63,7 @@ async function scan(folder, say, handle, end) {
       const result = await handle(join(folder, name));
       if (result !== null) say(`${name} -> ${result}`);
     } catch (error) {
-      // Deleted since; any other trouble with one prompt is not the others'.
+      // It was deleted meanwhile. Any other error concerns only this prompt.
       if (error.code !== 'ENOENT') say(`${name}: ${error.message}`);
     }
   }

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 
 /**
- * The worktrees of the repository that `cwd` is in. All of them are in one
- * folder beside it, from whichever of them one looks.
+ * The worktrees of the repository that `cwd` is in. All of them are in one folder
+ * beside it, whichever worktree `cwd` is in.
  */
 export async function worktreesOf(cwd) {
   const words = ['rev-parse', '--path-format=absolute', '--git-common-dir'];
@@ -12,9 +12,9 @@ export async function worktreesOf(cwd) {
   const base = `${common.replace(/\/\.git$/, '')}.worktrees`;
   return {
     base,
-    /** On the branch with the name of its folder, which is made if it is missing. */
+    /** On the branch with the name of its folder, which is created if missing. */
     add: (path, fd) => git(['worktree', 'add', '--quiet', path], { cwd: common, fd }),
-    /** Whatever there is of it: git may have been killed as well. */
+    /** Removes whatever exists of it: git may have been killed, too. */
     async discard(path, fd) {
       await rm(path, { recursive: true, force: true });
       const known = await git(['worktree', 'list', '--porcelain'], { cwd: common, fd });
@@ -25,7 +25,7 @@ export async function worktreesOf(cwd) {
   };
 }
 
-/** With `fd`, what waits for us waits for git as well, even if we are killed. */
+/** With `fd`, processes that wait for us also wait for git, even if we are killed. */
 async function git(words, { cwd, fd }) {
   const stdio = ['ignore', 'pipe', 'pipe', ...(fd === undefined ? [] : [fd])];
   const child = spawn('git', words, { cwd, stdio });

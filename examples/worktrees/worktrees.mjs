@@ -7,14 +7,14 @@ const LOCK = '.wt-create.lock';
 const RECORDS = '.wt';
 
 /**
- * Makes the worktree `name` of `trees` with an id that no other has or had.
- * Rejects where there is something of that name already; no id is burnt then.
+ * Creates the worktree `name` of `trees` with an id that no other has or had.
+ * Rejects if the name is taken, and then uses up no id.
  *
- * It does not know what kind of lock it gets: that of `fileLocker()` in the
- * program, `memoryLocker()` in its unit test.
+ * It works with any kind of lock: the program passes `fileLocker()`, its unit
+ * test `memoryLocker()`.
  *
- * Killed at any point, it leaves its draft or its record, never both: a draft
- * has no id yet, and what is there under its name is to be made anew.
+ * Killed at any point, it leaves its draft or its record, never both: a draft has
+ * no id yet, and whatever exists under its name must be created again.
  */
 export async function create(trees, name, { locker, timeout = 30_000 } = {}) {
   if (!/^\w[\w.-]*$/.test(name)) throw new Error(`'${name}' is not a name for a worktree`);
@@ -30,7 +30,7 @@ export async function create(trees, name, { locker, timeout = 30_000 } = {}) {
     try {
       await trees.add(path, fd);
     } catch (error) {
-      // git removes what it has made when it fails, but not when it is killed.
+      // git removes what it has created if it fails, but not if it is killed.
       if (!existsSync(path)) await rm(draft, { force: true });
       throw error;
     }

@@ -1,4 +1,4 @@
-// How the runtime of a row is had and started.
+// Installs and starts the runtime of a row.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 export const cache = join(root, 'node_modules', '.cache', 'matrix');
 
-/** What the row cannot do without and the machine does not have. */
+/** What the row needs and this machine lacks. */
 export function lacking({ needs = {} }) {
   const missing = Object.entries(needs).filter(([file]) => !existsSync(file));
   return [...new Set(missing.map(([, name]) => name))];
