@@ -64,7 +64,7 @@ const EMULATED = {
 const WITHOUT_BUN = [
   // They put a function of their own into node:fs, which Bun does not
   // show to those who have imported it.
-  'removed by a hand while',
+  'removed from outside while',
   'a folder replaced before',
   'a folder removed while a claim is',
   // They look for the word "node", or for what Node says or writes.

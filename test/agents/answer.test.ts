@@ -4,7 +4,7 @@ import { HOSTS } from '../../src/agents/hosts.js';
 
 const hosts = Object.values(HOSTS);
 
-test.each(hosts)('$name: no answer where nothing is to be said', (host) => {
+test.each(hosts)('$name: no answer if there is nothing to say', (host) => {
   const answer = answerTo(host, { kind: 'pass', notice: null });
   expect(answer).toEqual({ stdout: '', stderr: '', status: 0 });
 });

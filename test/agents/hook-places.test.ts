@@ -95,7 +95,7 @@ describe('a folder of claims that was given', () => {
     });
   });
 
-  test('is that of one repository, where it is its default one', async () => {
+  test('is that of one repository, if it is the default one', async () => {
     const { main, sub, other } = places();
     const { directory } = new Claims(undefined, { root: main });
     const given = { cwd: main, directory };

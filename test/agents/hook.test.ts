@@ -82,7 +82,7 @@ const PASS = { kind: 'pass' };
 const DENY = { kind: 'deny' };
 
 describe('a write', () => {
-  test('claims the file; another agent is refused and told why and what to do', async () => {
+  test('claims the file; another agent is refused, with the reason and what to do', async () => {
     const repository = new Repository();
     expect(await repository.write('a', 'src/x.ts')).toEqual({ kind: 'pass', notice: null });
     expect(await repository.write('a', 'src/x.ts')).toEqual({ kind: 'pass', notice: null });

@@ -119,7 +119,7 @@ describe('what a host says it is about to write', () => {
     });
   });
 
-  test('a sub-agent is told from its session', () => {
+  test('a sub-agent is told apart from its session', () => {
     const read = readInput(
       codexCall('apply_patch', { command: PATCH }, { agent_id: 'a-7' }),
       codex,

@@ -26,7 +26,7 @@ test('a copy that a hand has put in its place is orphaned and is not renewed', a
 // Between the look at the file and what is done with it a hand may come.
 const LOOKED = { name: 'closeSync', part: 'wide.lock' };
 
-test('removed by a hand while it is renewed, it is lost', async () => {
+test('removed from outside while it is renewed, it is lost', async () => {
   for (const call of [LOOKED, { name: 'openSync', part: 'wide.lock', nth: 2 }]) {
     const { owner, file, locks } = await setting();
     const lost = owner.event('lost', 'wide');
@@ -37,7 +37,7 @@ test('removed by a hand while it is renewed, it is lost', async () => {
   }
 });
 
-test('removed by a hand while it is released, it was no longer ours', async () => {
+test('removed from outside while it is released, it was no longer ours', async () => {
   for (const call of [LOOKED, { name: 'unlinkSync', part: 'wide.lock' }]) {
     const { owner, file } = await setting();
     await owner.meddle(call, { remove: file });
@@ -46,7 +46,7 @@ test('removed by a hand while it is released, it was no longer ours', async () =
   }
 });
 
-test('removed by a hand while its owner looks after it by itself, it is lost', async () => {
+test('removed from outside while its owner checks it on its own, it is lost', async () => {
   const { owner, file } = await setting();
   const lost = owner.event('lost', 'wide');
   await owner.meddle(LOOKED, { remove: file });

@@ -13,7 +13,7 @@ test('a bound claim names its process, and has a descriptor of its file', async 
   expect(await owner.call('fileOfDescriptor', 'wide')).toBe(statSync(file).ino);
 });
 
-test('orphaned as soon as its process is killed, and free for whoever overlaps', async () => {
+test('orphaned as soon as its process is killed, and free for overlapping claims', async () => {
   const { owner, other, stateOf, locks, claims } = await setting();
   await expect(other.claim(NARROW)).rejects.toMatchObject({ code: 'ERR_CLAIM_CONFLICT' });
   await owner.kill();
@@ -25,7 +25,7 @@ test('orphaned as soon as its process is killed, and free for whoever overlaps',
   expect(other.stderr).toBe('');
 });
 
-test('who waits for it is granted promptly when its process is killed', async () => {
+test('a waiter for it is granted promptly when its process is killed', async () => {
   const waits: number[] = [];
   for (let round = 0; round < 3; round++) {
     const { owner, other } = await setting();

@@ -58,7 +58,7 @@ test('another process extends and shrinks it, and its owner follows', async () =
   expect(await lost).toBe('ERR_LOCK_LOST');
 });
 
-test('who waits for a part of it is granted when that is released', async () => {
+test('a waiter for a part of it is granted when that is released', async () => {
   const { owner, other, claims } = await setting();
   const { granted } = await other.waitFor(NARROW);
   await owner.extend('wide', { release: ['src/b/'] });
@@ -99,7 +99,7 @@ test('an unbound claim that is bound keeps its id, and ends with its process', a
   await other.claim({ agent: 'b', files: ['x', 'y'] });
 });
 
-test('a bound claim that Holdfast 0.1.0 has written is changed by its own process alone', async () => {
+test('a bound claim that Holdfast 0.1.0 has written is changed only by its own process', async () => {
   const { owner, other, file, claims } = await setting();
   const { parts: _parts, ...old } = fieldsOf(file);
   writeFileSync(file, JSON.stringify(old).padEnd(statSync(file).size), { flag: 'r+' });
@@ -129,7 +129,7 @@ test('a file that is half written for a moment is not lost to its owner', async 
   expect(await owner.describe('wide')).toMatchObject({ aborted: false });
 });
 
-test('edited by hand in place, it has the new scope: the owner follows', async () => {
+test('edited in place, it has the new scope: the owner follows', async () => {
   const { owner, other, file } = await setting();
   const text = readFileSync(file, 'utf8');
   const edited = text.replace('"src/*/a.ts"', '"doc/*/a.ts"');
@@ -160,7 +160,7 @@ async function journaled(): Promise<Journal> {
   return { claims, locks, file, owner, write };
 }
 
-test('a change in place that was not carried out counts for readers, and whoever claims finishes it', async () => {
+test('a change in place that was not carried out counts for readers, and the next to claim finishes it', async () => {
   const { claims, locks, file, owner, write } = await journaled();
   const before = readFileSync(file, 'utf8');
   write({});

@@ -153,7 +153,7 @@ describe('the handle of a claim', () => {
     expect(await aborted(again.signal)).toEqual(LOST);
   });
 
-  test('of the same process goes on: one claim, whoever extended it', async () => {
+  test('of the same process continues: one claim, whichever side extended it', async () => {
     const { claims } = setUp();
     const claim = await claims.claim({ ...a, keepAlive: true });
     const again = await claims.claim({ agent: 'a', files: ['x'], extend: true });

@@ -28,7 +28,7 @@ describe('a folder that vanishes', () => {
     await next.release();
   });
 
-  test('is not made anew by renew, which rejects with ERR_LOCK_LOST', async () => {
+  test('is not created again by renew, which rejects with ERR_LOCK_LOST', async () => {
     const { claims, directory } = setUpFiles();
     const claim = await claims.claim({ agent: 'a', files: ['x'] });
     rmSync(directory, { recursive: true });
@@ -46,7 +46,7 @@ describe('a folder that vanishes', () => {
     expect(claim.covers('x')).toBe(false);
   });
 
-  test('lets whoever waits in it go on', async () => {
+  test('lets waiters in it go on', async () => {
     const { claims, directory } = setUpFiles();
     await claims.claim({ agent: 'a', files: ['x'] });
     const claim = await claims.claim(
@@ -75,7 +75,7 @@ describe('a folder that vanishes', () => {
     await claims.releaseAll();
   });
 
-  test('is a file: the error is that of the system', async () => {
+  test('is a file: the error is the system’s', async () => {
     const { folder } = setUpFiles();
     const path = join(folder, 'file');
     writeFileSync(path, 'content');

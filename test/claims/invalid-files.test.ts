@@ -124,7 +124,7 @@ async function standsInvalid({ claims, directory }: FilesSetting, agent: string)
   expect(readdirSync(directory)).toEqual([`${agent}.lock`]);
 }
 
-describe('a file that is no claim stands, is told of, and nothing is decided', () => {
+describe('a file that is not a claim stays, is reported, and nothing is decided', () => {
   test.each(invalid)('%s', async (_what, content) => {
     const setting = setUpFiles();
     setting.put('x.lock', content);

@@ -119,7 +119,7 @@ describe('braces', () => {
     });
   });
 
-  test('are read as both in a file that was written by hand, and listed in one of ours', async () => {
+  test('are read as both in a file that a person wrote, and listed in one of ours', async () => {
     const { claims, put } = setUp();
     put('hand', { files: ['src/{a,b}.ts'] });
     const verdicts = await claims.check(['src/a.ts', 'src/b.ts', 'src/{a,b}.ts', 'src/c.ts']);

@@ -203,7 +203,7 @@ describe('an owner whose timers are late', () => {
     await claim.release();
   });
 
-  test('that was given another scope by hand follows, and keeps the id', async () => {
+  test('whose scope was edited follows, and keeps the id', async () => {
     const { directory, claims } = setUp();
     const claim = await claims.claim({ agent: 'a', files: ['x'] });
     const file = join(directory, 'a.lock');

@@ -10,7 +10,7 @@ import { needs } from '../support/tools.js';
 const claims = new Claims('/nowhere/locks', { root: '/' });
 
 describe('existing claims', () => {
-  test('keep whoever overlaps out of the first wave, and are told as the second agent', () => {
+  test('keep overlapping agents out of the first wave, and are named as the second agent', () => {
     const expiresAt = new Date(4e12);
     const existing = [status('old', [], { directories: ['src/'], task: 'tidy', expiresAt })];
     const requests = [
@@ -61,7 +61,7 @@ describe('existing claims', () => {
     expect({ waves, conflicts }).toEqual({ waves: [['a']], conflicts: [] });
   });
 
-  test('that are conflicting count, and conflicts among themselves are not told', () => {
+  test('that conflict count, and conflicts among themselves are not reported', () => {
     const existing = [
       status('one', ['x'], { state: 'conflicting' }),
       status('two', ['x'], { state: 'conflicting' }),

@@ -7,7 +7,7 @@ import { byHand, ClaimsPeer, places, TORTURE } from '../support/claims-peer.js';
 import { runScript } from '../support/script.js';
 import { needs } from '../support/tools.js';
 
-test('in a folder that is removed and made anew all the time, two overlapping claims are never both there', {
+test('in a folder that is removed and created again all the time, two overlapping claims are never both there', {
   tags: ['long'],
 }, async () => {
   const { root, locks, markers } = places();

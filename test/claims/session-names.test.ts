@@ -68,7 +68,7 @@ describe('a name that another session has', () => {
     expect(sessionIn(directory)).toBe(other.pid);
   });
 
-  test('of which cannot be told whether it lives, is refused; its pid is nobody’s here', async () => {
+  test('of which it is unknown whether it runs, is refused; its pid names no process here', async () => {
     const { claims, put } = setUp();
     put('a', { session: { pid: 1, start: '1', boot: 'x', namespace: '1' } });
     await expect(claims.claim(A)).rejects.toEqual(held(null, null));

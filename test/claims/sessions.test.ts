@@ -160,7 +160,7 @@ describe('a claim with a session', () => {
     await claims.claim(NARROW);
   });
 
-  test('in a file by hand may be anything: what is no session is a field like any other', async () => {
+  test('in an edited file may be anything: what is not a session is a field like any other', async () => {
     const { claims, put } = setUp();
     for (const [at, session] of ['tmux-1', 5, null, [], { id: 'x' }, { pid: '5' }].entries()) {
       put(`a${at}`, { session, parent: 'a0' });

@@ -144,7 +144,7 @@ describe('while there is such a file', () => {
     });
   });
 
-  test('there is no warning where no answer depends on it, nor where it is ignored', async () => {
+  test('there is no warning if no answer depends on it, nor if it is ignored', async () => {
     const { claims, put } = setUpFiles();
     put('x.lock', '');
     put('b.lock', handWritten('b', { files: ['b.txt'] }));

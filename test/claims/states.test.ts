@@ -128,7 +128,7 @@ describe('an expired claim', () => {
     expect(names()).toEqual(['held.lock', 'old.lock']);
   });
 
-  test('is pruned with the orphaned ones, and they are told', async () => {
+  test('is pruned with the orphaned ones, and their owners learn of it', async () => {
     const { claims, put, names } = setUp();
     put('old', expired);
     put('orphan', { bound: { pid: 1, start: 'x' } });
@@ -145,7 +145,7 @@ describe('an expired claim', () => {
 });
 
 describe('releasing', () => {
-  test('by name removes the claim, whoever made it', async () => {
+  test('by name removes the claim, whichever process claimed', async () => {
     const { claims, others, put, names } = setUp();
     const claim = await others.claim(a);
     put('hand');

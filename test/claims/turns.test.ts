@@ -7,7 +7,7 @@ import { ClaimsPeer, places } from '../support/claims-peer.js';
 import { conflictOf, setUp } from '../support/claims-setting.js';
 import { LONG, waiter, wantsIn } from '../support/claims-waiter.js';
 
-describe('who waits is served in order', () => {
+describe('waiters are served in order', () => {
   test('five processes, one after the other', async () => {
     const { root, locks } = places();
     const peers = await ClaimsPeer.startMany(6, locks, root);
@@ -213,7 +213,7 @@ describe('the place of a waiter', () => {
   });
 });
 
-test('waits tells who waits for whom since when, and list who waits for a holder', async () => {
+test('waits shows who waits for whom since when, and list shows who waits for a holder', async () => {
   const { claims, others } = setUp();
   const held = await claims.claim({ agent: 'holder', files: ['x'], taskDescription: 'Hold' });
   const before = Date.now();

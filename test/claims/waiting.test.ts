@@ -10,7 +10,7 @@ expectWarning('HOLDFAST_CLAIM_EXPIRED');
 describe('waiting', () => {
   const wanted: ClaimRequest = { agent: 'waiter', files: ['src/a.ts'] };
 
-  test('ends when the other releases, and onWait was told once', async () => {
+  test('ends when the other releases, and onWait was called once', async () => {
     const { claims, others } = setUp();
     const first = await others.claim(a);
     const told: Conflict[][] = [];
@@ -35,7 +35,7 @@ describe('waiting', () => {
     await claim.release();
   });
 
-  test('ends when the file is removed by hand', async () => {
+  test('ends when the file is removed manually', async () => {
     const { claims, put } = setUp();
     const path = put('hand', { files: ['src/a.ts'] });
     const claim = await claims.claim(wanted, { timeout: 20_000, onWait: () => unlinkSync(path) });

@@ -13,7 +13,7 @@ import { explore } from '../support/claims-model-explore.js';
 const three: World = { agents: 3, paths: 3 };
 
 describe('whatever three agents do with three paths', () => {
-  test('nothing is granted twice, nobody waits for ever, no newcomer passes an older want, and a refusal in a circle is right', () => {
+  test('nothing is granted twice, nobody waits forever, no newcomer passes an older want, and a refusal in a circle is right', () => {
     const { troubles, states } = explore(three, rules);
     expect([...troubles]).toEqual([]);
     expect(states).toBe(1416);

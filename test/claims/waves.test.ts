@@ -221,7 +221,7 @@ describe('waves', () => {
     expect(claims.plan([{ agent: 'a', files: ['x'] }])).toEqual({ waves: [['a']], conflicts: [] });
   });
 
-  test('have whoever claims nothing in the first, whatever the others do', () => {
+  test('have agents that claim nothing in the first wave, whatever the others do', () => {
     const requests = [...requestsOf(5, complete(5)), { agent: 'reviewer' }];
     requests.splice(2, 0, { agent: 'reader', files: [], directories: [] });
     const { waves, conflicts } = claims.plan(requests, {

@@ -206,7 +206,7 @@ describe('a table that misses a lock that is held', () => {
     }
   });
 
-  test('no record: an inspection looks at every process, if the table changed', async () => {
+  test('no record: an inspection searches every process if the table changed', async () => {
     const path = lockPath();
     const peer = await Peer.start();
     await peer.acquire('a', path, { record: false });

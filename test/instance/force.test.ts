@@ -113,7 +113,7 @@ describe('steal', () => {
     expect(readFileSync(path, 'utf8')).toBe('precious');
   });
 
-  test('is ERR_LOCK_UNSUPPORTED where it is not possible safely', async () => {
+  test('is ERR_LOCK_UNSUPPORTED if it is not possible safely', async () => {
     const path = lockPath();
     await runningInstance(path);
     const before = readFileSync(path, 'utf8');

@@ -28,7 +28,7 @@ describe('the error of a wait', () => {
     expect(lines[2]).toContain('whoCalls');
   });
 
-  test('is told although the program cannot show stacks', async () => {
+  test('is reported although the program cannot show stacks', async () => {
     const path = lockPath();
     const { reports, stderr } = await runScript(
       path,

@@ -180,7 +180,7 @@ describe('a child that merely inherits the descriptor', () => {
 });
 
 describe('detach', () => {
-  test('leaves the record of a child alone and takes its own out', async () => {
+  test('leaves the record of a child and removes its own', async () => {
     const path = lockPath();
     const lock = FileLock.acquireSync(path);
     lock.detach();

@@ -218,7 +218,7 @@ describe('a lock that is lost while the body runs', () => {
     await expect(withLock(path, failing)).rejects.toBe(own);
   });
 
-  test('of a file, by a failed upgrade, is what the body has been told', async () => {
+  test('of a file, by a failed upgrade, is the error that the body got', async () => {
     const path = lockPath();
     using _reader = FileLock.acquireSync(path, { mode: 'shared' });
     expect(await withLock(path, { mode: 'shared' }, (lock) => lock.tryUpgrade())).toBe(false);

@@ -129,7 +129,7 @@ describe('an injected locker', () => {
     expect(ids).toEqual(oneTo(20).map((id) => id + 1));
   });
 
-  test('in memory: a holder that crashes has burnt no id', async () => {
+  test('in memory: a holder that crashes has used up no id', async () => {
     const folder = testFolder();
     const locker = memoryLocker();
     const { id } = await creating(folder, { locker });

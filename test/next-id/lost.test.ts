@@ -95,7 +95,7 @@ test('a server that does not answer after create: its error, and an entry that h
 });
 
 describe('the signal of create', () => {
-  test('is that of the caller alone where the locks have none', async () => {
+  test('is the caller’s alone if the locks have none', async () => {
     const { signal } = new AbortController();
     const options = { locker: memoryLocker(), signal };
     const { value } = await withNextId(testFolder(), options, (_, context) => context.signal);

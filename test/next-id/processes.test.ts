@@ -125,7 +125,7 @@ describe('a process that is killed', () => {
     expect(await idOf(second)).toBe(1);
   });
 
-  test('while it waits burns no id', async () => {
+  test('while it waits uses up no id', async () => {
     const folder = testFolder();
     const first = nextIdProgram(folder, STEPS);
     await first.says('create 1\n');
@@ -238,7 +238,7 @@ describe('worker threads', () => {
     expect(idsIn(folder)).toEqual(oneTo(40));
   });
 
-  test('one that is terminated in create lets go, and burns no id', async () => {
+  test('one that is terminated in create releases the lock, and uses up no id', async () => {
     const folder = testFolder();
     const source = `
       await withNextId(dir, (id) => { parentPort.postMessage(id); return new Promise(() => {}); });`;

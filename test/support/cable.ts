@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { onTestFinished } from 'vitest';
 
-/** A host of its own for one test, joined to this one by a cable. Needs root. */
+/** A separate host for one test, connected to this one by a virtual cable. Needs root. */
 export interface Cable {
   /** The address of this side. */
   address: string;
-  /** Runs what follows on the other side. */
+  /** A prefix that runs a command on the other side. */
   exec: [file: string, args: string[]];
   /** Both sides stay up, and nothing gets through. */
   pull(): void;

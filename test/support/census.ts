@@ -7,7 +7,7 @@ export function descriptorsTo(path: string): number {
     try {
       if (readlinkSync(`/proc/self/fd/${fd}`).startsWith(path)) count++;
     } catch {
-      // The one that listed the folder.
+      // The descriptor that listed the folder.
     }
   }
   return count;
@@ -20,7 +20,7 @@ export function threadCount(): number {
 /** Up to this many idle waiting threads stay for five seconds, by design. */
 export const IDLE_THREADS = 4;
 
-/** Asks again until the answer is yes. The test's own limit bounds it. */
+/** Repeats the question until the answer is yes. The test's timeout limits it. */
 export async function until(question: () => boolean | Promise<boolean>): Promise<void> {
   const end = performance.now() + 8_000;
   while (!(await question())) {

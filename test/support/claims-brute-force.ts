@@ -1,4 +1,4 @@
-// A second opinion, written from the specification and from nothing in src/.
+// An independent check, written from the specification and not from src/.
 
 type Piece = { literal: string } | 'one' | 'many';
 

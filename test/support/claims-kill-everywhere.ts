@@ -21,7 +21,7 @@ export async function atEveryCall(
     const directory = locksOf(name);
     mkdirSync(join(root, name));
     await prepare(directory);
-    // Another folder, for a first time that is not traced.
+    // Another folder, for a first run that is not traced.
     const warmUp = join(root, name, 'warm');
     const message = { root, requests, waits, directory, warmUp };
     const victim = { script: './claims-victim.mjs', message };

@@ -1,4 +1,4 @@
-// All states that the agents of the model can reach, by the rules that are under test.
+// All states that the agents of the model can reach under the tested rules.
 import {
   granted,
   has,
@@ -14,7 +14,7 @@ import {
 } from './claims-model.js';
 import { canonicalIn, requestsIn, show, textOf } from './claims-model-states.js';
 
-/** Each kind of trouble that can be reached, with one example; and how many states there are. */
+/** Each kind of reachable problem, with one example, and the number of states. */
 export function explore(
   world: World,
   rulesOf: Rules,
@@ -63,7 +63,7 @@ export function explore(
     if (!served) report('deadlock', state);
     queue.push(state);
   };
-  /** A newcomer has nothing that an older want could wait for. */
+  /** A newcomer holds nothing that an older want could wait for. */
   const checkFairness = (state: State, at: number): void => {
     const want = state.wants[at] as ModelWant;
     const passed = state.wants
@@ -133,7 +133,7 @@ function isNewcomer(state: State, want: ModelWant, before: number, world: World)
   );
 }
 
-/** Who waits for nothing ends. */
+/** An agent that waits for nothing ends. */
 function letGo(state: State, world: World): State {
   const waits = (agent: number): boolean =>
     state.wants.some((want) =>

@@ -1,4 +1,4 @@
-// What the states of the model are counted by, and what agents can ask for in it.
+// How the model's states are counted, and what its agents can ask for.
 import { type ModelWant, NAMES, PATHS, type State, type World } from './claims-model.js';
 
 /** As people read it. */

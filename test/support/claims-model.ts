@@ -1,6 +1,5 @@
-// A few agents that claim, wait, shrink and die, and the rules that are under test.
-// What must never happen is said in plain bits: the judge knows nothing of the
-// library's scopes.
+// A few agents that claim, wait, shrink and die, and the tested rules. Plain bits
+// say what must never happen: the judge does not use the library's scopes.
 import type { Claimed, ClaimPart } from '../../src/claims/model.js';
 import { parsePattern } from '../../src/claims/parse-pattern.js';
 import { Waits, type Want } from '../../src/claims/wants.js';
@@ -14,7 +13,7 @@ export interface World {
   family?: boolean;
   /** A want may be for two agents at once. */
   together?: boolean;
-  /** A grant may replace what the agent has; and who waits may give up a path. */
+  /** A grant may replace what the agent has, and a waiter may give up a path. */
   replaces?: boolean;
   /** Waiters may be stopped, and go on. */
   stops?: boolean;

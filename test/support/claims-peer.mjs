@@ -5,8 +5,8 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { serve, tell } from './serve.mjs';
 
-// What a test does right before a call, by its name. In place before the package
-// takes the functions.
+// What a test does right before a call, by the call's name. Set up before the
+// package reads the functions.
 const meddlers = new Map();
 for (const name of [
   'closeSync',
@@ -60,9 +60,9 @@ const idOf = (file) => {
     throw error;
   }
 };
-// Timers and IPC have their turn.
+// Lets timers and IPC run.
 const breathe = () => new Promise(setImmediate);
-/** So many grants show that it had its turn, again and again. */
+/** This many grants show that it was served again and again. */
 const ENOUGH = 12;
 const counter = () => {
   const counts = {};
@@ -74,8 +74,8 @@ const counter = () => {
 };
 
 /**
- * The independent judge: a file for each literal path that is claimed, which
- * cannot be made twice. What it finds made already is a double grant.
+ * The independent judge: a file for each claimed literal path, which cannot be
+ * created twice. A file that exists already is a double grant.
  */
 const mark = (markers, paths) => {
   const made = [];
@@ -93,7 +93,7 @@ const mark = (markers, paths) => {
   return { doubles, unmark: () => made.forEach((each) => void fs.unlinkSync(each)) };
 };
 
-/** The same for a peer that may be killed: the marks of a dead one count no more. */
+/** The same for a peer that may be killed: the marks of a dead peer no longer count. */
 const markOwn = async (markers, paths) => {
   const doubles = [];
   for (const path of paths) {
@@ -199,7 +199,7 @@ serve({
     setImmediate(() => process.kill(process.pid, 'SIGSTOP'));
   },
 
-  /** A program that is given the claim's descriptor, and does not end with this one. */
+  /** A program that inherits the claim's descriptor and outlives this one. */
   lend(agent) {
     const child = spawn('sleep', ['60'], {
       stdio: ['ignore', 'ignore', 'ignore', held.get(agent).fd],
@@ -237,7 +237,7 @@ serve({
 
   /**
    * Claims one random path more, again and again, and lets go of all now and
-   * then. A refusal in a circle is no failure: it lets go as well.
+   * then. A refusal because of a circle is not a failure: it lets go then, too.
    */
   async collect(agent, paths, rounds, markers, seed) {
     const counts = { grants: 0, circles: 0, doubles: [] };
@@ -277,8 +277,8 @@ serve({
   },
 
   /**
-   * A hand that comes between two system calls: it removes a path, and writes
-   * `files` (a folder that was removed is created again for them).
+   * An intervention between two system calls: removes a path, and writes `files`
+   * (a folder that was removed is created again for them).
    */
   meddle(call, { remove, files = {} }) {
     before(call, () => {
@@ -334,7 +334,7 @@ serve({
   stop() {
     stopping = true;
   },
-  /** Looks and looks. */
+  /** Reads the claims again and again. */
   async observe() {
     const { counts, add } = counter();
     while (!stopping) {
@@ -366,8 +366,8 @@ serve({
   },
   /**
    * The same in a folder that vanishes: a peer that is granted the scope marks it
-   * with its claim's id. Where another one's mark is there, their claims must
-   * not both be in the folder.
+   * with its claim's id. If another peer's mark is there, their claims must not
+   * both be in the folder.
    */
   async contend(request, marker) {
     const { counts, add } = counter();

@@ -18,7 +18,7 @@ export interface RemoteClaim {
   reason: string | null;
 }
 
-/** A real process that claims what the test says. */
+/** A real process that claims what the test asks for. */
 export class ClaimsPeer extends Remote {
   /** One that works in `directory`. */
   static async start(directory: string, root: string): Promise<ClaimsPeer> {
@@ -110,5 +110,5 @@ export function endProcess(pid: number): void {
   }
 }
 
-/** All rounds of what repeats itself, and not only a part. */
+/** Runs all rounds of repeated tests, not only some. */
 export const TORTURE = (process.env['HOLDFAST_TORTURE'] ?? '') !== '';

@@ -10,7 +10,7 @@ export function setUp(): { folder: string; claims: Claims } {
   return { folder, claims: new Claims(join(folder, 'locks'), { root: folder }) };
 }
 
-/** All of these fail with it, and nothing has come to be. */
+/** All of these fail with that error, and create nothing. */
 export async function refused(
   code: string,
   calls: (claims: Claims) => (() => unknown)[],

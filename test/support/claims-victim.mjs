@@ -6,7 +6,7 @@ const mark = (name) => {
   try {
     accessSync(`/holdfast-${name}`);
   } catch {
-    // It is only to be seen.
+    // The call only needs to appear in the trace.
   }
 };
 
@@ -19,11 +19,11 @@ process.once('message', async ({ directory, warmUp, root, requests, waits = fals
       const options = { timeout: 60_000, onWait: () => resolve([]) };
       claims.claim(requests[0], options).catch(reject);
     });
-  // So that the modules, the addon and the identity are there.
+  // Loads the modules, the addon and the identity in advance.
   const warm = new Claims(warmUp, { root });
   for (const claim of await act(warm)) await claim.release();
   const claims = new Claims(directory, { root });
-  // What it has to know of the tree.
+  // Reads what it must know of the tree.
   claims.plan(requests);
   process.once('message', async () => {
     mark('begin');

@@ -6,7 +6,7 @@ import { needs } from './tools.js';
 
 const isDateOrNull = (value: unknown): boolean => value === null || value instanceof Date;
 
-/** What every locker keeps of shared locks, looks and losses, as tests of `subject`. */
+/** The contract of every locker for shared locks, looks and losses, as tests of `subject`. */
 export function keepsSharedContract(subject: Subject): void {
   const { title, instance, shares, source, remote, seesCallers, name, make } = subject;
   const test = needs(...subject.tools);

@@ -32,9 +32,9 @@ export interface Subject {
   /** Each side is in another process. */
   remote: boolean;
   crashes: boolean;
-  /** Who waits first is granted first, whatever side it is on. */
+  /** The first to wait is granted first, on whichever side. */
   inOrder: boolean;
-  /** A look has all that wait, also behind another caller of their own locker. */
+  /** A look shows all waiters, even those behind another caller of the same locker. */
   seesCallers: boolean;
   /** What its tests need. */
   tools: Tool[];
@@ -144,5 +144,5 @@ export function queueFor({ waits }: Subject): Queue {
   };
 }
 
-/** Instead of a test that makes no sense for a subject. */
+/** Stands in for a test that does not apply to a subject. */
 export const none: (title: string, body: () => Promise<void>) => void = () => {};

@@ -5,7 +5,7 @@ import { none, patient, queueFor, type Subject } from './contract-subjects.js';
 import { errorOf } from './refused.js';
 import { needs } from './tools.js';
 
-/** What every locker keeps, as tests of `subject`. */
+/** The contract of every locker, as tests of `subject`. */
 export function keepsContract(subject: Subject): void {
   const { title, instance, source, remote, crashes, inOrder, name, make } = subject;
   const test = needs(...subject.tools);

@@ -21,7 +21,7 @@ function writeJob(folder: string): void {
   chmodSync(join(folder, 'job'), 0o755);
 }
 
-/** What blocks of the guides take for granted. */
+/** What blocks of the guides presuppose. */
 export const GUIDES: Record<string, Setup> = {
   'one-instance': {
     before: `

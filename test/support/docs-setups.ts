@@ -8,13 +8,13 @@ import { ROOT } from './docs-pages.js';
 import type { Program } from './program.js';
 
 /**
- * What a block of a page takes for granted, and what it does then. The page
- * names it: `<!-- setup: NAME -->`.
+ * What a block of a page presupposes, and what it does then. The page names it:
+ * `<!-- setup: NAME -->`.
  */
 export interface Setup {
   /** Code above the block. */
   before?: string;
-  /** Code below it, to show what came out. */
+  /** Code below the block, to show its result. */
   after?: string;
   /** What it prints. */
   prints?: string;

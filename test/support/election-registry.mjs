@@ -1,6 +1,6 @@
-// Two ways to choose one of several, on the same schedule. `shared`: a JSON
-// file that everybody reads, changes and writes, as it was done before there
-// was an election: the last writer wins. `election`: the package.
+// Two ways to choose one of several, on the same schedule. `shared`: a JSON file
+// that everyone reads, changes and writes, as before there was an election: the
+// last writer wins. `election`: the package.
 //   1. All begin with an empty folder, and wait for each other.
 //   2. Each reads who is there, and waits until all have read.
 //   3. Each enters itself, primary if it has seen none, and says what it is.

@@ -3,7 +3,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-/** Stands between a locker and a server, and counts what is asked. */
+/** Stands between a locker and a server, and counts the requests. */
 export class EtcdProxy {
   /** The paths, in their order, without the keepalives of leases. */
   readonly asked: string[] = [];
@@ -38,7 +38,7 @@ export class EtcdProxy {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** The next question of that path gets no answer, and waits for `deliver`. */
+  /** The next request for that path gets no answer, and waits for `deliver`. */
   hold(path: string): Promise<void> {
     this.#toHold = path;
     return new Promise((resolve) => {

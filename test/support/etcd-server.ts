@@ -82,7 +82,7 @@ export class EtcdServer {
   }
 }
 
-/** A question to the gateway, past the locker. */
+/** A request to the gateway, past the locker. */
 export async function post(
   endpoint: string,
   path: string,

@@ -52,7 +52,7 @@ export interface Scenario {
   thread?: boolean;
   /** A process that has never had a lock. */
   fresh?: boolean;
-  /** Its record may stay: the call that takes it out failed. */
+  /** Its record may stay: the call that removes it failed. */
   leaves?: boolean;
   /** After an error the lock is still held, except after a failed flock. */
   keeps?: boolean;
@@ -72,7 +72,7 @@ const READ = 'pread64:read';
 const WARM = { act: 'warmThread' };
 const CLEAR = 'pwrite64:write ftruncate:write';
 
-// It reads first, and takes out only its own record.
+// It reads first, and removes only its own record.
 const TAKE_OUT = `pread64:write ${CLEAR}`;
 
 // A record that the caller did not ask for by name.

@@ -115,8 +115,8 @@ export class Stage {
   }
 
   /**
-   * Until the fault is where it was meant to be: at the call that `find` gives of
-   * a run without one. How many come before it depends on the runtime, and on
+   * Repeats until the fault hits the intended call: the one that `find` gives of
+   * a run without a fault. How many come before it depends on the runtime, and on
    * how much there was to read.
    */
   async runWith(calm: Run, errno: Errno, find: (run: Run) => Call | undefined): Promise<Run> {

@@ -16,7 +16,7 @@ const mark = (name) => {
   try {
     accessSync(`/holdfast-${name}`);
   } catch {
-    // It is only to be seen.
+    // The call only needs to appear in the trace.
   }
 };
 
@@ -130,7 +130,7 @@ for (;;) {
     mark('begin');
     const outcome = await outcomeOf(() => acts[act](path, options));
     mark('end');
-    // What tells the truth is asked of the kernel, by another process.
+    // The truth comes from the kernel: another process asks it.
     say({ ...outcome, held: lock?.held ?? false, mode: lock?.mode ?? null, fd: lock?.fd ?? -1 });
   } else {
     say(await finish(path));

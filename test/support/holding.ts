@@ -3,8 +3,8 @@ import { FileLock } from '../../src/index.js';
 import { Program } from './program.js';
 import { errorOf } from './refused.js';
 
-// What it costs on an idle machine is milliseconds; before there were limits,
-// seconds and minutes. Shared machines stall.
+// On an idle machine it takes milliseconds; without limits it took seconds and
+// minutes. Shared machines stall.
 export const LONGEST_MILLISECONDS = 1500;
 
 /** A program that holds the lock at argv[1], whatever else it is. */

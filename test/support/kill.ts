@@ -20,13 +20,13 @@ const CALLS = [
 export interface Killed {
   /** Its calls, by name; it was killed at the last one. */
   calls: string[];
-  /** Which of them are the marks `/holdfast-begin` and `/holdfast-end`. */
+  /** Indexes of the marks `/holdfast-begin` and `/holdfast-end` in them. */
   marks: number[];
-  /** False: it came to its end first. */
+  /** False: it ended first. */
   killed: boolean;
 }
 
-/** The so many-th system call of a name: strace counts each name for itself. */
+/** The nth system call of a name: strace counts each name separately. */
 export interface Point {
   name: string;
   nth: number;
@@ -87,7 +87,7 @@ export async function killAt(victim: Victim, trace: string, point: Point | null)
   return { calls, marks, killed };
 }
 
-/** Runs `body` for each, so many at a time. */
+/** Runs `body` for each, with a limit on how many run at a time. */
 export async function inParallel<T>(
   items: readonly T[],
   width: number,

@@ -2,7 +2,7 @@ import { LockLostError } from '../../src/base/errors.js';
 import type { HeldLock, Locker } from '../../src/index.js';
 import { memoryLocker } from '../../src/testing.js';
 
-/** A locker of a server that a test can take away. */
+/** A locker whose server a test can take away. */
 export interface Losable extends Locker {
   /** Each call from now on fails with this; `null`: the server is back. */
   fail(error: Error | null): void;

@@ -16,7 +16,10 @@ export interface Progress {
   message?: string | undefined;
 }
 
-/** The official client, in this process, which thereby is the session of every server it starts. */
+/**
+ * The official client, in this process, which is therefore the session of every
+ * server that it starts.
+ */
 export class McpClient {
   readonly #client: Client;
   #updates = 0;

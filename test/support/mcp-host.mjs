@@ -1,5 +1,5 @@
 // A host of an agent: another process, which starts an MCP server as its child
-// and calls what the test says with the official client.
+// and calls what the test asks for with the official client.
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { serve, tell } from './serve.mjs';

@@ -1,5 +1,6 @@
-// A start after the other: it becomes the first instance for a moment, or sends.
-// What it writes down is the oracle's: see test/instance/messages-storm.test.ts.
+// Starts again and again: it becomes the first instance for a moment, or sends.
+// What it writes down is for the oracle: see
+// test/instance/messages-storm.test.ts.
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { InstanceLock } from '../../dist/instance.js';

@@ -47,7 +47,7 @@ export async function firstProgram(
   return program;
 }
 
-/** A program that sends, and says what came of it. */
+/** A program that sends, and reports the result. */
 export function sendingProgram(path: string, message: unknown, options = ''): Program {
   return instanceProgram(
     path,
@@ -58,7 +58,7 @@ export function sendingProgram(path: string, message: unknown, options = ''): Pr
   );
 }
 
-/** A client that is no Holdfast, and what it has received at its end. */
+/** A client without Holdfast, and what it received at its end. */
 export async function rawClient(
   path: string,
   text: string | null,

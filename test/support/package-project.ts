@@ -13,7 +13,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'vitest';
 
-// vitest.config.ts has taken it away, and npm fetches.
+// vitest.config.ts removes the variable, but npm needs it to fetch.
 const certificates = process.env['HOLDFAST_TEST_CA_CERTS'];
 if (certificates !== undefined) process.env['NODE_EXTRA_CA_CERTS'] = certificates;
 
@@ -35,7 +35,7 @@ export interface Ran {
   stderr: string;
 }
 
-/** With a deadline, and never a throw. */
+/** Runs it with a deadline, and never throws. */
 export function attempt(
   cwd: string,
   command: string,
@@ -54,7 +54,7 @@ export function attempt(
   return { status, stdout: stdout ?? '', stderr: `${stderr ?? ''}${error?.message ?? ''}` };
 }
 
-/** The same where a failure is one of the test. */
+/** The same, but a failure fails the test. */
 export function run(
   cwd: string,
   command: string,

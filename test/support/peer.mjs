@@ -1,5 +1,5 @@
-// Another process (or worker thread) that does with locks what the test tells
-// it to, one message at a time. It runs the built package.
+// Another process (or worker thread) that uses locks as the test asks, one
+// message at a time. It runs the built package.
 import { disconnect, serve, tell } from './serve.mjs';
 
 // A second copy of the package is given as HOLDFAST_TEST_ENTRY.

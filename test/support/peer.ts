@@ -15,7 +15,7 @@ export interface RemoteLock {
   previous: { pid: number; running: boolean | null; data: object } | null;
 }
 
-/** What a peer makes a locker of: the name of the engine, and the engine's options. */
+/** How a peer creates a locker: the name of the engine, and its options. */
 export interface LockerDescription {
   engine: 'postgres' | 'etcd';
   [option: string]: unknown;
@@ -23,7 +23,7 @@ export interface LockerDescription {
 
 type Options = Omit<FileLockOptions<Record<string, unknown>>, 'signal' | 'onWait'>;
 
-/** A real process, or a worker thread, that does with locks what the test says. */
+/** A real process, or a worker thread, that uses locks as the test asks. */
 export class Peer extends Remote {
   static async start(options: ForkOptions = {}): Promise<Peer> {
     return new Peer(forked(SCRIPT, options)).#ready();

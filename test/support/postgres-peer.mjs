@@ -1,5 +1,5 @@
-// Another process that does with locks of a server what the test tells it to,
-// one message at a time. It runs the built package.
+// Another process that uses locks of a server as the test asks, one message at a
+// time. It runs the built package.
 import { spawn } from 'node:child_process';
 import { disconnect, serve, tell } from './serve.mjs';
 

@@ -34,7 +34,7 @@ export function ownUser(): { uid: number; gid: number } | undefined {
   return line === null ? NOBODY : { uid: Number(line[1]), gid: Number(line[2]) };
 }
 
-/** A port of the loopback that nobody has. */
+/** A free loopback port. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -45,7 +45,7 @@ export async function freePort(): Promise<number> {
 
 type Stop = 'fast' | 'immediate';
 
-/** A server of this test file's own, on a Unix socket and a port of the loopback. */
+/** A server for this test file, on a Unix socket and a loopback port. */
 export class PostgresServer {
   readonly folder: string;
   readonly port: number;
@@ -150,7 +150,7 @@ export class PostgresServer {
     }
   }
 
-  /** Lets everybody of these addresses in. */
+  /** Lets every client from these addresses in. */
   async allow(addresses: string): Promise<void> {
     appendFileSync(join(this.#data, 'pg_hba.conf'), `host all all ${addresses} trust\n`);
     await this.sql('SELECT pg_reload_conf()');

@@ -34,7 +34,7 @@ export function lockerOf(
   return locker;
 }
 
-/** A session that is not of Holdfast, which ends with the test. */
+/** A session without Holdfast, which ends with the test. */
 export async function rival(server: PostgresServer): Promise<pg.Client> {
   const client = new pg.Client({ ...server.local, application_name: 'rival' });
   client.on('error', () => {});
@@ -80,7 +80,7 @@ export interface RemoteGrant {
   fd: number;
 }
 
-/** A real process that does with locks of a server what the test says. Runs `dist/`. */
+/** A real process that uses locks of a server as the test asks. Runs `dist/`. */
 export class PostgresPeer extends Remote {
   static async start(
     options: PostgresLockerOptions,
@@ -109,7 +109,7 @@ export class PostgresPeer extends Remote {
   }
 }
 
-/** Milliseconds until the loss is heard. */
+/** Milliseconds until the loss is reported. */
 export function lost(lock: PostgresLock, within = 5000): Promise<number> {
   const began = performance.now();
   return new Promise((resolve, reject) => {

@@ -15,7 +15,7 @@ export async function pair(): Promise<{ upper: Idle; lower: number }> {
   return { upper, lower: Number(await upper.line()) };
 }
 
-/** Has no field of its own but `pid`, so that it is the session of a request as it is. */
+/** Its only own field is `pid`, so that it can be passed as the session of a request. */
 export class Idle {
   readonly #process: ChildProcess;
   readonly #exited: Promise<void>;

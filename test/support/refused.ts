@@ -21,7 +21,7 @@ export async function errorOf(call: () => unknown): Promise<unknown> {
   throw new Error('it did not fail');
 }
 
-/** Every entrance refuses it in the same way, and nothing has happened. */
+/** Every entry point refuses it in the same way, without effect. */
 export async function refused(
   path: unknown,
   options: unknown,

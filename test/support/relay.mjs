@@ -42,7 +42,7 @@ class Lane {
 export class Relay {
   /** Milliseconds that each piece takes on its way, in each direction. */
   delay = 0;
-  /** Of `up` and `down`: nothing arrives there, and nobody is told. */
+  /** Of `up` and `down`: nothing arrives there, and neither side is notified. */
   silent = new Set();
   /** How often the client spoke after the server: round trips. */
   trips = 0;
@@ -74,7 +74,7 @@ export class Relay {
     }
   }
 
-  /** The server gives its silent clients up, of which they hear nothing. */
+  /** The server gives up its silent clients, without their knowledge. */
   cutServer() {
     for (const { server } of this.#pairs) server.resetAndDestroy();
   }

@@ -34,7 +34,7 @@ function url(script: string): URL {
   return new URL(script, import.meta.url);
 }
 
-/** Forks a script of this folder. Its stdout is nobody's. */
+/** Forks a script of this folder. Its stdout is discarded. */
 export function forked(script: string, options: ForkOptions = {}): ChildProcess {
   return fork(fileURLToPath(url(script)), [], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -182,7 +182,7 @@ function matches(message: Message, name: string, about: string | undefined): boo
   return message.event === name && (about === undefined || message.about === about);
 }
 
-/** A rejection that nobody awaits is no unhandled one: the test may have moved on. */
+/** A rejection that nobody awaits must not count as unhandled: the test may have moved on. */
 function heard<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;

@@ -19,7 +19,7 @@ import { needs, type Tool } from './tools.js';
 export const LOCKERS = ['flock', 'holdfast'] as const;
 export type Locker = (typeof LOCKERS)[number];
 
-/** What a script came to. */
+/** The result of a script. */
 export interface Outcome {
   code: number | null;
   stdout: string;

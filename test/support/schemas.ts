@@ -14,8 +14,9 @@ for (const name of SCHEMAS) {
 }
 
 /**
- * What the package promises: `value` has all fields of the schema. And for the
- * sake of the schema: it has no others, and no other values than the examples.
+ * The package promises that `value` has all fields of the schema. To keep the
+ * schema complete, the test also allows no other fields, and no values but the
+ * examples.
  */
 export function expectSchema(name: string, value: unknown): void {
   const validate = ajv.getSchema(name);
@@ -26,7 +27,7 @@ export function expectSchema(name: string, value: unknown): void {
   });
 }
 
-/** Consumers have to accept new fields and values; the schemas here have to have all. */
+/** Consumers must accept new fields and values; the schemas here must list all. */
 function closed(schema: AnySchemaObject): AnySchemaObject {
   const inner = Object.fromEntries(
     Object.entries(schema).map(([key, value]) => [key, closedValue(value)]),

@@ -1,6 +1,6 @@
 import { afterAll, afterEach } from 'vitest';
 
-// A warning that no test expects is a mistake, as an error is.
+// A warning that no test expects is a failure, like an error.
 const warnings: Error[] = [];
 const expected = new Set<string>();
 // A test may fake the timers.

@@ -36,7 +36,7 @@ describe('the server ends the session', () => {
     }
   });
 
-  test('what a wait holds is lost with its own session alone', async () => {
+  test('what a wait holds is lost only with its own session', async () => {
     const outside = await rival(server());
     const locker = lockerOf(server().url);
     const [first, name] = [await locker.acquire(lockName()), lockName()];

@@ -55,7 +55,7 @@ describe('in one process', () => {
     await Promise.all(Array.from({ length: 40 }, (_, number) => enter(number)));
   });
 
-  test('beyond maxWaits a caller tries each second, so that nobody waits for ever', async () => {
+  test('beyond maxWaits a caller tries each second, so that nobody waits forever', async () => {
     const outside = await rival(server());
     const locker = lockerOf(server().url, { maxWaits: 1 });
     const [long, short] = [lockName(), lockName()];

@@ -104,7 +104,7 @@ test('a wrong password is the error of the server, and is in no message', async 
   expect(`${error.stack} ${JSON.stringify(error)}`).not.toContain('hunter2');
 });
 
-test('a role that may not create the sequence is told what to run, and that helps', async () => {
+test('for a role that may not create the sequence, the error says what to run, and that helps', async () => {
   await server().sql('CREATE DATABASE narrow');
   await server().sql('CREATE ROLE "Plain role" LOGIN');
   const connect = { ...server().local, database: 'narrow', user: 'Plain role' };
