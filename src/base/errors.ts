@@ -7,6 +7,7 @@ import { errnoOf } from './errno.js';
 import { describeHolder, formatDuration, type Holder } from './holder.js';
 import { type FilePath, pathText } from './paths.js';
 
+/** The `code` of every {@link LockError}. */
 export type LockErrorCode =
   | 'ERR_LOCK_HELD'
   | 'ERR_LOCK_TIMEOUT'
@@ -81,9 +82,11 @@ export interface InstanceAnswer {
   pid: number | null;
 }
 
+/** Options of `AlreadyRunningError.send`. */
 export interface InstanceSendOptions {
   /** How long to wait for the answer, in milliseconds. Default 5000. */
   timeout?: number | undefined;
+  /** Ends the wait: rejects with `signal.reason`. The message may have been received. */
   signal?: AbortSignal | undefined;
 }
 
@@ -93,7 +96,9 @@ type Send = (message: unknown, options?: InstanceSendOptions) => Promise<Instanc
 export class AlreadyRunningError<
   T extends object = Record<string, unknown>,
 > extends LockHeldError<T> {
+  /** The pid of that instance; `null` if it is not known. */
   readonly pid: number | null;
+  /** When it acquired the lock; `null` if it is not known. */
   readonly since: Date | null;
   /** What the other instance says about itself. */
   readonly data: Partial<T>;
@@ -192,6 +197,7 @@ setName(LockStateError, 'LockStateError');
 
 /** The holder could not be forced to give way. */
 export class LockForceError<T extends object = Record<string, unknown>> extends LockError {
+  /** The holder; `null` where that is not known. */
   readonly holder: Holder<T> | null;
 
   constructor(path: FilePath, holder: Holder<T> | null, message: string, cause?: unknown) {

@@ -20,6 +20,7 @@ export interface Holder<T extends object = Record<string, unknown>> {
   since: Date | null;
   /** Its command line, with the program's name without its folder. */
   command: string | null;
+  /** Its host; `null` if it is not known. */
   hostname: string | null;
   /** The user's own fields of the record. */
   data: Partial<T> | null;

@@ -4,8 +4,13 @@ import { LockUnsupportedError } from './errors.js';
 import type { Holder } from './holder.js';
 import { type FilePath, pathText } from './paths.js';
 
+/**
+ * Any number of `'shared'` holders can hold a lock together; an `'exclusive'` one
+ * excludes all others.
+ */
 export type LockMode = 'exclusive' | 'shared';
 
+/** How to wait for a lock. */
 export interface AcquireOptions<T extends object = Record<string, unknown>> {
   /**
    * How long to wait, in milliseconds, 0 to Infinity. Default: Infinity for
@@ -82,6 +87,10 @@ export interface LockView {
  * change it later, or to test with a fake. A name is a path for `fileLocker()`.
  */
 export interface Locker {
+  /**
+   * Waits for the lock. Rejects with the errors of the locker, such as
+   * `ERR_LOCK_HELD` with `timeout: 0`.
+   */
   acquire(name: string, options?: LockerOptions): Promise<HeldLock>;
   /** For people and messages. Takes no lock and changes nothing. */
   look?(name: string): Promise<LockView>;

@@ -58,6 +58,7 @@ export class Election<T extends object = Record<string, unknown>>
   extends EventEmitter<ElectionEvents<T>>
   implements AsyncDisposable
 {
+  /** The id of this member. */
   readonly id: string;
   /** The folder, or the name of the lock. */
   readonly #place: string;

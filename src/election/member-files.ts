@@ -11,13 +11,17 @@ import { EXCLUSIVE, SHARED } from '../native/binding.js';
 import { contentOf, whileOpenIfAllowed } from './open.js';
 import { primaryId } from './seat.js';
 
+/** A living member. For people and messages. */
 export interface Member<T extends object = Record<string, unknown>> {
+  /** Unique among the living members, except with a locker: there it is `hostname:pid`. */
   id: string;
   /** `null` if its file does not say. */
   pid: number | null;
+  /** When it joined or, with a locker, acquired the lock; `null` if it is not known. */
   since: Date | null;
   /** Whether it is in this process, where several members may be. */
   self: boolean;
+  /** Whether it has the seat. */
   primary: boolean;
   data: Partial<T> | null;
 }

@@ -11,6 +11,7 @@ import { checkLocker, checkLockName, type Locker } from '../base/locker.js';
 import { checkData } from '../holders/owner-record.js';
 import { checkId, newId } from './member-files.js';
 
+/** Options of {@link Election.join}. */
 export interface ElectionOptions<T extends object = Record<string, unknown>> {
   /**
    * With it, `Election.join` takes the name of a lock instead of a folder: its
@@ -35,6 +36,7 @@ export interface ElectionOptions<T extends object = Record<string, unknown>> {
   signal?: AbortSignal | undefined;
 }
 
+/** Options of {@link Election.leave}. */
 export interface LeaveOptions {
   /**
    * Default `false`. `true`: the seat is closed without unlocking it. A child

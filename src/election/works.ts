@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
+/** What a `lead` callback gets. */
 export interface Leadership {
   /** A fencing token: larger than the term of every earlier primary. */
   term: number;

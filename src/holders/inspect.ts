@@ -23,8 +23,10 @@ import { whilePinned } from './pinned-file.js';
 import { type Snapshot, takeSnapshot } from './snapshot.js';
 import { holderFromRecord, seesEveryHolder } from './who-holds.js';
 
+/** See {@link LockStatus.state}. */
 export type LockState = 'missing' | 'free' | 'stale' | 'held' | 'unknown';
 
+/** What is seen of one lock. For people: never decide by it whether to enter. */
 export interface LockStatus<T extends object = Record<string, unknown>> {
   /** Absolute; bytes that are not UTF-8 are replaced. */
   path: string;
@@ -39,6 +41,7 @@ export interface LockStatus<T extends object = Record<string, unknown>> {
   holders: Holder<T>[];
   /** Pids in the kernel's order, each once. */
   waiters: number[];
+  /** The record in the file, whether its holder still runs or not; `null`: it names no holder. */
   record: OwnerRecord<T> | null;
   /**
    * Locks of other kinds on the file, each once. On a local Linux file system
@@ -47,6 +50,7 @@ export interface LockStatus<T extends object = Record<string, unknown>> {
   otherLocks: OtherLock[];
 }
 
+/** Options of {@link inspect}. */
 export interface InspectOptions {
   /**
    * Default `false`: takes no lock. `true` takes it for some microseconds,
@@ -138,6 +142,7 @@ async function inspectFile<T extends object>(
 
 const LOCK_LIKE = /\.(lock|lck|pid)$/;
 
+/** Options of {@link inspectFolder}. */
 export interface InspectFolderOptions {
   /**
    * Called for a file that cannot be inspected; the iteration goes on. Default:

@@ -4,8 +4,11 @@ import { isRunning } from './running-process.js';
 
 /** What a lock file says about a holder. For people; it may be wrong. */
 export interface OwnerRecord<T extends object = Record<string, unknown>> {
+  /** The pid that the holder has, or had, in its own pid namespace. */
   pid: number;
+  /** When it acquired the lock; `null` for a bare pid. */
   since: Date | null;
+  /** The host that wrote the record; `null` for a bare pid. */
   hostname: string | null;
   /** The fencing token; 0 if the record has none. */
   token: number;

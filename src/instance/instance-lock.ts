@@ -156,22 +156,27 @@ export class InstanceLock<T extends object = Record<string, unknown>>
     return this.#controller.signal;
   }
 
+  /** The lock file, absolute; bytes that are not UTF-8 are replaced. */
   get path(): string {
     return this.#lock.path;
   }
 
+  /** False once released; still true after the lock was lost. */
   get held(): boolean {
     return this.#lock.held;
   }
 
+  /** The locked descriptor: see `FileLock.fd`. -1 once it is closed, and always on Windows. */
   get fd(): number {
     return this.#lock.fd;
   }
 
+  /** The fencing token: see `FileLock.token`. */
   get token(): number {
     return this.#lock.token;
   }
 
+  /** The record of an instance that did not release; `null` if the last one did. */
   get previous(): OwnerRecord<T> | null {
     return this.#lock.previous;
   }

@@ -15,6 +15,7 @@ import type { OwnerRecord, RecordFormat } from '../holders/owner-record.js';
 import type { FileLockOptions } from '../lock/options.js';
 import type { ForceOptions } from './confirm.js';
 
+/** How to force a running instance to give way. */
 export interface InstanceForceOptions<T extends object = Record<string, unknown>> {
   /**
    * `'terminate'`, the safe one: sends SIGTERM to the holder and, after `grace`,
@@ -48,8 +49,10 @@ export interface MessageContext {
   signal: AbortSignal;
 }
 
+/** Handles a message; see {@link InstanceLockOptions.onMessage}. */
 export type OnMessage = (message: unknown, context: MessageContext) => unknown;
 
+/** Options of {@link InstanceLock.acquire}. */
 export interface InstanceLockOptions<T extends object = Record<string, unknown>>
   extends Omit<AcquireOptions<T>, 'pollInterval'> {
   /** The name for the program in the message of the refusal. Default `'instance'`. */
@@ -91,6 +94,7 @@ export interface InstanceLockOptions<T extends object = Record<string, unknown>>
 /** `force` and `onWait` have no place there: a running instance gets the message. */
 export interface AcquireOrSendOptions<T extends object = Record<string, unknown>>
   extends Omit<InstanceLockOptions<T>, 'force' | 'onWait' | 'timeout'> {
+  /** Required here: this process may become the first instance. */
   onMessage: OnMessage;
   /** How long to wait for the lock or an answer, in milliseconds. Default 5000. */
   timeout?: number | undefined;

@@ -145,6 +145,7 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
     return this.#held;
   }
 
+  /** The current mode; `downgrade` and `tryUpgrade` change it. */
   get mode(): LockMode {
     return this.#mode;
   }

@@ -18,6 +18,7 @@ import { checkData, type RecordFormat } from '../holders/owner-record.js';
 import { EXCLUSIVE, type NativeBinding, SHARED, WISHES } from '../native/binding.js';
 import { loadBinding } from '../native/load.js';
 
+/** Options of {@link FileLock.acquire} and its siblings. */
 export interface FileLockOptions<T extends object = Record<string, unknown>>
   extends AcquireOptions<T> {
   /**

@@ -16,6 +16,7 @@ import { type PreparedCounter, prepareCounter, raiseCounter, readCounter } from 
 import { idsInNames, padded, type UsedIds } from './ids-in-names.js';
 import { checkNextId, type NextIdOptions, type Request } from './options.js';
 
+/** What `create` gets besides the id. */
 export interface CreateContext {
   /** The id padded to the width of the others: `'0004'`. */
   text: string;
@@ -27,10 +28,15 @@ export interface CreateContext {
   fds: readonly number[];
 }
 
+/**
+ * Creates the entry with this id. If it throws, the id is free unless an entry
+ * with it has appeared.
+ */
 export type Create<T> = (id: number, context: CreateContext) => T | Promise<T>;
 
 /** The id that was given out. */
 export interface NextId<T> {
+  /** An integer from `start` on, at most `Number.MAX_SAFE_INTEGER`. */
   id: number;
   /** The id padded to the width of the others: `'0004'`. */
   text: string;

@@ -15,6 +15,7 @@ import { checkLocker, type Locker } from '../base/locker.js';
 import type { FilePath } from '../base/paths.js';
 import { ENDING } from './counter.js';
 
+/** Options of {@link withNextId}. */
 export interface NextIdOptions {
   /**
    * Its first group is the id in the name of an entry. Names that do not match

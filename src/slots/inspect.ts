@@ -6,9 +6,11 @@ import type { Ground } from './options.js';
 
 /** A slot, and who has it. */
 export interface SlotStatus<T extends object = Record<string, unknown>> extends LockStatus<T> {
+  /** Which slot it is, from 1 on. */
   number: number;
 }
 
+/** What is seen of a folder of slots. For people: never decide by it. */
 export interface SlotsStatus<T extends object = Record<string, unknown>> {
   /** The folder, absolute; bytes that are not UTF-8 are replaced. */
   path: string;

@@ -4,6 +4,7 @@ import type { FilePath } from '../base/paths.js';
 import { checkRequest, type Request } from '../lock/options.js';
 import { queuePath, slotPath } from './files.js';
 
+/** Options of {@link Slots}. */
 export interface SlotsOptions {
   /** How many may hold a slot at once: an integer from 1 to 256. */
   slots: number;
@@ -14,6 +15,7 @@ export interface SlotsOptions {
   permissions?: number | undefined;
 }
 
+/** Options of {@link Slots.acquire}. */
 export interface SlotOptions<T extends object = Record<string, unknown>> {
   /**
    * How long to wait, in milliseconds, 0 to Infinity. Default: Infinity. With 0
@@ -32,6 +34,7 @@ export interface SlotOptions<T extends object = Record<string, unknown>> {
   data?: Partial<T> | undefined;
 }
 
+/** Options of {@link withSlot}. */
 export interface WithSlotOptions<T extends object = Record<string, unknown>>
   extends SlotsOptions,
     SlotOptions<T> {}

@@ -14,6 +14,7 @@ import { isChowned, replaceFile } from './replace-file.js';
 import { resolveTarget } from './resolve-target.js';
 import { checkWritable, readOldFile } from './target-file.js';
 
+/** What `fn` gets besides the content. */
 export interface UpdateContext {
   /** Aborted with the signal of the options, and when the lock is lost. */
   readonly signal: AbortSignal;

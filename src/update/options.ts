@@ -13,6 +13,7 @@ import {
 import type { Holder } from '../base/holder.js';
 import type { FilePath } from '../base/paths.js';
 
+/** Options that `updateFile` and `updateJson` share. */
 export interface UpdateOptions {
   /**
    * Milliseconds to wait for the lock, 0 to Infinity. Default: Infinity. With 0
@@ -50,6 +51,7 @@ export interface UpdateOptions {
   permissions?: number | undefined;
 }
 
+/** Options of `updateFile`. */
 export interface UpdateFileOptions extends UpdateOptions {
   /**
    * Default `'utf8'`: `fn` gets and returns strings; a file that is not UTF-8 is
@@ -58,6 +60,7 @@ export interface UpdateFileOptions extends UpdateOptions {
   encoding?: 'utf8' | 'buffer' | undefined;
 }
 
+/** Options of `updateJson`. */
 export interface UpdateJsonOptions extends UpdateOptions {
   /**
    * How the JSON is indented: a number of spaces, 0 to 10, or up to ten spaces and

@@ -134,7 +134,7 @@ describe.each(SETTINGS)('the settings of %s', (name, file) => {
     expect(statSync(real).mode & 0o777).toBe(0o600);
   });
 
-  test('that are a link to nowhere are refused', () => {
+  test('that are a dangling link are refused', () => {
     const place = new Place();
     const path = join(place.home, file);
     mkdirSync(dirname(path), { recursive: true });

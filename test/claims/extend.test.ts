@@ -45,7 +45,7 @@ describe('a claim that is extended', () => {
     expect(read(directory, 'b')['files']).toEqual(['src/b.ts']);
   });
 
-  test('that is refused stands as it was', async () => {
+  test('that is refused stays as it was', async () => {
     const { claims, directory } = setUp();
     const claim = await claims.claim(a);
     await claims.claim(b);

@@ -28,7 +28,7 @@ function age(file: string): string {
   return file;
 }
 
-describe('a file that is no valid claim', () => {
+describe('a file that is not a valid claim', () => {
   test('is renamed, and then all goes on', async () => {
     const { claims, put, directory } = setUpFiles();
     const file = age(put('x.lock', '{"agent":"x","fi'));

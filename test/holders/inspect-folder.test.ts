@@ -38,7 +38,7 @@ describe('inspectFolder', () => {
     expect(statuses[3]?.holders).toMatchObject([{ self: true }]);
   });
 
-  test('of nothing is nothing, and what is no folder is the error of the system', async () => {
+  test('of nothing is nothing, and what is not a folder is the system’s error', async () => {
     const path = lockPath('file');
     expect(await namesOf(dirname(path))).toEqual([]);
     await expect(namesOf(path)).rejects.toMatchObject({ code: 'ENOENT' });

@@ -13,7 +13,7 @@ import { needs } from '../support/tools.js';
 const NOBODY_HOLDS = { mode: null, holders: [], waiters: [], otherLocks: [] };
 
 describe('the state', () => {
-  test('missing: there is no file, nor does looking make one', async () => {
+  test('missing: there is no file, and looking creates none', async () => {
     const path = lockPath();
     for (const file of [path, join(path, 'deeper', 'test.lock')]) {
       for (const probe of [false, true]) {

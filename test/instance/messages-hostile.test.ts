@@ -199,7 +199,7 @@ describe('another user', () => {
   });
 });
 
-describe('a client that is no Holdfast', () => {
+describe('a client without Holdfast', () => {
   test.each([
     ['garbage', 'hello\n', '{"error":'],
     ['no message', '{}\n', '{"error":'],

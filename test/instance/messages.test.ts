@@ -174,7 +174,7 @@ describe('a handler that fails', () => {
 });
 
 describe('without an answer', () => {
-  test('a handler that never ends: the sender gives up, and the handler hears of it', async () => {
+  test('a handler that never ends: the sender gives up, and the handler learns of it', async () => {
     const path = lockPath();
     let heard: (reason: unknown) => void = () => {};
     const gone = new Promise((resolve) => {
@@ -272,7 +272,7 @@ describe('AlreadyRunningError.send', () => {
     }
   });
 
-  test('of a lock that is no file is unsupported', async () => {
+  test('of a lock that is not a file is unsupported', async () => {
     const locker = memoryLocker({ instance: true });
     await locker.acquire('x');
     const refused = (await errorOf(() => locker.acquire('x'))) as AlreadyRunningError;

@@ -256,7 +256,7 @@ describe('adopt', () => {
 });
 
 describe('the rest', () => {
-  test('a body that is no function is refused before the lock is taken', async () => {
+  test('a body that is not a function is refused before the lock is taken', async () => {
     const folder = testFolder();
     const path = join(folder, 'test.lock');
     for (const call of [

@@ -13,7 +13,7 @@ describe('a parent of the lock file', () => {
     () => FileLock.tryAcquire(path),
   ];
 
-  test('that is a link to nowhere is an error that says so, and nothing is made', async () => {
+  test('that is a dangling link is an error that says so, and nothing is created', async () => {
     const folder = testFolder();
     const link = join(folder, 'link');
     symlinkSync(join(folder, 'missing'), link);

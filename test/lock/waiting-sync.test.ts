@@ -17,7 +17,7 @@ function thrown(fn: () => unknown): unknown {
 }
 
 describe('acquireSync', () => {
-  test('is granted what another process releases while this thread stands still', async () => {
+  test('is granted what another process releases while this thread is blocked', async () => {
     const path = lockPath();
     const peer = await Peer.start();
     await peer.acquire('a', path);

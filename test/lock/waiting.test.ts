@@ -219,7 +219,7 @@ describe('a file that is replaced at the path', () => {
     expect(lock.isCurrent()).toBe(true);
   });
 
-  test('is no lock for a waiter that is granted the old one', async () => {
+  test('does not count for a waiter that is granted the old one', async () => {
     const path = lockPath();
     const peer = await Peer.start();
     await peer.acquire('a', path);

@@ -131,7 +131,7 @@ describe('a tool', () => {
     expect(textOf(answer)).toContain(advice);
   });
 
-  test('says what to do about a file that is no valid claim', async () => {
+  test('says what to do about a file that is not a valid claim', async () => {
     const { call } = await connect('one');
     mkdirSync(locks, { recursive: true });
     writeFileSync(join(locks, 'bad.lock'), '{');

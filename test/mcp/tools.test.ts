@@ -180,7 +180,7 @@ describe('the folder of the claims', () => {
     expect((await one.tool('claim', { paths: ['src/'] })).structuredContent.granted).toBe(true);
   });
 
-  test('with a file that is no valid claim: nothing is granted, and the answer names it', async () => {
+  test('with a file that is not a valid claim: nothing is granted, and the answer names it', async () => {
     const { locks, named } = new McpSetting();
     const one = await named('one');
     mkdirSync(locks);

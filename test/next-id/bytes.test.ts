@@ -60,7 +60,7 @@ describe('a folder whose name is not UTF-8', () => {
     onlyCafe(base);
   });
 
-  test('is refused with a locker, which takes text; nothing is made', async () => {
+  test('is refused with a locker, which takes text; nothing is created', async () => {
     const { base, folder } = cafe();
     const options = { locker: memoryLocker() };
     const refusal = { code: 'ERR_INVALID_ARG_VALUE' };

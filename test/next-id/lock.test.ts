@@ -81,7 +81,7 @@ describe('the lock', () => {
     expect(existsSync(folder)).toBe(false);
   });
 
-  test('lost or not, the error of create is the one that comes through', async () => {
+  test('lost or not, the error of create is the one that is passed on', async () => {
     const folder = testFolder();
     const failure = new Error('from create');
     const create = (): void => {

@@ -46,7 +46,7 @@ describe('the next id', () => {
     expect(await withNextId(folder, none, () => 'made')).toMatchObject({ id: 1, value: 'made' });
   });
 
-  test('a missing folder is made, with those above it', async () => {
+  test('a missing folder is created, with those above it', async () => {
     const folder = join(testFolder(), 'a', 'b');
     expect(await next(folder)).toBe(1);
     expect(readdirSync(folder).sort()).toEqual([LOCK, `${LOCK}.last`]);

@@ -63,7 +63,7 @@ const wrong: [title: string, options: unknown, code: string][] = [
   ['signal no signal', { signal: { aborted: false } }, TYPE],
 ];
 
-describe('what is refused, before anything is made', () => {
+describe('what is refused, before anything is created', () => {
   test.each(wrong)('%s', async (_, options, code) => {
     const folder = testFolder();
     let created = false;

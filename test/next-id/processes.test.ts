@@ -184,7 +184,7 @@ describe('another process that creates', () => {
     });
   });
 
-  test('twice the same, for the lock file was removed: the first hears of it', async () => {
+  test('twice the same, because the lock file was removed: the first learns of it', async () => {
     const folder = testFolder();
     const program = nextIdProgram(
       folder,

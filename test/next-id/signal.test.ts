@@ -12,7 +12,7 @@ import { isFree } from '../support/several.js';
 describe('a signal', () => {
   const reason = { why: 'any value' };
 
-  test('aborted before: its reason, unchanged, and nothing is made', async () => {
+  test('aborted before: its reason, unchanged, and nothing is created', async () => {
     const folder = join(testFolder(), 'inner');
     const signal = AbortSignal.abort(reason);
     expect(await errorOf(() => next(folder, { signal }))).toBe(reason);

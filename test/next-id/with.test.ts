@@ -106,7 +106,7 @@ describe('several directories', () => {
     expect(counterIn(b)).toBe('4\n');
   });
 
-  test('one that is missing is an error, and is not made', async () => {
+  test('one that is missing is an error, and is not created', async () => {
     const { base, a } = folders();
     const missing = join(base, 'missing');
     expect(await errorOf(() => next(a, { with: [missing] }))).toMatchObject({ code: 'ENOENT' });

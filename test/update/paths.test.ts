@@ -101,7 +101,7 @@ describe('what is not a file', () => {
     },
   );
 
-  test('the file itself is no lock file, by whatever name', async () => {
+  test('the file itself is not a lock file, by whatever name', async () => {
     const path = targetFile('old');
     const other = join(dirname(path), 'other');
     execFileSync('ln', [path, other]);

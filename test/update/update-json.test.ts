@@ -96,7 +96,7 @@ describe('updateJson', () => {
     expect(text(path)).toBe(content);
   });
 
-  test('nor is what is not UTF-8; a byte order mark is no fault', async () => {
+  test('nor is what is not UTF-8; a byte order mark is not an error', async () => {
     const path = targetFile(Buffer.from([0x22, 0xff, 0x22]));
     expect(await errorOf(() => updateJson(path, () => 1))).toMatchObject({
       code: 'ERR_INVALID_JSON',

@@ -151,7 +151,7 @@ test('a compaction during the wait: it is granted all the same', async () => {
   await (await granted).release();
 });
 
-describe('a server that stands still', () => {
+describe('a server that is stopped', () => {
   test('loses what is held after two thirds of the ttl, before the server frees it', async () => {
     const etcd = await etcdForTest();
     const one = locker(etcd, { ttl: 4 });

@@ -8,7 +8,7 @@ import { needs } from '../../support/tools.js';
 const test = needs('postgres', 'root', 'ip');
 const LOSS = 6000;
 
-test('a cable is pulled: the holder hears of it before the next is granted; a waiter is gone', {
+test('a cable is pulled: the holder learns of it before the next is granted; a waiter is gone', {
   tags: ['long'],
 }, async () => {
   const { address, exec, pull } = cable();

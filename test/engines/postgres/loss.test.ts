@@ -54,7 +54,7 @@ describe('the server ends the session', () => {
   });
 
   for (const how of ['fast', 'immediate'] as const) {
-    test(`a restart (${how}): the holder hears of it, the waiter goes on`, async () => {
+    test(`a restart (${how}): the holder learns of it, the waiter goes on`, async () => {
       const [one, other] = [lockerOf(server().url), lockerOf(server().url)];
       const name = lockName();
       const held = await one.acquire(name);

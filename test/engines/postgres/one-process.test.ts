@@ -179,7 +179,7 @@ describe('arguments', () => {
     }
   });
 
-  test('what a locker is made with is checked', async () => {
+  test('the arguments of a locker are checked', async () => {
     const connect = server().url;
     const wrong: [options: unknown, code: string][] = [
       [undefined, 'ERR_INVALID_ARG_TYPE'],
