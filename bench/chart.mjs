@@ -6,9 +6,27 @@ const LEFT = 290;
 const RIGHT = 760;
 const BAR = 26;
 const MOST_MARKS = 7;
-const [OURS, THEIRS, LINE, QUIET] = ['#0b7285', '#adb5bd', '#dee2e6', '#495057'];
-// Text on a line of the grid stays legible.
-const HALO = 'stroke="#ffffff" stroke-width="4" paint-order="stroke"';
+// Both color schemes, so that an <img> is enough on a light and on a dark page. A
+// value is drawn with a halo: on a line of the grid it stays legible.
+const STYLE = `
+  .page { fill: #ffffff }
+  text { fill: #1f2328 }
+  .quiet { fill: #495057 }
+  .value { stroke: #ffffff; stroke-width: 4px; paint-order: stroke }
+  .ours { fill: #0b7285 }
+  .theirs { fill: #adb5bd }
+  line { stroke: #dee2e6 }
+  .bold { font-weight: bold }
+  @media (prefers-color-scheme: dark) {
+    .page { fill: #0d1117 }
+    text { fill: #f0f6fc }
+    .quiet { fill: #9198a1 }
+    .value { stroke: #0d1117 }
+    .ours { fill: #3bc9db }
+    .theirs { fill: #656c76 }
+    line { stroke: #3d444d }
+  }
+`;
 
 function escaped(text) {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
@@ -37,24 +55,25 @@ function drawPanel({ title, unit, bars }, top) {
   const marks = marksUpTo(Math.max(...bars.map(([, value]) => value)));
   const at = (value) => LEFT + (value / marks.at(-1)) * (RIGHT - LEFT);
   const [first, bottom] = [top + 34, top + 34 + bars.length * BAR];
-  const out = [text(16, top + 18, title, 'font-size="15" font-weight="bold"')];
+  const out = [text(16, top + 18, title, 'class="bold" font-size="15"')];
   for (const mark of marks) {
     const x = at(mark).toFixed(1);
     out.push(
-      `<line x1="${x}" x2="${x}" y1="${first}" y2="${bottom + 4}" stroke="${LINE}"/>`,
-      text(at(mark), bottom + 19, `${mark}`, `text-anchor="middle" fill="${QUIET}"`),
+      `<line x1="${x}" x2="${x}" y1="${first}" y2="${bottom + 4}"/>`,
+      text(at(mark), bottom + 19, `${mark}`, 'class="quiet" text-anchor="middle"'),
     );
   }
-  out.push(text(RIGHT + 22, bottom + 19, unit, `fill="${QUIET}"`));
+  out.push(text(RIGHT + 22, bottom + 19, unit, 'class="quiet"'));
   bars.forEach(([label, value], index) => {
     const y = first + index * BAR;
     const isOurs = label.startsWith('Holdfast');
-    const weight = isOurs ? ' font-weight="bold"' : '';
+    const bold = isOurs ? ' bold' : '';
+    const end = 'text-anchor="end"';
     const width = Math.max(1, at(value) - LEFT).toFixed(1);
     out.push(
-      text(LEFT - 10, y + 18, label, `text-anchor="end"${weight}`),
-      `<rect x="${LEFT}" y="${y + 4}" width="${width}" height="${BAR - 8}" fill="${isOurs ? OURS : THEIRS}"/>`,
-      text(at(value) + 6, y + 18, valueText(value, unit), `${HALO}${weight}`),
+      text(LEFT - 10, y + 18, label, isOurs ? `class="bold" ${end}` : end),
+      `<rect x="${LEFT}" y="${y + 4}" width="${width}" height="${BAR - 8}" class="${isOurs ? 'ours' : 'theirs'}"/>`,
+      text(at(value) + 6, y + 18, valueText(value, unit), `class="value${bold}"`),
     );
   });
   return { svg: out.join('\n'), bottom: bottom + 36 };
@@ -123,12 +142,13 @@ export function drawChart({ figures, machine }) {
   }
   const captions = [`${subject}, ${date}, ${processors}`, software.join(', ')];
   captions.forEach((caption, line) => {
-    out.push(text(16, top + 14 + line * 18, caption, `fill="${QUIET}" font-size="12"`));
+    out.push(text(16, top + 14 + line * 18, caption, 'class="quiet" font-size="12"'));
   });
   const height = top + 46;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="system-ui, sans-serif" font-size="13">
 <title>What a lock costs with Holdfast and with its peers</title>
-<rect width="100%" height="100%" fill="#ffffff"/>
+<style>${STYLE}</style>
+<rect class="page" width="100%" height="100%"/>
 ${out.join('\n')}
 </svg>
 `;
