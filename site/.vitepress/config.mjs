@@ -26,8 +26,9 @@ export default {
     sidebar,
     nav: [
       { text: 'Guides', link: '/one-instance' },
+      { text: 'Semantics', link: '/semantics' },
       { text: 'Reference', link: '/api' },
-      { text: 'Background', link: '/semantics' },
+      { text: 'Migrating', link: '/migrating' },
     ],
     outline: [2, 3],
     search: { provider: 'local' },

@@ -47,21 +47,23 @@ const GROUPS = {
     ['Testing', 'testing'],
     ['Operations', 'operations'],
     ['Bundling', 'bundling'],
-    ['Migrating', 'migrating'],
+  ],
+  Promises: [
+    ['Semantics', 'semantics'],
+    ['Reliability', 'reliability'],
   ],
   Reference: [
     ['API', 'api'],
     ['The command', 'command'],
     ['Changelog', 'changelog'],
   ],
-  Background: [
-    ['Semantics', 'semantics'],
-    ['Reliability', 'reliability'],
+  'Costs and platforms': [
     ['Performance', 'performance'],
     ['Platforms', 'platforms'],
     ['macOS', 'platforms-macos'],
     ['Windows', 'platforms-windows'],
   ],
+  'From another package': [['Migrating', 'migrating']],
 };
 
 const pages = [...PLACES.values()].filter((place) => place.endsWith('.md'));
