@@ -28,6 +28,21 @@ export function argumentError(
   return Object.assign(error, { code });
 }
 
+/** `error` is what JSON.stringify threw, or its replacer. */
+export function notJson(name: string, error: unknown): TypeError {
+  // Where an object contains itself, V8 draws the circle in further lines.
+  const [reason] = (error instanceof Error ? error.message : String(error)).split('\n', 1);
+  return Object.assign(new TypeError(`"${name}" must be JSON: ${reason}`), {
+    code: 'ERR_INVALID_ARG_VALUE' as const,
+  });
+}
+
+/** For a class whose objects come from its static methods alone. */
+export function noConstructor(name: string): TypeError {
+  const message = `new ${name}() is not possible: use ${name}.acquire() or ${name}.acquireSync()`;
+  return Object.assign(new TypeError(message), { code: 'ERR_ILLEGAL_CONSTRUCTOR' as const });
+}
+
 /** The known name that the caller probably meant. */
 export function nearest(key: string, known: Iterable<string>): string | undefined {
   return (

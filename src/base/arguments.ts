@@ -1,7 +1,13 @@
 import { resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { argumentError, describe, NOT_EMPTY, nearest, unknownOption } from './argument-errors.js';
-import { type FilePath, isWellFormed, keepBytesOfFolder, resolveBytes } from './paths.js';
+import {
+  type FilePath,
+  isUrlText,
+  isWellFormed,
+  keepBytesOfFolder,
+  resolveBytes,
+} from './paths.js';
 
 // What resolve() would change in an absolute path: '//', '/./', '/../' and a
 // slash at the end. resolve() takes longer than some system calls.
@@ -18,12 +24,8 @@ export function checkFilePath(path: unknown, name = 'path'): FilePath {
   }
   if (text.length === 0) throw argumentError('ERR_INVALID_ARG_VALUE', name, NOT_EMPTY, '');
   if (text.includes('\0')) {
-    throw argumentError(
-      'ERR_INVALID_ARG_VALUE',
-      name,
-      'without NUL characters',
-      'a string with NUL',
-    );
+    const rule = 'without NUL characters';
+    throw argumentError('ERR_INVALID_ARG_VALUE', name, rule, String(text).replaceAll('\0', '\\0'));
   }
   if (typeof text !== 'string') return resolveBytes(text);
   // Encoded as UTF-8 it would name another file; Windows takes it unchanged.
@@ -31,7 +33,22 @@ export function checkFilePath(path: unknown, name = 'path'): FilePath {
     throw argumentError('ERR_INVALID_ARG_VALUE', name, 'without unpaired surrogates', text);
   }
   const resolved = sep === '/' && text[0] === '/' && !UNRESOLVED.test(text);
+  if (!resolved && isUrlText(text)) throw urlAsPath(name, text);
   return resolved ? text : keepBytesOfFolder(text, resolve(text));
+}
+
+/**
+ * A lock on a file that is named like a URL would exclude nobody who means the
+ * file, or the server, of that URL.
+ */
+function urlAsPath(name: string, text: string): TypeError | RangeError {
+  const scheme = text.slice(0, text.indexOf(':'));
+  const advice =
+    scheme.toLowerCase() === 'file'
+      ? 'pass new URL() of it'
+      : 'pass the name of a lock to the locker of a server; a file of this name is ./ and the name';
+  // Without the rest, which may contain a password.
+  return argumentError('ERR_INVALID_ARG_VALUE', name, `a path (${advice})`, `${scheme}://…`);
 }
 
 function pathOfUrl(url: URL, name: string): string {

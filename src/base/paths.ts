@@ -8,6 +8,14 @@ import { basename, dirname, join, posix } from 'node:path';
  */
 export type FilePath = string | Buffer;
 
+// Two letters at least: `c://x` is a path of Windows.
+const URL_TEXT = /^[a-z][a-z\d+.-]+:\/\//i;
+
+/** Whether a text begins as a URL of any scheme does. */
+export function isUrlText(text: string): boolean {
+  return URL_TEXT.test(text);
+}
+
 const REPLACED = '\ufffd';
 const SLASH = 0x2f;
 

@@ -1,4 +1,4 @@
-import { argumentError } from '../base/argument-errors.js';
+import { argumentError, describe, notJson } from '../base/argument-errors.js';
 import { ownIdentity, type ProcessIdentity } from './process-identity.js';
 import { isRunning } from './running-process.js';
 
@@ -90,8 +90,7 @@ export function checkData(data: unknown, name = 'options.data'): string {
   try {
     text = JSON.stringify(data, refuseWhatJsonDrops);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw argumentError('ERR_INVALID_ARG_VALUE', name, `JSON (${reason})`, data);
+    throw notJson(name, error);
   }
   // An object with a toJSON method may have become anything.
   if (text?.[0] !== '{') {
@@ -100,8 +99,8 @@ export function checkData(data: unknown, name = 'options.data'): string {
   const plain = JSON.parse(text);
   const reserved = RESERVED_FIELDS.find((key) => Object.hasOwn(plain, key));
   if (reserved !== undefined) {
-    const rule = `without the reserved name '${reserved}'`;
-    throw argumentError('ERR_INVALID_ARG_VALUE', name, rule, data);
+    const rule = "without this field, which is Holdfast's own: choose another name";
+    throw argumentError('ERR_INVALID_ARG_VALUE', `${name}.${reserved}`, rule, plain[reserved]);
   }
   if (nesting(text) > DEEPEST) {
     throw argumentError('ERR_INVALID_ARG_VALUE', name, `at most ${DEEPEST} levels deep`, data);
@@ -146,8 +145,11 @@ export function refuseWhatJsonDrops(this: unknown, key: string, value: unknown):
     (original instanceof Date && value === null) ||
     // It would become null; so would a hole.
     (value === undefined && Array.isArray(this));
-  if (bad) throw new TypeError(`'${key}' is ${String(value)}`);
-  return value;
+  if (!bad) return value;
+  const place = Array.isArray(this) ? `element ${key}` : key === '' ? 'it' : `'${key}'`;
+  throw new TypeError(
+    `${place} is ${original instanceof Date ? 'an invalid Date' : describe(value)}`,
+  );
 }
 
 const TOKEN_ALONE = /^\{"holdfast":\{"token":(\d{1,16})\}\}\s*$/;

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { clearInterval, setInterval } from 'node:timers';
-import { argumentError } from '../base/argument-errors.js';
+import { argumentError, noConstructor } from '../base/argument-errors.js';
 import { checkFilePath, checkOptions, givenOptions } from '../base/arguments.js';
 import { type InstanceAnswer, isLockError, LockLostError } from '../base/errors.js';
 import type { Holder } from '../base/holder.js';
@@ -48,6 +48,7 @@ export class InstanceLock<T extends object = Record<string, unknown>>
 
   private constructor(lock: FileLock<T>, keepFile: boolean) {
     super();
+    if (!(lock instanceof FileLock)) throw noConstructor('InstanceLock');
     this.#lock = lock;
     this.#timer = setInterval(() => this.#check(), CHECK_MILLISECONDS).unref();
     if (!keepFile) releaseOnSignals(this);

@@ -1,4 +1,4 @@
-import { argumentError } from '../base/argument-errors.js';
+import { argumentError, notJson } from '../base/argument-errors.js';
 import { refuseWhatJsonDrops } from '../holders/owner-record.js';
 
 /** The longest message and the longest answer, as JSON in UTF-8. */
@@ -50,8 +50,7 @@ function toJson(value: unknown, name: string): string {
   try {
     text = JSON.stringify(value, refuseWhatJsonDrops);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw argumentError('ERR_INVALID_ARG_VALUE', name, `JSON (${reason})`, value);
+    throw notJson(name, error);
   }
   // The result of a toJSON method.
   if (text === undefined) throw argumentError('ERR_INVALID_ARG_TYPE', name, 'a JSON value', value);

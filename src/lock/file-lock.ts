@@ -1,3 +1,4 @@
+import { noConstructor } from '../base/argument-errors.js';
 import { checkInteger, HIGHEST_DESCRIPTOR } from '../base/arguments.js';
 import { flockError, LockLostError, LockStateError, systemError } from '../base/errors.js';
 import type { HeldLock, LockMode } from '../base/locker.js';
@@ -56,12 +57,13 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   #data: string;
 
   /** Use {@link FileLock.acquire} and its siblings. The hold may begin later. */
-  private constructor({ mode, dataText }: Request, hold: Hold) {
+  private constructor(request: Request, hold: Hold) {
+    if (hold?.file === undefined) throw noConstructor('FileLock');
     this.path = pathText(hold.file.path);
     this.previous = hold.previous as OwnerRecord<T> | null;
     this.#hold = hold;
-    this.#mode = mode;
-    this.#data = dataText;
+    this.#mode = request.mode;
+    this.#data = request.dataText;
   }
 
   static #begun<T extends object>(lock: FileLock<T>): void {

@@ -5,7 +5,8 @@ import { changeFile, type Decide, type UpdateContext } from './change-file.js';
 import { changedInPlace } from './changed-in-place.js';
 import { checkCallback, checkFileUpdate, type UpdateFileOptions } from './options.js';
 
-type Result<T> = T | undefined | Promise<T | undefined>;
+/** `undefined` only where `fn` may return it: after a change there is content. */
+type Maybe<R> = Extract<R, undefined>;
 
 /**
  * Reads a file, calls `fn` with its content (`undefined`: there is no such file),
@@ -29,20 +30,20 @@ type Result<T> = T | undefined | Promise<T | undefined>;
  * `EISDIR`, `ENOSPC`, `EACCES` (also for a file that may not be written) and `EPERM`
  * (its group cannot be kept), after which the old content is there.
  */
-export function updateFile(
+export function updateFile<R extends string | undefined>(
   path: string | Buffer | URL,
-  fn: (old: string | undefined, context: UpdateContext) => Result<string>,
-): Promise<string | undefined>;
-export function updateFile(
+  fn: (old: string | undefined, context: UpdateContext) => R | Promise<R>,
+): Promise<string | Maybe<R>>;
+export function updateFile<R extends Uint8Array | undefined>(
   path: string | Buffer | URL,
   options: UpdateFileOptions & { encoding: 'buffer' },
-  fn: (old: Buffer | undefined, context: UpdateContext) => Result<Uint8Array>,
-): Promise<Buffer | undefined>;
-export function updateFile(
+  fn: (old: Buffer | undefined, context: UpdateContext) => R | Promise<R>,
+): Promise<Buffer | Maybe<R>>;
+export function updateFile<R extends string | undefined>(
   path: string | Buffer | URL,
   options: UpdateFileOptions & { encoding?: 'utf8' | undefined },
-  fn: (old: string | undefined, context: UpdateContext) => Result<string>,
-): Promise<string | undefined>;
+  fn: (old: string | undefined, context: UpdateContext) => R | Promise<R>,
+): Promise<string | Maybe<R>>;
 export async function updateFile(
   path: string | Buffer | URL,
   ...rest: [Fn] | [UpdateFileOptions | undefined, Fn]

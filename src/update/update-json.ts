@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { argumentError } from '../base/argument-errors.js';
+import { argumentError, notJson } from '../base/argument-errors.js';
 import { pathText } from '../base/paths.js';
 import { refuseWhatJsonDrops } from '../holders/owner-record.js';
 import { changeFile, type UpdateContext } from './change-file.js';
@@ -7,10 +7,7 @@ import { changedInPlace } from './changed-in-place.js';
 import { faultIn, jsonError } from './json-fault.js';
 import { checkCallback, checkJsonUpdate, type UpdateJsonOptions } from './options.js';
 
-type Change<T> = (
-  old: T | undefined,
-  context: UpdateContext,
-) => T | undefined | Promise<T | undefined>;
+type Change<T, R> = (old: T | undefined, context: UpdateContext) => R | Promise<R>;
 
 /**
  * {@link updateFile} for a file of JSON: `fn` gets the parsed value (`undefined`:
@@ -27,18 +24,25 @@ type Change<T> = (
  * Not promised: integers beyond 2^53 and other digits that no JavaScript number
  * can hold; they are rounded when the file is written.
  */
+export function updateJson<T = unknown>(path: string | Buffer | URL, fn: Change<T, T>): Promise<T>;
+// One more for an `fn` that may return undefined: then there may be no file.
 export function updateJson<T = unknown>(
   path: string | Buffer | URL,
-  fn: Change<T>,
+  fn: Change<T, T | undefined>,
 ): Promise<T | undefined>;
 export function updateJson<T = unknown>(
   path: string | Buffer | URL,
   options: UpdateJsonOptions,
-  fn: Change<T>,
+  fn: Change<T, T>,
+): Promise<T>;
+export function updateJson<T = unknown>(
+  path: string | Buffer | URL,
+  options: UpdateJsonOptions,
+  fn: Change<T, T | undefined>,
 ): Promise<T | undefined>;
 export async function updateJson<T>(
   path: string | Buffer | URL,
-  ...rest: [Change<T>] | [UpdateJsonOptions | undefined, Change<T>]
+  ...rest: [Change<T, T | undefined>] | [UpdateJsonOptions | undefined, Change<T, T | undefined>]
 ): Promise<T | undefined> {
   const [options, fn] = rest.length === 1 ? [undefined, rest[0]] : rest;
   const request = checkJsonUpdate(path, options);
@@ -78,8 +82,7 @@ function textOf(value: unknown): string {
   try {
     text = JSON.stringify(value, refuseWhatJsonDrops);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw argumentError('ERR_INVALID_ARG_VALUE', 'what fn returns', `JSON (${reason})`, value);
+    throw notJson('what fn returns', error);
   }
   if (text !== undefined) return text;
   throw argumentError('ERR_INVALID_ARG_TYPE', 'what fn returns', 'JSON', value);

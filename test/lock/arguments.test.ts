@@ -1,8 +1,9 @@
 import { closeSync, openSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { FileLock, inspect, inspectFolder, watchLock, withLock } from '../../src/index.js';
+import { InstanceLock } from '../../src/instance.js';
 import { lockPath, testFolder } from '../support/folder.js';
 import { ARGUMENT_CODES, errorOf, refused } from '../support/refused.js';
 import { runScript } from '../support/script.js';
@@ -53,6 +54,13 @@ describe('options', () => {
   test.each([[null], ['exclusive'], [5], [['exclusive']]])('%o are none', async (options) => {
     const folder = testFolder();
     await refused(join(folder, 'test.lock'), options, TYPE, folder);
+  });
+
+  test.each([[[]], [['x.lock']], [['x.lock', {}]]])('new with %o is refused', (given) => {
+    for (const Class of [FileLock, InstanceLock]) {
+      const make = () => Reflect.construct(Class, given);
+      expect(make).toThrow(expect.objectContaining({ code: 'ERR_ILLEGAL_CONSTRUCTOR' }));
+    }
   });
 
   test('the error names the argument', async () => {
@@ -133,6 +141,8 @@ describe('paths', () => {
     [Symbol('a'), TYPE],
     [new URL('https://example.org/a.lock'), TYPE],
     [new URL('file:///tmp/a%00b.lock'), VALUE],
+    ['file:///tmp/a.lock', VALUE],
+    ['postgres://app:secret@db/deploy', VALUE],
   ])('%o is refused with %s', async (path, code) => {
     await refused(path, {}, code);
     expect(await errorOf(() => inspect(path as string))).toMatchObject({ code });
@@ -146,6 +156,17 @@ describe('paths', () => {
         code: expect.stringMatching(/^ERR_INVALID_/),
       });
     }
+  });
+
+  test('the error of a URL as text does not show its password', async () => {
+    const given = 'postgres://app:secret@db/deploy';
+    expect(String(await errorOf(() => FileLock.acquire(given)))).not.toContain('secret');
+  });
+
+  test('a name with a scheme is a path behind ./', async () => {
+    const folder = testFolder();
+    using lock = FileLock.acquireSync(`./${relative('', folder)}/etcd://deploy.lock`);
+    expect(lock.path).toBe(join(folder, 'etcd:', 'deploy.lock'));
   });
 
   test('a name or a path that is too long is ENAMETOOLONG', async () => {

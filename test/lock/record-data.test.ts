@@ -40,6 +40,18 @@ describe('data', () => {
     await refused(join(folder, 'test.lock'), { data }, code, folder);
   });
 
+  test.each([
+    ['a function', { onExit: function longSource() {} }, /'onExit' is a function$/],
+    ['an element', { list: [1, Number.NaN] }, /element 1 is NaN$/],
+    ['a date', { at: new Date(Number.NaN) }, /'at' is an invalid Date$/],
+    ['a map', { at: new Map() }, /'at' is an instance of Map$/],
+    ['a cycle', cycle, /^[^\n]+$/],
+    ['a reserved name', { pid: 1 }, /"options\.data\.pid"/],
+  ])('the error of %s names what is wrong, in one line', async (_, data, named) => {
+    const error = await errorOf(() => FileLock.acquire(lockPath(), { data: data as object }));
+    expect((error as Error).message).toMatch(named);
+  });
+
   test.each(wrong.slice(4))('update refuses %s and leaves the record', async (_, data, code) => {
     const path = lockPath();
     using lock = FileLock.acquireSync<Record<string, unknown>>(path, { data: { a: 1 } });

@@ -48,11 +48,18 @@ export async function use(locker: Locker = memoryLocker()): Promise<string | und
   const election = await Election.join<Server>('e', { settle: 1 });
   election.on('primary', (term) => console.log(term + 1));
   await (await Election.join('e', { locker })).leave();
-  const server: Server | undefined = await updateJson('s.json', (old: Server = { url: 'x', port: 1 }) => old);
+  const server: Server = await updateJson('s.json', (old: Server = { url: 'x', port: 1 }) => old);
+  const dark: Server = await updateJson<Server>('s.json', { spaces: 0 }, async (old = server) => ({ ...old, port: 2 }));
+  const maybe: Server | undefined = await updateJson<Server>('s.json', (old) => (old?.port === 1 ? undefined : old));
+  // @ts-expect-error: without a file and a change, there is nothing
+  const sure: Server = await updateJson<Server>('s.json', () => undefined);
+  // @ts-expect-error: a field is missing
+  await updateJson<Server>('s.json', (old) => ({ url: 'x' }));
   const text: string | undefined = await updateFile('t', async (old, context: UpdateContext) => (context.signal.aborted ? undefined : old));
   const given: UpdateFileOptions & { encoding: 'buffer' } = { encoding: 'buffer', durable: false };
-  const bytes: Buffer | undefined = await updateFile('b', given, (old) => old ?? new Uint8Array(1));
-  console.log(server?.port, text?.length, bytes?.byteLength);
+  const bytes: Buffer = await updateFile('b', given, (old) => old ?? new Uint8Array(1));
+  const line: string = await updateFile('t', { durable: false }, async (old) => (old ?? '') + 'line');
+  console.log(maybe?.port, text?.length, bytes.byteLength, [dark, sure, line]);
   const members: Member<Server>[] = await election.members();
   const slots = new Slots<Server>('s', { slots: 2 });
   const slot: Slot<Server> = await slots.acquire({ onWait: (holders) => console.log(holders[0]?.data?.url) });

@@ -156,6 +156,8 @@ export const SETUPS: Record<string, Setup> = {
   },
 
   update: { prints: '1\n' },
+
+  'settings-type': { after: 'console.log(starts);', prints: '1\n' },
   'change-settings': {
     prepare: (folder) => writeFileSync(join(folder, 'settings.json'), '{"theme":"light"}'),
     after: `
