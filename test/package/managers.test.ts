@@ -180,11 +180,11 @@ function matrix(): void {
 
   for (const manager of MANAGERS) {
     const old = Number(process.versions.node.split('.')[0]) < (manager.node ?? 0);
-    const packages = [...manager.packages, ...(old && NODE !== undefined ? [NODE] : [])];
+    const packages = [manager.packages, ...(old && NODE !== undefined ? [[NODE]] : [])];
     for (const scripts of ['on', 'off'] as const) {
-      testWith(packages, `with ${manager.title}, scripts ${scripts}`, (bin) => {
+      testWith(packages, `with ${manager.title}, scripts ${scripts}`, (bin = '', later = '') => {
         const [name = ''] = NODE?.split('@') ?? [];
-        const node = old ? join(bin, name, 'bin', 'node') : process.execPath;
+        const node = old ? join(later, name, 'bin', 'node') : process.execPath;
         const project = newProject(manager, scripts);
         const how = manager[scripts] ?? {};
         const env = { ...environment(project, node), ...how.env };

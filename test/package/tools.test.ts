@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -10,9 +10,10 @@ import { attempt, installedProject, ROOT, run, testWith } from '../support/packa
 const ASKED = (process.env['HOLDFAST_PACKAGE'] ?? '') !== '';
 const WEBPACK = ['webpack@5.112.2'];
 const ROLLUP = ['rollup@4.68.8', '@rollup/plugin-node-resolve@16.0.3'];
-const JEST = ['jest@30.5.2', '@swc/jest@0.2.39', '@swc/core@1.16.22'];
-const BABEL = [
-  ...['jest@30.5.2', 'babel-jest@30.5.2', '@babel/core@7', '@babel/preset-env@7.29.14'],
+// One folder for all tests with Jest: npm takes most of their time.
+const JEST = [
+  ...['jest@30.5.2', '@swc/jest@0.2.39', '@swc/core@1.16.22'],
+  ...['babel-jest@30.5.2', '@babel/core@7', '@babel/preset-env@7.29.14'],
   'babel-plugin-transform-import-meta@2.3.3',
 ];
 const NODE24 = `node-linux-${process.arch}@24.21.0`;
@@ -66,13 +67,11 @@ function others(): void {
   /** Whatever the bundle names of the place where it was made is gone. */
   function ran(folder: string, file: string): string {
     const hidden = join(dirname(project), 'hidden');
-    cpSync(modules, hidden, { recursive: true });
-    rmSync(modules, { recursive: true });
+    renameSync(modules, hidden);
     try {
       return run(folder, process.execPath, [join(folder, 'dist', file)]);
     } finally {
-      cpSync(hidden, modules, { recursive: true });
-      rmSync(hidden, { recursive: true });
+      renameSync(hidden, modules);
     }
   }
   const takeAlong = (folder: string): void =>
@@ -219,10 +218,14 @@ function others(): void {
       });
     }
 
-    testWith([...JEST, NODE24], 'requires it with VM modules, on Node 24', (tools) => {
-      const node = join(tools, `node-linux-${process.arch}`, 'bin', 'node');
-      expect(jest({ tools, name: 'a.test.cjs', flags: [MODULES], node })).toMatchObject(passed);
-    });
+    testWith(
+      [JEST, [NODE24]],
+      'requires it with VM modules, on Node 24',
+      (tools = '', programs = '') => {
+        const node = join(programs, `node-linux-${process.arch}`, 'bin', 'node');
+        expect(jest({ tools, name: 'a.test.cjs', flags: [MODULES], node })).toMatchObject(passed);
+      },
+    );
 
     testWith(JEST, 'requires it through a transform, as documented', (tools) => {
       const [config = ''] = shown('jest.config.mjs');
@@ -230,7 +233,7 @@ function others(): void {
       expect(jest({ tools, name: 'a.test.cjs', config })).toMatchObject(passed);
     });
 
-    testWith(BABEL, 'requires it through babel-jest', (tools) => {
+    testWith(JEST, 'requires it through babel-jest', (tools) => {
       const [config = ''] = shown('jest.config.mjs');
       const babel = config.replace('@swc/jest', join(tools, 'babel-jest'));
       const ended = jest({ tools, name: 'a.test.cjs', config: babel });

@@ -138,15 +138,21 @@ function tools(...packages: string[]): string | null {
   }
 }
 
-type Body = (folder: string) => void | Promise<void>;
+type Body = (...folders: string[]) => void | Promise<void>;
 
-/** A long test with packages from npm: skipped, with the reason, where npm cannot get them. */
-export function testWith(packages: string[], title: string, body: Body): void {
+/**
+ * A long test with packages from npm: skipped, with the reason, where npm cannot
+ * get them. Each set of packages has a folder, which all tests share: what one
+ * test needs in addition is a set of its own, and the first is not fetched again.
+ */
+export function testWith(packages: string[] | string[][], title: string, body: Body): void {
+  const isOne = (all: string[] | string[][]): all is string[] => typeof all[0] === 'string';
+  const sets = isOne(packages) ? [packages] : packages;
   // Not before it runs: `npm test` fetches nothing.
   test(title, { tags: ['long'], timeout: 300_000 }, (context) => {
-    const folder = tools(...packages);
-    if (folder !== null) return body(folder);
-    const reason = `needs ${packages.join(', ')} from npm`;
+    const folders = sets.map((each) => tools(...each));
+    if (folders.every((folder) => folder !== null)) return body(...folders);
+    const reason = `needs ${packages.flat().join(', ')} from npm`;
     if ((process.env['HOLDFAST_TEST_NO_SKIP'] ?? '') === '') return context.skip(reason);
     throw new Error(`${reason}, and HOLDFAST_TEST_NO_SKIP forbids to skip`);
   });
