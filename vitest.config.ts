@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { longFiles } from './test/support/long-files.js';
 
 // More certificates cost each Node program up to 80 ms at its start, and the
 // tests start thousands. Those that fetch packages put them back.
@@ -7,7 +8,8 @@ const { NODE_EXTRA_CA_CERTS: certificates } = process.env;
 if (certificates !== undefined) process.env['HOLDFAST_TEST_CA_CERTS'] = certificates;
 delete process.env['NODE_EXTRA_CA_CERTS'];
 
-const ALL = ['test/**/*.test.ts'];
+const ONLY_LONG = process.argv.includes('--tags-filter=long');
+const ALL = ONLY_LONG ? longFiles('test') : ['test/**/*.test.ts'];
 // After all others, since others would notice: it fills the kernel's table of
 // locks, which each process reads to say who holds a lock.
 const ALONE = ['test/holders/crowded-table.test.ts'];
