@@ -75,7 +75,7 @@ async function decideWrite(
   for (let tries = 1; ; tries++) {
     const seen = await claims.look(paths);
     if (seen.some((each) => claims.isOfClaims(each))) {
-      return deny(words.onlyPeople('The files of claims are written by holdfast alone.'));
+      return deny(words.onlyPeople('Only holdfast may write the files of claims.'));
     }
     const others = seen.filter(({ verdict }) => verdict === 'other');
     const until = bypassOf(claims, seen);

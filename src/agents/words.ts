@@ -56,8 +56,8 @@ const LEAVE_TO_SIBLING = [
 export function nameIsTaken(agent: string, pid: number | null): string {
   const who = pid === null ? 'another session' : `another session (pid ${pid})`;
   return [
-    `Holdfast: not written, because ${who} has claims under the name ${printable(agent)}, which this session was given as well. Two sessions need two names.`,
-    'Ask the person to start this session with another HOLDFAST_AGENT, or without one; then each has a name of its own.',
+    `Holdfast: not written, because ${who} has claims under the name ${printable(agent)}, which this session has as well. Each session needs its own name.`,
+    'Ask the person to start this session with another HOLDFAST_AGENT, or without one, which gives it a name of its own.',
   ].join('\n');
 }
 
@@ -146,7 +146,7 @@ export function failed(host: Host, error: unknown): string {
   ];
   if (code === 'ERR_CLAIM_INVALID') {
     lines.push(
-      'A file that is no valid claim is moved out of the way with: holdfast claim set-aside FILE',
+      'To move a file that is not a valid claim out of the way: holdfast claim set-aside FILE',
     );
   }
   return [...lines, ...wayOut(host)].join('\n');
@@ -154,18 +154,18 @@ export function failed(host: Host, error: unknown): string {
 
 export function tooLate(host: Host, seconds: number): string {
   return [
-    `Holdfast: not done, because nothing was decided within ${seconds} s. A process that changes claims may be stopped, or this machine is busy: try again.`,
+    `Holdfast: not done, because nothing was decided within ${seconds}s. A process that changes claims may be stopped, or this machine is busy: try again.`,
     ...wayOut(host),
   ].join('\n');
 }
 
 export function endless(host: Host, seconds: number): string {
-  return notUnderstood(host, `its input had no end within ${seconds} s`);
+  return notUnderstood(host, `its input did not end within ${seconds}s`);
 }
 
 export function noSession(host: Host): string {
   return [
-    `Holdfast: not done, because ${host.title} does not say which of its sessions this is.`,
+    `Holdfast: not done, because ${host.title} does not say which session this is.`,
     ...wayOut(host),
   ].join('\n');
 }
@@ -189,11 +189,11 @@ export function awaited(waiters: readonly string[]): string {
   return `Holdfast: ${names} waits for what you have claimed. When you are done with a file, release it: the tool "release" of the MCP server holdfast, or holdfast claim release PATH`;
 }
 
-/** `12 min`. */
+/** `12m`. */
 function age(milliseconds: number): string {
   const minutes = Math.floor(milliseconds / 60_000);
-  if (minutes < 1) return `${Math.max(0, Math.floor(milliseconds / 1000))} s`;
-  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
+  if (minutes < 1) return `${Math.max(0, Math.floor(milliseconds / 1000))}s`;
+  return minutes < 120 ? `${minutes}m` : `${Math.floor(minutes / 60)}h`;
 }
 
 function shellWord(text: string): string {

@@ -76,7 +76,7 @@ export function describeHolder(holder: Holder | null, now: number = Date.now()):
     holder.source === 'kernel' || holder.hostname === null
       ? ''
       : ` on ${printable(holder.hostname)}`;
-  const self = holder.self ? ', this very process' : '';
+  const self = holder.self ? ', this process' : '';
   const age = holder.since === null ? '' : `, for ${formatDuration(now - holder.since.getTime())}`;
   const doubt =
     holder.source === 'record' ? ', as its record says' : holder.verified ? '' : ', not verified';

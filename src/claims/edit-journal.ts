@@ -95,7 +95,7 @@ export class EditJournal {
   commit(steps: readonly Step[]): void {
     // Ours has been finished, so this one is not ours.
     if (lstatSync(this.#path, { throwIfNoEntry: false }) !== undefined) {
-      const reason = 'it has the name of the journal of changes, and other content: move it away';
+      const reason = 'it has the name of the journal of changes, but other content: move it away';
       throw new ClaimInvalidError(this.#folder, [{ file: this.#path, reason }]);
     }
     for (const step of steps) if (isEdit(step) && step.text !== null) this.#makeRoom(step);

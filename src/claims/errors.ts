@@ -82,7 +82,7 @@ export class ClaimsBusyError extends LockTimeoutError {
       directory,
       holder,
       waited,
-      `gave up waiting for ${directory} after ${formatTimeout(waited)}: held by ${describeHolder(holder)}, ${others} in front; if that process is stopped, let it go on or end it`,
+      `gave up waiting for ${directory} after ${formatTimeout(waited)}: held by ${describeHolder(holder)}, ${others} in front; if that process is stopped, resume or end it`,
     );
     this.inFront = inFront;
   }

@@ -13,7 +13,7 @@ export function checkStatuses(existing: unknown): ClaimStatus[] {
     return typeof agent === 'string' && [files, directories, except].every(Array.isArray);
   };
   if (!Array.isArray(existing) || !existing.every(isStatus)) {
-    const what = 'an array of what list() gives';
+    const what = 'an array of statuses from list()';
     throw argumentError('ERR_INVALID_ARG_TYPE', 'options.existing', what, existing);
   }
   return existing as ClaimStatus[];

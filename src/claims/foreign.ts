@@ -48,7 +48,7 @@ export function heldByAnother({ agent, file, claim }: Found): LockHeldError {
     bound !== null
       ? `the claim of ${printable(agent)} is bound to ${named}, which still holds it (or a child of it does): it ends with them; ${end}`
       : isHere
-        ? `the claim of ${printable(agent)} is of another session, ${named}, which still runs: it ends with that; ${end}`
-        : `the claim of ${printable(agent)} is of another session, ${named} elsewhere, of which cannot be told here whether it still runs: it lives until it expires; ${end}`;
+        ? `the claim of ${printable(agent)} is of another session, ${named}, which still runs: it ends with that session; ${end}`
+        : `the claim of ${printable(agent)} is of another session, ${named} in another pid namespace, which may still run: it ends when it expires; ${end}`;
   return new LockHeldError(file, holder, message);
 }

@@ -182,7 +182,8 @@ function checkNames(
   outcomes: readonly Outcome[],
   known: ReadonlyMap<string, Found>,
 ): void {
-  const reason = 'this file system gives an agent of another name the same file: use another name';
+  const reason =
+    'this file system has one file for this name and that of another agent: use another name';
   const taken = outcomes
     .filter(({ change }) => change !== null)
     .map(({ wanted: { agent } }) => ({ agent, file: folder.fileOf(agent) }))

@@ -186,7 +186,7 @@ export class HeldClaim {
     if (found === null || found.claim === null || !isOwn) {
       this.lose('it was removed or overwritten');
     } else if (found.state === 'orphaned') {
-      this.lose('no process has bound it any more');
+      this.lose('no process holds it any more');
     } else {
       this.#seen = seen;
       this.#adopt(found.claim);
@@ -226,12 +226,12 @@ export class HeldClaim {
     this.#onEnd(this);
   }
 
-  /** Why it is not held any more. */
+  /** Why it is no longer held. */
   lost(): LockLostError {
     const reason = this.#controller.signal.reason;
     return reason instanceof LockLostError
       ? reason
-      : new LockLostError(this.#file, `the claim of ${this.granted.agent} is not held any more`);
+      : new LockLostError(this.#file, `the claim of ${this.granted.agent} is no longer held`);
   }
 
   /** False while a process is known to have it. */

@@ -61,7 +61,7 @@ export class Journal {
     // Ours has been finished, so this one is not ours.
     if (lstatSync(this.#path, { throwIfNoEntry: false }) === undefined) return;
     const reason =
-      'it has the name of the journal of several claims, and other content: move it away';
+      'it has the name of the journal of several claims, but other content: move it away';
     throw new ClaimInvalidError(this.#folder, [{ file: this.#path, reason }]);
   }
 

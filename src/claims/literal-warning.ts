@@ -8,9 +8,9 @@ import type { Root } from './root.js';
 
 // What is special in the patterns of shells and of git, and literal here.
 const FORMS: [form: RegExp, instead: string][] = [
-  [/!\(.+\)/, 'what is left out belongs into "except" (--except)'],
-  [/^!/, 'what is left out belongs into "except" (--except)'],
-  [/\[.+\]/, 'for one of several use {a,b}, for any character ?'],
+  [/!\(.+\)/, 'use "except" (--except) to leave paths out'],
+  [/^!/, 'use "except" (--except) to leave paths out'],
+  [/\[.+\]/, 'use {a,b} for one of several, ? for any character'],
 ];
 
 /**

@@ -24,7 +24,7 @@ export class LiveClaims {
     const old = this.#claims.get(agent);
     const claim = new HeldClaim({ ...parts, ended: (ended) => this.#forget(agent, ended) });
     this.#claims.set(agent, claim);
-    old?.lose('its agent has claimed anew');
+    old?.lose('its agent has made a new claim');
     this.#unwatch ??= this.#watch();
     return claim;
   }

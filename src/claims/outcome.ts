@@ -52,7 +52,7 @@ function baseOf(folder: ClaimsFolder, wanted: Wanted, found: Found | undefined):
   const isBase = found !== undefined && isLive(found.state) && !isTaken;
   const base = isBase && found.claim !== null ? found : null;
   if (only !== undefined && base?.claim?.id !== only) {
-    const message = `${printable(agent)} no longer has the claim that was to be changed: claim anew`;
+    const message = `${printable(agent)} no longer has this claim, so it cannot be changed: claim again`;
     throw new LockLostError(folder.fileOf(agent), message);
   }
   if (base !== null) checkChangeable(base, { bind });

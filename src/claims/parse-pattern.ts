@@ -17,7 +17,7 @@ import type { Root } from './root.js';
 const SIMPLE =
   /^(?!\.{1,2}(?:\/|$))[^/*?{\\\0\x80-\uffff]+(?:\/(?!\.{1,2}(?:\/|$))[^/*?{\\\0\x80-\uffff]+)*\/?$/;
 
-const NOT_BEHIND_WILDCARD = "without '..' behind a wildcard";
+const NOT_BEHIND_WILDCARD = "without '..' after a wildcard";
 
 /** `path`: every character stands for itself. */
 export type Reading = 'pattern' | 'path';

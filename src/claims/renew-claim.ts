@@ -26,6 +26,6 @@ export async function renewClaim(
     return folder.renew(found, expiresAt);
   });
   if (renewed === true) return expiresAt;
-  const message = `${printable(agent)} has no active claim to renew: claim anew`;
+  const message = `${printable(agent)} has no active claim to renew: claim again`;
   throw new LockLostError(folder.fileOf(agent), message);
 }

@@ -119,7 +119,7 @@ function checkOne(
     released: list(given.release, 'file', 'release'),
   };
   if (wanted.bind && wanted.session !== null) {
-    const rule = 'left out with "session": a claim ends with the one or with the other';
+    const rule = 'left out with "session": a claim ends with one or the other';
     throw argumentError('ERR_INVALID_ARG_VALUE', `${name}.bind`, rule, true);
   }
   if (wanted.parent === wanted.agent) throw ownParent(name, wanted.agent);
@@ -128,7 +128,7 @@ function checkOne(
 
 /** Also for a longer way back. */
 export function ownParent(name: string, agent: string): TypeError | RangeError {
-  const rule = 'another agent, and not one below it';
+  const rule = 'another agent, and not a sub-agent of this one';
   return argumentError('ERR_INVALID_ARG_VALUE', `${name}.parent`, rule, agent);
 }
 
@@ -165,7 +165,7 @@ function checkScope(wanted: Wanted, name: string): void {
   const hasScope = patternsOf(wanted).length > 0;
   if (released.length > 0 && !extend) {
     if (!hasScope) return;
-    const rule = 'left out where the whole claim is replaced: set "extend", or release alone';
+    const rule = 'left out where the claim is replaced: set "extend", or only release';
     throw argumentError('ERR_INVALID_ARG_VALUE', `${name}.release`, rule, agent);
   }
   if (!hasScope && released.length === 0) {

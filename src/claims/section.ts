@@ -226,7 +226,7 @@ export class Section {
   }
 
   #vanishing(): LockLostError {
-    const message = `${this.path} is removed again and again while it is used`;
+    const message = `${this.path} keeps being removed while it is in use`;
     return new LockLostError(this.path, message);
   }
 }

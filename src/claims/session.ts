@@ -56,7 +56,7 @@ export function checkSession(
 }
 
 export function notRunning(pid: number, name: string): TypeError | RangeError {
-  const rule = 'the pid of a process that runs; no process here has this one';
+  const rule = 'the pid of a running process; no process here has this one';
   return argumentError('ERR_INVALID_ARG_VALUE', `${name}.pid`, rule, pid);
 }
 

@@ -66,7 +66,7 @@ function checkUnlocked(file: string, refuse: (reason: string) => Error): void {
     state = probe(file, SHARED);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw refuse(`it cannot be opened (${code}), so nobody can tell whether it is locked`);
+    throw refuse(`it cannot be opened (${code}), so it is unknown whether it is locked`);
   }
   if (state === 'held') throw refuse('it is locked, so a process still uses it; end that first');
 }

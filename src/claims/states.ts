@@ -48,6 +48,6 @@ export function stateOf(
     return { state: 'expired', reason: `expired at ${expiresAt.toISOString()}` };
   }
   if (session === null) return { state: 'active', reason: null };
-  const reason = `it cannot be told from here whether its session, pid ${session.pid}, still runs: it lives by its expiry`;
+  const reason = `it is unknown here whether its session, pid ${session.pid}, still runs: it ends when it expires`;
   return { state: 'unverified', reason };
 }

@@ -69,7 +69,7 @@ async function installHook(argv: string[], streams: Streams): Promise<number> {
   }
   if (values.user === true && name === 'git') {
     throw usageError(
-      'git has hooks in each repository, and none of the user: leave out --user',
+      'git hooks belong to a repository, not to a user: leave out --user',
       INSTALL_HOOK,
     );
   }
@@ -144,7 +144,8 @@ async function bypass(argv: string[], streams: Streams): Promise<number> {
   }
   checkIsPerson();
   const directory = claimsFolderAt(process.cwd(), values.dir ?? null);
-  if (directory === null) throw usageError('this is in no repository; use --dir', BYPASS);
+  if (directory === null)
+    throw usageError('the working directory is in no git repository; use --dir', BYPASS);
   const until = setBypass(directory, milliseconds);
   print(
     streams,

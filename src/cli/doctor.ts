@@ -116,7 +116,7 @@ function cannotTest(typed: string, why: string): Exit {
 async function perform(what: string, run: () => Promise<Omit<Check, 'what'>>): Promise<Check> {
   const ended = new AbortController();
   const late = sleep(LIMIT_MILLISECONDS, ended.signal).then(() => {
-    throw new Error(`no answer within ${LIMIT_MILLISECONDS / 1000} s`);
+    throw new Error(`no answer within ${LIMIT_MILLISECONDS / 1000}s`);
   });
   late.catch(() => {});
   try {

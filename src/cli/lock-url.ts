@@ -89,7 +89,8 @@ export function parseLockUrl(
   if (/[\0-\x20\x7f]/.test(typed.slice(0, typed.length - (fragment?.length ?? 0)))) {
     fail(`the URL has a space or a control character; write it as %XX: ${form}`);
   }
-  if (!/^(?:[^%]|%[\da-f]{2})*$/i.test(typed)) fail('the URL has a % alone; write it as %25');
+  if (!/^(?:[^%]|%[\da-f]{2})*$/i.test(typed))
+    fail('the URL has a % that escapes nothing; write it as %25');
   const name = decode(encoded) ?? fail('the name of the lock in the URL is not UTF-8');
   if (name.includes('\0')) fail('the name of the lock must not contain %00');
   if (name === '' && !nameless) fail(`the URL does not name a lock: ${form}`);

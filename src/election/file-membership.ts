@@ -78,7 +78,7 @@ export class FileMembership<T extends object> implements Membership<T> {
         if (!isLockError(error, 'ERR_LOCK_TIMEOUT')) throw error;
         if (readContent(this.#path)?.ours === false) throw this.#foreign(error);
         if (tries < TRIES && readIfAlive(this.#path) === null) continue;
-        const message = `there is a living member ${printable(this.#options.id)}: ${describeHolder(error.holder)}`;
+        const message = `another member ${printable(this.#options.id)} is running: ${describeHolder(error.holder)}`;
         throw new LockHeldError(this.#path, error.holder, message);
       }
     }

@@ -32,7 +32,7 @@ export class LockerMembership<T extends object> implements Membership<T> {
 
   async members(): Promise<Member<T>[]> {
     if (this.#locker.look === undefined) {
-      const message = `the members of ${this.#name} are not known: its locker has no look(), so use one that has`;
+      const message = `the members of ${this.#name} are unknown: its locker has no look(); use one that has it`;
       throw new LockUnsupportedError(this.#name, message);
     }
     const { holders, waiters } = await this.#locker.look(this.#name);

@@ -13,7 +13,7 @@ export class InstanceNoAnswerError<T extends object = Record<string, unknown>> e
   readonly timeout: number;
 
   constructor(path: FilePath, holder: Holder<T> | null, timeout: number, reason: string) {
-    const who = holder === null ? 'nobody is seen to hold it' : `held by ${describeHolder(holder)}`;
+    const who = holder === null ? 'no holder can be seen' : `held by ${describeHolder(holder)}`;
     super(
       'ERR_INSTANCE_NO_ANSWER',
       path,

@@ -37,7 +37,7 @@ export function temporaryName(): string {
 /** Throws on systems without messages; `path` is the lock's path. */
 export function checkMessagesWork(path: FilePath): void {
   if (process.platform !== 'win32') return;
-  const message = `${pathText(path)} cannot receive messages: not on Windows`;
+  const message = `${pathText(path)} cannot receive messages: Windows is not supported`;
   throw new LockUnsupportedError(path, message);
 }
 
@@ -100,7 +100,7 @@ function descriptorOf(socket: Socket | Server): number {
 }
 
 function cannotTell(path: FilePath): LockUnsupportedError {
-  const message = `no messages at ${pathText(path)}: this runtime does not tell who is at the other end of a socket`;
+  const message = `no messages at ${pathText(path)}: this runtime cannot tell who is at the other end of a socket`;
   return new LockUnsupportedError(path, message);
 }
 

@@ -59,7 +59,7 @@ export function refuseToWaitForItself({ file, mode }: Wait): void {
   if (!file.native.blockedByItself(file.id, mode)) return;
   throw new LockStateError(
     file.path,
-    `${pathText(file.path)} is held or waited for by this very thread, so a synchronous wait for it would never end; use acquire(), or release it first`,
+    `${pathText(file.path)} is held or waited for by this thread, so a synchronous wait for it would never end; use acquire(), or release it first`,
   );
 }
 

@@ -30,7 +30,7 @@ export interface Place {
 type Group = PathGroup & { claims: Claims };
 
 const NOBODY =
-  'The program that started this server runs several sessions in one process, so it cannot be told whose claim this is. Ask the person to give the server a name, with --agent.';
+  'The program that started this server runs several sessions in one process, so the server cannot tell whose claim this is. Ask the person to give the server a name, with --agent.';
 const NOWHERE =
   'The working directory of this server is in no git repository. Name paths that are in one, or ask the person to give the server a folder for claims, with --dir.';
 

@@ -33,7 +33,7 @@ export function failure(text: string): Answer {
 }
 
 export function granted({ agent, root, scope, except, parts }: Own, waited: number): Answer {
-  const after = waited > 0 ? ` after ${waited} s` : '';
+  const after = waited > 0 ? ` after ${waited}s` : '';
   const lines = [
     `Granted${after}. You (${printable(agent)}) have in ${root}: ${written(parts)}`,
     'Others cannot claim these paths until you call "release" or your session ends.',
@@ -55,7 +55,7 @@ export function refused(own: Own, { conflicts, circle }: Refusal, waited: number
   const shown = conflicts.slice(0, MOST_CONFLICTS);
   const more = conflicts.length - shown.length;
   const lines = [
-    `Not granted${waited > 0 ? ` within ${waited} s` : ''}: others have some of these paths. Nothing was claimed.`,
+    `Not granted${waited > 0 ? ` within ${waited}s` : ''}: others have some of these paths. Nothing was claimed.`,
     ...shown.flatMap(conflictLines),
     ...(more > 0 ? [`and ${more} more conflicts`] : []),
     ...(circle.length > 0 ? [circleLine(circle)] : []),

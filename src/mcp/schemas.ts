@@ -85,7 +85,7 @@ export const CLAIM_OUTPUT = strictObject({
   conflicts: array(
     strictObject({
       with: string().describe('The agent that has it.'),
-      path: string().describe('A path that both want; empty if it cannot be told.'),
+      path: string().describe('A path that both want; empty if unknown.'),
       theirs: string().describe('The entry of their claim.'),
       task: string().nullable(),
       resolutions,
@@ -111,7 +111,7 @@ export const CHECK_OUTPUT = strictObject({
       owner: string().nullable(),
       entry: string().nullable().describe('The entry of the owner that matches.'),
       task: string().nullable(),
-      notice: string().nullable().describe('Why to take care all the same.'),
+      notice: string().nullable().describe('Why to take care in spite of the verdict.'),
     }),
   ),
 });

@@ -64,7 +64,7 @@ describe('what the server, or the way to it, says is 65', () => {
     onTestFinished(() => void mute.close());
     const { port } = mute.address() as AddressInfo;
     const calls = [
-      [`postgres://a@127.0.0.1:${port}/x#y`, 'the PostgreSQL server has not answered for 2200 ms'],
+      [`postgres://a@127.0.0.1:${port}/x#y`, 'the PostgreSQL server has not answered for 2.2s'],
       [
         `etcd://127.0.0.1:${port}/y`,
         `no answer from http://127.0.0.1:${port}: nothing came within 200 ms`,

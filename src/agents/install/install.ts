@@ -77,7 +77,7 @@ function planSettings(request: InstallRequest, name: SettingsHost): Installation
     if (!(error instanceof UnexpectedSettings)) throw error;
     const wanted = remove ? '' : format(change({}), '');
     throw new UnchangedSettings(
-      `${target.file} was left alone, because ${error.message}`,
+      `${target.file} was left unchanged: ${error.message}`,
       lineDiff('', wanted),
     );
   }
@@ -125,7 +125,7 @@ function isEmpty(value: Record<string, unknown>): boolean {
 function planPlugin(request: InstallRequest): Installation {
   const target = readTarget(pluginFile(request.project, request.env));
   if (target.text !== null && !target.text.startsWith(PLUGIN_MARK)) {
-    throw new CannotInstall('settings', `${target.file} is a plugin of somebody else: left alone`);
+    throw new CannotInstall('settings', `${target.file} is another plugin, and was left unchanged`);
   }
   const { unclaimed, directory } = request;
   const options = {
@@ -138,7 +138,7 @@ function planPlugin(request: InstallRequest): Installation {
 
 function planGit(request: InstallRequest): Installation {
   if (request.gitHooks === null) {
-    throw new CannotInstall('settings', 'this is no git repository, so it has no hooks');
+    throw new CannotInstall('settings', 'the working directory is in no git repository');
   }
   const file = join(request.gitHooks, 'pre-commit');
   const target = readTarget(file);
@@ -164,9 +164,12 @@ function planGit(request: InstallRequest): Installation {
   const made = installation({ ...target, mode: 0o755 }, after, notesFor(request, target));
   if (isOurs || target.text === null) return made;
   if (earlier.text !== null) {
-    throw new CannotInstall('settings', `${earlier.file} is there already: nothing was changed`);
+    throw new CannotInstall(
+      'settings',
+      `${earlier.file} already exists, so nothing was changed: move it away first`,
+    );
   }
-  const note = `The hook that was there is now ${earlier.file}, and runs first.`;
+  const note = `The earlier hook is now ${earlier.file}, and runs first.`;
   return {
     ...made,
     notes: [note, ...made.notes],
@@ -203,29 +206,32 @@ function optionsOf({ unclaimed, directory }: InstallRequest): string[] {
 
 function notesFor(request: InstallRequest, { file, real }: Target): string[] {
   const { host, project, remove } = request;
-  const notes = file === real ? [] : [`${file} is a symbolic link: ${real} is what changes.`];
+  const notes =
+    file === real ? [] : [`${file} is a symbolic link to ${real}, which is the file that changes.`];
   if (remove) return notes;
   if (/[\\/]_npx[\\/]/.test(request.package.hook)) {
-    notes.push('This copy of holdfast is in the cache of npx, which may be emptied: install it.');
+    notes.push(
+      'This copy of holdfast is in the cache of npx, which may be cleared: install the package.',
+    );
   }
   if (host.byDocumentation) {
-    notes.push(`${host.title} was not run for this: it follows its documentation.`);
+    notes.push(`This was not tested with ${host.title}; it follows its documentation.`);
   }
   return [...notes, ...TRUST[host.name](project)];
 }
 
-const RESTART = 'A session that runs already does not have the hook: start it anew.';
+const RESTART = 'A session that is already running does not have the hook: restart it.';
 
 /** What the person has to do by hand. */
 const TRUST: Record<Host['name'], (project: string | null) => string[]> = {
   'claude-code': () => [RESTART],
   codex: (project) => [
-    'Codex skips a hook that you have not trusted, without a word: start codex, type /hooks, and trust it.',
+    'Codex silently skips a hook that you have not trusted: start codex, type /hooks, and trust it.',
     ...(project === null
       ? []
       : [
-          `It reads the hooks of a project only if you trust that too: [projects.${JSON.stringify(project)}] trust_level = "trusted" in its config.toml.`,
-          'The file names places of this machine: do not commit it.',
+          `It reads the hooks of a project only if you trust the project too: [projects.${JSON.stringify(project)}] trust_level = "trusted" in its config.toml.`,
+          'The file has paths of this machine: do not commit it.',
         ]),
   ],
   gemini: (project) =>
@@ -233,18 +239,18 @@ const TRUST: Record<Host['name'], (project: string | null) => string[]> = {
       ? [RESTART]
       : [
           'Gemini reads the hooks of a project only in a folder that you trust: /permissions in gemini, or GEMINI_CLI_TRUST_WORKSPACE=true.',
-          'The file names places of this machine: do not commit it.',
+          'The file has paths of this machine: do not commit it.',
         ],
   opencode: (project) =>
     project === null
       ? [RESTART]
-      : [RESTART, 'The file names places of this machine: do not commit it.'],
+      : [RESTART, 'The file has paths of this machine: do not commit it.'],
   cursor: (project) => [
-    'One window of Cursor serves all its sessions, so claims end by their time (an hour after the last write) and not with a session.',
-    'Cursor may load the hooks of .claude/settings.json as well. Then both run, which does no harm.',
-    ...(project === null ? [] : ['The file names places of this machine: do not commit it.']),
+    'One window of Cursor runs all its sessions, so claims do not end with a session: they expire an hour after the last write.',
+    'Cursor may load the hooks of .claude/settings.json as well. Then both run, which is harmless.',
+    ...(project === null ? [] : ['The file has paths of this machine: do not commit it.']),
   ],
   git: () => [
-    "A commit without HOLDFAST_AGENT is nobody's, so it is refused for each claimed path. A person passes with: git commit --no-verify",
+    'A commit without HOLDFAST_AGENT is refused if it changes a claimed path. A person can commit with: git commit --no-verify',
   ],
 };

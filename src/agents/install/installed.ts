@@ -86,9 +86,9 @@ function hookIn(
   const probe: Found['probe'] = problem === null ? [node, hook, '--for', name, '--probe'] : null;
   const isUntrusted = name === 'codex' && !codexTrusts(file, env);
   const hint = isUntrusted
-    ? 'not trusted, so Codex skips it and says nothing: type /hooks in codex'
+    ? 'not trusted, so Codex silently skips it: type /hooks in codex'
     : name === 'gemini' && project !== null
-      ? 'only in a folder that gemini trusts'
+      ? 'Gemini runs it only in a folder that you trust'
       : null;
   return { file, probe, problem, hint, isUntrusted };
 }

@@ -65,7 +65,7 @@ export function checkWritable({ file, real, text }: Target): void {
   if (text === null) return;
   try {
     const isLocked = (statSync(real).mode & 0o222) === 0;
-    if (isLocked) throw new Error('nobody may write it');
+    if (isLocked) throw new Error('no user has write permission');
     accessSync(real, constants.W_OK);
     accessSync(dirname(real), constants.W_OK);
   } catch (error) {

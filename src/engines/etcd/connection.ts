@@ -1,6 +1,7 @@
 import { type ClientRequest, Agent as PlainAgent, request as requestPlain } from 'node:http';
 import { request as requestSecure, Agent as SecureAgent } from 'node:https';
 import { clearTimeout, setTimeout } from 'node:timers';
+import { formatTimeout } from '../../base/errors.js';
 import type { Endpoint, EtcdTlsOptions } from './options.js';
 import { awayError, connectionError, NO_ETCD, refusal, unsupported } from './server-error.js';
 
@@ -49,7 +50,7 @@ export class Connection {
         reject(connectionError(this.url, error, isSent));
       };
       const timer = setTimeout(() => {
-        const error = new Error(`nothing came within ${Math.round(within)} ms`);
+        const error = new Error(`nothing came within ${formatTimeout(within)}`);
         fail(Object.assign(error, { code: 'ETIMEDOUT' }));
         request.destroy();
       }, within);

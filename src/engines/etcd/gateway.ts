@@ -1,3 +1,4 @@
+import { formatTimeout } from '../../base/errors.js';
 import { monotonicTime } from '../../base/timers.js';
 import { Connection } from './connection.js';
 import type { CheckedOptions } from './options.js';
@@ -31,7 +32,7 @@ const AUTHENTICATE = '/v3/auth/authenticate';
 // Of a server that asks for no password.
 const NO_AUTHENTICATION = 'authentication is not enabled';
 const OTHER_CLUSTER =
-  'belongs to another cluster than before: give the members of one cluster, and start again where that cluster was set up anew';
+  'belongs to another cluster than before: give the members of one cluster; if that cluster was set up again, restart this program';
 const TOKEN_REFUSED = /invalid auth token|auth store is old|user name is empty/;
 
 /**
@@ -61,7 +62,7 @@ export class Gateway {
 
   /** Of a call that waited for so many milliseconds for the first answer of all. */
   silence(milliseconds: number): ServerError {
-    const error = new Error(`nothing came within ${milliseconds} ms`);
+    const error = new Error(`nothing came within ${formatTimeout(milliseconds)}`);
     const cause = Object.assign(error, { code: 'ETIMEDOUT' });
     return connectionError(this.#connection(this.#at).url, cause, true);
   }

@@ -118,7 +118,7 @@ class ServerLocker implements EtcdLocker {
 
   #checkOpen(name: string): void {
     if (this.#end === undefined) return;
-    throw new LockStateError(name, `${name}: this locker has ended; make another one`);
+    throw new LockStateError(name, `${name}: this locker was disposed; create another one`);
   }
 
   #queue(name: string): Queue {
@@ -263,7 +263,7 @@ class ServerLocker implements EtcdLocker {
     if (releasing.length > 0) {
       await Promise.race([Promise.allSettled(releasing), sleep(GRACE, undefined)]);
     }
-    for (const lock of this.#locks.values()) lock.lose('its locker has ended');
+    for (const lock of this.#locks.values()) lock.lose('its locker was disposed');
     await this.#leases.revoke();
     this.#gateway.close();
   }

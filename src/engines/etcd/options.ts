@@ -78,7 +78,7 @@ export function checkEtcdOptions(options: EtcdLockerOptions): CheckedOptions {
   checkText(password, 'options.password');
   if ((user === undefined) !== (password === undefined)) {
     const missing = user === undefined ? 'user' : 'password';
-    const rule = 'given, since the other of "user" and "password" is';
+    const rule = 'given too: "user" and "password" go together';
     throw argumentError('ERR_INVALID_ARG_VALUE', `options.${missing}`, rule, undefined);
   }
   return {
@@ -123,7 +123,7 @@ function checkEndpoint(value: unknown, hasTls: boolean): Endpoint {
     throw argumentError('ERR_INVALID_ARG_VALUE', name, rule, withoutPassword(value));
   }
   if (hasTls && !isSecure) {
-    const rule = 'https: where there is "tls", which http: would not use';
+    const rule = 'https: where "tls" is given, since http: would ignore it';
     throw argumentError('ERR_INVALID_ARG_VALUE', name, rule, value);
   }
   return { url, isSecure };

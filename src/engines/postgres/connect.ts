@@ -130,7 +130,7 @@ export function refuse(answer: Row, processId: number | null): void {
   const version = answer['version'] ?? '';
   if (!version.startsWith('PostgreSQL ') || OTHERS.test(version)) {
     throw new Refusal(
-      `the server is no PostgreSQL, and its advisory locks may differ: ${version.slice(0, 60)}`,
+      `the server is not PostgreSQL, and its advisory locks may differ: ${version.slice(0, 60)}`,
     );
   }
   if (answer['recovery'] === 't') {
@@ -140,7 +140,7 @@ export function refuse(answer: Row, processId: number | null): void {
   }
   if (processId !== null && Number(answer['backend']) !== processId) {
     throw new Refusal(
-      'a connection pooler (such as PgBouncer) stands in between: it shares sessions, and with them their locks; connect to the server itself',
+      'a connection pooler (such as PgBouncer) is in between: it shares sessions, and so their locks; connect to the server itself',
     );
   }
 }

@@ -86,7 +86,7 @@ export class Engine {
     if (this.#count + this.#calls.size < maxLocks) return;
     throw new LockStateError(
       name,
-      `${name} would be more than the ${maxLocks} locks that this locker may hold and wait for; raise "maxLocks", and mind the server's max_locks_per_transaction`,
+      `${name} would exceed the ${maxLocks} locks that this locker may hold and wait for; raise "maxLocks", within the server's max_locks_per_transaction`,
     );
   }
 
@@ -233,7 +233,10 @@ function pause(left: number): number {
 }
 
 function disposed(name: string): LockStateError {
-  return new LockStateError(name, `${name} cannot be acquired: the locker was disposed`);
+  return new LockStateError(
+    name,
+    `${name} cannot be acquired: the locker was disposed; create another one`,
+  );
 }
 
 function named(error: unknown, name: string): unknown {

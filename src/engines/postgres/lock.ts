@@ -114,7 +114,7 @@ export class SessionLock implements PostgresLock, Hold {
   #lostError(cause: Error): LockLostError {
     return new LockLostError(
       this.name,
-      `${this.name} was lost, and another process may be granted it: ${cause.message}`,
+      `${this.name} was lost, and another process may acquire it: ${cause.message}`,
       cause,
     );
   }
@@ -149,7 +149,7 @@ export class SessionLock implements PostgresLock, Hold {
     if (this.#session.holds.size > 1 || this.#session.isTrying) {
       throw new LockStateError(
         this.name,
-        `${this.name} cannot be detached: its session holds other locks, or may be granted one just now; use a locker of its own`,
+        `${this.name} cannot be detached: its session holds or is acquiring other locks; use a separate locker`,
       );
     }
     this.#isOver = true;

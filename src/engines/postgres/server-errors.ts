@@ -1,3 +1,5 @@
+import { formatTimeout } from '../../base/errors.js';
+
 /** An error of the server has its SQLSTATE as `code`; one of the connection has no severity. */
 interface ServerError extends Error {
   readonly code?: string;
@@ -39,7 +41,7 @@ export function isPassing(error: unknown): boolean {
 /** Nothing was heard of the server for so long. */
 export function silence(milliseconds: number): Error {
   const error = new Error(
-    `the PostgreSQL server has not answered for ${Math.round(milliseconds)} ms`,
+    `the PostgreSQL server has not answered for ${formatTimeout(milliseconds)}`,
   );
   return Object.assign(error, { code: 'ETIMEDOUT' });
 }

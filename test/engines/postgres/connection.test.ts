@@ -61,7 +61,7 @@ describe('the connection', () => {
     const locker = lockerOf(`postgres://postgres@127.0.0.1:${port}/postgres`);
     await expect(locker.acquire('a', { timeout: 100 })).rejects.toMatchObject({
       code: 'ETIMEDOUT',
-      message: 'the PostgreSQL server has not answered for 2100 ms',
+      message: 'the PostgreSQL server has not answered for 2.1s',
     });
     expect(ended).toBe(0);
     await locker[Symbol.asyncDispose]();
