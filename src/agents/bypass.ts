@@ -9,7 +9,7 @@ export const LONGEST_BYPASS = 24 * 60 * 60 * 1000;
 /** For how long hooks let everything through, because a person said so; `null`: they do not. */
 export function bypassUntil(directory: string, now: number = Date.now()): Date | null {
   const file = join(directory, BYPASS_NAME);
-  // Mostly there is none, and to make its error takes longer than to ask.
+  // Mostly there is none, and creating the error takes longer than asking first.
   if (!existsSync(file)) return null;
   let until: number;
   try {

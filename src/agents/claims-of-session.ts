@@ -1,4 +1,4 @@
-// All that this folder knows of the claims: what a hook asks and changes.
+// The only file of this folder that reads and changes claims.
 import { readdirSync } from 'node:fs';
 import { judge } from '../claims/check.js';
 import { folderOf } from '../claims/claims.js';
@@ -170,7 +170,7 @@ export class ClaimsOfSession {
     };
   }
 
-  /** Once half of its time is gone: a claim never ends under one that writes. */
+  /** Renews once half of the time is gone, so a claim never ends while its agent writes. */
   async #renew(seen: readonly Seen[]): Promise<void> {
     const { agent } = this.session;
     for (const { verdict, owner, repository } of seen) {
@@ -224,7 +224,7 @@ export class ClaimsOfSession {
       ({ session, bound, parts }) =>
         session === null &&
         bound === null &&
-        // Others may go by a name that was given, as a shell with the same variable.
+        // Others may use a given name too, such as a shell with the same variable.
         (!isNamed || parts.every(({ by }) => by === 'hook')),
     );
     // What a hook claimed for them goes to the session, so that comes last.
@@ -256,7 +256,7 @@ export function claimsFolderAt(folder: string, given: string | null): string | n
   return new Repositories(given, folder).directoryOf(folder);
 }
 
-/** Mostly nobody waits, and then what reads waits need not be loaded. */
+/** Mostly nobody waits, and then the code that reads waits is not loaded. */
 function mayHaveWaits(directory: string): boolean {
   try {
     return readdirSync(directory).some((name) => name.endsWith('.want'));

@@ -4,7 +4,8 @@ import { LOADED_BY_PLUGIN } from './opencode.js';
 
 export { opencodeHooks } from './opencode.js';
 
-// Not the other way round: a hook that does not notice that it is run lets every write through.
+// Not the other way round: a hook that wrongly believes it was imported lets
+// every write through.
 if (!Reflect.has(globalThis, LOADED_BY_PLUGIN)) {
   // After this file: what is loaded late needs it whole.
   void Promise.resolve()

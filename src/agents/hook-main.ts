@@ -14,9 +14,12 @@ export const HOOK_USAGE =
   'holdfast claim hook --for claude-code|codex|gemini|opencode|cursor [--unclaimed claim|allow|deny] [--timeout TIME] [--dir DIR] [--agent NAME]';
 
 const USAGE = 64;
-/** If the host's is not given. */
+/** In milliseconds, if the host's is not given. */
 const DEFAULT_TIMEOUT = 30_000;
-/** How long before the host's time-out the answer is given: a host that waits in vain writes. */
+/**
+ * How long before the host's time-out the answer is given: a host whose hook
+ * times out writes.
+ */
 const MARGIN = 1000;
 /** How much of that margin this thread has to answer itself. */
 const OWN_SHARE = 0.4;
@@ -106,7 +109,7 @@ function nextTick(): Promise<void> {
   return new Promise((resolve) => process.nextTick(resolve));
 }
 
-/** What is wrong, or the options. By hand: loading a parser takes longer. */
+/** What is wrong, or the options. Without parseArgs, which takes longer to load. */
 function parse(argv: readonly string[]): Parsed | string {
   const given = new Map<string, string>();
   let probe = false;
@@ -160,7 +163,7 @@ function write(fd: 1 | 2, text: string): void {
       at += writeSync(fd, bytes, at);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      // Nobody reads it: then the status alone decides.
+      // Nobody reads it, so the status alone decides.
       if (code !== 'EAGAIN') return;
       sleepSync(1);
     }

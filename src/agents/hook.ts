@@ -26,10 +26,13 @@ export interface HookOptions {
 }
 
 const PASS: Decision = { kind: 'pass', notice: null };
-// Each time another agent was faster, which leaves it with the path.
+// How many tries: in each, another agent may be faster and take a path.
 const TRIES = 5;
 
-/** Decides what a host asks. Never rejects: whatever goes wrong is a refusal with its reason. */
+/**
+ * Decides what a host asks. Never rejects: any failure becomes a refusal with
+ * its reason.
+ */
 export async function decide(input: HookInput, options: HookOptions): Promise<Decision> {
   const { host } = options;
   if (input.kind === 'nothing') return PASS;

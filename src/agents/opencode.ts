@@ -5,7 +5,7 @@ import { understand } from './input.js';
 import { SessionsOfProcess, sessionsProcess } from './process-sessions.js';
 import type { Session } from './session.js';
 
-/** A global variable that the plugin sets: this is no program then. */
+/** A global variable that the plugin sets: then this file is a module, not a program. */
 export const LOADED_BY_PLUGIN = 'holdfastLoadedByPlugin';
 
 /** What opencode gives a plugin, as far as it is used here. */

@@ -5,8 +5,8 @@ import { RealPaths } from '../claims/real-path.js';
 const PATCHED = /^\s*\*\*\* (?:(?:Add|Update|Delete) File|Move to):(.*)$/s;
 
 /**
- * All files that a patch adds, changes, deletes or moves to. Lines of its content
- * that look the same count as well: to ask about too much does no harm.
+ * All files that a patch adds, changes, deletes or moves to. Lines of its
+ * content that look the same count as well: asking about too many is harmless.
  */
 export function patchedPaths(patch: string): string[] {
   const names = patch.split('\n').map((line) => PATCHED.exec(line)?.[1]?.trim() ?? '');

@@ -1,6 +1,6 @@
-// What ends a hook that is too busy to notice that its time is over.
+// Ends a hook that is too busy to notice that its time is over.
 
-/** In characters. What is shorter is decided in no time. */
+/** In characters. Shorter input is decided at once. */
 const LARGE = 64 * 1024;
 
 const SOURCE = `

@@ -33,10 +33,10 @@ const CLAIM_OPTIONS = optionNames<ClaimOptions>({
   force: true,
 });
 
-// How long a waiter may go without a whole look, if it hears of nothing.
+// The longest time between two full reads of a waiter that hears of no change.
 const LOOK_MILLISECONDS = 5000;
 
-/** Claims all that is wanted, waiting if it must; or rejects. */
+/** Claims all that is wanted, waiting if it must, or rejects. */
 export async function acquireClaims(
   place: Place,
   wanted: readonly Wanted[],
@@ -89,7 +89,7 @@ export async function acquireClaims(
         hasWaited = true;
         onWait?.(conflicts);
       }
-      // The watch must begin before the decision that the wait follows. So the
+      // The watch must begin before the decision that leads to a wait, so the
       // first round does not wait.
       if (next !== null) {
         const sessions = queue.ahead === null ? sessionsOf(blockers.slice(0, 1)) : [];
@@ -104,10 +104,10 @@ export async function acquireClaims(
 }
 
 /**
- * All that is in the way has to go, so it is enough to notice the end of one. Of
- * many waiters, one wakes and not all. And a circle may have been closed: of those
- * that this call has to end, only by a claim of its own agents as long as these
- * have none, and by any claim once they have.
+ * Everything in the way has to go, so it is enough to notice the end of one:
+ * then one waiter wakes, not all of them. A circle may also have closed. While
+ * the agents of this call have no claim, only a claim of theirs can close one
+ * that this call has to end; once they have one, any claim can.
  */
 function awaited(queue: Queue, blockers: readonly Found[], left: number): Awaited {
   const { ahead, isQuiet } = queue;

@@ -50,11 +50,11 @@ export function admit(
  * codex` binds to the wrapper that npm has installed, and the hook of codex to
  * the program that the wrapper has started. The claim stays with the upper one:
  * 1. It was made for the upper process, which may start another program when
- *    the lower one has ended. Bound to the lower one, what the upper has claimed
- *    would be free too early.
- * 2. Whoever starts a program waits for it as a rule, so the upper one ends last
- *    and nothing of the lower one is free too early. It is not free too late
- *    either: both have one name, so all of it is what the upper one has claimed.
+ *    the lower one has ended. Bound to the lower one, what the upper has
+ *    claimed would be free too early.
+ * 2. A program usually waits for those it starts, so the upper one ends last,
+ *    and nothing of the lower one is free too early. Nor is it free too late:
+ *    both have one name, so all of it belongs to the upper one.
  * A process above the one that has the claim is another session: a terminal is
  * above all agents that were started in it.
  */
@@ -73,7 +73,7 @@ function placeOf(
   }
   if (claim.session === null) return { session };
   const isSame =
-    // Who holds the claim itself need not be in the session that it is for.
+    // A process that holds the claim need not be in the claim's session.
     (only !== undefined && only === claim.id) || isOfSession(claim.session, session);
   if (!isSame && !force) throw heldByAnother(found);
   if (bind) return { session: null, isTaken: !isSame };

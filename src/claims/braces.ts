@@ -1,4 +1,4 @@
-// Our own few lines and not a library: brace-expansion, micromatch and their kin
+// A few lines instead of a library: brace-expansion, micromatch and their kin
 // drop the backslashes that a pattern still needs, and build every alternative
 // before they count them: `{a,b}` thirty times over is a billion.
 import { argumentError } from '../base/argument-errors.js';
@@ -31,12 +31,12 @@ export function readingsOf(given: unknown, name: string): string[] {
   return [...new Set([text, ...expand(text).filter((each) => each !== '')])];
 }
 
-/** How many alternatives there are, without making them. */
+/** How many alternatives there are, counted without building them. */
 function countOf(text: string): number {
   const found = firstBraces(text);
   if (found === null) return 1;
   const choices = found.choices.reduce((sum, each) => sum + countOf(each), 0);
-  // What is more is refused, whatever follows.
+  // Anything above the limit is refused, so stop counting.
   if (choices > MOST_ALTERNATIVES) return choices;
   return choices * countOf(found.after);
 }

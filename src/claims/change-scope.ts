@@ -30,15 +30,15 @@ function shrinkPart(part: ClaimPart, released: readonly Pattern[]): ClaimPart | 
   return {
     ...part,
     patterns,
-    // What excepts from nothing would only keep other patterns from joining.
+    // An exception without effect would only keep other patterns from joining.
     except: except.filter((each) => patterns.some((pattern) => patternsOverlap(pattern, each))),
   };
 }
 
 /**
- * The parts with `added`. By hand, a part without exceptions joins one that has
- * none either. Each part of a hook stays its own, since each has its own time;
- * what the agent has in another way needs none.
+ * The parts with `added`. A part without exceptions joins another one that has
+ * none. Each part that a hook claimed stays separate, since each has its own
+ * time; what the agent already has in another way needs none.
  */
 export function extend(
   parts: readonly ClaimPart[],

@@ -16,7 +16,7 @@ export const POLL_MILLISECONDS = 1000;
 
 type Changed = (name: string | null) => void;
 
-/** One watch of a folder, for all of this process that want to hear of it. */
+/** One watch of a folder, shared by all listeners in this process. */
 interface Watch {
   watcher: FSWatcher;
   /** The very folder: another one may have its path by now. */
@@ -65,7 +65,7 @@ function watchOf(path: string, key: string, persistent: boolean): Watch {
   const watcher = watch(path, { persistent }, (event, name) => {
     // The folder itself may be gone, and a new one may have its inode.
     if (event === 'rename' && (name === null || name === basename(path))) forget();
-    // Waiters write to their wants all the time. That is news to nobody.
+    // Waiters write to their wants all the time. Nobody needs to hear of it.
     if (event === 'change' && name !== null && isWantName(name)) return;
     for (const hear of [...heard]) hear(name);
   });
@@ -126,8 +126,8 @@ export class NextChange {
   ): Promise<void> {
     const began = monotonicTime();
     const end = began + milliseconds;
-    // Not earlier: whoever waits for any claim would look at all of them for each
-    // one that is made in a crowd.
+    // Not earlier: with many claims made at once, a waiter for any claim would
+    // read all of them for each one.
     let isOld = false;
     const isOther = (name: string | null): boolean =>
       anyClaim && isOld && name?.endsWith(CLAIM_SUFFIX) === true;

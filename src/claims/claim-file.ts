@@ -104,7 +104,10 @@ function boundOf(value: unknown): { pid: number; start: string } | null {
   return { pid: pid as number, start: typeof start === 'string' ? start : '' };
 }
 
-/** Files of other versions, or by hand, may have a field of this name: ours have an id. */
+/**
+ * A file that another program or a person wrote may have a field of this name;
+ * ours have an id.
+ */
 function parentIn({ parent, id }: Record<string, unknown>, agent: string): string | null {
   if (typeof parent !== 'string' || typeof id !== 'string') return null;
   if (parent === agent) throw new Error('"parent" is the agent itself');

@@ -21,10 +21,10 @@ export function formatClaim(
     ...(bound !== null && { bound }),
     ...(session !== null && { session }),
     ...(parent !== null && { parent }),
-    // Where it is missing, another version of Holdfast may own the file.
+    // Without it, another version of Holdfast may own the file.
     ...((details !== null || bound !== null) && { parts: details ?? [] }),
     ...other,
-    // In their places above, whatever another program means by these names.
+    // Written above already, whatever another program means by these names.
     ...(session !== null && { session }),
     ...(parent !== null && { parent }),
   });

@@ -50,7 +50,7 @@ const WATCH_OPTIONS = new Set(['signal']);
 
 /**
  * The claims of one workflow: which agent may change which files of a tree.
- * They bind those who ask; nothing stops a program that writes without asking.
+ * They are advisory: nothing stops a program that writes without asking.
  *
  * Decisions are atomic across processes. An unbound claim lives by the clock,
  * so an owner that is stopped for longer than its ttl runs on without it; its
@@ -70,7 +70,7 @@ export class Claims {
    * `directory`: default the folder that all working trees of the repository of
    * the working directory share, `holdfast/claims` in its `.git`; in no
    * repository it must be given. `root`: default the git top level of
-   * `directory`, else of the working directory (of a submodule that of its
+   * `directory`, else of the working directory (for a submodule, that of its
    * superproject), else that directory. Nothing is created until it is needed.
    */
   constructor(directory?: string | URL, options?: { root?: string | URL | undefined }) {
@@ -106,16 +106,17 @@ export class Claims {
 
   /**
    * Claims a scope. An earlier claim of the same agent is replaced, or with
-   * `extend` and `release` changed; it stands as it is if this one is refused. A
-   * request that only releases never waits; if it leaves nothing, the claim that
-   * it resolves to is not held.
+   * `extend` and `release` changed; it stays unchanged if this one is refused.
+   * A request that only releases never waits; if it leaves nothing, the claim
+   * that it resolves to is not held.
    *
    * Rejects with `ERR_CLAIM_CONFLICT` (at once, or after `timeout`),
    * `ERR_CLAIM_INVALID`, `signal.reason`, an argument error, or a system error;
-   * with `ERR_LOCK_TIMEOUT` if a process was stopped in the middle of a decision;
-   * with `ERR_LOCK_HELD` if another session, or another process that has bound it,
-   * has a claim of this name or of the parent's. A bound one may be extended
-   * all the same, unless Holdfast 0.1.0 has written it or it is to be bound anew.
+   * with `ERR_LOCK_TIMEOUT` if a process was stopped in the middle of a
+   * decision; with `ERR_LOCK_HELD` if another session, or another process that
+   * has bound it, has a claim of this name or of the parent's. A bound one may
+   * be extended all the same, unless Holdfast 0.1.0 has written it or it is to
+   * be bound anew.
    */
   async claim(request: ClaimRequest, options?: ClaimOptions): Promise<Claim> {
     const { patterns } = new Locator(this.#root);
@@ -198,15 +199,15 @@ export class Claims {
 
   /**
    * Puts the expiry of an agent's active claim `ttl` milliseconds from now,
-   * even if another process made the claim. Resolves to the new expiry. For callers
-   * that do not have the `Claim`, such as a script. Rejects with `ERR_LOCK_LOST` if
-   * the agent has no active claim, with `ERR_CLAIM_INVALID` if its file is not
-   * a valid claim.
+   * even if another process made the claim. Resolves to the new expiry. For
+   * callers that do not have the `Claim`, such as a script. Rejects with
+   * `ERR_LOCK_LOST` if the agent has no active claim, with `ERR_CLAIM_INVALID`
+   * if its file is not a valid claim.
    *
    * `ifHalfGone`: default `false`. `true`: only if less than half of `ttl` is
-   * left; else resolves to the expiry as it is. For callers that come often. A
-   * claim with a session needs it as well: seen from another pid namespace, it
-   * lives by its expiry.
+   * left; else resolves to the expiry as it is. For frequent callers. A claim
+   * with a session needs it as well: seen from another pid namespace, it lives
+   * by its expiry.
    */
   async renew(
     agent: string,
@@ -251,13 +252,13 @@ export class Claims {
   }
 
   /**
-   * Renames a file that is not a valid claim, so that it stands in nobody's way:
-   * `x.lock` to `x.lock.invalid`. `file` is its path, or its name in the folder.
-   * Resolves to the new path.
+   * Renames a file that is not a valid claim, so that it blocks no claims:
+   * `x.lock` to `x.lock.invalid`. `file` is its path, or its name in the
+   * folder. Resolves to the new path.
    *
    * Rejects with `ERR_LOCK_STATE` for a valid claim, for a file that is locked,
    * and for one that was changed less than a minute ago: somebody may still be
-   * writing it. Then also with the error of the system, such as `ENOENT`.
+   * writing it. Also rejects with system errors, such as `ENOENT`.
    */
   async setAside(file: string): Promise<string> {
     const name = claimFileName(this.directory, file);
@@ -293,9 +294,9 @@ export class Claims {
   }
 
   /**
-   * Yields all claims at once, and again within a second of each change, also of
-   * what `waits` tells; none if the folder is missing. Ends with `signal.reason`
-   * as its error.
+   * Yields all claims at once, and again within a second of each change,
+   * including changes of what `waits` returns; an empty list if the folder is
+   * missing. Throws `signal.reason` when aborted.
    */
   async *watch(options?: {
     signal?: AbortSignal | undefined;

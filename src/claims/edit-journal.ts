@@ -79,8 +79,9 @@ export function isEdit(step: Step): step is Edit {
  * 4. The journal is removed.
  *
  * A process that is killed between 2 and 4 leaves the journal, and the next one
- * in the exclusive section finishes it. It creates no file. A file that a hand
- * has put in place meanwhile, with another inode or another id, stays as it is.
+ * in the exclusive section finishes it. It creates no file. A file that
+ * somebody has put in its place meanwhile, with another inode or id, stays as
+ * it is.
  */
 export class EditJournal {
   readonly #folder: string;
@@ -91,7 +92,7 @@ export class EditJournal {
     this.#path = join(folder, EDITS);
   }
 
-  /** Makes the steps count. If it throws, none does. */
+  /** Commits the steps. If it throws, none of them counts. */
   commit(steps: readonly Step[]): void {
     // Ours has been finished, so this one is not ours.
     if (lstatSync(this.#path, { throwIfNoEntry: false }) !== undefined) {
@@ -103,7 +104,7 @@ export class EditJournal {
     putFile(temporary, this.#path, `${BEGINNING}${JSON.stringify(steps).slice(1)}}\n`);
   }
 
-  /** Carries out a journal, our own or that of a killed process; removes what else is left. */
+  /** Carries out a journal, our own or one of a killed process; removes other leftovers. */
   finish(names: readonly string[] = readdirSync(this.#folder)): void {
     const steps = names.includes(EDITS) ? this.#read() : null;
     if (steps !== null) {
@@ -169,7 +170,7 @@ export class EditJournal {
   }
 }
 
-/** `undefined`: it is torn, or no claim at all. */
+/** `undefined`: it is torn, or not a claim at all. */
 function idIn(content: Buffer): string | null | undefined {
   try {
     const value: unknown = JSON.parse(content.toString());

@@ -61,7 +61,7 @@ function filesOf(found: readonly Found[]): ClaimInvalidError['files'] {
   return found.map(({ file, reason }) => ({ file, reason: reason ?? '' }));
 }
 
-/** The command that gets such a file out of the way. */
+/** The command that moves such a file out of the way. */
 function wayOut([first]: readonly Found[]): string {
   // Where a shell would take the name apart, the user has to quote it.
   const file = first !== undefined && /^[\w./+@:-]+$/.test(first.file) ? first.file : 'FILE';
@@ -69,8 +69,8 @@ function wayOut([first]: readonly Found[]): string {
 }
 
 /**
- * A process has not left the folder of the claims for as long as nobody needs,
- * so it was probably stopped in the middle of a decision.
+ * A process has held the folder of the claims for longer than any decision
+ * takes, so it was probably stopped in the middle of one.
  */
 export class ClaimsBusyError extends LockTimeoutError {
   /** How many others waited before this call. 0 where that is not known. */
@@ -96,7 +96,7 @@ setName(ClaimsBusyError, 'ClaimsBusyError');
 
 const NOT_WRITABLE: unknown[] = ['EACCES', 'EPERM', 'EROFS'];
 
-/** Where the default folder is not ours to write: what to do. */
+/** Adds what to do if this user cannot write the default folder. */
 export function withWayOut(error: unknown, directory: string): unknown {
   if (error instanceof Error && NOT_WRITABLE.includes((error as NodeJS.ErrnoException).code)) {
     error.message += `: the claims of this repository are in ${printable(directory)}, which this user cannot write; use another folder, with --dir or HOLDFAST_CLAIMS, or new Claims(directory)`;

@@ -24,7 +24,7 @@ export function claimedBy(status: ClaimStatus, root: Root): Claimed {
   const { agent, task, expiresAt } = status;
   const parse = (list: string[], kind: Entry['kind']) =>
     list.flatMap((each) => parsePatterns(each, kind, root, 'options.existing'));
-  // One that was made up, or written to a file by 0.1.0, has no parts.
+  // One made by the caller, or written by Holdfast 0.1.0, has no parts.
   const given: Partial<ClaimPartStatus>[] =
     Array.isArray(status.parts) && status.parts.length > 0 ? status.parts : [status];
   const parts = given.map(({ files, directories, except, tree = null, by = 'hand' }) => ({

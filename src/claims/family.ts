@@ -103,7 +103,7 @@ export function familyInPlan(
   return Family.among([...others, ...wanted.map((each) => ({ ...each, session: null }))]);
 }
 
-/** A claim whose chain of parents returns to it, as only an edit by hand can make it. */
+/** A claim whose chain of parents returns to it, which only manual edits can cause. */
 export function inCircle(found: Found): Found {
   return { ...found, state: 'invalid', reason: 'its "parent" leads back to it' };
 }

@@ -33,8 +33,8 @@ const JOURNAL = '.holdfast-journal';
 const EDITS = '.holdfast-edits';
 const OF_EDITS = /^\.holdfast-(?:edits|[0-9a-f]{16}\.new)$/;
 
-// The expressions that tell which claims matter take V8 milliseconds to compile: in
-// that time, so many claims are parsed and compared.
+// V8 takes milliseconds to compile the expressions that tell which claims
+// matter. This many claims are parsed and compared in that time.
 const FEW_CLAIMS = 16;
 
 /** Whether a canonical claim with this text matters to the caller. */
@@ -167,7 +167,7 @@ export class ClaimsFolder {
   #finishJournals(): void {
     const names = readdirSync(this.path);
     this.#journal.finish(names);
-    // Whoever changes nothing does not need the code for it.
+    // Readers do not need the code that makes changes.
     if (names.some((name) => OF_EDITS.test(name))) new EditJournal(this.path).finish(names);
   }
 
@@ -178,7 +178,7 @@ export class ClaimsFolder {
 
   #read(agent: string, { location, now, text, lives }: Reading): Found | null {
     const name = `${agent}${CLAIM_SUFFIX}`;
-    // Not by join(), which would take as long as the reading.
+    // Not join(): it would take as long as the reading.
     const path = `${this.path}${sep}${location}`;
     const file = location === name ? path : `${this.path}${sep}${name}`;
     const found = { agent, file, location: path };

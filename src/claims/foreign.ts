@@ -27,7 +27,7 @@ function isItself(bound: { pid: number; start: string } | null): boolean {
 export function heldByAnother({ agent, file, claim }: Found): LockHeldError {
   const { session = null, bound = null } = claim ?? {};
   const who = bound ?? session;
-  // From another pid namespace its pid would mean another process.
+  // In another pid namespace its pid would mean another process.
   const isHere = bound !== null || (session !== null && isAlive(session) === true);
   const pid = isHere ? (who?.pid ?? null) : null;
   const command = pid === null || !isItself(bound) ? null : commandOf(pid);

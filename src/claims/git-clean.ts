@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { plainPath } from './pattern.js';
 import type { Part } from './scope.js';
 
-// A question that takes longer is not worth the wait.
+// An answer that takes longer is not worth the wait.
 const TIMEOUT_MILLISECONDS = 5000;
 
 /**

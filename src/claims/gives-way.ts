@@ -7,7 +7,7 @@ import { keepParts } from './release-claim.js';
 
 /** How long its agent must have left an automatic part alone. */
 export const UNTOUCHED_MILLISECONDS = 30 * 60_000;
-// A git question takes a process, and the answer seldom changes.
+// Asking git starts a process, and the answer seldom changes.
 const ASK_AGAIN_MILLISECONDS = 10_000;
 
 /** What the decision is made by. */
@@ -20,8 +20,8 @@ export interface PartFacts {
 }
 
 /**
- * Whether a part of a claim gives way to somebody who wants it: a hook claimed
- * it, and its agent has finished with it by all that can be seen.
+ * Whether a part of a claim gives way to another agent: a hook claimed it, and
+ * its agent appears to have finished with it.
  */
 export function givesWay(
   { by, touched, tree }: ClaimPart,
@@ -85,9 +85,9 @@ export class GivingWay {
   /**
    * Takes the parts that were found clean out of their claims, in the exclusive
    * section:
-   * 1. A part is found, that was not touched for long, and is clean.
+   * 1. A part is found that was not touched for long and is clean.
    * 2. Its agent is about to write to it: its hook touches the part.
-   * 3. Here it is another part than the one in 1, and stays.
+   * 3. The part has changed since step 1, so it stays here.
    */
   take(place: Place): void {
     const clean = this.#clean;

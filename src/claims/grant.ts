@@ -60,7 +60,7 @@ export function decide(place: Place, wanted: readonly Wanted[], options: DecideO
   const mayOverlap = prefilter(wanted.flatMap(patternsOf), folder.root);
   const isRelevant: Relevance | undefined =
     mayOverlap && ((agent, text) => agents.has(agent) || mayOverlap(text));
-  // Who only gives something up cannot take anything from a claim that is unreadable.
+  // A request that only releases cannot take anything from an unreadable claim.
   const mayIgnore = ignoreInvalid || wanted.every(({ parts }) => parts.length === 0);
   for (const found of folder.each(isRelevant)) {
     known.set(found.agent, found);
@@ -82,8 +82,8 @@ export function decide(place: Place, wanted: readonly Wanted[], options: DecideO
     }
   }
   if (invalid.length > 0) throw invalidClaims(folder.path, invalid);
-  // What a sub-agent that has ended leaves its parent may be in the way. Then look
-  // again: there are fewer that have ended.
+  // What an ended sub-agent leaves to its parent may be in the way. Then decide
+  // again: each round has fewer ended ones, so this ends.
   if (ended.filter((each) => handOver(folder, each)).length > 0) {
     return decide(place, wanted, options);
   }
@@ -95,7 +95,7 @@ export function decide(place: Place, wanted: readonly Wanted[], options: DecideO
   }
   conflicts.push(...stoppedBy(blockers));
   if (conflicts.length > 0) return { claims: [], begun: [], conflicts, blockers };
-  // Before the check of the names: a wanted claim may need the very file of one of these.
+  // Before the check of the names: a wanted claim may need the file of one of these.
   for (const each of ended) overwrite(folder, each);
   checkNames(folder, outcomes, known);
   const written = write(place, outcomes);
@@ -112,7 +112,7 @@ export function undo({ folder }: Place, { claims, begun }: Decision): void {
     const found = folder.find(claim.granted.agent);
     if (found !== null && claim.wrote(found)) folder.remove(found);
   }
-  // What was held before went with the old folder: its owner hears that it is lost.
+  // What was held before went with the old folder; its owner hears of the loss.
   for (const claim of begun) claim.end();
 }
 

@@ -43,7 +43,7 @@ function changeOf(
   if (parent?.claim != null && isLive(parent.state)) {
     const { claim } = parent;
     if (!mayBeWithin(child.session, claim.session)) return undefined;
-    // The owner of a bound claim of 0.1.0 takes a change for a loss.
+    // Holdfast 0.1.0, as owner of a bound claim, would take a change for a loss.
     if (claim.bound !== null && !('parts' in claim.fields)) return undefined;
     return fitting(changeTo(parent, { ...claim, parts: extend(claim.parts, parts) }));
   }

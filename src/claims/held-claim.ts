@@ -27,10 +27,10 @@ export interface HeldClaimParts extends Holding {
   ended: (claim: HeldClaim) => void;
 }
 
-// The clock of a file system ticks so seldom: a second change within a tick leaves
-// the time as it is, and one in place the size as well.
+// The longest tick of a file system's clock. A second change within one tick
+// leaves the time as it is, and if made in place, the size as well.
 const TICK_MILLISECONDS = 50;
-// People write their edits in place, too: for so long a file may be half written.
+// Editors may write in place, too: for this long a file may be half written.
 const TORN_MILLISECONDS = 500;
 
 /**
@@ -148,7 +148,7 @@ export class HeldClaim {
   /** Whether there may be something for {@link check} to find out. */
   hasChanged(): boolean {
     if (!this.held) return false;
-    // The end of the processes that have bound it leaves no trace in the file.
+    // The end of the processes that hold it leaves no trace in the file.
     if (this.#holding.lock === null && this.granted.bound !== null) return true;
     try {
       return this.#seen === '' || this.#stamp() !== this.#seen;
@@ -159,8 +159,8 @@ export class HeldClaim {
 
   /**
    * Finds out whether it is lost, or was renewed or changed by another process
-   * or by hand. Call it under the section's shared lock: without it, a file that
-   * is being changed in place may be read half written.
+   * or a person. Call it under the section's shared lock: without it, a file
+   * that is being changed in place may be read half written.
    */
   check(): void {
     if (!this.#held) return;
@@ -193,7 +193,7 @@ export class HeldClaim {
     }
   }
 
-  /** Changes whenever the file does; a file that has just changed has none of its own. */
+  /** Changes whenever the file does; not reliable for a file that has just changed. */
   #stamp(): string {
     const { ino, size, mtimeMs } = statSync(this.#file);
     const isNew = Math.abs(Date.now() - mtimeMs) < TICK_MILLISECONDS;
@@ -274,7 +274,7 @@ export class HeldClaim {
       try {
         await this.renew();
       } catch {
-        // If it is lost, `signal` tells. For any other error there is time for two more tries.
+        // A loss aborts `signal`. After any other error there is time for two more tries.
       }
       if (this.#held) this.#scheduleRenewal();
     }, pause).unref();

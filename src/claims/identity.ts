@@ -1,5 +1,5 @@
-// Under which name an agent claims: the same from a shell, a hook and an MCP
-// server, since otherwise an agent would be another one to itself.
+// The name under which an agent claims. It must be the same from a shell, a
+// hook and an MCP server; otherwise an agent would block itself.
 
 import { argumentError } from '../base/argument-errors.js';
 import { isFileName } from '../base/file-name.js';

@@ -65,13 +65,13 @@ export class Journal {
     throw new ClaimInvalidError(this.#folder, [{ file: this.#path, reason }]);
   }
 
-  /** Makes the moves count. If it throws, none does. */
+  /** Commits the moves. If it throws, none of them counts. */
   commit(moves: readonly Move[]): void {
     if (moves.length === 1) this.#move(moves[0] as Move);
     else putFile(join(this.#folder, temporaryName('.tmp')), this.#path, JSON.stringify(moves));
   }
 
-  /** Carries out a journal, our own or that of a killed process; removes what else is left. */
+  /** Carries out a journal, our own or one of a killed process; removes other leftovers. */
   finish(names: readonly string[] = readdirSync(this.#folder)): void {
     const moves = names.includes(JOURNAL) ? this.#read() : null;
     if (moves !== null) {

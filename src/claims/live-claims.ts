@@ -4,7 +4,7 @@ import { HeldClaim, type HeldClaimParts } from './held-claim.js';
 import type { Found } from './model.js';
 import { isWantName } from './want-file.js';
 
-// A change seldom comes alone.
+// Changes seldom come alone, so collect them.
 const SETTLING_MILLISECONDS = 10;
 
 /** The claims of one folder that this process holds. Watches their files. */
@@ -87,7 +87,7 @@ export class LiveClaims {
       });
       if (looked === null) for (const claim of changed) claim.lose('its folder was removed');
     } catch {
-      // Whether they are lost is decided under the lock alone: at the next look.
+      // Only a look under the lock can decide whether they are lost: the next one does.
     } finally {
       this.#checking = false;
     }

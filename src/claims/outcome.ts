@@ -60,8 +60,8 @@ function baseOf(folder: ClaimsFolder, wanted: Wanted, found: Found | undefined):
 }
 
 /**
- * The owner of a bound claim of Holdfast 0.1.0 takes a change of its scope for
- * a loss. Its claims have no `parts`.
+ * Holdfast 0.1.0, as owner of a bound claim, takes a change of its scope for a
+ * loss. Its claims have no `parts`.
  */
 export function checkChangeable(found: Found, { bind }: { bind: boolean }): void {
   const { claim } = found;

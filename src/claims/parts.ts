@@ -49,8 +49,8 @@ export function listsOf(patterns: readonly Pattern[]): { files: string[]; direct
 }
 
 /**
- * The parts of a file that may have been edited by hand: a pattern that no part
- * has is one of its own; one that is missing in the lists is gone; and what the
+ * The parts of a file that a person may have edited: a pattern that no part has
+ * is one of its own; one that is missing in the lists is gone; and what the
  * file's `except` names, every part excepts.
  */
 export function parseParts(fields: Fields, root: Root): ClaimPart[] {
@@ -103,9 +103,9 @@ function detailsIn(fields: Fields, root: Root): ClaimPart[] {
 }
 
 /**
- * The place of a linked working tree that git does not know any more. Another one
- * may be there by now: the part holds in no tree then, rather than in that one.
- * The names alone are compared, because the repository may have been moved.
+ * The place of a linked working tree that git no longer knows. Another one may
+ * be there by now: the part holds in no tree then, rather than in that one. The
+ * names alone are compared, because the repository may have been moved.
  */
 function unlessReplaced(tree: string | null, gitDir: string): string | null {
   if (tree === null) return null;
@@ -113,7 +113,7 @@ function unlessReplaced(tree: string | null, gitDir: string): string | null {
     const there = gitDirOfLinked(tree);
     return there === null || basename(there) === basename(gitDir) ? tree : gitDir;
   } catch {
-    // What is there leads to no repository.
+    // What is there does not lead to a repository.
     return tree;
   }
 }

@@ -15,7 +15,7 @@ export function isAbsolutePath(text: string): boolean {
   return text.startsWith('/') || (sep === '\\' && DRIVE.test(text));
 }
 
-/** Refuses what is no path on any system. */
+/** Refuses what is not a path on any system. */
 export function checkText(given: unknown, name: string): string {
   if (typeof given !== 'string') {
     throw argumentError('ERR_INVALID_ARG_TYPE', name, 'a string', given);
@@ -32,7 +32,7 @@ export function checkText(given: unknown, name: string): string {
   throw argumentError('ERR_INVALID_ARG_VALUE', name, rule, given);
 }
 
-/** A folder of the greatest length may have got its slash from us. */
+/** A folder of the greatest length may end in a slash that was added here. */
 export function isTooLong(text: string): boolean {
   return text.length - (text.endsWith('/') ? 1 : 0) > LONGEST;
 }

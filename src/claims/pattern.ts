@@ -35,7 +35,7 @@ export class Pattern implements Entry {
   readonly literal: boolean;
   /** No wildcards: a path and everything below it. */
   readonly folder: boolean;
-  /** Somebody asks about this very path. It is met as a literal one is. */
+  /** A path to check. It is compared as a literal one is. */
   readonly exact: boolean;
   /** The text can be compared as it is. */
   private readonly plainValue: boolean;
@@ -110,7 +110,7 @@ export class Pattern implements Entry {
   /**
    * Whether a literal path may be, or become, a folder. Nothing is file and
    * folder at once, so below a file there is nothing that a wildcard could
-   * match: `Makefile` and `client.ts` do not overlap with `**\/*.test.ts`, and
+   * match: `Makefile` and `client.ts` do not overlap with `**\/*.test.ts`, but
    * `newdir` does. What does not exist yet is judged by its name.
    */
   get mayBeFolder(): boolean {

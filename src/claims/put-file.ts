@@ -2,7 +2,7 @@
 import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { removeIfThere } from './missing.js';
 
-/** Of our own temporary files; whoever enters the section removes those that are left. */
+/** Of our own temporary files; the next process in the section removes leftover ones. */
 export const TEMPORARY = /^\.holdfast-[0-9a-f]{16}\.tmp$/;
 
 /** By one rename: readers see the old file, or the whole new one. */
@@ -16,7 +16,10 @@ export function putFile(temporary: string, path: string, text: string): void {
   }
 }
 
-/** What was renamed before is not done again, so that a claim that was removed since stays so. */
+/**
+ * A rename that was done before is not repeated, so a claim that was removed
+ * since stays removed.
+ */
 export function renameIfThere(from: string, to: string): void {
   try {
     renameSync(from, to);

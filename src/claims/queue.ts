@@ -34,9 +34,9 @@ export class Queue {
   }
 
   /**
-   * The want whose end is worth a look, or `null`. Of those that stop this one it
-   * is the youngest: all of them have to go, and so each end wakes one waiter
-   * and not all that are behind it.
+   * The want to wait for, or `null`. Of those that stop this one it is the
+   * youngest: all of them have to go, and so each end wakes one waiter, not all
+   * that are behind it.
    */
   get ahead(): FoundWant | null {
     return this.#ahead;
@@ -48,10 +48,10 @@ export class Queue {
   }
 
   /**
-   * Whether nobody waits for its agents, so that no circle goes through them, and
-   * only a claim of theirs can change that: who comes later to wait is younger,
-   * and the youngest has to end a circle. With a hundred waiters, to look at each
-   * other change would be all that the folder is used for.
+   * Whether nobody waits for its agents, so that no circle goes through them,
+   * and only a claim of theirs can change that: who comes later to wait is
+   * younger, and the youngest has to end a circle. With a hundred waiters,
+   * reading the folder at each other change would use all of its time.
    */
   get isQuiet(): boolean {
     return this.#isQuiet;
@@ -62,7 +62,7 @@ export class Queue {
     return this.#wanted.map(({ agent }) => basename(this.#folder.fileOf(agent)));
   }
 
-  /** Changes when a claim is made or removed: where the system reports no changes, that tells. */
+  /** Changes when a claim is made or removed, for systems that report no changes. */
   stamp(): string {
     return stampOf(this.#folder.path);
   }

@@ -55,7 +55,7 @@ export class RealPaths {
     const path = at.path.endsWith(sep) ? at.path + name : at.path + sep + name;
     const known = this.#known.get(path);
     if (known !== undefined) return known;
-    // Below what is no folder there is nothing.
+    // Below what is not a folder there is nothing.
     const stat = at.isFolder ? statusOf(path) : undefined;
     const isLink = stat?.isSymbolicLink() === true && links < MOST_LINKS;
     const target = isLink ? targetOf(path) : null;
@@ -70,7 +70,7 @@ export class RealPaths {
   }
 }
 
-/** `undefined` also for what cannot be looked at: then nobody knows of a link. */
+/** `undefined` also for what cannot be inspected: then a link there stays unknown. */
 function statusOf(path: string): Stats | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false });

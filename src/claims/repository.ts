@@ -1,6 +1,6 @@
-// Git's repositories, read from the disk. Git itself is not run: it takes as long
-// as all else. `GIT_DIR` and its like are ignored: they say what a git command
-// is about, and not where a file is.
+// Git's repositories, read from the disk. Git itself is not run: that takes as
+// long as everything else together. `GIT_DIR` and its like are ignored: they
+// say what a git command is about, and not where a file is.
 import { existsSync, lstatSync, readFileSync, realpathSync, type Stats } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { errnoOf } from '../base/errno.js';
@@ -25,9 +25,9 @@ export function findRepository(folder: string): Repository | null {
 }
 
 /**
- * The repository whose top is this very folder, a real path. Throws if its
- * `.git` leads to nothing, as after the main repository was moved: git refuses
- * to work there, too, and a guess would claim other files.
+ * The repository whose top is this folder, a real path. Throws if its `.git`
+ * leads to nothing, as after the main repository was moved: git refuses to work
+ * there, too, and a guess would claim other files.
  */
 export function repositoryAt(folder: string): Repository | null {
   const entry = join(folder, '.git');
@@ -119,8 +119,8 @@ export function identityOf({ common }: Repository): string {
 }
 
 /**
- * What git keeps of a linked working tree in the repository, by its top; `null`:
- * it is none. `git worktree move` leaves it where it is.
+ * What git keeps of a linked working tree in the repository, by its top;
+ * `null`: it is none. `git worktree move` does not move it.
  */
 export function gitDirOfLinked(tree: string): string | null {
   const found = findRepository(tree);

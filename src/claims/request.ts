@@ -106,7 +106,7 @@ function checkOne(
   };
   const wanted = {
     agent: checkAgent(agent, `${name}.agent`),
-    // Of a hook, each pattern has a time of its own.
+    // Each pattern that a hook claims has its own time.
     parts: by === 'hook' ? part.patterns.map((each) => ({ ...part, patterns: [each] })) : [part],
     task: taskDescription ?? null,
     expiresAt: null,
@@ -126,7 +126,7 @@ function checkOne(
   return wanted;
 }
 
-/** Also for a longer way back. */
+/** Also where a longer chain of parents leads back to the agent. */
 export function ownParent(name: string, agent: string): TypeError | RangeError {
   const rule = 'another agent, and not a sub-agent of this one';
   return argumentError('ERR_INVALID_ARG_VALUE', `${name}.parent`, rule, agent);

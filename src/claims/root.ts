@@ -32,7 +32,7 @@ export function findRoot(path: string, isWhole = false): Root {
 function ignoresCase(path: string): boolean {
   const swapped = Array.from(path, swapCase).join('');
   if (swapped === path) return false;
-  // The nearest folder with a letter in its name: the others prove nothing.
+  // The nearest folder with a letter in its name; others prove nothing.
   const segments = path.split(sep);
   const last = segments.findLastIndex((segment) => Array.from(segment).some(hasCase));
   const here = segments.slice(0, last + 1).join(sep);

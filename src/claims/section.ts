@@ -132,7 +132,7 @@ export class Section {
     throw this.#vanishing();
   }
 
-  /** In the caller's turn. ENOENT if there is no folder. */
+  /** Call it in the caller's turn. ENOENT if there is no folder. */
   async #enter(mode: LockMode, signal: AbortSignal | undefined): Promise<Entered> {
     const turns = Turns.of(this.path);
     const turn = await turns.take(signal);
@@ -148,7 +148,7 @@ export class Section {
       };
       return { isCurrent: () => folder.size() >= 0, leave };
     } catch (error) {
-      // Not by its class: that would load it for each folder that is missing.
+      // Not by its class: that would load the class for each missing folder.
       if (isLockError(error, 'ERR_LOCK_TIMEOUT')) {
         const busy = error as ClaimsBusyError;
         turns.refuse(TIMEOUT_MILLISECONDS, (inFront) => busy.behind(inFront));
@@ -158,7 +158,10 @@ export class Section {
     }
   }
 
-  /** What may not be read is opened for writing next, which no folder can be. */
+  /**
+   * A folder that may not be read was then opened for writing, which fails for
+   * any folder: report that reading it was refused.
+   */
   #unreadable(error: unknown): unknown {
     try {
       accessSync(this.path, constants.R_OK);

@@ -122,7 +122,7 @@ export interface Claim extends AsyncDisposable {
   /**
    * The locked descriptor of a bound claim, for the `stdio` of the agent's
    * process: the claim then lives until that process has ended as well. -1 if
-   * the claim is not bound, or not held any more.
+   * the claim is not bound, or no longer held.
    */
   readonly fd: number;
   /**

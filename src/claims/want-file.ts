@@ -55,7 +55,7 @@ export function isWantName(name: string): boolean {
 export class WantFiles {
   readonly #folder: string;
   readonly #root: Root;
-  /** A want is written once. `null`: not to be understood. */
+  /** A want is written once. `null`: it cannot be parsed. */
   readonly #parsed = new Map<string, Pick<FoundWant, 'requests' | 'since'> | null>();
 
   constructor(folder: string, root: Root) {
@@ -135,7 +135,7 @@ export class OwnWant {
   readonly #lock: FileLock;
   readonly #size: number;
 
-  /** Call it in the exclusive section: whoever reads wants sees none without its lock. */
+  /** Call it in the exclusive section, so that readers never see it without its lock. */
   constructor(folder: string, order: number, requests: readonly Claimed[], since: Date) {
     this.order = order;
     this.file = join(folder, `${order}-${randomBytes(8).toString('hex')}.want`);
@@ -152,7 +152,10 @@ export class OwnWant {
     }
   }
 
-  /** Shows that its waiter runs. False: the file is gone, removed with the folder or by hand. */
+  /**
+   * Shows that its waiter runs. False: the file is gone, removed with the
+   * folder or by a person.
+   */
   touch(): boolean {
     if (!this.#lock.isCurrent()) return false;
     try {
@@ -172,7 +175,7 @@ export class OwnWant {
     return true;
   }
 
-  /** Whoever waits behind it looks again as soon as the lock is free. */
+  /** Waiters behind it look again as soon as the lock is free. */
   leave(): void {
     if (this.#lock.isCurrent()) removeIfThere(this.file);
     this.#lock.releaseSync();

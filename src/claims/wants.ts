@@ -16,7 +16,7 @@ import { listOf, ScopeIndex } from './scope.js';
 /** What one call waits for. All its requests are granted together. */
 export interface Want {
   readonly requests: readonly Claimed[];
-  /** Nobody has looked after it for a while: it keeps its place and stops nobody. */
+  /** Its waiter has not touched it for a while: it keeps its place and stops nobody. */
   readonly stale: boolean;
 }
 

@@ -1,4 +1,4 @@
-// Apart from overlap.ts, which mostly nobody needs who asks about one path.
+// Apart from overlap.ts, which a check of one path mostly does not need.
 import { isWithinWild } from './overlap.js';
 import { type Pattern, prefixesAgree } from './pattern.js';
 

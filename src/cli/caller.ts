@@ -76,7 +76,7 @@ export function openFilesLimit({ mostFiles }: Caller): number {
   return limitsIn(limits)[0] ?? Number.POSITIVE_INFINITY;
 }
 
-/** Without it there is no lock either, and taking that reports the reason. */
+/** Without the addon there is no lock either, and acquiring it reports the reason. */
 function addon(): NativeBinding | undefined {
   try {
     return loadBinding('');
@@ -99,7 +99,7 @@ interface Descriptor {
 }
 
 /**
- * The descriptors that this process has inherited. The mark close-on-exec does
+ * The descriptors that this process has inherited. The close-on-exec flag does
  * not tell: Node sets it on what it inherits as well, from 0 to 15 and from 16
  * up to the first gap. So decide by the kind of the descriptor. Bun marks all
  * descriptors. Deno marks only those that it has opened itself.

@@ -21,7 +21,7 @@ import { answerFirst, FLAG, parseMixed, TEXT } from './options.js';
 import { print, type Streams, say } from './streams.js';
 import { clockTime, parseTime } from './time.js';
 
-/** What its own help is asked for with. */
+/** The page of its help. */
 const INSTALL_HOOK = 'claim install-hook';
 const BYPASS = 'claim bypass';
 const SHORTEST_BYPASS = 1000;
@@ -41,14 +41,14 @@ export const OPTIONS = {
 type Action = (argv: string[], streams: Streams) => Promise<number>;
 
 const ACTIONS: Record<string, Action> = {
-  // It has its own streams: what a host reads must not be changed on its way.
+  // It has its own streams: what a host reads must reach it unchanged.
   hook: (argv) => runHook(argv),
   'install-hook': installHook,
   bypass,
 };
 
 export async function agentAction(name: string, argv: string[], streams: Streams): Promise<number> {
-  // Its own parser, which hosts wait for, has none of these.
+  // Its own small parser, which hosts wait for, does not know these.
   if (name === 'hook') answerFirst(argv, 'claim hook');
   return (ACTIONS[name] as Action)(argv, streams);
 }
@@ -163,7 +163,7 @@ function noBypassTime(text: string): Error {
   );
 }
 
-/** An agent can get a terminal of its own by `script`, so that is not what is asked for. */
+/** Does not check for a terminal: an agent can get one with `script`. */
 function checkIsPerson(): void {
   const above = hostAbove();
   const agent = process.env['HOLDFAST_AGENT'] ?? '';

@@ -111,7 +111,7 @@ export function parseClaimArguments(argv: string[]): {
     return value === undefined ? undefined : parseTime(value, `--${name}`, page);
   };
   const directory = folderFrom(string('dir') ?? fromEnvironment('HOLDFAST_CLAIMS'));
-  // To find out takes a look at all processes above, which most checks do without.
+  // Computed late: it reads all processes above this one, and most checks do not need it.
   let known: ReturnType<typeof whoAsks> | undefined;
   const asker = (): ReturnType<typeof whoAsks> => {
     known ??= whoAsks(string('agent'));
@@ -162,7 +162,7 @@ export function parseClaimArguments(argv: string[]): {
 
 const ACTION_NAMES = [...Object.keys(ACTIONS), ...AGENT_ACTIONS];
 
-/** What `holdfast claim` alone, its options and a wrong action end with. */
+/** What `holdfast claim` without an action, or with a wrong one, ends with. */
 function noAction([word = '', action, ...rest]: string[]): Error {
   // Not a success: a script may have lost the action.
   if (word === '') return new Asked('help', 'claim', EXIT.usage);
@@ -179,7 +179,8 @@ function noAction([word = '', action, ...rest]: string[]): Error {
 
 /**
  * Who asks, and the process with which its claims end: that of a session whose
- * name nobody had to give. One that serves several sessions is none of theirs.
+ * name nobody had to give. A process that serves several sessions does not
+ * count as theirs.
  */
 function whoAsks(given: string | undefined): { agent: string; session: number | undefined } {
   const findProcess = () => {

@@ -15,16 +15,16 @@ const SHORTEST_PAUSE = 1000;
 /**
  * `holdfast claim run`: claims, runs the command, releases.
  *
- * The command never runs unclaimed, and nothing stays claimed for ever, even if
- * this process is killed at any point:
+ * The command never runs unclaimed, and no claim is left behind, even if this
+ * process is killed at any point:
  * 1. The claim is bound to this process. If it is killed, the claim is free.
  * 2. The command starts and inherits the claim's descriptor, so from its first
  *    moment it has the claim as well.
  * 3. The claim becomes one of the command's session: it ends with the command,
  *    whoever else has inherited the descriptor, and its hooks find in it their
  *    own session.
- * 4. The command has ended, and the claim is released. Without this process it
- *    is free as well.
+ * 4. The command has ended, and the claim is released. If this process is gone
+ *    by then, the claim is free all the same.
  * Where it cannot be told whether a process still runs, step 3 is left out: the
  * claim is free once no process has the descriptor any more.
  */

@@ -103,7 +103,7 @@ export function planLines(
   return lines;
 }
 
-/** With what is left for the details, else a list says more. */
+/** Leaves room for the details; a wider matrix is replaced by a list. */
 function matrixWidth(agents: readonly string[]): number {
   const lengths = agents.map((agent) => printable(agent).length);
   return Math.max(0, ...lengths) + lengths.reduce((sum, each) => sum + each + 2, 2) + LEAST_DETAILS;

@@ -27,7 +27,7 @@ import { clockTime } from './time.js';
 
 type Action = (given: ClaimArguments, streams: Streams) => Promise<number>;
 
-// Some have files of their own, which are loaded when one of their functions is called.
+// Some actions have their own files, which are loaded when called.
 const ACTIONS: Record<ClaimAction, Action> = {
   add,
   wait: async (given, streams) => {
@@ -206,7 +206,8 @@ async function addGroup(
     ...(session !== undefined && { session: { pid: session } }),
   };
   const made = await claims.claim(request, optionsOf(given, streams));
-  // What was overwritten is said in the next tick, and belongs before the result.
+  // Warnings of overwritten claims are emitted in the next tick, and belong
+  // before the result.
   await new Promise<void>((resolve) => process.nextTick(resolve));
   if (quiet) return undefined;
   if (json) return (await claims.list()).find((each) => each.agent === agent);
@@ -269,7 +270,7 @@ async function check(given: ClaimArguments, streams: Streams): Promise<number> {
   return refused ? conflictCode : EXIT.ok;
 }
 
-/** Who asks is of interest only where somebody has a path. */
+/** Who asks matters only if somebody has a path. */
 async function verdictsOf(
   claims: Claims,
   paths: string[],

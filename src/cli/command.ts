@@ -11,7 +11,7 @@ import { bytesOf } from './words.js';
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
 const GRACE_MILLISECONDS = 5000;
 const FIRST_FREE = 3;
-// Below what even a low limit of open files allows, which is 256 on macOS.
+// Below even a low limit of open files, such as 256 on macOS.
 const HIGHEST_FREE = process.platform === 'linux' ? 1000 : 250;
 // Where bash keeps the script that it reads.
 const SCRIPT_OF_BASH = 255;
@@ -142,12 +142,15 @@ function lowNumber(taken: readonly number[]): number {
   return number;
 }
 
-/** The highest free number of a descriptor, if `limit` of them may be open, that nobody uses by habit. */
+/**
+ * The highest free number of a descriptor below `limit` that programs do not
+ * use by convention.
+ */
 export function highNumber(taken: readonly number[], limit: number): number {
   const isFree = (number: number): boolean => number !== SCRIPT_OF_BASH && !taken.includes(number);
   let number = Math.min(HIGHEST_FREE, limit - 1);
   while (number > FIRST_FREE && !isFree(number)) number--;
-  // Under a limit that low, the command hardly starts.
+  // With so low a limit, the command can hardly start.
   return number > FIRST_FREE ? number : lowNumber(taken);
 }
 
@@ -177,7 +180,10 @@ const startHere: Start = async (program, ended) => {
   };
 };
 
-/** Starts it by Node, where the addon cannot start programs. It inherits no other descriptors than locks. */
+/**
+ * Starts it through Node, where the addon cannot start programs. It inherits no
+ * descriptors but those of the locks.
+ */
 const startElsewhere: Start = async (program, ended, failed) => {
   const { spawn } = await import('node:child_process');
   const [file = '', ...rest] = program.arguments.map(String);

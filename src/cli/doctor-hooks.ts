@@ -10,14 +10,14 @@ export interface HookCheck {
   host: string;
   scope: 'user' | 'project';
   file: string;
-  /** `null`: the host has to be told to trust it. */
+  /** `null`: the user still has to trust it in the host. */
   ok: boolean | null;
   detail: string;
 }
 
 const LIMIT_MILLISECONDS = 10_000;
 
-/** Whether the hooks work that a folder's agents would call. */
+/** Whether the hooks that agents in a folder would call work. */
 export function checkHooks(folder: string): HookCheck[] {
   return installedHooks(defaultPlace(folder)?.root ?? null).map((each) => {
     const { host, scope, file, hint } = each;

@@ -106,7 +106,7 @@ function removeOwn(folder: string): void {
   }
 }
 
-// A file could not be created, which says nothing about locks.
+// Failing to create a file says nothing about locks.
 const NO_SPACE = /^(?:ENOSPC|EDQUOT)\b/;
 
 function cannotTest(typed: string, why: string): Exit {

@@ -8,11 +8,11 @@ import { formatJson, print, type Streams, widthOf } from './streams.js';
 import { tableLines } from './table.js';
 import { commandText, describeFailure, failure, whileOpen } from './url-locker.js';
 
-/** What an election of the command stands on, other than a folder. */
+/** What an election on a server needs from the command, in place of a folder. */
 export interface Arena {
   name: string;
   options: ElectionOptions;
-  /** A child has the seat as long as it has the descriptor. */
+  /** A child keeps the seat as long as it has the descriptor. */
   keepSeat: boolean;
   /** How the command is run. */
   running: CommandOptions;

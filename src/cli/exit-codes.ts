@@ -30,7 +30,7 @@ export class Exit extends Error {
 
 /**
  * Ends the command with what was asked for instead of it, on standard output:
- * the help of a page of src/cli/pages (`''`: that of all), or the version.
+ * the help of a page of src/cli/pages (`''`: the main one), or the version.
  */
 export class Asked extends Exit {
   readonly what: 'help' | 'version';
@@ -43,7 +43,10 @@ export class Asked extends Exit {
   }
 }
 
-/** A mistake on the command line. `command`: whose help has more, `''`: that of all. */
+/**
+ * A mistake on the command line. `command`: the page with more help; `''`: the
+ * main one.
+ */
 export function usageError(message: string, command: string): Exit {
   const help = `holdfast ${command === '' ? '' : `${command} `}--help`;
   const see = message.endsWith('?') ? ' See' : '; see';

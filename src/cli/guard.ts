@@ -25,7 +25,7 @@ export async function guard(given: ClaimArguments, streams: Streams): Promise<nu
   };
   let others = await othersThan(undefined, ignoreInvalid);
   if (others.length === 0) return EXIT.ok;
-  // Who asks is of interest only now: to find out takes a look at all processes above.
+  // Who asks matters only now: finding out reads all processes above.
   const { agent } = given;
   // It has warned already.
   if (agent !== '') others = await othersThan(agent, true);

@@ -21,7 +21,7 @@ function errorStream(): Writable {
 
 const words = process.argv.slice(2);
 const streams: Streams = {
-  // Opened only to be read: the command that runs may need it.
+  // Opened only when it is read: the command to run may need it.
   get stdin() {
     return isTerminal(0) ? process.stdin : undefined;
   },

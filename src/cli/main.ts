@@ -30,7 +30,7 @@ export const SUBCOMMANDS: Record<string, Subcommand> = {
     texts: none,
     runsCommand: always,
   },
-  // By way of claim.js, which has what they share: a file less for `claim check`.
+  // Through claim.js, which has what they share: one file less to load for `claim check`.
   mcp: { load: async () => (await import('./claim.js')).mcp },
   'next-id': {
     load: async () => (await import('./next-id.js')).nextId,
@@ -60,7 +60,7 @@ function checkIsText(name: string, words: readonly string[]): void {
   throw usageError(`'${printable(word)}' is not UTF-8, which ${name} requires`, name);
 }
 
-/** What the command alone, its own options and a wrong subcommand end with. */
+/** What the command without a subcommand, or with a wrong one, ends with. */
 function noSubcommand([word = '', ...rest]: string[]): Error {
   // As git does: the list on standard output, and not a success, since a script
   // may have lost the subcommand.

@@ -31,7 +31,8 @@ function agentClaims({ dir, root, agent }: Record<string, unknown>): AgentClaims
     const directory = folderFrom((dir as string | undefined) ?? fromEnvironment('HOLDFAST_CLAIMS'));
     const place = {
       claimsHere: claimsIn(directory, root as string | undefined),
-      // The default folder of a repository says nothing about paths of others, also for hooks.
+      // As for hooks, the default folder of a repository says nothing about
+      // paths of others.
       hasFolder: directory !== '' && ownerOfDefault(directory) === null,
     };
     return new AgentClaims(place, sessionOf(agent as string | undefined));
@@ -44,7 +45,7 @@ function agentClaims({ dir, root, agent }: Record<string, unknown>): AgentClaims
 }
 
 /**
- * A name that was given is one whatever the process. What it claims ends with
+ * A given name is one session's, whatever the process. What it claims ends with
  * the session's process all the same, unless that serves several sessions.
  */
 function sessionOf(given: string | undefined): Session {

@@ -70,7 +70,7 @@ async function nothing(): Promise<void> {}
 /** For a further folder. */
 const NOTHING: HeldLock = { token: 0, release: nothing, [Symbol.asyncDispose]: nothing };
 
-/** What the server says otherwise would pass for a mistake in the options. */
+/** Otherwise an error of the server would pass for a mistake in the options. */
 function withOwnErrors(lock: HeldLock, url: LockUrl): HeldLock {
   const rethrow = (error: unknown): never => {
     throw isLockError(error) ? error : failure(error, url);

@@ -30,7 +30,7 @@ export function parseMixed<O extends Options>(
     return parsed as ReturnType<typeof parseMixed<O>>;
   } catch (error) {
     if (error instanceof Asked) throw error;
-    // It says more of what is unknown.
+    // It explains unknown options better.
     for (const token of parseArgs({ ...config, strict: false, tokens: true }).tokens) {
       if (token.kind === 'option') checkOption(token, all, command);
     }
@@ -112,7 +112,7 @@ export function checkOption(
 ): Options[string] {
   const option = Object.hasOwn(options, name) ? options[name] : undefined;
   if (option === undefined) {
-    // One letter is near to any other.
+    // A single letter is similar to any other.
     const long = Object.keys(options).filter((each) => each.length > 1);
     const near = rawName.startsWith('--') ? nearest(name, long) : undefined;
     const advice = near === undefined ? '' : `; did you mean --${near}?`;

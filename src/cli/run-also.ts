@@ -12,7 +12,7 @@ import type { Streams } from './streams.js';
 import { WaitingLine } from './waiting-line.js';
 import { bytesOf } from './words.js';
 
-/** Throws where `--also` has no meaning, or another one than it seems. */
+/** Throws where `--also` has no meaning, or a misleading one. */
 export function checkAlso({ also, target, unlock, instance, slots }: RunOptions): void {
   const fail = (problem: string): never => {
     throw usageError(problem, 'run');

@@ -35,7 +35,7 @@ export async function runOnUrl(
   });
 }
 
-/** Throws for an option that would have no effect, or another one than on files. */
+/** Throws for an option that would have no effect, or not the one it has on files. */
 function checkFits(options: RunOptions, { engine }: LockUrl): void {
   const { inPlace, unlock, force, instance, uid, data, mode } = options;
   const given: [option: string, isGiven: boolean][] = [

@@ -20,7 +20,7 @@ async function queueOfFile(typed: string): Promise<Queue> {
   return { holder: holders[0] ?? null, ahead: waiters.indexOf(process.pid) };
 }
 
-/** Shows what the command waits for, and for how long already. */
+/** Shows what the command waits for, and how long it has waited. */
 export class WaitingLine {
   readonly #streams: Streams;
   readonly #typed: string;

@@ -25,9 +25,9 @@ export const TIMED_OUT = Symbol('timed out');
 
 /**
  * The callers of one process, for each name in the order in which they came:
- * one exclusive turn at a time, or shared ones together. A server tells sessions
- * apart and not the callers that share one; so a caller asks the server only
- * while it has its turn.
+ * one exclusive turn at a time, or shared ones together. A server tells
+ * sessions apart, but not the callers that share one, so a caller asks the
+ * server only during its turn.
  */
 export class Turns {
   readonly #queues = new Map<string, Queue>();

@@ -143,7 +143,8 @@ export class AgentClaims {
     // below what is released. In one step, so that nobody gets it in between.
     const trees = new Set(others.map(({ tree }) => tree));
     const [tree] = trees;
-    // Of several trees, or by hand, everything stays until the session ends.
+    // A claim for several trees, or one made by a person, stays whole until the
+    // session ends.
     if (trees.size > 1 || tree == null) return;
     const [written, release] = [others, here].map((some) =>
       some.flatMap(({ files, directories }) => [...files, ...directories]),
@@ -181,7 +182,7 @@ export class AgentClaims {
     });
   }
 
-  /** All or none can be had only in one folder. */
+  /** Only the paths of one folder can be claimed all or none. */
   #only(paths: readonly string[]): Group {
     const groups = this.#groups(paths);
     const [first, second] = groups;

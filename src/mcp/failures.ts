@@ -10,7 +10,7 @@ const NAMED = new Map([
   ['taskDescription', 'task'],
 ]);
 
-/** Something that only another call, or the person, can mend. The message says it all. */
+/** Something that only another call, or the person, can fix. The message is complete. */
 export class CannotSay extends Error {}
 
 /** An answer that a model can act on, for whatever was thrown. */

@@ -222,7 +222,7 @@ function notesFor(request: InstallRequest, { file, real }: Target): string[] {
 
 const RESTART = 'A session that is already running does not have the hook: restart it.';
 
-/** What the person has to do by hand. */
+/** What remains for the person to do. */
 const TRUST: Record<Host['name'], (project: string | null) => string[]> = {
   'claude-code': () => [RESTART],
   codex: (project) => [

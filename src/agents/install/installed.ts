@@ -16,7 +16,10 @@ export interface InstalledHook {
   probe: [program: string, ...args: string[]] | null;
   /** What is wrong as far as the files show; `null`: nothing. */
   problem: string | null;
-  /** What the person has to see to: whether the host trusts it, which it tells nobody. */
+  /**
+   * What the person has to check: whether the host trusts it, which hosts do
+   * not report.
+   */
   hint: string | null;
   /** Whether the host has to be told to trust it, and was not as far as its files show. */
   isUntrusted: boolean;

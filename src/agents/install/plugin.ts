@@ -4,9 +4,9 @@ import { pathToFileURL } from 'node:url';
 export const PLUGIN_MARK = '// Installed by: holdfast claim install-hook --for opencode';
 
 /**
- * The plugin of opencode, which runs in its process. opencode drops a plugin
- * that fails to load without a word, so what can fail is loaded in there, and a
- * failure stops each write instead.
+ * The plugin of opencode, which runs in its process. opencode silently drops a
+ * plugin that fails to load. So the plugin loads what can fail itself, and a
+ * failure refuses each write instead.
  */
 export function pluginText(module: string, options: Record<string, string>): string {
   const url = JSON.stringify(pathToFileURL(module).href);

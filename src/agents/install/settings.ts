@@ -30,7 +30,7 @@ export function settingsFile(
 }
 
 const IN_PROJECT: Record<SettingsHost, string[]> = {
-  // The file that is not committed: the command names places of this machine.
+  // The file that is not committed: the command has paths of this machine.
   'claude-code': ['.claude', 'settings.local.json'],
   codex: ['.codex', 'hooks.json'],
   gemini: ['.gemini', 'settings.json'],

@@ -60,7 +60,10 @@ function realOf(file: string): string {
   }
 }
 
-/** Before anything is written. Root may write a file that nobody should. */
+/**
+ * Call it before anything is written. Also checks the mode, since root may
+ * write a read-only file.
+ */
 export function checkWritable({ file, real, text }: Target): void {
   if (text === null) return;
   try {

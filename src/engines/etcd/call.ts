@@ -59,7 +59,7 @@ export class Call {
     this.#grace = setTimeout(() => this.#overdue.abort(reason), GRACE);
   }
 
-  /** The call is over. */
+  /** Ends the call. */
   end(): void {
     this.#unlisten();
     clearTimeout(this.#timer);

@@ -25,7 +25,7 @@ function secondClock(): number {
   try {
     return uptime() * 1000;
   } catch {
-    // A sandbox without /proc. The other clock is there.
+    // A sandbox without /proc: use the other clock alone.
     return Number.NaN;
   }
 }

@@ -12,8 +12,8 @@ interface WatchAnswer {
 }
 
 /**
- * Waits until nobody is ahead. False: the place is lost, with its lease or without.
- * Rejects with what the call is to reject with.
+ * Waits until nobody is ahead. False: the place is lost, with or without its
+ * lease. Rejects with the error for the caller.
  */
 export async function reachFront(place: Place, call: Call): Promise<boolean> {
   const { gateway } = place.queue;
@@ -52,9 +52,9 @@ export async function reachFront(place: Place, call: Call): Promise<boolean> {
 const LOST = Symbol('lost');
 
 /**
- * True: the entry was deleted. False: whoever waits must look. A watch is never
- * proof of the contrary: one whose revisions were compacted is cancelled, one at
- * a member that is cut off is silent.
+ * True: the entry was deleted. False: the caller must look. A watch never
+ * proves that an entry is still there: one whose revisions were compacted is
+ * cancelled, one at a member that is cut off is silent.
  */
 function untilDeleted(
   { queue, revision }: Place,

@@ -97,7 +97,7 @@ export class Gateway {
 
   /**
    * Messages of a stream, until `signal` is aborted or the stream ends. Never
-   * rejects: whoever reads a stream cannot rely on it and asks again anyway.
+   * rejects: a reader cannot rely on a stream and asks again anyway.
    */
   async stream(
     path: string,

@@ -98,9 +98,10 @@ export class Lease {
   }
 
   /**
-   * `key` may be there, or appear, and nobody will use it: a question without an
-   * answer is still done when the server wakes. So no new key hangs on this
-   * lease, and as long as others need it, `key` is deleted with each keepalive.
+   * `key` may be there, or appear, and nobody will use it: a server that was
+   * stopped still carries out a request when it resumes. So no new key hangs on
+   * this lease, and as long as others need it, `key` is deleted with each
+   * keepalive.
    */
   abandon(key: string): void {
     this.#ghosts.add(key);
@@ -124,7 +125,7 @@ export class Lease {
         );
         return;
       } catch (error) {
-        // Unless it is kept alive, the server ends it by itself.
+        // Without keepalives, the server ends it by itself.
         if (!isBackground || !isTransient(error) || elapsedSince(this.#sent) > this.#ttl) return;
         await new Promise((resolve) => setTimeout(resolve, LONGEST_RETRY).unref());
       }

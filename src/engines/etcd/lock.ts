@@ -6,7 +6,7 @@ import { pauseBefore } from './gateway.js';
 import type { Place } from './place.js';
 import { isPerhapsDone, isTransient } from './server-error.js';
 
-// Locks are mostly held for less, and need no second write.
+// Most locks are held for less, and need no second write.
 const CORRECTION_MILLISECONDS = 1000;
 
 /** A lock that an etcd cluster has granted. Made by {@link EtcdLocker.acquire}. */
@@ -23,12 +23,15 @@ export interface EtcdLock extends HeldLock {
   readonly token: number;
   /**
    * Aborted when the server has not answered for two thirds of the ttl, or says
-   * that the lease has ended: before another holder can be granted, unless this
-   * process is paused.
+   * that the lease has ended. That is before another holder is granted, unless
+   * this process is paused or somebody revoked the lease or deleted the key.
    */
   readonly signal: AbortSignal;
   readonly held: boolean;
-  /** False from two thirds of the ttl on without an answer, also after a suspend. */
+  /**
+   * False once two thirds of the ttl have passed without an answer, also after
+   * a suspend. Asks nobody: somebody may have deleted the key.
+   */
   isCurrent(): boolean;
   check(): Promise<void>;
 }

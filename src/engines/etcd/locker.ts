@@ -35,20 +35,20 @@ import { Place } from './place.js';
 import { FEW, type Queue, readQueue } from './queue.js';
 import { type ServerError, UNSUPPORTED } from './server-error.js';
 
-/** A {@link Locker} of an etcd cluster. Its end releases what it holds. */
+/** A {@link Locker} of an etcd cluster. Disposing it releases what it holds. */
 export interface EtcdLocker extends Locker, AsyncDisposable {
   acquire(name: string, options?: LockerOptions): Promise<EtcdLock>;
   look(name: string): Promise<LockView>;
 }
 
 /**
- * Locks of an etcd cluster, version 3.4 or later, by its JSON gateway: keys with
- * a lease, as of `etcdctl lock` and `etcdctl elect`, with which they interoperate.
- * Connects at the first call. Exclusive locks only.
+ * Locks of an etcd cluster, version 3.4 or later, by its JSON gateway: keys
+ * with a lease, as of `etcdctl lock` and `etcdctl elect`, with which they
+ * interoperate. Connects at the first call. Exclusive locks only.
  *
  * A process that dies keeps its locks for `ttl`. One that is paused for longer
- * does not know that it has lost them until it goes on: give the `token` to
- * whoever must refuse it then.
+ * does not know that it has lost them until it goes on: pass the `token` to the
+ * resource, so that it can refuse an earlier holder.
  */
 export function etcdLocker(options: EtcdLockerOptions): EtcdLocker {
   return new ServerLocker(options);
@@ -92,7 +92,7 @@ class ServerLocker implements EtcdLocker {
     } catch (error) {
       if (error === TIMED_OUT && call.failure === undefined) {
         call.holder ??= await this.#holder(name);
-        // That it is held is not known of a server that has never answered.
+        // If the server has never answered, it is unknown whether the lock is held.
         if (!this.#gateway.isReached) call.failure = this.#gateway.silence(limit);
       }
       throw explain(call, error);

@@ -107,7 +107,7 @@ export const UNSUPPORTED = 'UNSUPPORTED';
 export const NO_ETCD =
   'does not answer as etcd does: it takes etcd 3.4 or later with its JSON gateway (--enable-grpc-gateway)';
 
-/** What is there is not what the locker needs. */
+/** The server is not one that the locker can use. */
 export function unsupported(endpoint: string, what: string): ServerError {
   return new ServerError(endpoint, UNSUPPORTED, `${endpoint} ${what}`);
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { printable } from '../../base/holder.js';
 import type { ThisProcess } from '../this-process.js';
 
-/** What stands in front of every statement of a session, for whoever looks. */
+/** What precedes every statement of a session, for people and other lockers to read. */
 export interface Tag {
   pid: number;
   host: string;

@@ -23,7 +23,7 @@ import { cancelStatement } from './statements.js';
  */
 const SLICE_MILLISECONDS = 10_000;
 
-/** How often a caller tries that has no session to wait on. */
+/** How often a caller without a session to wait on tries, in milliseconds. */
 const POLL_MILLISECONDS = 1000;
 
 export interface EngineOptions extends Setup {
@@ -144,7 +144,7 @@ export class Engine {
     for (;;) {
       throwIfAborted(signal);
       const left = call.deadline - monotonicTime();
-      // The server was away at last: that it is held is not known.
+      // The server was away at the end, so it is unknown whether the lock is held.
       if (left <= 0) throw failure ?? call.timedOut(await this.#holderOf(want));
       try {
         const grant = await this.#waitOnce(call, left);
@@ -177,7 +177,7 @@ export class Engine {
     const { want, signal } = call;
     const session = await this.#sessions.take();
     if (session === null) {
-      // Else all sessions could wait behind a caller that waits for a session.
+      // Otherwise all sessions could wait behind a caller that waits for a session.
       await sleep(pause(left), signal);
       return this.#tryAtHome(want);
     }

@@ -56,7 +56,7 @@ export interface Slice {
  *   3. `lock_timeout` fires, or the cancel arrives, before the statement has
  *      ended: the answer is 55P03 or 57014.
  *   4. The session has the lock, as no error takes back a session's lock, and
- *      everybody else waits for one that believes to have nothing.
+ *      everybody else waits for a session that believes it has nothing.
  * So after any error the server is asked what the session has.
  */
 export async function waitLock(
@@ -101,7 +101,7 @@ async function tokenOf(session: Session, want: Want): Promise<number> {
   }
 }
 
-/** After an error: what the session may have all the same, it gives back. */
+/** After an error: gives back what the session may have been granted all the same. */
 async function clear(session: Session, want: Want, error: Error): Promise<void> {
   if (session.ended !== undefined) return;
   if (isShared(session, want)) return session.destroy(error);

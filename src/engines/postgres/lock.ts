@@ -34,9 +34,9 @@ export interface PostgresLock extends HeldLock {
   /** One round trip. Rejects with `ERR_LOCK_LOST`, and aborts `signal`, if the session lacks it. */
   check(): Promise<void>;
   /**
-   * One round trip. A second call does nothing more than the first. Rejects with
-   * `ERR_LOCK_LOST` if the lock was lost, or cannot be told from lost: the
-   * connection failed on the way.
+   * One round trip. Later calls return the result of the first. Rejects with
+   * `ERR_LOCK_LOST` if the lock was lost, or may have been: the connection
+   * failed on the way.
    */
   release(): Promise<void>;
   /**
@@ -56,7 +56,7 @@ export class SessionLock implements PostgresLock, Hold {
   readonly #want: Want;
   readonly #session: Session;
   readonly #over: () => void;
-  // Made when it is asked for: that takes as long as the rest of a grant.
+  // Created on first use: that takes as long as the rest of a grant.
   #controller: AbortController | undefined;
   #lost: LockLostError | undefined;
   #isOver = false;
@@ -136,7 +136,7 @@ export class SessionLock implements PostgresLock, Hold {
       throw this.#lostError(new Error('the session did not have it'));
     } catch (error) {
       if (error instanceof LockLostError) throw error;
-      // Else it would be held by nobody, for ever.
+      // Otherwise the lock would stay held, with no holder to release it.
       session.destroy(error as Error);
       throw this.#lostError(error as Error);
     } finally {

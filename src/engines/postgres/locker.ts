@@ -15,8 +15,8 @@ export interface PostgresLockerOptions {
   connect: string | ClientConfig;
   /**
    * How long the server waits for a silent client until it frees its locks, in
-   * milliseconds, from 3000 on. Default 30000. The client asks every sixth of
-   * it, and takes the locks for lost when there is no answer for a sixth.
+   * milliseconds, 3000 to 3600000. Default 30000. The client asks every sixth
+   * of it, and treats the locks as lost after a sixth without an answer.
    */
   loss?: number | undefined;
   /**
@@ -26,7 +26,7 @@ export interface PostgresLockerOptions {
   maxLocks?: number | undefined;
   /**
    * How many sessions beside the first may wait, or hold what they waited for.
-   * Default 20. A caller beyond that tries each second.
+   * Default 20. A caller beyond that polls every second.
    */
   maxWaits?: number | undefined;
   /**
