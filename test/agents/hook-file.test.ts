@@ -115,7 +115,7 @@ describe('the program that hosts run', () => {
     });
     await ended;
     expect(Date.now() - began).toBeLessThan(2000);
-    expect(said).toContain('no end within 2s');
+    expect(said).toContain('did not end within 2s');
   });
 
   test('input full of closing braces, in small pieces, is read in linear time', async () => {
