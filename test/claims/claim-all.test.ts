@@ -79,7 +79,7 @@ test('a claim does not take the place of a file that goes by another name', asyn
   onTestFinished(() => listed.mockRestore());
   await expect(claims.claim({ agent: 'API', files: ['b'] })).rejects.toMatchObject({
     code: 'ERR_CLAIM_INVALID',
-    message: expect.stringContaining('the same file'),
+    message: expect.stringContaining('one file'),
   });
   expect(readdirSync(directory)).toEqual(['api.lock']);
 });

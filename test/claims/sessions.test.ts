@@ -200,7 +200,7 @@ describe('the pid of a session', () => {
     await session.kill();
     await expect(claims.claim({ ...WIDE, session: { pid: session.pid } })).rejects.toMatchObject({
       code: 'ERR_INVALID_ARG_VALUE',
-      message: expect.stringContaining('a process that runs'),
+      message: expect.stringContaining('a running process'),
     });
     expect(await claims.list()).toEqual([]);
   });
