@@ -18,6 +18,7 @@ import { checkHooks, type HookCheck, hookLines, sessionAbove } from './doctor-ho
 import { count, runPeer } from './doctor-peer.js';
 import { PeerProcess } from './doctor-peer-process.js';
 import { EXIT, Exit, messageOf, usageError } from './exit-codes.js';
+import { isLockUrl } from './is-lock-url.js';
 import { FLAG, parseMixed, QUIET } from './options.js';
 import { formatJson, print, type Streams, widthOf } from './streams.js';
 import { tableLines } from './table.js';
@@ -66,6 +67,12 @@ function parse(argv: string[]): { directory: string; json: boolean; quiet: boole
   const [directory, extra] = positionals;
   if (directory === undefined) throw usageError('DIR is missing', 'doctor');
   if (extra !== undefined) throw usageError(`unexpected argument '${extra}'`, 'doctor');
+  if (isLockUrl(directory)) {
+    throw usageError(
+      'DIR is a folder, not a URL; for a lock on a server, use holdfast status URL',
+      'doctor',
+    );
+  }
   return { directory, json: values.json === true, quiet: values.quiet === true };
 }
 

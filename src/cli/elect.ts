@@ -93,7 +93,11 @@ async function campaign(
   arena: Arena | undefined,
 ): Promise<number> {
   const election = await Election.join(place, options);
-  election.on('error', (error) => say(streams, arena?.describe(error) ?? error.message));
+  election.on('error', (error) => {
+    const retries = !isLockError(error) && !election.isPrimary;
+    const end = retries ? '; trying again each second' : '';
+    say(streams, (arena?.describe(error) ?? messageOf(error)) + end);
+  });
   const tell = (): void => {
     tellWhoLeads(election, streams).catch((error: unknown) => {
       // The election itself says what a server, or the way to it, has.

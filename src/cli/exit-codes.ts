@@ -1,4 +1,5 @@
 import { nearest } from '../base/argument-errors.js';
+import { whoDenies } from './denied.js';
 
 /** The exit statuses of sysexits(3) that the command uses. */
 export const EXIT = {
@@ -74,10 +75,13 @@ export function exitCodeOf(error: unknown): number {
   return /^ERR_(LOCK|CLAIM|ID)_/.test(code) ? EXIT.data : EXIT.usage;
 }
 
-/** The message of an error; explains what to do if the working directory is gone. */
+/**
+ * The message of an error. Explains what to do if the working directory is
+ * gone, and whose file refuses.
+ */
 export function messageOf(error: unknown): string {
   const { message, syscall } = error as { message: string; syscall?: unknown };
   return syscall === 'uv_cwd'
     ? 'the working directory has been removed; use absolute paths'
-    : message;
+    : message + whoDenies(error);
 }

@@ -77,6 +77,11 @@ export function parseLockUrl(
     throw usageError(message, command);
   };
   const [, scheme = '', authority = '', path = '', query = '', fragment] = PARTS.exec(typed) ?? [];
+  if (/^[a-z]+:(?!\/\/)/i.test(typed)) {
+    fail(
+      'the URL needs two slashes after its scheme: postgres://… or etcd://…; for a file, write ./ in front',
+    );
+  }
   if (!SCHEMES.includes(scheme.toLowerCase())) {
     fail(
       'the scheme of the URL is unknown: use postgres://…, etcd://… or etcds://…; for a file, write ./ in front',

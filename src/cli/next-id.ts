@@ -7,6 +7,7 @@ import { checkRequest, type FileLockOptions } from '../lock/options.js';
 import { giveNextId } from '../next-id/next-id.js';
 import { runCommand } from './command.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
+import { isLockUrl } from './is-lock-url.js';
 import type { OnServer } from './next-id-url.js';
 import { FLAG, parseLeading, QUIET, TEXT, TIMEOUT } from './options.js';
 import { type Streams, say } from './streams.js';
@@ -42,6 +43,11 @@ class NotPrinted extends Error {}
 export async function nextId(argv: string[], streams: Streams): Promise<number> {
   const { values, operand, command } = parseLeading(argv, OPTIONS, 'next-id');
   if (operand === undefined || operand === '') throw usageError('DIR is missing', 'next-id');
+  for (const folder of [operand, ...((values.get('with') as string[] | undefined) ?? [])]) {
+    if (isLockUrl(folder)) {
+      throw usageError('DIR is a folder, not a URL; use --locker URL DIR', 'next-id');
+    }
+  }
   const value = (name: keyof typeof OPTIONS): string | undefined =>
     values.get(name) as string | undefined;
   const timeout = value('timeout');

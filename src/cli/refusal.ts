@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { formatTimeout, isLockError, type LockError } from '../base/errors.js';
 import { describeHolder, type Holder } from '../base/holder.js';
 import { monotonicTime } from '../base/timers.js';
@@ -64,6 +65,8 @@ function quoted(typed: string): string {
 /** The message with the path as it was typed. */
 function shorten(error: unknown, typed: string): string {
   const message = messageOf(error);
-  const { path } = error as { path?: string };
-  return path === undefined ? message : message.replaceAll(path, typed);
+  const { path, syscall } = error as { path?: string; syscall?: unknown };
+  // Which folder could not be created, the word that was typed does not say.
+  if (path === undefined || (syscall === 'mkdir' && resolve(typed) !== path)) return message;
+  return message.replaceAll(path, typed);
 }

@@ -5,6 +5,7 @@ import type { Locker, LockView } from '../base/locker.js';
 import { LONGEST_TIMER } from '../base/timers.js';
 import { EXIT, Exit, exitCodeOf } from './exit-codes.js';
 import type { LockUrl } from './lock-url.js';
+import { adviceOn } from './url-advice.js';
 import { wellFormed } from './words.js';
 
 /** A {@link Locker} that has connections to a server. */
@@ -96,14 +97,15 @@ export function failure(error: unknown, url: LockUrl): Exit | Error {
 // What pg says if it has no password to answer with.
 const NO_PASSWORD = /client password must be a (?:non-empty )?string/;
 
-/** The message of the error, about the URL as it was typed. */
-export function describeFailure(error: unknown, { typed, name, engine }: LockUrl): string {
+/** The message of the error, about the URL as it was typed, and what to do about it. */
+export function describeFailure(error: unknown, url: LockUrl): string {
+  const { typed, name } = url;
   const { message, errors, path } = error as Error & { errors?: Error[]; path?: string };
   // Of several addresses, only the errors of each have a text.
   const text = message === '' ? (errors?.[0]?.message ?? String(error)) : message;
   if (name !== '' && path === name && text.startsWith(name)) return typed + text.slice(name.length);
-  if (engine === 'postgres' && NO_PASSWORD.test(text)) {
+  if (url.engine === 'postgres' && NO_PASSWORD.test(text)) {
     return `${typed}: the server asks for a password; use PGPASSWORD or PGPASSFILE`;
   }
-  return `${typed}: ${text}`;
+  return `${typed}: ${text}${adviceOn(error, text, url)}`;
 }

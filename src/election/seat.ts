@@ -1,3 +1,4 @@
+import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../base/errno.js';
 import { LockStateError, systemError } from '../base/errors.js';
@@ -62,9 +63,23 @@ function checkStored(seat: FileLock<object>): FileLock<object> {
 }
 
 function unwritable(path: string): Error {
+  if (isOnReadOnlyMount(path)) {
+    const error = systemError(errnoOf('EROFS'), 'open', path);
+    error.message = `EROFS: ${path} is on a read-only file system, so no term can be stored in it: use a folder that can be written`;
+    return error;
+  }
   const error = systemError(errnoOf('EACCES'), 'open', path);
   error.message = `EACCES: ${path} cannot be written by this user, so no term can be stored in it: give it the permissions of its folder, or use a folder of this user's own`;
   return error;
+}
+
+function isOnReadOnlyMount(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EROFS';
+  }
 }
 
 function unusable(path: string, reason: string): LockStateError {

@@ -178,7 +178,17 @@ describe('what the cluster, or the way to it, says', () => {
     for (const env of [trusted, {}, file]) {
       const refused = await tryRun(url, env);
       expect(refused).toMatchObject({ code: 65, stdout: '' });
-      expect(refused.stderr).toContain(env === file ? 'ETCDCTL_CACERT' : url);
+      expect(refused.stderr).toContain(env === trusted ? url : 'ETCDCTL_CACERT');
+    }
+    // Without TLS where the server wants it, and the reverse.
+    const wrong = [
+      [url.replace('etcds:', 'etcd:'), 'write etcds://'],
+      [urlOf().url.replace('etcd:', 'etcds:'), 'write etcd://'],
+    ] as const;
+    for (const [typed, says] of wrong) {
+      const refused = await tryRun(typed, own);
+      expect(refused).toMatchObject({ code: 65, stdout: '' });
+      expect(refused.stderr).toContain(says);
     }
   });
 
@@ -195,6 +205,7 @@ describe('what the cluster, or the way to it, says', () => {
       const refused = await tryRun(url, env);
       expect(refused).toMatchObject({ code: 65, stdout: '' });
       expect(refused.stderr).toContain(`holdfast: ${url}: `);
+      expect(refused.stderr).toContain('ETCDCTL_USER');
       expect(refused.stderr).not.toContain('hunter2');
     }
   });

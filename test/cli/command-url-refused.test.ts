@@ -160,6 +160,7 @@ describe('credentials', () => {
     const refused = await tryRun(url, { PGPASSWORD: 'wrong' });
     expect(refused).toMatchObject({ code: 65, stdout: '' });
     expect(refused.stderr).toContain('password authentication failed for user "locker"');
+    expect(refused.stderr).toContain('PGPASSWORD');
     const none = await tryRun(url, { PGPASSFILE: '/nowhere', PGPASSWORD: '' });
     expect(none).toMatchObject({ code: 65, stdout: '' });
     expect(none.stderr).toContain('use PGPASSWORD or PGPASSFILE');

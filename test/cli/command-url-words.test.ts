@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { isLockUrl } from '../../src/cli/is-lock-url.js';
@@ -15,11 +15,15 @@ describe('what is a URL', () => {
     'etcds://host/deploy',
     'redis://host/deploy',
     'postgress://host/app#deploy',
+    'postgres:/host/app#deploy',
+    'postgresql:app',
+    'ETCD:/host/deploy',
+    'etcds:',
   ])('%s is', (word) => {
     expect(isLockUrl(word)).toBe(true);
   });
 
-  test.each(['deploy.lock', './postgres://x', 'postgres:', 'postgres:/x', '/etcd://x/y'])(
+  test.each(['deploy.lock', './postgres://x', './postgres:/x', '/etcd://x/y', 'etcd', 'redis:x'])(
     '%s is a path',
     (word) => {
       expect(isLockUrl(word)).toBe(false);
@@ -179,6 +183,22 @@ describe('what is for files', () => {
     expect(await call('run', 'etcd://h/x')).toMatchObject({ code: 64 });
     expect(await call('elect', 'etcd://h/x')).toMatchObject({ code: 64 });
     expect(await call('elect', 'status', 'etcd://h/x', 'y')).toMatchObject({ code: 64 });
+  });
+
+  test('a folder of next-id and doctor is no URL, and nothing is created', async () => {
+    const folder = testFolder();
+    for (const words of [
+      ['next-id', 'postgres:///app#x'],
+      ['next-id', '--with', 'etcd://h/x', '.'],
+      ['doctor', 'etcd://h/x'],
+      ['run', 'etcd:/h/x', 'true'],
+      ['elect', 'postgres:/h/x#y', 'true'],
+      ['status', 'postgres:/h/x#y'],
+    ]) {
+      const { code, stdout } = await callIn(folder, ...words);
+      expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
+    }
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   test('next-id --locker takes a URL', async () => {
