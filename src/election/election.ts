@@ -115,7 +115,7 @@ export class Election<T extends object = Record<string, unknown>>
    *
    * Rejects with `ERR_LOCK_HELD` if a living member has the id (its `holder` names
    * the process), `ERR_LOCK_STATE` if the member's file or `.primary` belongs to
-   * another program, `EACCES` if this user cannot write `.primary`,
+   * another program, `EACCES` or `EROFS` if this user cannot write `.primary`,
    * `signal.reason`, another system error or an argument error.
    */
   static async join<T extends object = Record<string, unknown>>(
