@@ -108,7 +108,7 @@ for (const name of readdirSync(`${root}dist/cli`)) {
 // costs, so the same is left out as in the command, and the parser of shell lines.
 const LATE_IN_HOOK = {
   ...LATE,
-  refusing: /src\/agents\/words\./,
+  refusing: /src\/agents\/(words|own-command)\./,
   plugin: /src\/agents\/process-sessions\./,
 };
 const HOOK = [

@@ -4,6 +4,7 @@ import type { ClaimStatus } from '../claims/types.js';
 import type { Seen } from './claims-of-session.js';
 import type { NamedByGit, TreeWide } from './git-changes.js';
 import type { Host } from './hosts.js';
+import { ownCommand, shellWord } from './own-command.js';
 import type { Session } from './session.js';
 
 const MOST = 5;
@@ -77,7 +78,7 @@ function whatToDo(session: Session, path: string): string[] {
   return [
     'Do not write it in another way. Do one of these:',
     ...tool,
-    `- ${tool.length > 0 ? 'or ' : ''}run: holdfast claim wait${agentOption(session)} ${shellWord(path)}  (ends when it is your turn; the path is then yours)`,
+    `- ${tool.length > 0 ? 'or ' : ''}run: ${ownCommand()} claim wait${agentOption(session)} ${shellWord(path)} -w 100s  (ends when it is your turn, and the path is then yours; with status 75 it is not: run it again)`,
     '- or work on another file first, and come back to this one.',
   ];
 }
@@ -91,7 +92,7 @@ function describeOwner(owner: ClaimStatus | null, now: number): string {
 
 export function mustClaim(session: Session, fresh: readonly Seen[]): string {
   const paths = fresh.slice(0, MOST).map(({ path }) => shellWord(printable(path)));
-  const command = `holdfast claim add${agentOption(session)} ${paths.join(' ')}`;
+  const command = `${ownCommand()} claim add${agentOption(session)} ${paths.join(' ')}`;
   return [
     'Holdfast: not written, because nobody has claimed it, and writes need a claim here.',
     ...(session.nameToGive === null
@@ -119,7 +120,7 @@ export function treeWide({ command, cwd }: TreeWide, others: readonly ClaimStatu
     ...names,
     ...(more > 0 ? [`and ${more} more`] : []),
     'Their uncommitted work would be lost. Name only your own paths (git restore -- PATH, git stash push -- PATH),',
-    'or use a working tree of your own (git worktree add), or wait until they are done (holdfast claim list).',
+    `or use a working tree of your own (git worktree add), or wait until they are done (${ownCommand()} claim list).`,
   ].join('\n');
 }
 
@@ -186,7 +187,7 @@ export function bypassed(until: Date, others: readonly Seen[]): string {
 
 export function awaited(waiters: readonly string[]): string {
   const names = waiters.map(printable).join(', ');
-  return `Holdfast: ${names} waits for what you have claimed. When you are done with a file, release it: the tool "release" of the MCP server holdfast, or holdfast claim release PATH`;
+  return `Holdfast: ${names} waits for what you have claimed. When you are done with a file, release it: the tool "release" of the MCP server holdfast, or ${ownCommand()} claim release PATH`;
 }
 
 /** `12m`. */
@@ -194,8 +195,4 @@ function age(milliseconds: number): string {
   const minutes = Math.floor(milliseconds / 60_000);
   if (minutes < 1) return `${Math.max(0, Math.floor(milliseconds / 1000))}s`;
   return minutes < 120 ? `${minutes}m` : `${Math.floor(minutes / 60)}h`;
-}
-
-function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

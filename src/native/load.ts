@@ -47,7 +47,7 @@ export function loadedBinding(): NativeBinding | undefined {
 const givenFolder = (): string => process.env['HOLDFAST_PREBUILD'] ?? '';
 
 /** Where this code is: this file, or the bundle that contains it. */
-function ownFiles(): string[] {
+export function ownFiles(): string[] {
   const url: string | undefined = import.meta.url;
   const files = url?.startsWith('file:') === true ? [fileURLToPath(url)] : [];
   try {

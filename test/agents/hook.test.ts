@@ -90,7 +90,7 @@ describe('a write', () => {
     expect(refused).toMatchObject(DENY);
     const { reason } = refused as { reason: string };
     expect(reason).toContain('claimed by a');
-    expect(reason).toContain(`holdfast claim wait ${join(repository.root, 'src/x.ts')}`);
+    expect(reason).toContain(`claim wait ${join(repository.root, 'src/x.ts')} -w `);
     expect(reason).toContain('"claim"');
     expect(await repository.write('b', 'src/y.ts')).toMatchObject(PASS);
   });
@@ -239,7 +239,7 @@ describe('git with paths', () => {
       expect([command, refused]).toMatchObject([command, DENY]);
       const { reason } = refused as { reason: string };
       expect(reason).toContain('claimed by a');
-      expect(reason).toContain('holdfast claim wait');
+      expect(reason).toContain('claim wait');
       expect([command, await repository.shell('a', command)]).toMatchObject([command, PASS]);
     }
     expect(await repository.shell('b', 'git restore y.ts')).toMatchObject(PASS);
