@@ -59,7 +59,8 @@ async function installHook(argv: string[], streams: Streams): Promise<number> {
     throw usageError(`unexpected argument '${positionals[0]}'`, INSTALL_HOOK);
   const name = values.for ?? '';
   if (!isHostName(name)) {
-    throw usageError(`--for takes one of ${HOST_NAMES.join(', ')}, not '${name}'`, INSTALL_HOOK);
+    const said = name === '' ? '--for is missing: it takes' : `not '${name}': --for takes`;
+    throw usageError(`${said} one of ${HOST_NAMES.join(', ')}`, INSTALL_HOOK);
   }
   if (process.platform === 'win32') {
     throw new Exit(

@@ -66,6 +66,7 @@ describe('wrong words of holdfast claim', () => {
       const called = await call('claim', 'install-hook', ...words);
       expect(called.code).toBe(64);
       expect(called.stderr).toContain('see: holdfast claim install-hook --help');
+      expect(called.stderr.includes('--for is missing')).toBe(words.length === 0);
       const help = await call('claim', 'install-hook', '--help');
       for (const host of HOST_NAMES) expect(help.stdout).toContain(host);
     },
