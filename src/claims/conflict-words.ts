@@ -9,15 +9,25 @@ export function describeWitness(witness: string): string {
     : `both match ${printable(witness)}`;
 }
 
+/** `until 11:30`; of a claim that ends with a process, `until pid 4411 ends`. */
+export function describeEnd(
+  expiresAt: Date,
+  pid: number | null,
+  formatTime: (time: Date) => string,
+): string {
+  return pid === null ? `until ${formatTime(expiresAt)}` : `until pid ${pid} ends`;
+}
+
 /** `shop cannot have app/**: api has app/api/ (both match app/api/x), until …, "its task"`. */
 export function describeConflict(
-  { agents, entries, witness, task, expiresAt }: Conflict,
+  { agents, entries, witness, task, expiresAt, pid }: Conflict,
   formatTime: (time: Date) => string = (time) => `${time.toISOString().slice(0, 19)}Z`,
 ): string {
   const [one, other] = agents.map(printable);
   const [own, theirs] = entries.map(({ pattern }) => printable(pattern));
   const has = expiresAt === null ? 'wants' : 'has';
-  const until = expiresAt === null ? '' : `, until ${formatTime(expiresAt)}`;
+  const end = expiresAt === null ? '' : describeEnd(expiresAt, pid, formatTime);
+  const until = end === '' ? '' : `, ${end}`;
   const doing = task === null ? '' : `, "${printable(task)}"`;
   return `${one} cannot have ${own}: ${other} ${has} ${theirs} (${describeWitness(witness)})${until}${doing}`;
 }

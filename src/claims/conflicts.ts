@@ -90,6 +90,7 @@ function describe(one: Claimed, other: Claimed, overlaps: readonly Overlap[]): C
     witness: witnessOf(own, theirs) ?? '',
     task: other.task,
     expiresAt: other.expiresAt,
+    pid: other.pid,
     resolutions: resolve(one, other, overlaps),
   };
 }

@@ -29,6 +29,8 @@ export interface Claimed extends Scope {
   readonly task: string | null;
   /** `null`: requested, and not claimed yet. */
   readonly expiresAt: Date | null;
+  /** The process with which the claim ends, whatever `expiresAt` says; `null`: it expires. */
+  readonly pid: number | null;
 }
 
 /** A checked request. */

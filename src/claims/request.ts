@@ -110,6 +110,7 @@ function checkOne(
     parts: by === 'hook' ? part.patterns.map((each) => ({ ...part, patterns: [each] })) : [part],
     task: taskDescription ?? null,
     expiresAt: null,
+    pid: null,
     ttl: ttl === undefined ? DEFAULT_TTL : checkTtl(ttl, `${name}.ttl`),
     bind: checkBoolean(bind, `${name}.bind`, false),
     keepAlive: checkBoolean(keepAlive, `${name}.keepAlive`, false),

@@ -3,6 +3,8 @@ import type { Claimed, ClaimPart, Found } from './model.js';
 import { formatParts, listsOf } from './parts.js';
 import type { ClaimPartStatus, ClaimStatus } from './types.js';
 
+type Ending = Pick<ClaimStatus, 'state'> & Partial<Pick<ClaimStatus, 'bound' | 'session'>>;
+
 /** A claim as users see it. */
 export function statusOf({ agent, file, state, reason, claim }: Found): ClaimStatus {
   const { files, directories, except } = formatParts(claim?.parts ?? []);
@@ -30,7 +32,13 @@ function partStatusOf({ patterns, except, tree, by, touched }: ClaimPart): Claim
 }
 
 /** The scope of a valid claim. */
-export function claimed({ agent, claim }: Found): Claimed {
-  const { parts, task, expiresAt } = claim as ClaimFile;
-  return { agent, parts, task, expiresAt };
+export function claimed({ agent, state, claim }: Found): Claimed {
+  const { parts, task, expiresAt, bound, session } = claim as ClaimFile;
+  return { agent, parts, task, expiresAt, pid: holdingPid({ state, bound, session }) };
+}
+
+/** The process with which a claim ends; `null`: it has ended, or lives by its expiry. */
+export function holdingPid({ state, bound, session }: Ending): number | null {
+  const isHeld = state === 'active' || state === 'conflicting';
+  return isHeld ? ((bound ?? session)?.pid ?? null) : null;
 }

@@ -242,6 +242,11 @@ export interface Conflict {
   task: string | null;
   /** When the second agent's claim expires; `null` if it waits, or is only planned. */
   expiresAt: Date | null;
+  /**
+   * The process with which the second agent's claim ends, whatever `expiresAt`
+   * says; `null`: it expires, or is not claimed.
+   */
+  pid: number | null;
   /** Best first. */
   resolutions: Resolution[];
 }

@@ -115,6 +115,7 @@ export class WantFiles {
           parts: parseParts(each, this.#root),
           task: typeof each['task_description'] === 'string' ? each['task_description'] : null,
           expiresAt: null,
+          pid: null,
           parent: typeof each['parent'] === 'string' ? each['parent'] : null,
         })),
       };

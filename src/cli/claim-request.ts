@@ -6,7 +6,6 @@ import { ClaimConflictError } from '../claims/errors.js';
 import type { ClaimOptions, ClaimRequest, Conflict } from '../claims/types.js';
 import type { ClaimArguments } from './claim-options.js';
 import { groupsOf, type PathGroup } from './claim-paths.js';
-import { conflictLines } from './claim-show.js';
 import { type Streams, say } from './streams.js';
 import { clockTime } from './time.js';
 
@@ -44,7 +43,7 @@ export function optionsOf(given: ClaimArguments, streams: Streams): ClaimOptions
   const { timeout, ignoreInvalid, force, quiet } = given;
   const onWait = (conflicts: Conflict[]): void => {
     if (quiet) return;
-    for (const line of conflictLines(conflicts)) say(streams, `waiting: ${line}`);
+    for (const each of conflicts) say(streams, `waiting: ${describeConflict(each, clockTime)}`);
   };
   return { timeout, ignoreInvalid, force, onWait };
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { printable } from '../base/holder.js';
-import { describeWitness } from '../claims/conflict-words.js';
+import { describeEnd, describeWitness } from '../claims/conflict-words.js';
+import { holdingPid } from '../claims/status.js';
 import type { ClaimStatus, ClaimWait, Conflict, PathVerdict, Plan } from '../claims/types.js';
 import { type Streams, say } from './streams.js';
 import { tableLines } from './table.js';
@@ -22,20 +23,28 @@ export function scopeOf({ files, directories, except = [] }: Shown): string {
 export function listLines(statuses: readonly ClaimStatus[], width?: number): string[] {
   if (statuses.length === 0) return ['no claims'];
   const now = Date.now();
-  const processOf = ({ state, bound, session }: ClaimStatus): number | undefined =>
-    state === 'active' || state === 'conflicting' ? (bound ?? session)?.pid : undefined;
+  // A claim with a process has no time left that would matter, nor has one that is free.
+  const left = (status: ClaimStatus): string =>
+    status.expiresAt === null || status.state === 'orphaned' || holdingPid(status) !== null
+      ? '-'
+      : age(status.expiresAt.getTime() - now);
   const rows = statuses.map((status) => [
     printable(status.agent),
-    `${status.state}${processOf(status) === undefined ? '' : '*'}`,
+    `${status.state}${holdingPid(status) === null ? '' : '*'}`,
     status.lockedAt === null ? '-' : age(now - status.lockedAt.getTime()),
-    status.expiresAt === null ? '-' : age(status.expiresAt.getTime() - now),
+    left(status),
     scopeOf(status),
     printable(status.task ?? '-'),
   ]);
-  const pids = [...new Set(statuses.map(processOf).filter((pid) => pid !== undefined))];
+  const pids = [...new Set(statuses.map(holdingPid).filter((pid) => pid !== null))];
   const head = ['AGENT', 'STATE', 'AGE', 'LEFT', 'SCOPE', 'TASK'];
   const lines = tableLines([head, ...rows], width);
-  if (pids.length > 0) lines.push(`* bound to pid ${pids.join(', ')}: free as soon as it ends`);
+  if (pids.length > 0) {
+    const ends = pids.length === 1 ? 'it ends' : 'they end';
+    lines.push(`* bound to pid ${pids.join(', ')}: free as soon as ${ends}`);
+  }
+  const isFree = statuses.some(({ state }) => state === 'orphaned' || state === 'expired');
+  if (isFree) lines.push('orphaned, expired: free, and removed by: holdfast claim prune');
   for (const { agent, state, reason } of statuses) {
     const isOdd = state === 'invalid' || state === 'conflicting' || state === 'unverified';
     if (isOdd) lines.push(`${printable(agent)}: ${printable(reason ?? '')}`);
@@ -59,7 +68,8 @@ export function verdictLines(verdicts: readonly PathVerdict[], width?: number): 
   return tableLines(
     verdicts.map(({ path, verdict, owner, matchedBy, notice }) => {
       if (owner === null) return [printable(path), '-', verdict];
-      const until = owner.expiresAt === null ? '' : `until ${clockTime(owner.expiresAt)}`;
+      const { expiresAt } = owner;
+      const until = expiresAt === null ? '' : describeEnd(expiresAt, holdingPid(owner), clockTime);
       const task = owner.task === null ? '' : `"${printable(owner.task)}"`;
       const match = `matched by ${printable(matchedBy ?? '')}`;
       return [printable(path), printable(owner.agent), until, task, match, printable(notice ?? '')];

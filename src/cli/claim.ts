@@ -2,6 +2,7 @@ import { basename, join } from 'node:path';
 import { printable } from '../base/holder.js';
 import { outside } from '../claims/check.js';
 import type { Claims } from '../claims/claims.js';
+import { describeEnd } from '../claims/conflict-words.js';
 import { DEFAULT_TTL } from '../claims/expiry.js';
 import type { ClaimStatus, PathVerdict } from '../claims/types.js';
 import { agentAction } from './claim-agents.js';
@@ -214,7 +215,7 @@ async function addGroup(
   const scope = [...made.directories, ...made.files].map(printable).join(' ');
   const where = isOneOfSeveral ? ` in ${printable(claims.root)}` : '';
   print(streams, [
-    `${printable(agent)}: claimed ${scope}${where} until ${clockTime(made.expiresAt)}`,
+    `${printable(agent)}: claimed ${scope}${where} ${describeEnd(made.expiresAt, session ?? null, clockTime)}`,
   ]);
   return undefined;
 }

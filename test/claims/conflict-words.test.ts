@@ -11,6 +11,7 @@ const conflict: Conflict = {
   witness: 'app/api/b.test.ts',
   task: 'Implement client',
   expiresAt: new Date('2026-01-17T16:30:00.000Z'),
+  pid: null,
   resolutions: [],
 };
 
@@ -19,6 +20,12 @@ test('a conflict is one sentence: who, what, why, until when', () => {
     'tests cannot have app/**/*.test.ts: api has app/api/ (both match app/api/b.test.ts), until 2026-01-17T16:30:00Z, "Implement client"',
   );
   expect(describeConflict(conflict, () => '16:30')).toContain(', until 16:30,');
+});
+
+test('a claim of a process lasts as long as that, not until a time', () => {
+  const words = describeConflict({ ...conflict, pid: 4411 });
+  expect(words).toContain(', until pid 4411 ends, ');
+  expect(words).not.toContain('16:30');
 });
 
 test('what is not claimed yet is wanted', () => {

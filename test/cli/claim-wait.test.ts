@@ -36,7 +36,7 @@ describe('holdfast claim wait', () => {
     expect(await first.exited).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/^first: claimed x\.ts until /),
-      stderr: expect.stringContaining('waiting: first and holder: x.ts x x.ts'),
+      stderr: expect.stringContaining('waiting: first cannot have x.ts: holder has x.ts'),
     });
     await claims.release('first');
     expect(await second.exited).toMatchObject({ code: 0 });

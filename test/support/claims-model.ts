@@ -56,7 +56,13 @@ function claimOf(agent: number, mask: number): Claimed {
   if (claim === undefined) {
     const patterns = PATTERNS.filter((_, bit) => (mask & (1 << bit)) !== 0);
     const part: ClaimPart = { patterns, except: [], tree: null, by: 'hand', touched: null };
-    claim = { agent: NAMES[agent] as string, parts: [part], task: null, expiresAt: null };
+    claim = {
+      agent: NAMES[agent] as string,
+      parts: [part],
+      task: null,
+      expiresAt: null,
+      pid: null,
+    };
     claims.set(key, claim);
   }
   return claim;
