@@ -208,6 +208,9 @@ describe('the others', () => {
     ]);
     expect(rows[2]).toEqual(['one', 'conflicting', '1m', expect.any(String), 'app/ (+1)', 'Do it']);
     expect(rows[3]?.slice(0, 2)).toEqual(['shop', 'active*']);
+    // It outlives its time.
+    expect(rows[3]?.[3]).toBe('-');
+    expect(stdout).toContain('holdfast claim prune');
     expect(rows[4]?.slice(0, 2)).toEqual(['torn', 'invalid']);
     expect(stdout).toContain(`* bound to pid ${process.pid}`);
     expect(stdout).toContain('torn: it is not JSON');
