@@ -311,7 +311,7 @@ export function openError(errno: number, filePath: FilePath): Error {
   }
   if (cause.code === 'ELOOP') {
     const reason = isLink(filePath)
-      ? 'it is a symbolic link, which is not followed'
+      ? 'it is a symbolic link, which is not followed: give the path of its target'
       : 'its folders are symbolic links that lead in a circle';
     cause.message = `ELOOP: ${reason}, open '${path}'`;
   }

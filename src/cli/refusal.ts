@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
 import { formatTimeout, isLockError, type LockError } from '../base/errors.js';
-import { describeHolder, type Holder } from '../base/holder.js';
+import { type Holder, printable } from '../base/holder.js';
 import { monotonicTime } from '../base/timers.js';
 import { Exit, exitCodeOf, messageOf } from './exit-codes.js';
-import { isLockUrl } from './is-lock-url.js';
 import type { RunOptions } from './run-options.js';
+import { shellWord } from './shell-word.js';
 import { type Streams, say } from './streams.js';
+import { describeWhoRefuses } from './who-refuses.js';
 
 export function isRefusal(error: unknown): error is LockError & { holder: Holder | null } {
   return isLockError(error, 'ERR_LOCK_HELD') || isLockError(error, 'ERR_LOCK_TIMEOUT');
@@ -35,31 +36,32 @@ export function reportRefusal(
   const { holder, message } = error;
   if (options.instance !== null) {
     say(streams, message);
-    if (holder !== null) say(streams, `${typed} is held by ${describeHolder(holder)}`);
+    if (holder !== null)
+      say(streams, `${printable(typed)} is held by ${describeWhoRefuses(holder)}`);
     return options.conflictCode;
   }
   const late =
     error.code === 'ERR_LOCK_TIMEOUT' ? `gave up after ${formatTimeout(options.timeout)}: ` : '';
-  say(streams, `${late}${typed} is held by ${describeHolder(holder)}`);
+  say(streams, `${late}${printable(typed)} is held by ${describeWhoRefuses(holder)}`);
   if (typeof options.target === 'string') advise(error, typed, streams);
   return options.conflictCode;
 }
 
 /** What to do after a refusal. */
-export function advise({ code }: LockError, typed: string, streams: Streams): void {
-  const advice = code === 'ERR_LOCK_TIMEOUT' ? '' : 'use -w SECONDS to wait, or ';
-  say(streams, `command not run; ${advice}see: holdfast status ${quoted(typed)}`);
+export function advise(error: LockError, typed: string, streams: Streams): void {
+  const { code, holder } = error as LockError & { holder?: Holder | null };
+  const advice =
+    holder?.self === true
+      ? 'close that descriptor for it, as with 9>&-, or '
+      : code === 'ERR_LOCK_TIMEOUT'
+        ? ''
+        : 'use -w SECONDS to wait, or ';
+  say(streams, `command not run; ${advice}see: holdfast status ${shellWord(typed)}`);
 }
 
 export function reportDuration(began: number, streams: Streams): void {
   const seconds = ((monotonicTime() - began) / 1000).toFixed(6);
   say(streams, `getting lock took ${seconds} seconds`);
-}
-
-/** A URL in quotes, where a shell would take it apart. */
-function quoted(typed: string): string {
-  const isPlain = !isLockUrl(typed) || /^[\w@%+=:,./#~[\]-]+$/.test(typed);
-  return isPlain ? typed : `'${typed.replaceAll("'", "'\\''")}'`;
 }
 
 /** The message with the path as it was typed. */

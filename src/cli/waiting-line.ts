@@ -1,9 +1,10 @@
 import { formatTimeout } from '../base/errors.js';
-import { describeHolder, type Holder } from '../base/holder.js';
+import { type Holder, printable } from '../base/holder.js';
 import { monotonicTime } from '../base/timers.js';
 import { inspect } from '../holders/inspect.js';
 import { type Streams, say } from './streams.js';
 import { clock } from './time.js';
+import { describeWhoRefuses } from './who-refuses.js';
 import { bytesOf } from './words.js';
 
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -75,7 +76,7 @@ export class WaitingLine {
     const waited = monotonicTime() - this.#began;
     if (drawn) this.#streams.stderr.write('\r\x1b[K');
     else if (outcome === 'granted' && this.#streams.stderr.isTTY !== true) {
-      say(this.#streams, `acquired ${this.#typed} after ${formatTimeout(waited)}`);
+      say(this.#streams, `acquired ${printable(this.#typed)} after ${formatTimeout(waited)}`);
     }
   }
 
@@ -119,7 +120,8 @@ export class WaitingLine {
     const waited = clock(monotonicTime() - this.#began);
     const limit = this.#timeout === Number.POSITIVE_INFINITY ? '' : ` of ${this.#limit()}`;
     const queue = ahead === 0 ? '' : `, ${ahead} ahead`;
-    return `waiting ${waited}${limit} for ${this.#typed}, held by ${describeHolder(holder)}${queue}`;
+    const who = describeWhoRefuses(holder, queue);
+    return `waiting ${waited}${limit} for ${printable(this.#typed)}, held by ${who}`;
   }
 
   #draw(holder: Holder | null, ahead: number): void {
