@@ -43,15 +43,19 @@ export function noConstructor(name: string): TypeError {
   return Object.assign(new TypeError(message), { code: 'ERR_ILLEGAL_CONSTRUCTOR' as const });
 }
 
-/** The known name that the caller probably meant. */
+// A shorter beginning says too little.
+const SHORTEST = 3;
+
+/** The known name that the caller probably meant: a misspelt or shortened one. */
 export function nearest(key: string, known: Iterable<string>): string | undefined {
-  return (
-    [...known]
-      .map((each) => ({ each, far: distance(key.toLowerCase(), each.toLowerCase()) }))
-      // In a short word, two letters are most of it.
-      .filter(({ each, far }) => far <= Math.min(2, each.length / 2))
-      .sort((one, other) => one.far - other.far)[0]?.each
-  );
+  const names = [...known];
+  const near = names
+    .map((each) => ({ each, far: distance(key.toLowerCase(), each.toLowerCase()) }))
+    // In a short word, two letters are most of it.
+    .filter(({ each, far }) => far <= Math.min(2, each.length / 2))
+    .sort((one, other) => one.far - other.far)[0]?.each;
+  if (near !== undefined || key.length < SHORTEST) return near;
+  return names.find((each) => each.toLowerCase().startsWith(key.toLowerCase()));
 }
 
 export function unknownOption(name: string, key: string, known: ReadonlySet<string>): TypeError {
@@ -66,17 +70,21 @@ export function unknownOption(name: string, key: string, known: ReadonlySet<stri
   return Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
 }
 
-/** The Levenshtein distance. */
+/** The Levenshtein distance; two neighbours that are swapped count once. */
 function distance(from: string, to: string): number {
   // The distances of one prefix of `from` to each prefix of `to`.
   let row = Array.from({ length: to.length + 1 }, (_, length) => length);
+  let above: number[] = [];
   for (let at = 1; at <= from.length; at++) {
-    const above = row;
+    const twoAbove = above;
+    above = row;
     row = [at];
     for (let length = 1; length <= to.length; length++) {
       const change = from[at - 1] === to[length - 1] ? 0 : 1;
       const [kept = 0, left = 0, added = 0] = [above[length - 1], above[length], row[length - 1]];
-      row.push(Math.min(kept + change, left + 1, added + 1));
+      const isSwap = from[at - 1] === to[length - 2] && from[at - 2] === to[length - 1];
+      const swapped = (isSwap ? twoAbove[length - 2] : undefined) ?? Number.POSITIVE_INFINITY;
+      row.push(Math.min(kept + change, left + 1, added + 1, swapped + 1));
     }
   }
   return row[to.length] ?? 0;

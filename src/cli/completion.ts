@@ -1,4 +1,4 @@
-import { EXIT, suggestion, usageError } from './exit-codes.js';
+import { EXIT, usageError } from './exit-codes.js';
 import { parseMixed } from './options.js';
 import { SHELLS } from './pages/completion.js';
 import { bashCompletion } from './render/bash.js';
@@ -20,7 +20,10 @@ export async function completion(argv: string[], streams: Streams): Promise<numb
   if (extra !== undefined) throw usageError(`unexpected argument '${extra}'`, 'completion');
   const script = isShell(shell) ? SCRIPTS[shell] : null;
   if (script === null) {
-    throw usageError(`no completions for '${shell}'; ${suggestion(shell, SHELLS)}`, 'completion');
+    throw usageError(
+      `no completions for '${shell}'; there are: ${SHELLS.join(', ')}`,
+      'completion',
+    );
   }
   streams.stdout.write(script());
   return EXIT.ok;

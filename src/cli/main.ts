@@ -60,6 +60,9 @@ function checkIsText(name: string, words: readonly string[]): void {
   throw usageError(`'${printable(word)}' is not UTF-8, which ${name} requires`, name);
 }
 
+/** What programs that run a command with a lock are called elsewhere. */
+const OTHER_NAMES = ['flock', 'lock', 'exec', 'sem', 'lockf', 'setlock'];
+
 /** What the command without a subcommand, or with a wrong one, ends with. */
 function noSubcommand([word = '', ...rest]: string[]): Error {
   // As git does: the list on standard output, and not a success, since a script
@@ -71,7 +74,9 @@ function noSubcommand([word = '', ...rest]: string[]): Error {
   }
   // Throws.
   if (word.startsWith('-')) parseMixed([word], {}, '');
-  const advice = suggestion(word, Object.keys(SUBCOMMANDS));
+  const advice = OTHER_NAMES.includes(word)
+    ? 'did you mean run?'
+    : suggestion(word, [...Object.keys(SUBCOMMANDS), 'help']);
   return usageError(`unknown command '${printable(word)}'; ${advice}`, '');
 }
 

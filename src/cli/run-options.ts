@@ -109,6 +109,9 @@ export function parseRun(argv: string[], shell: string): RunOptions {
     seen.set(token.name === 'wait' ? 'timeout' : token.name, token.value);
   }
   answer(seen.keys(), 'run');
+  // Before what is missing: `-w FILE COMMAND` has lost the time, not the command.
+  const timeout = timeoutOf(seen);
+  const conflictCode = parseConflictCode(seen.get('conflict-exit-code'), 'run');
   const target = file === undefined ? undefined : argv[file];
   if (file === undefined || target === undefined) {
     fail('FILE is missing: a file, a folder, or the number of a descriptor');
@@ -124,8 +127,8 @@ export function parseRun(argv: string[], shell: string): RunOptions {
   const options: RunOptions = {
     mode: seen.has('shared') ? 'shared' : 'exclusive',
     unlock: seen.has('unlock'),
-    timeout: timeoutOf(seen),
-    conflictCode: parseConflictCode(seen.get('conflict-exit-code'), 'run'),
+    timeout,
+    conflictCode,
     close: seen.has('close'),
     inPlace: seen.has('no-fork'),
     quiet: seen.has('quiet'),
@@ -151,6 +154,10 @@ export function parseRun(argv: string[], shell: string): RunOptions {
   }
   if (options.slots !== null) checkSlots(options);
   if (options.close && options.inPlace) fail('--no-fork and --close exclude each other');
+  // Nothing could remove the record when COMMAND ends.
+  if (options.inPlace && Object.keys(data).length > 0) {
+    fail('--no-fork and --data exclude each other: with --no-fork there is no record');
+  }
   return options;
 }
 

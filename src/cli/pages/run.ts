@@ -16,7 +16,7 @@ export const page: Page = {
     'Runs COMMAND while holding the lock on FILE, which is a file or a folder. Creates FILE and missing folders. With a URL, the lock is on a server: see below. The form with NUMBER locks that inherited descriptor, as flock(1) does. The last form lets N commands run at once.',
     TIMES,
     'Of contradicting options the last one counts.',
-    'COMMAND inherits the lock: if holdfast is killed, the lock stays until COMMAND has ended. holdfast passes SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 on to COMMAND. In the foreground of a terminal it does not pass on SIGINT and SIGQUIT: the keyboard sends them to COMMAND as well.',
+    'COMMAND inherits the lock: if holdfast is killed, the lock stays until COMMAND has ended. What COMMAND leaves in the background inherits it as well, and keeps it, without a record, after COMMAND has ended; with -o it does not. holdfast passes SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 on to COMMAND. In the foreground of a terminal it does not pass on SIGINT and SIGQUIT: the keyboard sends them to COMMAND as well.',
     'With --also, all locks are acquired in one order, so that such commands never wait for each other in a circle; -w is one time for all, and HOLDFAST_TOKEN is that of the last FILE. Not with -u, --instance, --slots, a URL or NUMBER: nest those.',
     'URL is one of these, with special characters in NAME as %XX:',
     [
@@ -27,7 +27,7 @@ export const page: Page = {
     'The environment has the password, and what the URL leaves out. PostgreSQL needs the package pg. With a URL there are no -F, -u, --instance and --data, and on etcd no -s. Other users of the server can read COMMAND.',
     'If the lock of a URL is lost, COMMAND gets SIGTERM and after 5 s SIGKILL: exit status 65. The server frees the lock of a host that has vanished after `loss` (30s, at least 9s) or `ttl` (20s, at least 18s). On PostgreSQL COMMAND inherits the connection, with which it could do what USER may; with -o it does not. On etcd COMMAND gets SIGKILL if holdfast is killed (on Linux), and the lock is free after `ttl`.',
     'As the first process of a container use -F, or an init (`docker run --init`): holdfast does not reap orphaned processes.',
-    'It replaces flock(1) and differs on purpose: it exits with 75 instead of 1 and with 73 instead of 66; names the holder; passes signals on; creates missing folders; writes a record of the holder into FILE if that is empty or has such a record (a file with other content is left alone); refuses a FILE that is a symbolic link or a device; does not accept abbreviated options; and prints messages to standard error.',
+    'It replaces flock(1) and differs on purpose: it exits with 75 instead of 1 and with 73 instead of 66; names the holder; passes signals on; creates missing folders; writes a record of the holder into FILE if that is empty or has such a record (a file with other content is left alone); refuses a FILE that is a symbolic link or a device, and a NUMBER that is neither a file nor a folder; does not accept abbreviated options and has no --fcntl; and prints messages to standard error.',
     'On Linux COMMAND inherits what holdfast has inherited: descriptors under their own numbers (the lock gets the lowest free one), arguments and environment byte by byte, the limit of open files. Under Node it cannot inherit:',
     [
       '- signals that the caller ignores or blocks: put nohup after FILE',
@@ -91,8 +91,14 @@ export const page: Page = {
           value: 'CMD',
           text: 'after FILE: run CMD with $SHELL, or /bin/sh',
         },
-        { flags: ['-o', '--close'], text: 'COMMAND does not inherit the lock' },
-        { flags: ['-F', '--no-fork'], text: 'become COMMAND, which holds the lock itself' },
+        {
+          flags: ['-o', '--close'],
+          text: 'COMMAND does not inherit the lock, nor does what it leaves in the background',
+        },
+        {
+          flags: ['-F', '--no-fork'],
+          text: 'become COMMAND, which holds the lock itself; there is no record, so nobody sees since when. Not with -o or --data',
+        },
       ],
     },
     {
