@@ -23,7 +23,7 @@ const LATE = {
     /src\/(base\/bursts|holders\/(owner-record|running-process)|lock\/(acquire|file-lock|hold-record|leak-warning|loss-watch|wait)|cli\/(caller|command|waiting-line))\./,
   errors: /src\/(base\/(argument-errors|errors)|(claims|next-id|slots)\/errors)\./,
   waiting:
-    /src\/(base\/(callers|make-folders|warning)|native\/load-failure|holders\/(holding-processes|inspect|kernel-tables|kernel-view|pinned-file|snapshot|who-holds)|lock\/(acquiring|adopt|change-hold|descriptor-lock|in-turn|kernel-wait|path-watch|self-wait|waiting|with-lock)|cli\/(refusal|time))\./,
+    /src\/(base\/(callers|make-folders|warning)|native\/load-failure|holders\/(holding-processes|inspect|kernel-tables|kernel-view|pinned-file|snapshot|who-holds)|lock\/(acquiring|adopt|change-hold|descriptor-lock|in-turn|kernel-wait|path-watch|self-wait|waiting|with-lock)|cli\/(refusal|shell-operand|time|who-refuses))\./,
   // Where a claim has wildcards, or there are many.
   matching: /src\/claims\/(match-path|overlap|prefilter)\./,
   claiming:

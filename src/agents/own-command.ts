@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
+import { shellWord } from '../base/shell-word.js';
 import { ownFiles } from '../native/load.js';
 
 /** Where the command is, from this file: in dist, in dist/cli, in src/agents. */
@@ -39,8 +40,4 @@ function projectOf(folder: string): string {
   const isProject = ['package.json', 'node_modules'].some((name) => existsSync(join(folder, name)));
   const above = dirname(folder);
   return isProject || above === folder ? folder : projectOf(above);
-}
-
-export function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,10 +1,11 @@
 // What a model or a person reads. Each refusal says why, and what to do.
 import { printable } from '../base/holder.js';
+import { shellWord } from '../base/shell-word.js';
 import type { ClaimStatus } from '../claims/types.js';
 import type { Seen } from './claims-of-session.js';
 import type { NamedByGit, TreeWide } from './git-changes.js';
 import type { Host } from './hosts.js';
-import { ownCommand, shellWord } from './own-command.js';
+import { ownCommand } from './own-command.js';
 import type { Session } from './session.js';
 
 const MOST = 5;

@@ -4,7 +4,7 @@ import { type Holder, printable } from '../base/holder.js';
 import { monotonicTime } from '../base/timers.js';
 import { Exit, exitCodeOf, messageOf } from './exit-codes.js';
 import type { RunOptions } from './run-options.js';
-import { shellWord } from './shell-word.js';
+import { shellOperand } from './shell-operand.js';
 import { type Streams, say } from './streams.js';
 import { describeWhoRefuses } from './who-refuses.js';
 
@@ -56,7 +56,7 @@ export function advise(error: LockError, typed: string, streams: Streams): void 
       : code === 'ERR_LOCK_TIMEOUT'
         ? ''
         : 'use -w SECONDS to wait, or ';
-  say(streams, `command not run; ${advice}see: holdfast status ${shellWord(typed)}`);
+  say(streams, `command not run; ${advice}see: holdfast status ${shellOperand(typed)}`);
 }
 
 export function reportDuration(began: number, streams: Streams): void {

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { shellWord } from '../../src/cli/shell-word.js';
+import { shellOperand } from '../../src/cli/shell-operand.js';
 import { COMMAND } from '../support/command.js';
 import { testFolder } from '../support/folder.js';
 import { needs } from '../support/tools.js';
@@ -41,7 +41,7 @@ describe('a word for the prompt', () => {
     ['#a', "'#a'"],
     ['postgres://db/app#deploy', 'postgres://db/app#deploy'],
   ])('%j: %s', (word, typed) => {
-    expect(shellWord(word)).toBe(typed);
+    expect(shellOperand(word)).toBe(typed);
   });
 
   // What words.ts makes of the bytes ff and 80 are lone surrogates.
@@ -55,7 +55,7 @@ describe('a word for the prompt', () => {
   for (const [word, bytes] of names) {
     needs('bash')(`${JSON.stringify(word)} is that name again in bash`, () => {
       const folder = testFolder();
-      const script = `: >${shellWord(word).replace(/^-- /, '')}`;
+      const script = `: >${shellOperand(word).replace(/^-- /, '')}`;
       spawnSync('bash', ['-c', script], { cwd: folder });
       const found = readdirSync(folder, { encoding: 'buffer' });
       expect(found.map((each) => each.toString('latin1'))).toEqual([bytes]);

@@ -1,4 +1,5 @@
 // What the three shells complete, taken from the pages.
+import { singleQuoted } from '../../base/shell-word.js';
 import { below, PAGES } from '../pages/index.js';
 import { HELP_OPTIONS, type Page, type PageOption } from '../pages/page.js';
 import { pieces } from './inline.js';
@@ -27,9 +28,7 @@ export function brief(text: string): string {
 }
 
 /** A word for a POSIX shell, and for zsh. */
-export function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}
+export const quoted = singleQuoted;
 
 export function lastWord({ name }: Page): string {
   return name.split(' ').at(-1) ?? '';
