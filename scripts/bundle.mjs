@@ -39,7 +39,8 @@ const ACTIONS = {
   acting: /src\/cli\/(claim-(look|plan|watch|request|run|board)|guard)\./,
   // For those who are given no name, and only where somebody has the path.
   asking: /src\/(agents\/hosts|claims\/identity|cli\/agent-hosts)\./,
-  agents: /src\/(cli\/(claim-agents|doctor-hooks)\.|agents\/(?!hosts\.|bypass\.))/,
+  agents:
+    /src\/(cli\/(claim-agents|doctor-hooks)\.|claims\/working-trees\.|agents\/(?!hosts\.|bypass\.))/,
 };
 
 // For the file that every program loads: Node parses a tenth less. Its lines and

@@ -28,7 +28,7 @@ export function copyPages() {
 
 const GROUPS = {
   'Start here': [
-    ['What is where', ''],
+    ['Choosing', ''],
     ['README', 'readme'],
   ],
   Guides: [
@@ -48,22 +48,20 @@ const GROUPS = {
     ['Operations', 'operations'],
     ['Bundling', 'bundling'],
   ],
-  Promises: [
-    ['Semantics', 'semantics'],
-    ['Reliability', 'reliability'],
-  ],
   Reference: [
     ['API', 'api'],
     ['The command', 'command'],
-    ['Changelog', 'changelog'],
   ],
-  'Costs and platforms': [
+  Background: [
+    ['Semantics', 'semantics'],
+    ['Reliability', 'reliability'],
     ['Performance', 'performance'],
     ['Platforms', 'platforms'],
     ['macOS', 'platforms-macos'],
     ['Windows', 'platforms-windows'],
+    ['Migrating', 'migrating'],
+    ['Changelog', 'changelog'],
   ],
-  'From another package': [['Migrating', 'migrating']],
 };
 
 const pages = [...PLACES.values()].filter((place) => place.endsWith('.md'));

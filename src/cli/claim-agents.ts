@@ -5,17 +5,19 @@ import { fileURLToPath } from 'node:url';
 import { LONGEST_BYPASS, setBypass } from '../agents/bypass.js';
 import { claimsFolderAt } from '../agents/claims-of-session.js';
 import { runHook } from '../agents/hook-main.js';
-import { HOST_NAMES, HOSTS, isHostName } from '../agents/hosts.js';
+import { HOST_NAMES, HOSTS, type HostName, isHostName } from '../agents/hosts.js';
 import {
   type Installation,
   type Package,
   planInstallation,
   UnchangedSettings,
 } from '../agents/install/install.js';
+import { hostsWithHook } from '../agents/install/installed.js';
 import { CannotInstall } from '../agents/install/target.js';
 import { hostAbove } from '../agents/session.js';
 import { printable } from '../base/holder.js';
 import { defaultPlace } from '../claims/root.js';
+import { otherWorkingTrees } from '../claims/working-trees.js';
 import { EXIT, Exit, usageError } from './exit-codes.js';
 import { answerFirst, FLAG, parseMixed, TEXT } from './options.js';
 import { print, type Streams, say } from './streams.js';
@@ -79,10 +81,11 @@ async function installHook(argv: string[], streams: Streams): Promise<number> {
     throw usageError(`--unclaimed takes claim, allow or deny, not '${unclaimed}'`, INSTALL_HOOK);
   }
   const isDry = values['dry-run'] === true;
+  const project = values.user === true ? null : projectHere();
   try {
     const planned = planInstallation({
       host: HOSTS[name],
-      project: values.user === true ? null : projectHere(),
+      project,
       remove: values.remove === true,
       package: thisPackage(),
       unclaimed,
@@ -90,6 +93,7 @@ async function installHook(argv: string[], streams: Streams): Promise<number> {
       gitHooks: name === 'git' ? gitHooks() : null,
     });
     show(planned, streams);
+    if (project !== null && values.remove !== true) sayWhereMissing(name, project, streams);
     if (isDry) say(streams, 'nothing was changed (--dry-run)');
     else planned.apply();
     return EXIT.ok;
@@ -105,6 +109,18 @@ async function installHook(argv: string[], streams: Streams): Promise<number> {
 /** The working tree, whose settings these are; outside of a repository, the folder. */
 function projectHere(): string {
   return defaultPlace(process.cwd())?.root ?? process.cwd();
+}
+
+/** Settings are not committed, so each working tree needs its own. Git's hooks are shared. */
+function sayWhereMissing(name: HostName, project: string, streams: Streams): void {
+  if (name === 'git') return;
+  const missing = otherWorkingTrees(project).filter((tree) => !hostsWithHook(tree).has(name));
+  if (missing.length === 0) return;
+  const trees = missing.map(printable).join(', ');
+  say(
+    streams,
+    `Not in the other working trees: ${trees}. Run this there too, or once with --user.`,
+  );
 }
 
 function show({ file, diff, notes }: Installation, streams: Streams): void {

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { type InstalledHook, installedHooks } from '../agents/install/installed.js';
+import { hostsWithHook, type InstalledHook, installedHooks } from '../agents/install/installed.js';
 import { hostAbove } from '../agents/session.js';
 import { printable } from '../base/holder.js';
 import { defaultPlace } from '../claims/root.js';
+import { otherWorkingTrees } from '../claims/working-trees.js';
 import { tableLines } from './table.js';
 
 /** A hook in the settings of a host of agents. */
@@ -10,7 +11,7 @@ export interface HookCheck {
   host: string;
   scope: 'user' | 'project';
   file: string;
-  /** `null`: the user still has to trust it in the host. */
+  /** `null`: the user still has to do something: trust it in the host, or install it here. */
   ok: boolean | null;
   detail: string;
 }
@@ -19,7 +20,8 @@ const LIMIT_MILLISECONDS = 10_000;
 
 /** Whether the hooks that agents in a folder would call work. */
 export function checkHooks(folder: string): HookCheck[] {
-  return installedHooks(defaultPlace(folder)?.root ?? null).map((each) => {
+  const tree = defaultPlace(folder)?.root ?? null;
+  const installed = installedHooks(tree).map((each) => {
     const { host, scope, file, hint } = each;
     const problem = each.problem ?? failureOf(each);
     const detail = [problem ?? '', hint ?? ''].filter((text) => text !== '').join('; ');
@@ -31,6 +33,29 @@ export function checkHooks(folder: string): HookCheck[] {
       detail,
     };
   });
+  return [...installed, ...(tree === null ? [] : missingIn(tree))];
+}
+
+/**
+ * Hooks that another working tree of the repository has: settings are not
+ * committed, so a new tree has none, and its agents see no claims.
+ */
+function missingIn(tree: string): HookCheck[] {
+  const here = hostsWithHook(tree);
+  const elsewhere = new Map(
+    otherWorkingTrees(tree).flatMap((other) =>
+      [...hostsWithHook(other)].map((host) => [host, other] as const),
+    ),
+  );
+  return [...elsewhere]
+    .filter(([host]) => !here.has(host))
+    .map(([host, other]) => ({
+      host,
+      scope: 'project',
+      file: tree,
+      ok: null,
+      detail: `not in this working tree, but in ${printable(other)}: run holdfast claim install-hook --for ${host} here, or once with --user`,
+    }));
 }
 
 /** Runs it, without input. */

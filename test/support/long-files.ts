@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 /**
- * The files that have long tests: those with the tag `'long'` in their text, or in
- * that of a module of test/support that they import. To load a file takes half a
- * second of a processor, even if it runs no test; this leaves out three of four.
+ * The files that have long tests: those with the tag in their text, or in that of a
+ * module of test/support that they import. Loading a file takes half a second of a
+ * processor, even if it runs no test; this leaves out two of three.
  *
  * A file that is missing here fails in CI: its long tests were skipped in each of
  * the two runs, and `scripts/summary.mjs` counts that as a failure.
@@ -20,7 +20,7 @@ export function longFiles(folder: string): string[] {
 }
 
 function isLong(text: string): boolean {
-  return text.includes("'long'");
+  return /'long'|^\/\/ @module-tag long$/m.test(text);
 }
 
 function supportOf(path: string, text: string): string[] {

@@ -42,6 +42,14 @@ export function installedHooks(
   });
 }
 
+/** The hosts that call the hook in a folder: by its own settings, or by the user's. */
+export function hostsWithHook(
+  project: string | null,
+  env: NodeJS.ProcessEnv = process.env,
+): Set<HostName> {
+  return new Set(installedHooks(project, env).map(({ host }) => host));
+}
+
 type Found = Omit<InstalledHook, 'host' | 'scope'>;
 
 function pluginIn(project: string | null, env: NodeJS.ProcessEnv): Found | null {

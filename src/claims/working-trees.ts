@@ -1,0 +1,28 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { defaultFolder, findRepository, ownerOfDefault, topOfLinked } from './repository.js';
+
+/**
+ * The other working trees of the repository that a folder is in, by their tops;
+ * none outside of a repository. A tree that is gone does not count. `folder` is a
+ * real path.
+ */
+export function otherWorkingTrees(folder: string): string[] {
+  const here = findRepository(folder);
+  if (here === null) return [];
+  const main = ownerOfDefault(defaultFolder(here));
+  const tops = [
+    main === null || main.isBare ? null : main.top,
+    ...linkedIn(here.common).map((gitDir) => topOfLinked(gitDir)),
+  ];
+  return tops.filter((top) => top !== null && top !== here.top).sort() as string[];
+}
+
+function linkedIn(common: string): string[] {
+  const folder = join(common, 'worktrees');
+  try {
+    return readdirSync(folder).map((name) => join(folder, name));
+  } catch {
+    return [];
+  }
+}
