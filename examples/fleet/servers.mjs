@@ -1,7 +1,7 @@
 // A throwaway server on the loopback, as in the tests of this repository.
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,7 +33,7 @@ class Postgres {
     const port = await freePort();
     this.url = `postgres://fleet@127.0.0.1:${port}/postgres`;
     if (this.#user !== undefined) {
-      execFileSync('chown', [`${this.#user.uid}:${this.#user.gid}`, this.#folder]);
+      chownSync(this.#folder, this.#user.uid, this.#user.gid);
     }
     const folder = this.#folder;
     const options = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=${folder}`;
