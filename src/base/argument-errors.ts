@@ -46,16 +46,27 @@ export function noConstructor(name: string): TypeError {
 // A shorter beginning says too little.
 const SHORTEST = 3;
 
+const MOST_MISTAKES = 2;
+
 /** The known name that the caller probably meant: a misspelt or shortened one. */
 export function nearest(key: string, known: Iterable<string>): string | undefined {
   const names = [...known];
-  const near = names
-    .map((each) => ({ each, far: distance(key.toLowerCase(), each.toLowerCase()) }))
-    // In a short word, two letters are most of it.
-    .filter(({ each, far }) => far <= Math.min(2, each.length / 2))
-    .sort((one, other) => one.far - other.far)[0]?.each;
+  const near = misspelt(key, names);
   if (near !== undefined || key.length < SHORTEST) return near;
   return names.find((each) => each.toLowerCase().startsWith(key.toLowerCase()));
+}
+
+/** The known name that the key is a misspelling of. */
+export function misspelt(key: string, known: Iterable<string>): string | undefined {
+  return (
+    [...known]
+      // The distance of a long word takes long, and is at least this.
+      .filter((each) => Math.abs(each.length - key.length) <= MOST_MISTAKES)
+      .map((each) => ({ each, far: distance(key.toLowerCase(), each.toLowerCase()) }))
+      // Half of the letters of a short word are no misspelling: `no` is not `nb`.
+      .filter(({ each, far }) => far <= MOST_MISTAKES && far < each.length / 2)
+      .sort((one, other) => one.far - other.far)[0]?.each
+  );
 }
 
 export function unknownOption(name: string, key: string, known: ReadonlySet<string>): TypeError {

@@ -1,6 +1,6 @@
 import { resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { argumentError, describe, NOT_EMPTY, nearest, unknownOption } from './argument-errors.js';
+import { argumentError, describe, misspelt, NOT_EMPTY, unknownOption } from './argument-errors.js';
 import {
   type FilePath,
   isUrlText,
@@ -116,9 +116,11 @@ export function checkFields<T extends object>(
   known: ReadonlySet<string>,
   name: string,
 ): T {
-  const isMisspelt = (key: string): boolean => !known.has(key) && nearest(key, known) !== undefined;
-  const misspelt = Object.keys(fields).find(isMisspelt);
-  if (misspelt !== undefined) throw unknownOption(name, misspelt, known);
+  // Not a shortened one: `task` and `dir` are names that a caller may well use.
+  const isMisspelt = (key: string): boolean =>
+    !known.has(key) && misspelt(key, known) !== undefined;
+  const wrong = Object.keys(fields).find(isMisspelt);
+  if (wrong !== undefined) throw unknownOption(name, wrong, known);
   return fields;
 }
 
