@@ -1,4 +1,4 @@
-import { realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { otherWorkingTrees } from '../../src/claims/working-trees.js';
@@ -39,6 +39,27 @@ describe('the other working trees', () => {
     linkedTree(main, join(folder, 'other'));
     expect(otherWorkingTrees(submodule)).toEqual([linked]);
     expect(otherWorkingTrees(linked)).toEqual([submodule]);
+  });
+
+  test('entries that lead to no working tree of this repository do not count', () => {
+    const folder = place();
+    const main = repository(join(folder, 'main'), 'a.ts');
+    const one = linkedTree(main, join(folder, 'one'));
+    const odd = (name: string, text: string): void => {
+      mkdirSync(join(main, '.git', 'worktrees', name));
+      writeFileSync(join(main, '.git', 'worktrees', name, 'gitdir'), text);
+    };
+    mkdirSync(join(folder, 'no-git'));
+    const other = repository(join(folder, 'other'), 'a.ts');
+    mkdirSync(join(folder, 'broken'));
+    writeFileSync(join(folder, 'broken', '.git'), 'gitdir: /nowhere/at/all\n');
+    odd('empty', '');
+    odd('bytes', '\0\xff/.git\n');
+    odd('removed', `${join(folder, 'no-git', '.git')}\n`);
+    odd('replaced', `${join(other, '.git')}\n`);
+    odd('broken', `${join(folder, 'broken', '.git')}\n`);
+    mkdirSync(join(main, '.git', 'worktrees', 'folder', 'gitdir'), { recursive: true });
+    expect(otherWorkingTrees(main)).toEqual([one]);
   });
 
   test('outside of a repository there are none', () => {
