@@ -1,5 +1,5 @@
-import { accessSync, constants, existsSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { basename, delimiter, dirname, join } from 'node:path';
 import { shellWord } from '../base/shell-word.js';
 import { ownFiles } from '../native/load.js';
 
@@ -15,21 +15,27 @@ export function ownCommand(
   folder: string = process.cwd(),
   path: string = process.env['PATH'] ?? '',
 ): string {
-  const inPath = path.split(delimiter).some((each) => each !== '' && isProgram(each));
-  if (inPath) return 'holdfast';
-  if (isProgram(join(projectOf(folder), 'node_modules', '.bin'))) return 'npx holdfast';
+  const inPath = (name: string): boolean =>
+    path.split(delimiter).some((each) => each !== '' && isProgram(join(each, name)));
+  if (inPath('holdfast')) return 'holdfast';
+  const local = join(projectOf(folder), 'node_modules', '.bin', 'holdfast');
+  if (inPath('npx') && isProgram(local)) return 'npx holdfast';
   const files = ownFiles().flatMap((file) =>
     PLACES.map((place) => join(dirname(file), place, 'holdfast.js')),
   );
   const file = files.find((each) => existsSync(each));
-  return file === undefined ? 'holdfast' : `node ${shellWord(file)}`;
+  if (file === undefined) return 'holdfast';
+  // The program of a plugin is its host, which is no Node.
+  const isNode = /^node(?:\.exe)?$/.test(basename(process.execPath));
+  const node = isNode && !inPath('node') ? shellWord(process.execPath) : 'node';
+  return `${node} ${shellWord(file)}`;
 }
 
-/** Whether the folder has the command. */
-function isProgram(folder: string): boolean {
+function isProgram(file: string): boolean {
   try {
-    accessSync(join(folder, 'holdfast'), constants.X_OK);
-    return true;
+    accessSync(file, constants.X_OK);
+    // A folder of this name, as a clone has it, can be entered, but not run.
+    return statSync(file).isFile();
   } catch {
     return false;
   }

@@ -1,6 +1,6 @@
 // What a model or a person reads. Each refusal says why, and what to do.
 import { printable } from '../base/holder.js';
-import { shellWord } from '../base/shell-word.js';
+import { promptWord } from '../base/shell-word.js';
 import type { ClaimStatus } from '../claims/types.js';
 import type { Seen } from './claims-of-session.js';
 import type { NamedByGit, TreeWide } from './git-changes.js';
@@ -31,7 +31,7 @@ function whoseTheyAre(
   others: readonly Seen[],
   now: number,
 ): string {
-  const path = printable(others[0]?.path ?? '');
+  const path = others[0]?.path ?? '';
   const lines = others.slice(0, MOST).map((each) => {
     const entry = each.matchedBy === null ? '' : ` (it claims ${printable(each.matchedBy)})`;
     return `${printable(each.path)} is claimed by ${describeOwner(each.owner, now)}${entry}.`;
@@ -65,7 +65,7 @@ export function nameIsTaken(agent: string, pid: number | null): string {
 
 /** Nobody has it, and yet it is not this agent's turn. */
 export function notGranted(session: Session, fresh: readonly Seen[], why: string): string {
-  const path = printable(fresh[0]?.path ?? '');
+  const path = fresh[0]?.path ?? '';
   return [`Holdfast: not written: ${why}.`, ...whatToDo(session, path)].join('\n');
 }
 
@@ -79,7 +79,7 @@ function whatToDo(session: Session, path: string): string[] {
   return [
     'Do not write it in another way. Do one of these:',
     ...tool,
-    `- ${tool.length > 0 ? 'or ' : ''}run: ${ownCommand()} claim wait${agentOption(session)} ${shellWord(path)} -w 100s  (ends when it is your turn, and the path is then yours; with status 75 it is not: run it again)`,
+    `- ${tool.length > 0 ? 'or ' : ''}run: ${ownCommand()} claim wait${agentOption(session)} ${promptWord(path)} -w 100s  (ends when it is your turn, and the path is then yours; with status 75 it is not: run it again)`,
     '- or work on another file first, and come back to this one.',
   ];
 }
@@ -92,7 +92,7 @@ function describeOwner(owner: ClaimStatus | null, now: number): string {
 }
 
 export function mustClaim(session: Session, fresh: readonly Seen[]): string {
-  const paths = fresh.slice(0, MOST).map(({ path }) => shellWord(printable(path)));
+  const paths = fresh.slice(0, MOST).map(({ path }) => promptWord(path));
   const command = `${ownCommand()} claim add${agentOption(session)} ${paths.join(' ')}`;
   return [
     'Holdfast: not written, because nobody has claimed it, and writes need a claim here.',
@@ -106,7 +106,7 @@ export function mustClaim(session: Session, fresh: readonly Seen[]): string {
 }
 
 function agentOption({ nameToGive }: Session): string {
-  return nameToGive === null ? '' : ` --agent ${shellWord(printable(nameToGive))}`;
+  return nameToGive === null ? '' : ` --agent ${promptWord(nameToGive)}`;
 }
 
 export function treeWide({ command, cwd }: TreeWide, others: readonly ClaimStatus[]): string {

@@ -18,6 +18,7 @@ import { hostAbove } from '../agents/session.js';
 import { printable } from '../base/holder.js';
 import { defaultPlace } from '../claims/root.js';
 import { otherWorkingTrees } from '../claims/working-trees.js';
+import { checkIsFolder } from './claim-options.js';
 import { EXIT, Exit, usageError } from './exit-codes.js';
 import { answerFirst, FLAG, parseMixed, TEXT } from './options.js';
 import { print, type Streams, say } from './streams.js';
@@ -80,6 +81,7 @@ async function installHook(argv: string[], streams: Streams): Promise<number> {
   if (unclaimed !== null && !['claim', 'allow', 'deny'].includes(unclaimed)) {
     throw usageError(`--unclaimed takes claim, allow or deny, not '${unclaimed}'`, INSTALL_HOOK);
   }
+  checkIsFolder(values.dir, INSTALL_HOOK);
   const isDry = values['dry-run'] === true;
   const project = values.user === true ? null : projectHere();
   try {
@@ -160,6 +162,7 @@ async function bypass(argv: string[], streams: Streams): Promise<number> {
     throw noBypassTime(time);
   }
   checkIsPerson();
+  checkIsFolder(values.dir, BYPASS);
   const directory = claimsFolderAt(process.cwd(), values.dir ?? null);
   if (directory === null)
     throw usageError('the working directory is in no git repository; use --dir', BYPASS);

@@ -4,6 +4,7 @@ import { findSessionProcess, identify } from '../claims/identity.js';
 import { baseOfFolders, defaultPlace } from '../claims/root.js';
 import { AGENT_HOSTS } from './agent-hosts.js';
 import { Asked, EXIT, suggestion, usageError } from './exit-codes.js';
+import { isLockUrl } from './is-lock-url.js';
 import {
   CONFLICT_EXIT_CODE,
   FLAG,
@@ -205,7 +206,17 @@ export function fromEnvironment(name: string): string {
 
 /** The same folder from each working tree of a repository, and wherever in it a hook runs. */
 export function folderFrom(text: string): string {
+  checkIsFolder(text, 'claim');
   return text === '' || isAbsolute(text) ? text : resolve(baseOfFolders(), text);
+}
+
+/** A folder of this name would be made, and claims there would bind nobody else. */
+export function checkIsFolder(text: string | undefined, page: string): void {
+  if (text === undefined || !isLockUrl(text)) return;
+  throw usageError(
+    'claims need a folder, but --dir or HOLDFAST_CLAIMS is a URL; for a folder of this name, write ./ in front',
+    page,
+  );
 }
 
 export function claimsIn(directory: string, root: string | undefined): Claims | null {

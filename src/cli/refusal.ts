@@ -70,5 +70,6 @@ function shorten(error: unknown, typed: string): string {
   const { path, syscall } = error as { path?: string; syscall?: unknown };
   // Which folder could not be created, the word that was typed does not say.
   if (path === undefined || (syscall === 'mkdir' && resolve(typed) !== path)) return message;
-  return message.replaceAll(path, typed);
+  // A function, since a text would have `$&` and its like replaced.
+  return message.replaceAll(path, () => typed);
 }

@@ -82,7 +82,7 @@ async function inspectAll(
     const tell = (error: unknown, shown: string): void => {
       failed = true;
       const { path: absolute = shown } = error as { path?: string };
-      const said = messageOf(error).replaceAll(absolute, shown);
+      const said = messageOf(error).replaceAll(absolute, () => shown);
       const about = said.startsWith(`${shown}: `) ? said.slice(shown.length + 2) : said;
       say(streams, `cannot inspect ${printable(shown)}: ${printable(about)}`);
     };

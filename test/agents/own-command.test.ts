@@ -1,14 +1,14 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ownCommand } from '../../src/agents/own-command.js';
 import { testFolder } from '../support/folder.js';
 
-function withProgram(folder: string): string {
+function withProgram(folder: string, name = 'holdfast'): string {
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'holdfast'), '#!/bin/sh\n');
-  chmodSync(join(folder, 'holdfast'), 0o755);
+  writeFileSync(join(folder, name), '#!/bin/sh\n');
+  chmodSync(join(folder, name), 0o755);
   return folder;
 }
 
@@ -18,11 +18,20 @@ describe('the command that a refusal names', () => {
     expect(ownCommand(testFolder(), `/nowhere:${bin}`)).toBe('holdfast');
   });
 
+  test('is not "holdfast" where the PATH only has a folder of that name', () => {
+    const sources = join(testFolder(), 'src');
+    mkdirSync(join(sources, 'holdfast'), { recursive: true });
+    expect(ownCommand(testFolder(), sources)).not.toBe('holdfast');
+  });
+
   test('goes through npx where npx finds it in the project', () => {
     const project = testFolder();
     withProgram(join(project, 'node_modules', '.bin'));
-    mkdirSync(join(project, 'src', 'deep'), { recursive: true });
-    expect(ownCommand(join(project, 'src', 'deep'), '')).toBe('npx holdfast');
+    const bin = withProgram(join(testFolder(), 'bin'), 'npx');
+    const deep = join(project, 'src', 'deep');
+    mkdirSync(deep, { recursive: true });
+    expect(ownCommand(deep, bin)).toBe('npx holdfast');
+    expect(ownCommand(deep, '')).not.toContain('npx');
   });
 
   test('is this package itself anywhere else, and runs there', () => {
@@ -34,7 +43,8 @@ describe('the command that a refusal names', () => {
     writeFileSync(join(inner, 'package.json'), '{}');
     const command = ownCommand(inner, '');
     expect(command).not.toContain('npx');
-    const env = { PATH: dirname(process.execPath) };
+    // Not even node is in this one.
+    const env = { PATH: testFolder() };
     const { status, stdout } = spawnSync('/bin/sh', ['-c', `${command} --version`], {
       cwd: inner,
       env,

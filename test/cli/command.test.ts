@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { LockHeldError, LockStateError, LockUnsupportedError } from '../../src/base/errors.js';
 import { EXIT, exitCodeOf } from '../../src/cli/exit-codes.js';
@@ -6,7 +7,7 @@ import { main, SUBCOMMANDS } from '../../src/cli/main.js';
 import { PAGES, pageOf } from '../../src/cli/pages/index.js';
 import type { Page } from '../../src/cli/pages/page.js';
 import { helpText } from '../../src/cli/render/text.js';
-import { call, finish, Screen } from '../support/command.js';
+import { call, callIn, finish, Screen } from '../support/command.js';
 import { lockPath, testFolder } from '../support/folder.js';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
@@ -114,6 +115,27 @@ describe('a typo is answered with what was meant', () => {
     expect((await call('bogus')).stderr).toContain(
       `there are: ${Object.keys(SUBCOMMANDS).join(', ')}`,
     );
+  });
+});
+
+test('a path is named as it was typed, with $& and its like', async () => {
+  const folder = testFolder();
+  mkdirSync(join(folder, 'a$&b'));
+  const { code, stderr } = await callIn(folder, 'run', '--instance', '-n', 'a$&b', 'true');
+  expect(code).toBe(65);
+  expect(stderr).toContain('into a$&b:');
+});
+
+describe('a URL is no folder of claims', () => {
+  test.each([
+    [['claim', 'add', '--agent', 'a', '--dir', 'postgres://db/x', 'f']],
+    [['claim', 'list', '--dir', 'etcd:x']],
+    [['claim', 'install-hook', '--for', 'codex', '--dry-run', '--dir', 'postgres://db/x']],
+    [['mcp', '--dir', 'postgres:/x']],
+  ])('%j', async (argv) => {
+    const { code, stderr } = await call(...argv);
+    expect(code).toBe(64);
+    expect(stderr).toContain('is a URL');
   });
 });
 

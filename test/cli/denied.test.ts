@@ -52,6 +52,14 @@ describe('a file or folder of another user: the message names it, its owner and 
     expect(stderr).toContain(`(${folder} belongs to uid 0, gid 0, mode 0755;`);
   });
 
+  asRoot('a name that a terminal would obey', async () => {
+    const folder = join(openFolder(), 'a\x1b[31m');
+    mkdirSync(folder, { mode: 0o700 });
+    const { code, stderr } = await finish(['run', join(folder, 'a.lock'), 'true'], NOBODY);
+    expect(code).toBe(73);
+    expect(stderr).toContain('a [31m belongs to uid 0');
+  });
+
   needs('root', 'unshare')('a seat on a read-only file system is no matter of users', async () => {
     const folder = testFolder();
     const script =

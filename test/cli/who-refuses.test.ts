@@ -50,6 +50,7 @@ describe('a word for the prompt', () => {
     ["it's $HOME `x` \\n", "it's $HOME `x` \\n"],
     ["a\nb'\\\t", "a\nb'\\\t"],
     ['\udcff0\udc80', '\xff0\x80'],
+    ['a\u202eb', 'a\xe2\x80\xaeb'],
     ['é\n1\u0085', 'Ã©\n1Â\x85'],
   ];
   for (const [word, bytes] of names) {
