@@ -28,6 +28,8 @@ import { clockTime, parseTime } from './time.js';
 const INSTALL_HOOK = 'claim install-hook';
 const BYPASS = 'claim bypass';
 const SHORTEST_BYPASS = 1000;
+/** So many working trees without the hook are named. */
+const MOST_TREES = 5;
 
 export const OPTIONS = {
   'install-hook': {
@@ -118,7 +120,11 @@ function sayWhereMissing(name: HostName, project: string, streams: Streams): voi
   if (name === 'git') return;
   const missing = otherWorkingTrees(project).filter((tree) => !hostsWithHook(tree).has(name));
   if (missing.length === 0) return;
-  const trees = missing.map(printable).join(', ');
+  const more = missing.length - MOST_TREES;
+  const trees = [
+    ...missing.slice(0, MOST_TREES).map(printable),
+    ...(more > 0 ? [`and ${more} more`] : []),
+  ].join(', ');
   say(
     streams,
     `Not in the other working trees: ${trees}. Run this there too, or once with --user.`,
