@@ -11,7 +11,7 @@ import {
 
 export const page: Page = {
   name: 'claim audit',
-  summary: 'find claims that overlap, as manual edits can cause',
+  summary: 'find claims that overlap after manual edits',
   usage: ['claim audit [options]'],
   operands: 'none',
   description: [

@@ -14,7 +14,7 @@ import {
 
 export const page: Page = {
   name: 'claim check',
-  summary: 'show whose each path is',
+  summary: 'show which agent has each path',
   usage: ['claim check [options] PATH…'],
   operands: 'file',
   description: [

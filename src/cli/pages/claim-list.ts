@@ -23,7 +23,7 @@ export const page: Page = {
       'orphaned     its process has ended',
       'invalid      the file is not a valid claim',
     ],
-    'On a terminal, the table is cut to its width, with … where something is left out. In a pipe it is whole.',
+    "On a terminal, the table is cut to the terminal's width, with … where something is left out. In a pipe it is whole.",
   ],
   options: [place('anybody'), { title: 'Output', options: [JSON_OPTION] }],
   exits: [

@@ -18,7 +18,7 @@ export const page: Page = {
   options: [
     {
       title: 'Claim',
-      options: [{ flags: ['--ttl'], value: 'TIME', text: 'time until it expires; 1h' }],
+      options: [{ flags: ['--ttl'], value: 'TIME', text: 'time until it expires; by default 1h' }],
     },
     place('agent'),
     { title: 'Output', options: [QUIET] },

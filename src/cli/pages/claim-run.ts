@@ -34,7 +34,12 @@ export const page: Page = {
     place('agent'),
     { title: 'Output', options: [QUIET, CONFLICT_CODE] },
   ],
-  exits: [['N', 'that of COMMAND; 128+N if signal N ended it'], EXIT_CANNOT_RUN, ...CLAIMING_EXITS],
+  exits: [
+    ['N', 'the status of COMMAND; 128+N if signal N ended it'],
+    ...CLAIMING_EXITS.slice(0, 2),
+    EXIT_CANNOT_RUN,
+    ...CLAIMING_EXITS.slice(2),
+  ],
   environment: [
     ...CLAIM_ENVIRONMENT,
     [

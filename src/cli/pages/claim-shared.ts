@@ -8,7 +8,7 @@ export const PATTERNS =
 export const SCOPE: readonly PageOption[] = [
   { flags: ['--except'], value: 'PATTERN', text: 'but not this', repeatable: true },
   { flags: ['--task'], value: 'TEXT', text: 'what the claim is for; others see it' },
-  { flags: ['--ttl'], value: 'TIME', text: 'time until it expires; 1h' },
+  { flags: ['--ttl'], value: 'TIME', text: 'time until it expires; by default 1h' },
 ];
 
 export const SESSION: PageOption = {

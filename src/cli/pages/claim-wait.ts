@@ -16,7 +16,7 @@ export const page: Page = {
   usage: ['claim wait [options] PATH…'],
   operands: 'file',
   description: [
-    'As `claim add`, but waits until the paths are free. Those who wait for the same are served in order. A wait that can never end, because agents wait for each other in a circle, is refused.',
+    'Like `claim add`, but waits until the paths are free. Agents that wait for the same path are served in order. A wait that can never end, because agents wait for each other in a circle, is refused.',
     'Where the folder with the claims cannot be written to, as in a sandbox, it waits until the paths are free, and claims nothing.',
     PATTERNS,
     ONE_FILE,
@@ -28,7 +28,7 @@ export const page: Page = {
       options: [
         ...SCOPE,
         SESSION,
-        timeout('wait at most TIME; by default there is no end'),
+        timeout('wait at most TIME; by default without end'),
         FORCE,
         IGNORE_INVALID,
       ],

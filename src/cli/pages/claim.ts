@@ -16,18 +16,18 @@ export const page: Page = {
   operands: 'none',
   description: [
     "Several agents work on one tree. Each claims what it will change, and a claim that overlaps with another agent's is refused. The claims are files in a folder.",
-    'A hook makes agents claim what they write by themselves: `holdfast claim install-hook --help`.',
+    'With a hook, an agent claims a file by writing to it: `holdfast claim install-hook --help`.',
     ONE_FILE,
   ],
   options: [],
   exits: [
-    ['0', 'done; of run: that of COMMAND'],
+    ['0', 'done; `claim run` exits with the status of COMMAND'],
     EXIT_USAGE,
     EXIT_INVALID,
     EXIT_CANNOT_RUN,
     EXIT_INTERNAL,
     EXIT_FOLDER,
-    ['75', 'refused: a conflict, or a path of another agent'],
+    ['75', 'refused: a conflict with another agent, or a path that another agent has'],
   ],
   environment: CLAIM_ENVIRONMENT,
   examples: [

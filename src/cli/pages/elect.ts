@@ -12,7 +12,7 @@ export const page: Page = {
   operands: 'command',
   description: [
     'Of all processes started this way with one DIR, one runs its COMMAND: the primary. The others stand by. When the primary ends, crashes or is killed, the next one becomes primary within milliseconds. A missing DIR is created.',
-    'COMMAND inherits the seat: if holdfast is killed, there is no second primary while COMMAND runs. If the folder or its .primary is removed or replaced, or the lock of a URL is lost, COMMAND is ended: SIGTERM, after 5 s SIGKILL. Signals are passed on to COMMAND.',
+    'COMMAND inherits the seat: if holdfast is killed, there is no second primary while COMMAND runs. If the folder or its .primary is removed or replaced, or the lock of a URL is lost, COMMAND gets SIGTERM and after 5 s SIGKILL. holdfast passes signals on to COMMAND.',
     URLS,
     TIMES,
   ],
@@ -28,23 +28,23 @@ export const page: Page = {
         {
           flags: ['--settle'],
           value: 'TIME',
-          text: 'wait TIME before taking a free seat, so that of members that start together the smallest id takes it: 150ms is enough; 0. Not with a URL',
+          text: 'wait TIME before taking a free seat, so that the smallest id takes it if members start together: 150ms is enough; by default 0. Not with a URL',
         },
         {
           flags: ['-q', '--quiet'],
-          text: 'no messages on standing by, or if there is a living member ID',
+          text: 'no messages while standing by, or if a living member has this ID',
         },
       ],
     },
   ],
   exits: [
-    ['N', 'that of COMMAND'],
+    ['N', 'the status of COMMAND'],
     EXIT_USAGE,
     ['65', 'the lock failed or was lost, or the file of ID or .primary belongs to another program'],
     EXIT_CANNOT_RUN,
     EXIT_INTERNAL,
     ['73', 'DIR or .primary cannot be created, opened or written'],
-    ['75', 'there is a living member ID'],
+    ['75', 'a living member has this ID'],
   ],
   environment: [['HOLDFAST_TERM', 'set for COMMAND: a number that grows with every new primary']],
   examples: [

@@ -13,7 +13,7 @@ export const page: Page = {
   exits: [
     EXIT_USAGE,
     ['74', 'standard output cannot be written to'],
-    ['75', 'always: refused'],
+    ['75', 'refused, or the time is up; the same for all commands'],
     ['141', 'the reader of standard output is gone'],
   ],
   environment: [
@@ -25,7 +25,7 @@ export const page: Page = {
   ],
   examples: [
     { command: 'holdfast run -n deploy.lock ./deploy.sh', text: 'Run one deployment at a time.' },
-    { command: 'holdfast status deploy.lock', text: 'Who deploys?' },
+    { command: 'holdfast status deploy.lock', text: 'Who is deploying?' },
   ],
   seeAlso: ['flock(1)', 'flock(2)'],
 };

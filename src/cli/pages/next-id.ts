@@ -37,16 +37,16 @@ export const page: Page = {
           flags: ['--reuse'],
           text: 'the smallest id that no entry has, so that ids of deleted entries are used again',
         },
-        { flags: ['--start'], value: 'N', text: 'the first id; 1' },
+        { flags: ['--start'], value: 'N', text: 'the first id; by default 1' },
         {
           flags: ['-w', '--timeout'],
           value: 'TIME',
-          text: 'wait at most TIME for other callers; 30 s',
+          text: 'wait at most TIME for other callers; by default 30 s',
         },
         {
           flags: ['--lock-name'],
           value: 'NAME',
-          text: 'the name of the lock file in DIR; .next-id.lock',
+          text: 'the name of the lock file in DIR; by default .next-id.lock',
         },
         {
           flags: ['--locker'],
@@ -58,7 +58,7 @@ export const page: Page = {
     },
   ],
   exits: [
-    ['N', '0, or that of COMMAND'],
+    ['N', '0, or the status of COMMAND'],
     EXIT_USAGE,
     ['65', 'the id is ambiguous, there is none left, or the lock failed'],
     EXIT_CANNOT_RUN,

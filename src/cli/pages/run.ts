@@ -15,9 +15,9 @@ export const page: Page = {
   description: [
     'Runs COMMAND while holding the lock on FILE, which is a file or a folder. Creates FILE and missing folders. With a URL, the lock is on a server: see below. The form with NUMBER locks that inherited descriptor, as flock(1) does. The last form lets N commands run at once.',
     TIMES,
-    'Of contradicting options the last one counts.',
+    'If options contradict each other, the last one counts.',
     'COMMAND inherits the lock: if holdfast is killed, the lock stays until COMMAND has ended. What COMMAND leaves in the background inherits it as well, and keeps it, without a record, after COMMAND has ended; with -o it does not. holdfast passes SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 on to COMMAND. In the foreground of a terminal it does not pass on SIGINT and SIGQUIT: the keyboard sends them to COMMAND as well.',
-    'With --also, all locks are acquired in one order, so that such commands never wait for each other in a circle; -w is one time for all, and HOLDFAST_TOKEN is that of the last FILE. Not with -u, --instance, --slots, a URL or NUMBER: nest those.',
+    'With --also, all locks are acquired in one order, so that such commands never wait for each other in a circle; -w is one time for all, and HOLDFAST_TOKEN is the token of the FILE before COMMAND. Not with -u, --instance, --slots, a URL or NUMBER: nest those.',
     'URL is one of these, with special characters in NAME as %XX:',
     [
       'postgres://[USER@]HOST[:PORT]/DATABASE[?loss=TIME&sslmode=…]#NAME',
@@ -130,7 +130,7 @@ export const page: Page = {
     },
   ],
   exits: [
-    ['N', 'that of COMMAND; 128+N if signal N ended it'],
+    ['N', 'the status of COMMAND; 128+N if signal N ended it'],
     EXIT_USAGE,
     ['65', 'the lock failed, or was lost'],
     EXIT_CANNOT_RUN,
@@ -170,7 +170,7 @@ export const page: Page = {
     },
     {
       command: 'holdfast run --slots 4 jobs/ ./convert.sh',
-      text: 'Convert at most four files at once, of all who start it this way.',
+      text: 'Convert at most four files at once, however many processes start it this way.',
     },
     {
       command: 'holdfast run --also b.lock a.lock ./transfer.sh',
@@ -182,7 +182,7 @@ export const page: Page = {
     },
     {
       command: "holdfast run -n 'postgres://db/app#deploy' ./deploy.sh",
-      text: 'One deployment at a time, of all machines that use a database.',
+      text: 'Run one deployment at a time, on all machines that use this database.',
     },
   ],
   seeAlso: ['status', 'next-id', 'elect', 'flock(1)', 'flock(2)'],

@@ -19,7 +19,7 @@ export const page: Page = {
       'unknown              no holder is seen, but one may be out of sight:',
       '                     try --probe',
     ],
-    'On a terminal, a table is cut to its width, with … where something is left out. In a pipe only a long command line is cut.',
+    "On a terminal, a table is cut to the terminal's width, with … where something is left out. In a pipe only a long command line is cut.",
   ],
   options: [
     {
