@@ -160,20 +160,25 @@ beforeAll(() => {
 }, 180_000);
 afterAll(() => package_.remove());
 
+const STRICT = ['--noEmit', '--strict', '--exactOptionalPropertyTypes'];
+const TARGET = ['--target', 'es2022', '--lib', 'es2023,esnext.disposable'];
+const NODE = ['--types', 'node', '--typeRoots', join(ROOT, 'node_modules', '@types')];
+
 const WAYS = [
   { module: 'nodenext', resolution: 'nodenext', sources: ['use.mts', 'use.cts'] },
   // The declarations themselves are the same as above: once is enough.
+  { module: 'node20', sources: ['use.mts', 'use.cts'], skipLibCheck: true },
+  { module: 'node16', sources: ['use.mts'], skipLibCheck: true },
+  { module: 'preserve', sources: ['use.mts', 'use.cts'], skipLibCheck: true },
   { module: 'esnext', resolution: 'bundler', sources: ['use.mts'], skipLibCheck: true },
 ];
 
 function compiles(compiler: string): void {
   for (const { module, resolution, sources, skipLibCheck = false } of WAYS) {
-    const how = ['--module', module, '--moduleResolution', resolution];
+    const how = ['--module', module];
+    if (resolution !== undefined) how.push('--moduleResolution', resolution);
     if (skipLibCheck) how.push('--skipLibCheck');
-    const strict = ['--noEmit', '--strict', '--exactOptionalPropertyTypes'];
-    const target = ['--target', 'es2022', '--lib', 'es2023,esnext.disposable'];
-    const types = ['--types', 'node', '--typeRoots', join(ROOT, 'node_modules', '@types')];
-    const args = [compiler, ...strict, ...target, ...how, ...types, ...sources];
+    const args = [compiler, ...STRICT, ...TARGET, ...how, ...NODE, ...sources];
     const ran = attempt(project, process.execPath, args);
     expect({ ...ran, module }).toEqual({ status: 0, stdout: '', stderr: '', module });
   }
@@ -191,6 +196,38 @@ describe('the types compile', () => {
       compiles(join(folder, 'typescript', 'bin', 'tsc'));
     });
   }
+});
+
+describe('the settings that docs/api.md names', () => {
+  const OWN = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+  const errors = (compiler: string, ...options: string[]): string[] => {
+    const args = [compiler, ...STRICT, ...TARGET, '--pretty', 'false', ...options];
+    const { stdout } = attempt(project, process.execPath, args);
+    return [...new Set(stdout.match(/(?<=error )TS\d+/g) ?? [])].sort();
+  };
+  const COMMONJS = ['--module', 'commonjs', '--skipLibCheck', ...NODE, 'use.cts'];
+
+  test('TypeScript 7 finds all modules with commonjs, and needs --types node', () => {
+    expect(errors(OWN, ...COMMONJS)).toEqual([]);
+    // They are where it looks, but nobody names them.
+    // use.mts would get them by way of pg.
+    writeFileSync(join(project, 'core.mts'), `export { FileLock } from 'holdfast';`);
+    const named = ['--module', 'nodenext', ...NODE, 'core.mts'];
+    expect(errors(OWN, ...named)).toEqual([]);
+    expect(errors(OWN, ...named.filter((word) => !NODE.slice(0, 2).includes(word)))).toContain(
+      'TS2591',
+    );
+  });
+
+  test('a CommonJS file cannot import it with node16', () => {
+    const args = ['--module', 'node16', '--skipLibCheck', ...NODE, 'use.cts'];
+    expect(errors(OWN, ...args)).toContain('TS1479');
+  });
+
+  testWith(['typescript@5.9.3'], 'TypeScript 5 does not find them with commonjs', (folder) => {
+    const compiler = join(folder, 'typescript', 'bin', 'tsc');
+    expect(errors(compiler, ...COMMONJS)).toContain('TS2307');
+  });
 });
 
 describe('what others say of the package', () => {
