@@ -113,7 +113,8 @@ class SlotWait {
   /**
    * Every ending has this order: no other one can follow, the waits are cancelled
    * in the kernel, the next in line is let through. The caller is notified once
-   * every wait has ended, a tenth of a millisecond later. Not earlier:
+   * every wait has ended, a tenth of a millisecond later, or 20 ms if a thread hangs.
+   * Not earlier:
    *  1. Both slots are released in one moment, and two waits are granted.
    *  2. The caller is notified of the first one, and blocks its thread or takes a
    *     slot.
