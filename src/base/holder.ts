@@ -35,14 +35,14 @@ const PLAIN = /^[ -~]*$/;
 
 // Not a literal: to check \p{…}, the parser would take a tenth of a millisecond
 // of each program's start.
-const UNPRINTABLE = String.raw`[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+`;
+export const UNPRINTABLE = String.raw`\p{Cc}\p{Cf}\p{Zl}\p{Zp}`;
 let unprintable: RegExp | undefined;
 
 /** Untrusted text as one line that is safe to print. A value that is not a string becomes JSON. */
 export function printable(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
   if (PLAIN.test(text)) return shorten(text);
-  unprintable ??= new RegExp(UNPRINTABLE, 'gu');
+  unprintable ??= new RegExp(`[${UNPRINTABLE}]+`, 'gu');
   return shorten(text.slice(0, LONGEST_READ).replace(unprintable, ' '));
 }
 

@@ -19,6 +19,7 @@ import { descriptorsTo, until } from '../support/census.js';
 import { testFolder } from '../support/folder.js';
 import { errorOf } from '../support/refused.js';
 import { runScript } from '../support/script.js';
+import { waitsForSlots } from '../support/slots-peer.js';
 import { needs } from '../support/tools.js';
 import { requestWith } from '../support/wrapped-binding.js';
 
@@ -92,6 +93,28 @@ describe.each<[string, (native: NativeBinding) => Partial<NativeBinding>]>([
     for (const slot of taken) slot.releaseSync();
     await until(() => descriptorsTo(folder) === 0);
   });
+});
+
+test('a caller is granted its slot only once its other waits have ended', async () => {
+  const folder = testFolder();
+  const slots = new Slots(folder, { slots: SLOTS });
+  const taken = [1, 2, 3].map(() => slots.tryAcquire() as Slot);
+  // Threads that do not end when they are cancelled: each is waited for, for 20 ms.
+  const ends: (() => void)[] = [];
+  const pending = enter(
+    callWith(folder, {}, (native) => ({
+      cancelWaiting: (id) => ends.push(() => native.cancelWaiting(id)) > 0,
+    })),
+  );
+  await until(() => waitsForSlots(folder, SLOTS));
+  const released = performance.now();
+  taken[0]?.releaseSync();
+  const { number, lock } = await pending;
+  expect(performance.now() - released).toBeGreaterThan(15);
+  expect({ number, cancelled: ends.length }).toEqual({ number: 1, cancelled: SLOTS - 1 });
+  for (const end of ends) end();
+  for (const each of [lock, ...taken]) each.releaseSync();
+  await until(() => descriptorsTo(folder) === 0);
 });
 
 needs('prlimit')('without enough descriptors for all slots a wait is EMFILE', async () => {
