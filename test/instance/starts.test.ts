@@ -90,7 +90,9 @@ test(`for ${SECONDS} s of starts and kills at random there are never two inside,
   const seen = { SIGKILL: 0, SIGTERM: 0, SIGSTOP: 0 };
   const end = performance.now() + SECONDS * 1000;
   let nextKill = performance.now() + 200;
-  while (performance.now() < end) {
+  // Until each signal was sent: a slow machine starts few in that time.
+  const isEnough = (): boolean => performance.now() > end && !Object.values(seen).includes(0);
+  while (!isEnough()) {
     // No more at once than the machine can run.
     if (starts.filter(({ ended }) => ended === Infinity).length < 12) begin();
     const one = starts.find(isInside);
@@ -119,7 +121,7 @@ test(`for ${SECONDS} s of starts and kills at random there are never two inside,
   const entered = order.filter((pid, at) => pid !== order[at - 1]);
   expect(entered).toEqual([...new Set(entered)]);
   const held = starts.filter(({ program }) => program.stdout.includes('held'));
-  expect(new Set(entered).size).toBeGreaterThan(SECONDS / 2);
+  expect(new Set(entered).size).toBeGreaterThan(ENDINGS.length - 1);
   const byPid = new Map(held.map((start) => [start.program.pid, start]));
   for (const { program, began, ended } of starts) {
     if (program.stdout.includes('held')) continue;
@@ -136,7 +138,6 @@ test(`for ${SECONDS} s of starts and kills at random there are never two inside,
     expect(by, `${error.pid} was not inside; a start: ${known}`).toBeDefined();
     expect(by?.ended).toBeGreaterThan(began);
   }
-  expect(Math.min(seen.SIGKILL, seen.SIGTERM, seen.SIGSTOP)).toBeGreaterThan(0);
   InstanceLock.acquireSync(path).releaseSync();
   expect(existsSync(path)).toBe(false);
 });

@@ -5,10 +5,9 @@ import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs
 import { setTimeout as pause } from 'node:timers/promises';
 import { InstanceLock } from '../../dist/instance.js';
 
-const [folder, path, milliseconds] = process.argv.slice(2);
+const [folder, path] = process.argv.slice(2);
 const note = (file, text) => appendFileSync(`${folder}/${file}`, `${text}\n`);
 const me = String(process.pid);
-const end = performance.now() + Number(milliseconds);
 
 const onMessage = async (message) => {
   note('received', message);
@@ -32,7 +31,7 @@ async function beFirst(lock) {
   await pause(Math.random() * 10);
 }
 
-for (let count = 0; performance.now() < end; count++) {
+for (let count = 0; !existsSync(`${folder}/enough`); count++) {
   const message = `${me}-${count}`;
   const options = { onMessage, timeout: 20_000 };
   const { lock, answer } = await InstanceLock.acquireOrSend(path, message, options);

@@ -59,8 +59,8 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
     process.exit(130);
   });
 }
-const began = now();
 await driver.start();
+const began = now();
 await driver.run(began + minutes * 60_000);
 driver.stop();
 report();
