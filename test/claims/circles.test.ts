@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { ClaimsPeer, places } from '../support/claims-peer.js';
 import { conflictOf, setUp } from '../support/claims-setting.js';
 import { LONG, waiter, wantsIn } from '../support/claims-waiter.js';
+import { limit } from '../support/limit.js';
 import { errorOf } from '../support/refused.js';
 import { inTwoSizes } from '../support/sizes.js';
 
@@ -17,7 +18,7 @@ describe('a circle of waits', () => {
     const request = { agent: 'c', files: ['of-c', 'of-a'] };
     const error = await conflictOf(others.claim(request, { timeout: LONG }));
     expect(error).toMatchObject({ code: 'ERR_CLAIM_CONFLICT', circle: ['c', 'a', 'b'] });
-    expect(error.waited).toBeLessThan(5000);
+    expect(error.waited).toBeLessThan(limit(5000));
     expect(wantsIn(directory)).toHaveLength(2);
     await held[2]?.release();
     await (await second.granted).release();

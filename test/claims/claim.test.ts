@@ -5,6 +5,7 @@ import { type Claim, Claims, type Conflict } from '../../src/claims.js';
 import { LockError } from '../../src/index.js';
 import { a, conflictOf, LOST, setUp } from '../support/claims-setting.js';
 import { testFolder } from '../support/folder.js';
+import { limit } from '../support/limit.js';
 import { errorOf } from '../support/refused.js';
 
 describe('a claim', () => {
@@ -41,7 +42,7 @@ describe('a claim', () => {
       code: 'ERR_CLAIM_CONFLICT',
       path: directory,
     });
-    expect(error.waited).toBeLessThan(1000);
+    expect(error.waited).toBeLessThan(limit(1000));
     expect(error.conflicts).toHaveLength(1);
     const [conflict] = error.conflicts as [Conflict];
     expect(conflict).toMatchObject({

@@ -2,6 +2,7 @@ import { unlinkSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { ClaimRequest, Conflict } from '../../src/claims.js';
 import { a, b, conflictOf, setUp, time } from '../support/claims-setting.js';
+import { limit } from '../support/limit.js';
 import { errorOf } from '../support/refused.js';
 import { expectWarning } from '../support/setup.js';
 
@@ -71,7 +72,7 @@ describe('waiting', () => {
     });
     expect(waited).toBe(true);
     expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(expiresAt) + 2000);
-    expect(Date.now()).toBeLessThan(Date.parse(expiresAt) + 8000);
+    expect(Date.now()).toBeLessThan(Date.parse(expiresAt) + limit(8000));
     expect(names()).toEqual(['waiter.lock']);
     await claim.release();
   });
@@ -93,7 +94,7 @@ describe('waiting', () => {
       conflicts: [{ agents: ['waiter', 'a'] }],
     });
     expect(error.waited).toBeGreaterThanOrEqual(300);
-    expect(error.waited).toBeLessThan(5000);
+    expect(error.waited).toBeLessThan(limit(5000));
     expect(calls).toBe(1);
     expect(names()).toEqual(['a.lock']);
     await held.release();
@@ -108,7 +109,7 @@ describe('waiting', () => {
         calls++;
       };
       const { waited } = await conflictOf(claims.claim(wanted, { ...options, onWait }));
-      expect(waited).toBeLessThan(1000);
+      expect(waited).toBeLessThan(limit(1000));
       expect(calls).toBe(0);
     }
     await held.release();

@@ -6,6 +6,7 @@ import { call, callIn, finish, start } from '../support/command.js';
 import { NODE, pidOf, SAYS, standBy } from '../support/elect-command.js';
 import { testFolder } from '../support/folder.js';
 import { isAlive, queueOf, seatOf } from '../support/kernel.js';
+import { limit } from '../support/limit.js';
 import type { Program } from '../support/program.js';
 
 function termOf(program: Program): number {
@@ -111,7 +112,7 @@ describe('holdfast elect', () => {
         const took = performance.now() - begin;
         expect((await first.exited).code).toBe(137);
         expect(took).toBeGreaterThan(4500);
-        expect(took).toBeLessThan(6500);
+        expect(took).toBeLessThan(limit(6500));
         await until(speaks);
         return overlapped;
       }),

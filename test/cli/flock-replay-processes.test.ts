@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { FileLock, inspect } from '../../src/index.js';
 import { until } from '../support/census.js';
+import { limit } from '../support/limit.js';
 import { LOCKERS, Stage } from '../support/replay.js';
 import { needs } from '../support/tools.js';
 
@@ -62,7 +63,7 @@ for (const locker of LOCKERS) {
       expect(await program.end()).toMatchObject({ code: refusal, stdout: '' });
       const elapsed = performance.now() - began;
       expect(elapsed).toBeGreaterThanOrEqual(1500);
-      expect(elapsed).toBeLessThan(6000);
+      expect(elapsed).toBeLessThan(limit(6000));
     });
 
     it('of a descriptor is granted it when it is freed', async () => {

@@ -10,6 +10,7 @@ import { start } from '../support/command.js';
 import { lockPath } from '../support/folder.js';
 import { instanceProgram, isRunning, runningInstance, told } from '../support/instance.js';
 import { isAlive, isStopped } from '../support/kernel.js';
+import { limit } from '../support/limit.js';
 import { Program } from '../support/program.js';
 import { errorOf } from '../support/refused.js';
 import { NOBODY, needs } from '../support/tools.js';
@@ -55,7 +56,7 @@ describe('terminate', () => {
     using lock = await InstanceLock.acquire(path, { force, onStale });
     const elapsed = performance.now() - began;
     expect(elapsed).toBeGreaterThanOrEqual(600);
-    expect(elapsed).toBeLessThan(3000);
+    expect(elapsed).toBeLessThan(limit(3000));
     expect(await holder.exited).toMatchObject({ signal: 'SIGKILL', stdout: 'held\nno\n' });
     // No surprise, having been asked for.
     expect(onStale).not.toHaveBeenCalled();

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { FileLock, inspect } from '../../src/index.js';
 import { until } from '../support/census.js';
 import { lockPath } from '../support/folder.js';
+import { limit } from '../support/limit.js';
 import { Program } from '../support/program.js';
 
 const waits = (count: number, then: string): string => `
@@ -58,7 +59,7 @@ describe('the life of a process', () => {
     await program.says('ending');
     const started = performance.now();
     expect(await program.exited).toMatchObject({ ...end, stdout: 'ending\n' });
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(performance.now() - started).toBeLessThan(limit(2000));
     expect((await inspect(path)).waiters).toEqual([]);
   });
 

@@ -6,6 +6,7 @@ import { Claims } from '../../src/claims.js';
 import { AGENT_HOSTS } from '../../src/cli/agent-hosts.js';
 import { COMMAND, start } from '../support/command.js';
 import { testFolder } from '../support/folder.js';
+import { limit } from '../support/limit.js';
 import { McpHost } from '../support/mcp-host.js';
 import { Program } from '../support/program.js';
 
@@ -123,7 +124,7 @@ describe('the end of standard input ends the server at once', () => {
     await server.says('notifications/progress');
     const began = performance.now();
     expect(await server.end()).toMatchObject({ code: 0, signal: null, stderr: '' });
-    expect(performance.now() - began).toBeLessThan(1500);
+    expect(performance.now() - began).toBeLessThan(limit(1500));
     expect(await states()).toEqual({ hand: 'active' });
   });
 

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, onTestFinished } from 'vitest';
 import { until } from '../../support/census.js';
+import { limit } from '../../support/limit.js';
 import {
   backendOf,
   expectLost,
@@ -81,7 +82,7 @@ describe('the connection', () => {
     proxy.swallow('up', 'down');
     // At most two seconds after its time, whatever the server does not say.
     expect(await refused).toMatchObject({ code: expect.any(String) });
-    expect(performance.now() - began).toBeLessThan(4500);
+    expect(performance.now() - began).toBeLessThan(limit(4500));
     proxy.silent.clear();
     await outside.query(unlockSql(name));
     await (await locker.acquire(name, { timeout: 5000 })).release();

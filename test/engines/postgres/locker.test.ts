@@ -1,5 +1,6 @@
 import { describe, expect } from 'vitest';
 import { until } from '../../support/census.js';
+import { limit } from '../../support/limit.js';
 import { backends, lockerOf, lockName, postgresOfFile, waiters } from '../../support/postgres.js';
 import { errorOf } from '../../support/refused.js';
 import { needs } from '../../support/tools.js';
@@ -77,7 +78,7 @@ describe('between lockers', () => {
         const began = performance.now();
         const error = await errorOf(() => each.acquire(name, { timeout }));
         expect(performance.now() - began).toBeGreaterThanOrEqual(timeout);
-        expect(performance.now() - began).toBeLessThan(timeout + 1000);
+        expect(performance.now() - began).toBeLessThan(limit(timeout + 1000));
         expect(error).toMatchObject({
           code: 'ERR_LOCK_TIMEOUT',
           path: name,

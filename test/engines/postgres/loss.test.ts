@@ -1,5 +1,6 @@
 import { describe, expect } from 'vitest';
 import { until } from '../../support/census.js';
+import { limit } from '../../support/limit.js';
 import {
   backendOf,
   expectLost,
@@ -152,7 +153,7 @@ describe('settings of the server', () => {
     await peer.kill('SIGKILL');
     const began = performance.now();
     await until(async () => (await waiters(server())) === 0);
-    expect(performance.now() - began).toBeLessThan(2500);
+    expect(performance.now() - began).toBeLessThan(limit(2500));
     expect((await lockerOf(server().url).look(name)).waiters).toEqual([]);
   });
 });

@@ -1,11 +1,11 @@
 // Starts the members, each behind a relay of its own, and is the only one who
 // knows what is done to them and to the server.
 import { fork } from 'node:child_process';
-import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Relay } from '../../support/relay.mjs';
 import { Random } from '../random.mjs';
+import { slowness } from '../watch.mjs';
 import { now } from './clock.mjs';
 import { Faults } from './faults.mjs';
 import { Oracle } from './oracle.mjs';
@@ -18,9 +18,6 @@ const AFTERMATH = 3000;
 /** How much later than its timeout a call may end. */
 const LATE = 3500;
 const REST_EVERY = 12_000;
-
-/** How much longer everything may take because others want the processors as well. */
-const slowness = () => Math.max(1, loadavg()[0] / 2);
 
 export class Driver {
   #folder;
