@@ -2,7 +2,7 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { onTestFinished } from 'vitest';
 
 const ENTRY = new URL('../../dist/index.js', import.meta.url).href;
-const LIMIT_MILLISECONDS = 25_000;
+const LIMIT_MILLISECONDS = 50_000;
 const GRANDCHILD_MILLISECONDS = 500;
 
 export interface End {

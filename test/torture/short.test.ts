@@ -28,7 +28,7 @@ async function torture(seconds: number, ...args: string[]) {
 }
 
 describe('torture', () => {
-  test('eight seconds of it violate nothing', { timeout: 120_000, tags: ['long'] }, async () => {
+  test('eight seconds of it violate nothing', { timeout: 240_000, tags: ['long'] }, async () => {
     const { code, output, count } = await torture(8, '--seed', '1');
     expect(code, output).toBe(0);
     for (const name of ['exclusive', 'shared', 'kills', 'stops']) {
@@ -45,7 +45,7 @@ describe('torture', () => {
     ['listener', 'leak', 5],
     ['process', 'end', 3],
     ['stray', 'end', 3],
-  ])('%s is found out', { timeout: 120_000, tags: ['long'] }, async (plant, kind, seconds) => {
+  ])('%s is found out', { timeout: 240_000, tags: ['long'] }, async (plant, kind, seconds) => {
     const { code, output } = await torture(seconds, '--seed', '1', '--plant', plant);
     expect(code, output).toBe(1);
     expect(output).toMatch(new RegExp(`seed 1, after .*\\n {2}${kind}: `));
