@@ -1,5 +1,6 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readText } from '../base/bounded.js';
 import { makeFolders } from '../base/make-folders.js';
 
 /** In the claims' folder. It begins with a dot, so nothing takes it for a claim. */
@@ -13,7 +14,7 @@ export function bypassUntil(directory: string, now: number = Date.now()): Date |
   if (!existsSync(file)) return null;
   let until: number;
   try {
-    const { until: text } = JSON.parse(readFileSync(file, 'utf8'));
+    const { until: text } = JSON.parse(readText(file));
     until = Date.parse(text);
   } catch {
     // Gone by now, or not written by `claim bypass`.

@@ -1,7 +1,8 @@
-import { closeSync, constants, opendirSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, opendirSync, openSync, readSync } from 'node:fs';
 
 /** Follow no link at the end of the path, and do not wait for a FIFO. Windows has no such flags. */
 const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+const FOLLOWING = FLAGS & ~(constants.O_NOFOLLOW ?? 0);
 // Small enough for Node's pool of buffers.
 const FIRST_BYTES = 2048;
 const GROWTH = 8;
@@ -22,6 +23,26 @@ export function readBounded(
   const fd = openSync(file, FLAGS);
   try {
     return readFrom(fd, limit, isSpent);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Settings, and what git writes, have at most some kilobytes. */
+const TEXT_LIMIT = 2 ** 23;
+
+/**
+ * The text of a small file that another program may have put there, such as
+ * settings. Follows links. Throws if it is not a regular file: to read a FIFO
+ * waits for a writer, and a device may have no end. Throws if it is longer than 8 MiB.
+ */
+export function readText(file: string): string {
+  const fd = openSync(file, FOLLOWING);
+  try {
+    if (!fstatSync(fd).isFile()) throw new Error('it is not a regular file');
+    const bytes = readFrom(fd, TEXT_LIMIT + 1, () => false);
+    if (bytes.length > TEXT_LIMIT) throw new Error('it is longer than 8 MiB');
+    return bytes.toString();
   } finally {
     closeSync(fd);
   }

@@ -1,8 +1,9 @@
 // Git's repositories, read from the disk. Git itself is not run: that takes as
 // long as everything else together. `GIT_DIR` and its like are ignored: they
 // say what a git command is about, and not where a file is.
-import { existsSync, lstatSync, readFileSync, realpathSync, type Stats } from 'node:fs';
+import { existsSync, lstatSync, realpathSync, type Stats } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
+import { readText } from '../base/bounded.js';
 import { errnoOf } from '../base/errno.js';
 import { systemError } from '../base/errors.js';
 
@@ -74,7 +75,7 @@ function statusOf(path: string): Stats | null {
 /** Where a `.git` leads that is a file. */
 function gitDirIn(entry: string, folder: string): string | null {
   try {
-    const [, path] = /^gitdir: (.+?)[\r\n]*$/s.exec(readFileSync(entry, 'utf8')) ?? [];
+    const [, path] = /^gitdir: (.+?)[\r\n]*$/s.exec(readText(entry)) ?? [];
     return path === undefined ? null : resolve(folder, path);
   } catch {
     return null;
@@ -85,7 +86,7 @@ function commonOf(gitDir: string): string {
   const file = join(gitDir, 'commondir');
   if (!existsSync(file)) return gitDir;
   try {
-    const path = readFileSync(file, 'utf8').replace(/[\r\n]+$/, '');
+    const path = readText(file).replace(/[\r\n]+$/, '');
     return realpathSync.native(resolve(gitDir, path));
   } catch {
     return gitDir;
@@ -132,7 +133,7 @@ export function gitDirOfLinked(tree: string): string | null {
 /** The top of that working tree now; `null`: it is gone, or it cannot be told. */
 export function topOfLinked(gitDir: string): string | null {
   try {
-    const entry = readFileSync(join(gitDir, 'gitdir'), 'utf8').replace(/[\r\n]+$/, '');
+    const entry = readText(join(gitDir, 'gitdir')).replace(/[\r\n]+$/, '');
     return realpathSync.native(dirname(resolve(gitDir, entry)));
   } catch {
     return null;
@@ -172,7 +173,7 @@ export function ownerOfDefault(folder: string): Repository | null {
 /** `core.worktree`, which the main working tree of a submodule has. */
 function worktreeIn(common: string): string | null {
   try {
-    const config = readFileSync(join(common, 'config'), 'utf8');
+    const config = readText(join(common, 'config'));
     const [, path] = /^\s*worktree\s*=\s*"?(.+?)"?\s*$/m.exec(config) ?? [];
     return path === undefined ? null : resolve(common, path);
   } catch {

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readText } from '../../base/bounded.js';
 import { HOST_NAMES, HOSTS, type HostName } from '../hosts.js';
 import { filesOf } from './command.js';
 import { moduleOf } from './plugin.js';
@@ -121,7 +122,7 @@ function commandsIn(settings: Record<string, unknown>): ReturnType<typeof ownCom
 
 function textOf(file: string): string | null {
   try {
-    return readFileSync(file, 'utf8');
+    return readText(file);
   } catch {
     return null;
   }

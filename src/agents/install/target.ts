@@ -3,7 +3,6 @@ import {
   chmodSync,
   constants,
   lstatSync,
-  readFileSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -11,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { readText } from '../../base/bounded.js';
 import { makeFolders } from '../../base/make-folders.js';
 
 /** A file of the user's that an installation changes. */
@@ -38,7 +38,7 @@ export function readTarget(file: string): Target {
   const real = realOf(file);
   try {
     const { mode } = statSync(real);
-    return { file, real, text: readFileSync(real, 'utf8'), mode: mode & 0o777 };
+    return { file, real, text: readText(real), mode: mode & 0o777 };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return { file, real, text: null, mode: 0o666 & ~process.umask() };
