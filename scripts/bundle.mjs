@@ -24,6 +24,8 @@ const LATE = {
   errors: /src\/(base\/(argument-errors|errors)|(claims|next-id|slots)\/errors)\./,
   waiting:
     /src\/(base\/(callers|make-folders|warning)|native\/load-failure|holders\/(holding-processes|inspect|kernel-tables|kernel-view|pinned-file|snapshot|who-holds)|lock\/(acquiring|adopt|change-hold|descriptor-lock|in-turn|kernel-wait|path-watch|self-wait|waiting|with-lock)|cli\/(refusal|shell-operand|time|who-refuses))\./,
+  // For a message that says what to run.
+  refusing: /src\/native\/own-command\./,
   // Where a claim has wildcards, or there are many.
   matching: /src\/claims\/(match-path|overlap|prefilter)\./,
   claiming:
@@ -109,7 +111,7 @@ for (const name of readdirSync(`${root}dist/cli`)) {
 // costs, so the same is left out as in the command, and the parser of shell lines.
 const LATE_IN_HOOK = {
   ...LATE,
-  refusing: /src\/agents\/(words|own-command)\./,
+  refusing: /src\/(agents\/words|native\/own-command)\./,
   plugin: /src\/agents\/process-sessions\./,
 };
 const HOOK = [

@@ -1,4 +1,6 @@
+import { setCommandName } from '../base/command-name.js';
 import { LockHeldError } from '../base/errors.js';
+import { ownCommand } from '../native/own-command.js';
 import type { Decision } from './answer.js';
 import { ClaimsOfSession, type Seen } from './claims-of-session.js';
 import type { NamedByGit, TreeWide } from './git-changes.js';
@@ -6,6 +8,9 @@ import type { Host } from './hosts.js';
 import type { HookInput } from './input.js';
 import { type Session, sessionOf } from './session.js';
 import * as words from './words.js';
+
+// Not the function itself: naming it would load it.
+setCommandName(() => ownCommand());
 
 /** What becomes of a write to a path that nobody has claimed. */
 export type Unclaimed = 'claim' | 'allow' | 'deny';

@@ -2,10 +2,10 @@
 import { printable } from '../base/holder.js';
 import { promptWord } from '../base/shell-word.js';
 import type { ClaimStatus } from '../claims/types.js';
+import { ownCommand } from '../native/own-command.js';
 import type { Seen } from './claims-of-session.js';
 import type { NamedByGit, TreeWide } from './git-changes.js';
 import type { Host } from './hosts.js';
-import { ownCommand } from './own-command.js';
 import type { Session } from './session.js';
 
 const MOST = 5;
@@ -148,7 +148,7 @@ export function failed(host: Host, error: unknown): string {
   ];
   if (code === 'ERR_CLAIM_INVALID') {
     lines.push(
-      'To move a file that is not a valid claim out of the way: holdfast claim set-aside FILE',
+      `To move a file that is not a valid claim out of the way: ${ownCommand()} claim set-aside FILE`,
     );
   }
   return [...lines, ...wayOut(host)].join('\n');
@@ -173,8 +173,9 @@ export function noSession(host: Host): string {
 }
 
 function wayOut(host: Host): string[] {
+  const own = ownCommand();
   return [
-    `To find the cause: holdfast doctor . A person can let agents work without claims for a time (holdfast claim bypass 10m), or remove the hook (holdfast claim install-hook --for ${host.name} --remove). Ask the person.`,
+    `To find the cause: ${own} doctor . A person can let agents work without claims for a time (${own} claim bypass 10m), or remove the hook (${own} claim install-hook --for ${host.name} --remove). Ask the person.`,
   ];
 }
 

@@ -1,3 +1,4 @@
+import { commandName } from '../base/command-name.js';
 import { formatTimeout, LockError, LockTimeoutError, setName } from '../base/errors.js';
 import { describeHolder, type Holder, printable } from '../base/holder.js';
 import { emitHoldfastWarning } from '../base/warning.js';
@@ -65,7 +66,7 @@ function filesOf(found: readonly Found[]): ClaimInvalidError['files'] {
 function wayOut([first]: readonly Found[]): string {
   // Where a shell would take the name apart, the user has to quote it.
   const file = first !== undefined && /^[\w./+@:-]+$/.test(first.file) ? first.file : 'FILE';
-  return `fix it, or rename it with: holdfast claim set-aside ${file}`;
+  return `fix it, or rename it with: ${commandName()} claim set-aside ${file}`;
 }
 
 /**

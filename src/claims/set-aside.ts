@@ -1,6 +1,7 @@
 import { lstatSync, renameSync, type Stats } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { argumentError } from '../base/argument-errors.js';
+import { commandName } from '../base/command-name.js';
 import { errnoOf } from '../base/errno.js';
 import { LockStateError, systemError } from '../base/errors.js';
 import { printable } from '../base/holder.js';
@@ -41,7 +42,7 @@ export function setAside(folder: ClaimsFolder, name: string): string {
     new LockStateError(file, `${printable(file)} was not set aside: ${reason}`);
   if (found !== null && found.state !== 'invalid') {
     const owner = printable(agent);
-    throw refuse(`it is a valid claim; see: holdfast claim release --agent ${owner}`);
+    throw refuse(`it is a valid claim; see: ${commandName()} claim release --agent ${owner}`);
   }
   const age = ageOf(stats);
   if (age < YOUNG_MILLISECONDS) {

@@ -1,4 +1,5 @@
 // The actions of `holdfast claim` for programs that run agents. Loaded when one is called.
+
 import { spawnSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +19,7 @@ import { hostAbove } from '../agents/session.js';
 import { printable } from '../base/holder.js';
 import { defaultPlace } from '../claims/root.js';
 import { otherWorkingTrees } from '../claims/working-trees.js';
+import { ownCommand } from '../native/own-command.js';
 import { checkIsFolder } from './claim-options.js';
 import { EXIT, Exit, usageError } from './exit-codes.js';
 import { answerFirst, FLAG, parseMixed, TEXT } from './options.js';
@@ -177,7 +179,7 @@ async function bypass(argv: string[], streams: Streams): Promise<number> {
     streams,
     until === null
       ? 'claims hold again'
-      : `until ${clockTime(until)} hooks let every write through; it ends earlier with: holdfast claim bypass 0`,
+      : `until ${clockTime(until)} hooks let every write through; it ends earlier with: ${ownCommand()} claim bypass 0`,
   );
   return EXIT.ok;
 }

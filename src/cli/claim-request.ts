@@ -4,6 +4,7 @@ import type { Claims } from '../claims/claims.js';
 import { describeCircle, describeConflict } from '../claims/conflict-words.js';
 import { ClaimConflictError } from '../claims/errors.js';
 import type { ClaimOptions, ClaimRequest, Conflict } from '../claims/types.js';
+import { ownCommand } from '../native/own-command.js';
 import type { ClaimArguments } from './claim-options.js';
 import { groupsOf, type PathGroup } from './claim-paths.js';
 import { type Streams, say } from './streams.js';
@@ -87,5 +88,5 @@ function refuse(
     }
   }
   const advice = timeout > 0 || circle.length > 0 ? '' : 'use -w TIME to wait, or ';
-  say(streams, `${outcome}; ${advice}see: holdfast claim list`);
+  say(streams, `${outcome}; ${advice}see: ${ownCommand()} claim list`);
 }

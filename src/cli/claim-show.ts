@@ -3,6 +3,7 @@ import { printable } from '../base/holder.js';
 import { describeEnd, describeWitness } from '../claims/conflict-words.js';
 import { holdingPid } from '../claims/status.js';
 import type { ClaimStatus, ClaimWait, Conflict, PathVerdict, Plan } from '../claims/types.js';
+import { ownCommand } from '../native/own-command.js';
 import { type Streams, say } from './streams.js';
 import { tableLines } from './table.js';
 import { age, clockTime } from './time.js';
@@ -44,7 +45,7 @@ export function listLines(statuses: readonly ClaimStatus[], width?: number): str
     lines.push(`* bound to pid ${pids.join(', ')}: free as soon as ${ends}`);
   }
   const isFree = statuses.some(({ state }) => state === 'orphaned' || state === 'expired');
-  if (isFree) lines.push('orphaned, expired: free, and removed by: holdfast claim prune');
+  if (isFree) lines.push(`orphaned, expired: free, and removed by: ${ownCommand()} claim prune`);
   for (const { agent, state, reason } of statuses) {
     const isOdd = state === 'invalid' || state === 'conflicting' || state === 'unverified';
     if (isOdd) lines.push(`${printable(agent)}: ${printable(reason ?? '')}`);

@@ -5,6 +5,7 @@ import type { Claims } from '../claims/claims.js';
 import { describeEnd } from '../claims/conflict-words.js';
 import { DEFAULT_TTL } from '../claims/expiry.js';
 import type { ClaimStatus, PathVerdict } from '../claims/types.js';
+import { ownCommand } from '../native/own-command.js';
 import { agentAction } from './claim-agents.js';
 import { sayBypass } from './claim-bypass.js';
 import { lookUntilFree } from './claim-look.js';
@@ -145,7 +146,7 @@ async function setAside(given: ClaimArguments, streams: Streams): Promise<number
   const target = await claims.setAside(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
     const where = `no claim file ${printable(basename(file))} in ${printable(claims.directory)}`;
-    throw new Exit(EXIT.data, `there is ${where}; see: holdfast claim list`);
+    throw new Exit(EXIT.data, `there is ${where}; see: ${ownCommand()} claim list`);
   });
   if (!quiet) print(streams, [`${printable(file)}: set aside as ${printable(target)}`]);
   return EXIT.ok;

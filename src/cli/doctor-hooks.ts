@@ -4,6 +4,7 @@ import { hostAbove } from '../agents/session.js';
 import { printable } from '../base/holder.js';
 import { defaultPlace } from '../claims/root.js';
 import { otherWorkingTrees } from '../claims/working-trees.js';
+import { ownCommand } from '../native/own-command.js';
 import { tableLines } from './table.js';
 
 /** A hook in the settings of a host of agents. */
@@ -54,7 +55,7 @@ function missingIn(tree: string): HookCheck[] {
       scope: 'project',
       file: tree,
       ok: null,
-      detail: `not in this working tree, but in ${printable(other)}: run holdfast claim install-hook --for ${host} here, or once with --user`,
+      detail: `not in this working tree, but in ${printable(other)}: run ${ownCommand()} claim install-hook --for ${host} here, or once with --user`,
     }));
 }
 

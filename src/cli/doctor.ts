@@ -14,6 +14,7 @@ import { monotonicTime, sleep } from '../base/timers.js';
 import { inspect } from '../holders/inspect.js';
 import { FileLock } from '../lock/file-lock.js';
 import { loadBinding } from '../native/load.js';
+import { ownCommand } from '../native/own-command.js';
 import { checkHooks, type HookCheck, hookLines, sessionAbove } from './doctor-hooks.js';
 import { count, runPeer } from './doctor-peer.js';
 import { PeerProcess } from './doctor-peer-process.js';
@@ -69,7 +70,7 @@ function parse(argv: string[]): { directory: string; json: boolean; quiet: boole
   if (extra !== undefined) throw usageError(`unexpected argument '${extra}'`, 'doctor');
   if (isLockUrl(directory)) {
     throw usageError(
-      'DIR is a folder, not a URL; for a lock on a server, use holdfast status URL',
+      `DIR is a folder, not a URL; for a lock on a server, use ${ownCommand()} status URL`,
       'doctor',
     );
   }

@@ -1,4 +1,5 @@
 import { nearest } from '../base/argument-errors.js';
+import { ownCommand } from '../native/own-command.js';
 import { whoDenies } from './denied.js';
 
 /** The exit statuses of sysexits(3) that the command uses. */
@@ -49,7 +50,7 @@ export class Asked extends Exit {
  * main one.
  */
 export function usageError(message: string, command: string): Exit {
-  const help = `holdfast ${command === '' ? '' : `${command} `}--help`;
+  const help = `${ownCommand()} ${command === '' ? '' : `${command} `}--help`;
   const see = message.endsWith('?') ? ' See' : '; see';
   return new Exit(EXIT.usage, `${message}${see}: ${help}`);
 }

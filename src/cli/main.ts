@@ -1,8 +1,13 @@
+import { setCommandName } from '../base/command-name.js';
 import { printable } from '../base/holder.js';
+import { ownCommand } from '../native/own-command.js';
 import { Asked, EXIT, Exit, exitCodeOf, messageOf, suggestion, usageError } from './exit-codes.js';
 import { parseMixed } from './options.js';
 import { type Streams, say } from './streams.js';
 import { commandLine, isEscaped } from './words.js';
+
+// Not the function itself: naming it would load it.
+setCommandName(() => ownCommand());
 
 interface Subcommand {
   /** Loads it when it is called: in a script, every millisecond at the start counts. */

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { formatTimeout, isLockError, type LockError } from '../base/errors.js';
 import { type Holder, printable } from '../base/holder.js';
 import { monotonicTime } from '../base/timers.js';
+import { ownCommand } from '../native/own-command.js';
 import { Exit, exitCodeOf, messageOf } from './exit-codes.js';
 import type { RunOptions } from './run-options.js';
 import { shellOperand } from './shell-operand.js';
@@ -56,7 +57,7 @@ export function advise(error: LockError, typed: string, streams: Streams): void 
       : code === 'ERR_LOCK_TIMEOUT'
         ? ''
         : 'use -w SECONDS to wait, or ';
-  say(streams, `command not run; ${advice}see: holdfast status ${shellOperand(typed)}`);
+  say(streams, `command not run; ${advice}see: ${ownCommand()} status ${shellOperand(typed)}`);
 }
 
 export function reportDuration(began: number, streams: Streams): void {

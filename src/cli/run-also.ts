@@ -4,6 +4,7 @@ import { monotonicTime } from '../base/timers.js';
 import type { FileLock } from '../lock/file-lock.js';
 import { acquireInTurn, besideEachOther } from '../lock/in-turn.js';
 import { checkRequest } from '../lock/options.js';
+import { ownCommand } from '../native/own-command.js';
 import { usageError } from './exit-codes.js';
 import { isLockUrl } from './is-lock-url.js';
 import { reportDuration, reportRefusal } from './refusal.js';
@@ -11,6 +12,11 @@ import type { RunOptions } from './run-options.js';
 import type { Streams } from './streams.js';
 import { WaitingLine } from './waiting-line.js';
 import { bytesOf } from './words.js';
+
+function nest(outer: string, inner: string): string {
+  const own = ownCommand();
+  return `${own} run ${outer} -- ${own} run ${inner}`;
+}
 
 /** Throws where `--also` has no meaning, or a misleading one. */
 export function checkAlso({ also, target, unlock, instance, slots }: RunOptions): void {
@@ -20,17 +26,17 @@ export function checkAlso({ also, target, unlock, instance, slots }: RunOptions)
   if (typeof target === 'number') fail('--also needs a FILE and a COMMAND, not a descriptor');
   if (unlock) fail('--also and -u (--unlock) exclude each other');
   if (slots !== null) {
-    const nested = 'holdfast run OTHER -- holdfast run --slots N DIR COMMAND';
+    const nested = nest('OTHER', '--slots N DIR COMMAND');
     fail(`--also and --slots exclude each other; nest them: ${nested}`);
   }
   // It may be forced, which is for one lock.
   if (instance !== null) {
-    const nested = 'holdfast run --instance NAME FILE -- holdfast run OTHER COMMAND';
+    const nested = nest('--instance NAME FILE', 'OTHER COMMAND');
     fail(`--also and --instance exclude each other; nest them: ${nested}`);
   }
   // A server has no real paths that could be sorted among those of files.
   if ([target, ...also].some((each) => typeof each === 'string' && isLockUrl(each))) {
-    const nested = 'holdfast run URL -- holdfast run FILE COMMAND';
+    const nested = nest('URL', 'FILE COMMAND');
     fail(`--also is for files, not for a URL; nest them: ${nested}`);
   }
 }

@@ -3,6 +3,7 @@ import type { Holder } from '../base/holder.js';
 import { monotonicTime } from '../base/timers.js';
 import { executeInPlace, lockDescriptor } from '../lock/descriptor-lock.js';
 import { FileLock } from '../lock/file-lock.js';
+import { ownCommand } from '../native/own-command.js';
 import type { Caller } from './caller.js';
 import { cannotRun, programOf, runCommand } from './command.js';
 import { EXIT, Exit } from './exit-codes.js';
@@ -135,7 +136,7 @@ async function runOnDescriptor(options: RunOptions, fd: number, streams: Streams
     const { code } = error as { code?: unknown };
     if (code === 'EBADF' || code === 'ENXIO') {
       // Node has descriptors of its own at low numbers, but they are not files or folders.
-      const advice = `open one first, as in: (holdfast run ${fd}; …) ${fd}>FILE`;
+      const advice = `open one first, as in: (${ownCommand()} run ${fd}; …) ${fd}>FILE`;
       throw new Exit(EXIT.data, `${typed} is not an open file or folder; ${advice}`);
     }
     return reportRefusal(error, typed, options, streams);

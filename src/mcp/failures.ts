@@ -1,3 +1,4 @@
+import { commandName } from '../base/command-name.js';
 import { isLockError } from '../base/errors.js';
 import { printable } from '../base/holder.js';
 import { ClaimInvalidError } from '../claims/errors.js';
@@ -29,7 +30,7 @@ export function describeFailure(error: unknown): Answer {
   if (isLockError(error)) return failure(message);
   if (syscall !== undefined) {
     const about = `${message}. Claims cannot be read or written, so change nothing that others may be at work on`;
-    return failure(`${about}; ask the person to look, with: holdfast doctor`);
+    return failure(`${about}; ask the person to look, with: ${commandName()} doctor`);
   }
   if (typeof code === 'string' && code.startsWith('ERR_')) return failure(asNamed(message));
   return failure(`Internal error, please report it: ${message}`);
@@ -44,7 +45,7 @@ function invalid({ files }: ClaimInvalidError): string {
     'Nothing was decided: the folder of the claims has files that are not valid claims, and their authors may rely on them.',
     ...lines,
     ...(more > 0 ? [`and ${more} more`] : []),
-    'Change nothing that others may be at work on. Ask the person to fix them, or to put each aside with: holdfast claim set-aside FILE',
+    `Change nothing that others may be at work on. Ask the person to fix them, or to put each aside with: ${commandName()} claim set-aside FILE`,
   ].join('\n');
 }
 

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect } from 'vitest';
 import type { Seen } from '../../src/agents/claims-of-session.js';
-import { ownCommand } from '../../src/agents/own-command.js';
 import type { Session } from '../../src/agents/session.js';
 import { mustClaim, otherHas } from '../../src/agents/words.js';
+import { ownCommand } from '../../src/native/own-command.js';
 import { needs } from '../support/tools.js';
 
 const inBash = needs('bash');

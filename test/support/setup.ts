@@ -1,4 +1,12 @@
+import { delimiter } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach } from 'vitest';
+
+const BIN = fileURLToPath(new URL('bin', import.meta.url));
+// As for users with a global installation. Not twice: some projects share a process.
+if (process.env['PATH']?.startsWith(BIN) !== true) {
+  process.env['PATH'] = [BIN, process.env['PATH']].join(delimiter);
+}
 
 // A warning that no test expects is a failure, like an error.
 const warnings: Error[] = [];

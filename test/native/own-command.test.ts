@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ownCommand } from '../../src/agents/own-command.js';
+import { ownCommand } from '../../src/native/own-command.js';
 import { testFolder } from '../support/folder.js';
 
 function withProgram(folder: string, name = 'holdfast'): string {
@@ -34,13 +34,32 @@ describe('the command that a refusal names', () => {
     expect(ownCommand(deep, '')).not.toContain('npx');
   });
 
-  test('is this package itself anywhere else, and runs there', () => {
+  test('goes through npx wherever it walks up to the package', () => {
     const project = testFolder();
     withProgram(join(project, 'node_modules', '.bin'));
-    // A project of its own, in which npx would ask the registry.
-    const inner = join(project, 'inner');
-    mkdirSync(inner);
+    const bin = withProgram(join(testFolder(), 'bin'), 'npx');
+    const inner = join(project, 'packages', 'inner');
+    const deep = join(inner, 'src');
+    mkdirSync(deep, { recursive: true });
     writeFileSync(join(inner, 'package.json'), '{}');
+    expect(ownCommand(inner, bin)).toBe('npx holdfast');
+    expect(ownCommand(deep, bin)).toBe('npx holdfast');
+    // There npm would run it in the folder above, where a path is another file.
+    writeFileSync(join(project, 'package.json'), '{"workspaces":["packages/*"]}');
+    expect(ownCommand(inner, bin)).toBe('npx holdfast');
+    expect(ownCommand(join(project, 'packages'), bin)).toBe('npx holdfast');
+    expect(ownCommand(deep, bin)).not.toContain('npx');
+  });
+
+  test('is not what npm has in the PATH of what it runs', () => {
+    const project = testFolder();
+    const local = withProgram(join(project, 'node_modules', '.bin'));
+    const bin = withProgram(join(testFolder(), 'bin'), 'npx');
+    expect(ownCommand(project, `${local}:${bin}`)).toBe('npx holdfast');
+  });
+
+  test('is this package itself anywhere else, and runs there', () => {
+    const inner = testFolder();
     const command = ownCommand(inner, '');
     expect(command).not.toContain('npx');
     // Not even node is in this one.
