@@ -38,7 +38,7 @@ const ACTIONS = {
   mcp: /src\/(mcp\/|cli\/mcp\.)/,
   // Of the help and the completions.
   pages: /src\/cli\/(pages\/|render\/inline\.)/,
-  acting: /src\/cli\/(claim-(look|plan|watch|request|run|board)|guard)\./,
+  acting: /src\/cli\/(claim-(clear|list|look|plan|watch|request|run|board)|guard)\./,
   // For those who are given no name, and only where somebody has the path.
   asking: /src\/(agents\/hosts|claims\/identity|cli\/agent-hosts)\./,
   agents:

@@ -12,14 +12,13 @@ import { checkStatuses, claimedBy } from './existing.js';
 import { checkTtl } from './expiry.js';
 import { familyInPlan } from './family.js';
 import { ClaimsFolder } from './folder.js';
-import { heldByAnother } from './foreign.js';
 import type { Place } from './grant.js';
 import { endClaim } from './hand-over.js';
 import { LiveClaims } from './live-claims.js';
 import { Locator } from './locate.js';
 import type { Wanted } from './model.js';
 import { makePlan } from './plan.js';
-import { isAnothers, releaseClaim, removeClaim } from './release-claim.js';
+import { releaseAll, releaseClaim, removeClaim } from './release-claim.js';
 import { renewClaim } from './renew-claim.js';
 import { checkPaths, checkRequests } from './request.js';
 import { findRoot, givenPlace, placeOfRepository, type Root } from './root.js';
@@ -269,17 +268,14 @@ export class Claims {
   /**
    * Removes all claims but invalid ones: the end of a workflow. Bound claims of
    * other processes, and those of other sessions that live, stay without `force`;
-   * the rest is removed, and it rejects with `ERR_LOCK_HELD`.
+   * the rest is removed, and it rejects with `ERR_LOCK_HELD`. Resolves to those
+   * that were removed, which are in `released` of that error.
    */
-  async releaseAll(options?: { force?: boolean | undefined }): Promise<void> {
+  async releaseAll(options?: { force?: boolean | undefined }): Promise<ClaimStatus[]> {
     const given = checkOptions(options, RELEASE_ALL_OPTIONS).force;
     const force = checkBoolean(given, 'options.force', false);
-    await this.#folder.exclusivelyIfThere(() => {
-      const found = this.#folder.read().filter(({ state }) => state !== 'invalid');
-      const kept = force ? [] : found.filter((each) => isAnothers(this.#place, each));
-      for (const each of found) if (!kept.includes(each)) removeClaim(this.#place, each);
-      if (kept[0] !== undefined) throw heldByAnother(kept[0]);
-    });
+    const all = await this.#folder.exclusivelyIfThere(() => releaseAll(this.#place, { force }));
+    return all ?? [];
   }
 
   /** Removes expired and orphaned claims. Resolves to these. A sub-agent's go to its parent as in `release`. */

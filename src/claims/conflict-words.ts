@@ -12,21 +12,23 @@ export function describeWitness(witness: string): string {
 /** `until 11:30`; of a claim that ends with a process, `until pid 4411 ends`. */
 export function describeEnd(
   expiresAt: Date,
-  pid: number | null,
+  { pid, inOtherContainer = false }: Pick<Conflict, 'pid' | 'inOtherContainer'>,
   formatTime: (time: Date) => string,
 ): string {
+  if (inOtherContainer) return 'until its process in another container ends';
   return pid === null ? `until ${formatTime(expiresAt)}` : `until pid ${pid} ends`;
 }
 
 /** `shop cannot have app/**: api has app/api/ (both match app/api/x), until …, "its task"`. */
 export function describeConflict(
-  { agents, entries, witness, task, expiresAt, pid }: Conflict,
+  conflict: Conflict,
   formatTime: (time: Date) => string = (time) => `${time.toISOString().slice(0, 19)}Z`,
 ): string {
+  const { agents, entries, witness, task, expiresAt } = conflict;
   const [one, other] = agents.map(printable);
   const [own, theirs] = entries.map(({ pattern }) => printable(pattern));
   const has = expiresAt === null ? 'wants' : 'has';
-  const end = expiresAt === null ? '' : describeEnd(expiresAt, pid, formatTime);
+  const end = expiresAt === null ? '' : describeEnd(expiresAt, conflict, formatTime);
   const until = end === '' ? '' : `, ${end}`;
   const doing = task === null ? '' : `, "${printable(task)}"`;
   return `${one} cannot have ${own}: ${other} ${has} ${theirs} (${describeWitness(witness)})${until}${doing}`;

@@ -91,6 +91,7 @@ function describe(one: Claimed, other: Claimed, overlaps: readonly Overlap[]): C
     task: other.task,
     expiresAt: other.expiresAt,
     pid: other.pid,
+    ...(other.inOtherContainer === true && { inOtherContainer: true }),
     resolutions: resolve(one, other, overlaps),
   };
 }

@@ -4,7 +4,7 @@ import type { Claimed } from './model.js';
 import { parsePatterns } from './parse-pattern.js';
 import type { Entry } from './pattern.js';
 import type { Root } from './root.js';
-import { holdingPid } from './status.js';
+import { endOf } from './status.js';
 import type { ClaimPartStatus, ClaimStatus } from './types.js';
 
 /** Validates statuses that a caller passes back. */
@@ -23,7 +23,6 @@ export function checkStatuses(existing: unknown): ClaimStatus[] {
 /** The scope of a status. Its patterns are checked: the caller may have made it up. */
 export function claimedBy(status: ClaimStatus, root: Root): Claimed {
   const { agent, task, expiresAt } = status;
-  const pid = holdingPid(status);
   const parse = (list: string[], kind: Entry['kind']) =>
     list.flatMap((each) => parsePatterns(each, kind, root, 'options.existing'));
   // One made by the caller, or written by Holdfast 0.1.0, has no parts.
@@ -36,5 +35,5 @@ export function claimedBy(status: ClaimStatus, root: Root): Claimed {
     by,
     touched: null,
   }));
-  return { agent, parts, task, expiresAt, pid };
+  return { agent, parts, task, expiresAt, ...endOf(status) };
 }

@@ -11,6 +11,7 @@ import {
 import { join, sep } from 'node:path';
 import { readBounded } from '../base/bounded.js';
 import { probe, whileOpen } from '../holders/lock-file.js';
+import { isOtherNamespace, namespaceOf } from '../holders/process-identity.js';
 import { type FileLock, internalsOf } from '../lock/file-lock.js';
 import { SHARED } from '../native/binding.js';
 import { isCanonicalClaim } from './canonical-form.js';
@@ -212,7 +213,11 @@ export class ClaimsFolder {
   ): Pick<Found, 'state' | 'reason'> {
     if (claim.bound === null) return stateOf(claim, now, lives);
     if (this.#isLocked(path)) return { state: 'active', reason: null };
-    const reason = `bound to pid ${claim.bound.pid}, and no process has it any more`;
+    const { pid, start } = claim.bound;
+    const whom = isOtherNamespace(namespaceOf(start))
+      ? 'a process in another container'
+      : `pid ${pid}`;
+    const reason = `bound to ${whom}, and no process has it any more`;
     return { state: 'orphaned', reason };
   }
 

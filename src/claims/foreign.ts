@@ -2,7 +2,7 @@
 import { LockHeldError } from '../base/errors.js';
 import { printable } from '../base/holder.js';
 import { commandOf } from '../holders/ancestors.js';
-import { ownIdentity } from '../holders/process-identity.js';
+import { isOtherNamespace, namespaceOf, ownIdentity } from '../holders/process-identity.js';
 import { isOwn, isRunning } from '../holders/running-process.js';
 import type { Found } from './model.js';
 import { isAlive, isInSession } from './session.js';
@@ -28,7 +28,9 @@ export function heldByAnother({ agent, file, claim }: Found): LockHeldError {
   const { session = null, bound = null } = claim ?? {};
   const who = bound ?? session;
   // In another pid namespace its pid would mean another process.
-  const isHere = bound !== null || (session !== null && isAlive(session) === true);
+  const namespace = bound === null ? session?.namespace : namespaceOf(bound.start);
+  const inOtherContainer = isOtherNamespace(namespace ?? '');
+  const isHere = bound === null ? session !== null && isAlive(session) === true : !inOtherContainer;
   const pid = isHere ? (who?.pid ?? null) : null;
   const command = pid === null || !isItself(bound) ? null : commandOf(pid);
   const holder = {
@@ -36,19 +38,21 @@ export function heldByAnother({ agent, file, claim }: Found): LockHeldError {
     self: false,
     source: 'record' as const,
     verified: false,
-    inOtherContainer: false,
+    inOtherContainer,
     since: claim?.lockedAt ?? null,
     command,
     hostname: null,
     data: null,
   };
-  const named = `pid ${who?.pid}${command === null ? '' : ` (${command})`}`;
+  const named = inOtherContainer
+    ? 'a process in another container'
+    : `pid ${who?.pid}${command === null ? '' : ` (${command})`}`;
   const end = 'use another name, or force to take it';
   const message =
     bound !== null
       ? `the claim of ${printable(agent)} is bound to ${named}, which still holds it (or a child of it does): it ends with them; ${end}`
       : isHere
         ? `the claim of ${printable(agent)} is of another session, ${named}, which still runs: it ends with that session; ${end}`
-        : `the claim of ${printable(agent)} is of another session, ${named} in another pid namespace, which may still run: it ends when it expires; ${end}`;
+        : `the claim of ${printable(agent)} is of another session, ${named}, which may still run: it ends when it expires; ${end}`;
   return new LockHeldError(file, holder, message);
 }

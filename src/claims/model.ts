@@ -31,6 +31,8 @@ export interface Claimed extends Scope {
   readonly expiresAt: Date | null;
   /** The process with which the claim ends, whatever `expiresAt` says; `null`: it expires. */
   readonly pid: number | null;
+  /** It ends with a process of another pid namespace; then `pid` is `null`. */
+  readonly inOtherContainer?: boolean;
 }
 
 /** A checked request. */

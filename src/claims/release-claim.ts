@@ -7,6 +7,8 @@ import { endClaim } from './hand-over.js';
 import type { ClaimPart, Found } from './model.js';
 import { changeTo, checkChangeable } from './outcome.js';
 import type { Pattern } from './pattern.js';
+import { statusOf } from './status.js';
+import type { ClaimStatus } from './types.js';
 
 /**
  * Releases an agent's claim, or some paths of it. False: there is nothing to
@@ -23,6 +25,16 @@ export function releaseClaim(
   if (paths !== null) return releasePaths(place, found, { force, paths });
   if (!force && isAnothers(place, found)) throw heldByAnother(found);
   return removeClaim(place, found, endClaim);
+}
+
+/** Releases all valid claims. Throws after that if some are others'. */
+export function releaseAll(place: Place, { force }: { force: boolean }): ClaimStatus[] {
+  const found = place.folder.read().filter(({ state }) => state !== 'invalid');
+  const kept = force ? [] : found.filter((each) => isAnothers(place, each));
+  const ours = found.filter((each) => !kept.includes(each));
+  const released = ours.filter((each) => removeClaim(place, each)).map(statusOf);
+  if (kept[0] !== undefined) throw Object.assign(heldByAnother(kept[0]), { released });
+  return released;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { isOtherNamespace } from '../holders/process-identity.js';
 import type { ClaimFile } from './claim-file.js';
 import { GRACE_MILLISECONDS } from './expiry.js';
 import type { Found } from './model.js';
@@ -48,6 +49,8 @@ export function stateOf(
     return { state: 'expired', reason: `expired at ${expiresAt.toISOString()}` };
   }
   if (session === null) return { state: 'active', reason: null };
-  const reason = `it is unknown here whether its session, pid ${session.pid}, still runs: it ends when it expires`;
+  // In another pid namespace its pid would mean another process.
+  const which = isOtherNamespace(session.namespace) ? 'in another container' : `pid ${session.pid}`;
+  const reason = `it is unknown here whether its session, ${which}, still runs: it ends when it expires`;
   return { state: 'unverified', reason };
 }

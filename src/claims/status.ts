@@ -1,3 +1,4 @@
+import { isOtherNamespace, namespaceOf } from '../holders/process-identity.js';
 import type { ClaimFile } from './claim-file.js';
 import type { Claimed, ClaimPart, Found } from './model.js';
 import { formatParts, listsOf } from './parts.js';
@@ -20,9 +21,9 @@ export function statusOf({ agent, file, state, reason, claim }: Found): ClaimSta
     task: claim?.task ?? null,
     lockedAt: claim?.lockedAt ?? null,
     expiresAt: claim?.expiresAt ?? null,
-    bound: claim?.bound == null ? null : { pid: claim.bound.pid },
+    bound: boundOf(claim),
     waiters: [],
-    session: claim?.session == null ? null : { pid: claim.session.pid },
+    session: sessionOf(claim),
     parent: claim?.parent ?? null,
   };
 }
@@ -33,12 +34,38 @@ function partStatusOf({ patterns, except, tree, by, touched }: ClaimPart): Claim
 
 /** The scope of a valid claim. */
 export function claimed({ agent, state, claim }: Found): Claimed {
-  const { parts, task, expiresAt, bound, session } = claim as ClaimFile;
-  return { agent, parts, task, expiresAt, pid: holdingPid({ state, bound, session }) };
+  const { parts, task, expiresAt } = claim as ClaimFile;
+  const ending = { state, bound: boundOf(claim), session: sessionOf(claim) };
+  return { agent, parts, task, expiresAt, ...endOf(ending) };
 }
 
-/** The process with which a claim ends; `null`: it has ended, or lives by its expiry. */
+/** With which process a claim ends, if it does. */
+export function endOf(ending: Ending): { pid: number | null; inOtherContainer: boolean } {
+  return { pid: holdingPid(ending), inOtherContainer: isHeldElsewhere(ending) };
+}
+
+function boundOf(claim: ClaimFile | null): ClaimStatus['bound'] {
+  if (claim === null || claim.bound === null) return null;
+  const { pid, start } = claim.bound;
+  return { pid: isOtherNamespace(namespaceOf(start)) ? null : pid };
+}
+
+function sessionOf(claim: ClaimFile | null): ClaimStatus['session'] {
+  if (claim === null || claim.session === null) return null;
+  const { pid, namespace } = claim.session;
+  return { pid: isOtherNamespace(namespace) ? null : pid };
+}
+
+/** Whether it ends with a process that has another pid here. That of a session is not followed from here. */
+export function isHeldElsewhere({ state, bound }: Ending): boolean {
+  return isHeld(state) && bound != null && bound.pid === null;
+}
+
+/** The process with which a claim ends; `null`: it has ended, lives by its expiry, or is held elsewhere. */
 export function holdingPid({ state, bound, session }: Ending): number | null {
-  const isHeld = state === 'active' || state === 'conflicting';
-  return isHeld ? ((bound ?? session)?.pid ?? null) : null;
+  return isHeld(state) ? ((bound ?? session)?.pid ?? null) : null;
+}
+
+function isHeld(state: ClaimStatus['state']): boolean {
+  return state === 'active' || state === 'conflicting';
 }

@@ -196,10 +196,13 @@ export interface ClaimStatus {
   task: string | null;
   lockedAt: Date | null;
   expiresAt: Date | null;
-  /** The process that bound it. Others may have its descriptor as well. */
-  bound: { pid: number } | null;
-  /** The process with which it ends. In another pid namespace the pid means another one. */
-  session: { pid: number } | null;
+  /**
+   * The process that bound it; others may have its descriptor as well. The pid is
+   * `null` if it is of another pid namespace: here it would mean another process.
+   */
+  bound: { pid: number | null } | null;
+  /** The process with which it ends; its pid as in `bound`. */
+  session: { pid: number | null } | null;
   /** The agent of which this one is a sub-agent. */
   parent: string | null;
   /** The agents that wait until this one gives up something. Only `list` fills it in. */
@@ -244,9 +247,11 @@ export interface Conflict {
   expiresAt: Date | null;
   /**
    * The process with which the second agent's claim ends, whatever `expiresAt`
-   * says; `null`: it expires, or is not claimed.
+   * says; `null`: it expires, is not claimed, or is `inOtherContainer`.
    */
   pid: number | null;
+  /** `true`: the second agent's claim ends with a process of another pid namespace. */
+  inOtherContainer?: boolean;
   /** Best first. */
   resolutions: Resolution[];
 }

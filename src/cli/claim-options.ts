@@ -30,6 +30,8 @@ export interface ClaimArguments {
   /** The folder was given. */
   hasFolder: boolean;
   json: boolean;
+  /** Of `list`. */
+  long: boolean;
   quiet: boolean;
   except: string[];
   task: string | undefined;
@@ -76,7 +78,7 @@ export const ACTIONS = {
     },
     words: 'some',
   },
-  list: { options: { json: FLAG }, words: 'none' },
+  list: { options: { json: FLAG, long: { ...FLAG, short: 'l' } }, words: 'none' },
   watch: { options: { json: FLAG }, words: 'none' },
   renew: { options: { ttl: TEXT, quiet: QUIET }, words: 'none' },
   release: { options: { force: FLAG, quiet: QUIET }, words: 'any' },
@@ -142,6 +144,7 @@ export function parseClaimArguments(argv: string[]): {
     paths: positionals,
     hasFolder: directory !== '',
     json: values['json'] === true,
+    long: values['long'] === true,
     quiet: values['quiet'] === true,
     except: (values['except'] as string[] | undefined) ?? [],
     task: string('task'),

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { printable } from '../base/holder.js';
+import type { Claims } from '../claims/claims.js';
 import { describeEnd, describeWitness } from '../claims/conflict-words.js';
-import { holdingPid } from '../claims/status.js';
+import { endOf } from '../claims/status.js';
 import type { ClaimStatus, ClaimWait, Conflict, PathVerdict, Plan } from '../claims/types.js';
-import { ownCommand } from '../native/own-command.js';
 import { type Streams, say } from './streams.js';
 import { tableLines } from './table.js';
 import { age, clockTime } from './time.js';
@@ -18,39 +18,6 @@ export function scopeOf({ files, directories, except = [] }: Shown): string {
   const [first = '-', ...more] = [...directories, ...files];
   const others = more.length > 0 ? ` (+${more.length})` : '';
   return `${printable(first)}${others}${except.length > 0 ? ` except ${except.length}` : ''}`;
-}
-
-/** `holdfast claim list`. `width`: of the terminal, here and below. */
-export function listLines(statuses: readonly ClaimStatus[], width?: number): string[] {
-  if (statuses.length === 0) return ['no claims'];
-  const now = Date.now();
-  // A claim with a process has no time left that would matter, nor has one that is free.
-  const left = (status: ClaimStatus): string =>
-    status.expiresAt === null || status.state === 'orphaned' || holdingPid(status) !== null
-      ? '-'
-      : age(status.expiresAt.getTime() - now);
-  const rows = statuses.map((status) => [
-    printable(status.agent),
-    `${status.state}${holdingPid(status) === null ? '' : '*'}`,
-    status.lockedAt === null ? '-' : age(now - status.lockedAt.getTime()),
-    left(status),
-    scopeOf(status),
-    printable(status.task ?? '-'),
-  ]);
-  const pids = [...new Set(statuses.map(holdingPid).filter((pid) => pid !== null))];
-  const head = ['AGENT', 'STATE', 'AGE', 'LEFT', 'SCOPE', 'TASK'];
-  const lines = tableLines([head, ...rows], width);
-  if (pids.length > 0) {
-    const ends = pids.length === 1 ? 'it ends' : 'they end';
-    lines.push(`* bound to pid ${pids.join(', ')}: free as soon as ${ends}`);
-  }
-  const isFree = statuses.some(({ state }) => state === 'orphaned' || state === 'expired');
-  if (isFree) lines.push(`orphaned, expired: free, and removed by: ${ownCommand()} claim prune`);
-  for (const { agent, state, reason } of statuses) {
-    const isOdd = state === 'invalid' || state === 'conflicting' || state === 'unverified';
-    if (isOdd) lines.push(`${printable(agent)}: ${printable(reason ?? '')}`);
-  }
-  return lines;
 }
 
 /** `tests waits for api: app/api/x.ts (2m)`, a line for each that waits. */
@@ -70,7 +37,7 @@ export function verdictLines(verdicts: readonly PathVerdict[], width?: number): 
     verdicts.map(({ path, verdict, owner, matchedBy, notice }) => {
       if (owner === null) return [printable(path), '-', verdict];
       const { expiresAt } = owner;
-      const until = expiresAt === null ? '' : describeEnd(expiresAt, holdingPid(owner), clockTime);
+      const until = expiresAt === null ? '' : describeEnd(expiresAt, endOf(owner), clockTime);
       const task = owner.task === null ? '' : `"${printable(owner.task)}"`;
       const match = `matched by ${printable(matchedBy ?? '')}`;
       return [printable(path), printable(owner.agent), until, task, match, printable(notice ?? '')];
@@ -160,4 +127,12 @@ export function warnIfMissing(directory: string, streams: Streams): boolean {
   const missing = !existsSync(directory);
   if (missing) say(streams, `the folder ${directory} does not exist, so there are no claims`);
   return missing;
+}
+
+/** Files that are not valid claims stay, and block all claims. */
+export async function reportInvalid(claims: Claims, streams: Streams): Promise<void> {
+  for (const { file, state, reason } of await claims.list()) {
+    if (state === 'invalid')
+      say(streams, `${printable(file)} is not a valid claim and was left alone: ${reason}`);
+  }
 }

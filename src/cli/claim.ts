@@ -8,6 +8,8 @@ import type { ClaimStatus, PathVerdict } from '../claims/types.js';
 import { ownCommand } from '../native/own-command.js';
 import { agentAction } from './claim-agents.js';
 import { sayBypass } from './claim-bypass.js';
+import { clear } from './claim-clear.js';
+import { list } from './claim-list.js';
 import { lookUntilFree } from './claim-look.js';
 import {
   AGENT_ACTIONS,
@@ -19,7 +21,7 @@ import { groupsOf, type PathGroup } from './claim-paths.js';
 import { plan } from './claim-plan.js';
 import { isRefusal, optionsOf, refusal, requestOf } from './claim-request.js';
 import { runClaimed } from './claim-run.js';
-import { conflictLines, listLines, verdictLines, waitLines, warnIfMissing } from './claim-show.js';
+import { conflictLines, reportInvalid, verdictLines, warnIfMissing } from './claim-show.js';
 import { watch } from './claim-watch.js';
 import { EXIT, Exit, exitCodeOf, messageOf, usageError } from './exit-codes.js';
 import { guard } from './guard.js';
@@ -41,27 +43,14 @@ const ACTIONS: Record<ClaimAction, Action> = {
     }
   },
   check,
-  list: async ({ claims, hasFolder, json }, streams) => {
-    if (hasFolder) warnIfMissing(claims.directory, streams);
-    const statuses = await claims.list();
-    const waits = json ? [] : await claims.waits();
-    const lines = json
-      ? []
-      : [...listLines(statuses, widthOf(streams.stdout)), ...waitLines(waits)];
-    print(streams, json ? formatJson(statuses) : lines);
-    return EXIT.ok;
-  },
+  list: (given, streams) => list(given, streams),
   renew: async ({ claims, agent, ttl = DEFAULT_TTL, quiet }, streams) => {
     const expiresAt = await claims.renew(agent, ttl);
     if (!quiet) print(streams, [`${printable(agent)}: renewed until ${clockTime(expiresAt)}`]);
     return EXIT.ok;
   },
   release,
-  clear: async ({ claims, force }, streams) => {
-    await claims.releaseAll({ force });
-    await reportInvalid(claims, streams);
-    return EXIT.ok;
-  },
+  clear: (given, streams) => clear(given, streams),
   prune: async ({ claims, json, quiet }, streams) => {
     const pruned = await claims.prune();
     const lines = pruned.map(({ agent, reason }) => `${printable(agent)}: removed, ${reason}`);
@@ -152,14 +141,6 @@ async function setAside(given: ClaimArguments, streams: Streams): Promise<number
   return EXIT.ok;
 }
 
-/** Files that are not valid claims stay, and block all claims. */
-async function reportInvalid(claims: Claims, streams: Streams): Promise<void> {
-  for (const { file, state, reason } of await claims.list()) {
-    if (state === 'invalid')
-      say(streams, `${printable(file)} is not a valid claim and was left alone: ${reason}`);
-  }
-}
-
 /**
  * Claims in each repository that a path is in, one after the other. Several
  * folders cannot be changed in one step: what one of them refuses leaves the
@@ -216,7 +197,7 @@ async function addGroup(
   const scope = [...made.directories, ...made.files].map(printable).join(' ');
   const where = isOneOfSeveral ? ` in ${printable(claims.root)}` : '';
   print(streams, [
-    `${printable(agent)}: claimed ${scope}${where} ${describeEnd(made.expiresAt, session ?? null, clockTime)}`,
+    `${printable(agent)}: claimed ${scope}${where} ${describeEnd(made.expiresAt, { pid: session ?? null }, clockTime)}`,
   ]);
   return undefined;
 }

@@ -41,6 +41,16 @@ export function pidNamespace(): string {
   return namespace;
 }
 
+/** Whether a pid of that namespace means another process here. `''`: it is not known. */
+export function isOtherNamespace(of: string): boolean {
+  return of !== '' && pidNamespace() !== '' && of !== pidNamespace();
+}
+
+/** The pid namespace in the `start` of an identity. */
+export function namespaceOf(start: string): string {
+  return start.split('@')[1] ?? '';
+}
+
 function linkOrNothing(path: string): string {
   try {
     return readlinkSync(path);

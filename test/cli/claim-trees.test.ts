@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
-import { finish } from '../support/command.js';
+import { finish, start } from '../support/command.js';
 import { testFolder } from '../support/folder.js';
 import { addSubmodule, git, gitEnvironment, linkedTree, repository } from '../support/git.js';
 import { NOBODY, needs } from '../support/tools.js';
@@ -23,6 +23,16 @@ async function claim(cwd: string, words: string[], env: NodeJS.ProcessEnv = {}) 
     env: gitEnvironment(env),
   });
   return { code, stdout, stderr };
+}
+
+/** What an agent's host asks before a write. */
+async function hook(cwd: string, agent: string, path: string): Promise<void> {
+  const asked = { session_id: 's', cwd, hook_event_name: 'PreToolUse', tool_name: 'Write' };
+  const input = JSON.stringify({ ...asked, tool_input: { file_path: path } });
+  const words = ['claim', 'hook', '--for', 'claude-code', '--agent', agent];
+  const program = start(words, { cwd, env: gitEnvironment() });
+  program.process.stdin?.end(input);
+  expect(await program.exited).toMatchObject({ code: 0, stderr: '' });
 }
 
 async function verdicts(cwd: string, ...words: string[]): Promise<string[]> {
@@ -53,6 +63,28 @@ describe('holdfast claim without a folder', () => {
       expect(refused.code).toBe(75);
     }
     expect((await claim(inside, ['release', '--agent', 'one'])).code).toBe(0);
+  });
+
+  withGit('lists the working trees of claims, and each path, if asked', async () => {
+    const { root, inside, beside } = setUp();
+    await claim(root, ['add', 'src/a.ts', '--agent', 'hand']);
+    const columns = (text: string) => text.split('\n').map((line) => line.trim().split(/ {2,}/));
+    await hook(inside, 'w', 'src/lib/b.ts');
+    await hook(inside, 'w', 'new.ts');
+    await hook(beside, 'b', 'src/lib/b.ts');
+    const seen = columns((await claim(root, ['list'])).stdout);
+    expect(seen[0]).toEqual(['AGENT', 'STATE', 'AGE', 'LEFT', 'SCOPE', 'TREE', 'TASK']);
+    expect(seen.slice(1, 4).map((row) => row.slice(4, 6))).toEqual([
+      ['src/lib/b.ts', 'beside'],
+      ['src/a.ts', 'all'],
+      ['src/lib/b.ts (+1)', 'w'],
+    ]);
+    const long = columns((await claim(root, ['list', '-l'])).stdout);
+    expect(long[4]).toEqual(['new.ts', 'w']);
+    // All that are claimed are where one looks.
+    await claim(root, ['release', '--agent', 'b', '--force']);
+    const own = columns((await claim(inside, ['list'])).stdout);
+    expect(own[0]).not.toContain('TREE');
   });
 
   withGit('calls a path outside outside: no error, and the others are judged', async () => {

@@ -211,10 +211,27 @@ describe('the others', () => {
     // It outlives its time.
     expect(rows[3]?.[3]).toBe('-');
     expect(stdout).toContain('holdfast claim prune');
+    expect(stdout).toContain('holdfast claim list --long');
+    const long = (await call('claim', 'list', '--long', ...args)).stdout;
+    expect(long).not.toContain('--long');
+    const paths = long.split('\n').map((line) => line.trim().split(/ {2,}/));
+    expect(paths[2]?.slice(4)).toEqual(['app/', 'Do it']);
+    expect(paths[3]).toEqual(['lib/x.ts']);
     expect(rows[4]?.slice(0, 2)).toEqual(['torn', 'invalid']);
     expect(stdout).toContain(`* bound to pid ${process.pid}`);
     expect(stdout).toContain('torn: it is not JSON');
     expect((await call('claim', 'list', '--dir', `${locks}-none`)).stdout).toBe('no claims\n');
+  });
+
+  test('clear names what it removed although a claim of another process stays', async () => {
+    const { root, locks, args } = tree();
+    handWritten(locks, 'one');
+    handWritten(locks, 'two');
+    const bound = { agent: 'shop', files: ['shop.ts'], bind: true };
+    await using _claim = await new Claims(locks, { root }).claim(bound);
+    const cleared = await finish(['claim', 'clear', ...args]);
+    expect(cleared).toMatchObject({ code: 75, stdout: 'cleared 2 claims: one, two\n' });
+    expect(cleared.stderr).toContain('shop');
   });
 
   test('audit exits with 75 for what somebody wrote over another’s claim', async () => {
@@ -250,8 +267,12 @@ describe('the others', () => {
       code: 0,
       stdout: expect.stringContaining('old: removed'),
     });
-    expect((await call('claim', 'clear', ...args)).code).toBe(0);
+    expect(await call('claim', 'clear', ...args)).toMatchObject({
+      code: 0,
+      stdout: 'cleared 1 claim: one\n',
+    });
     expect(readdirSync(locks)).toEqual(['torn.lock']);
+    expect((await call('claim', 'clear', ...args)).stdout).toBe('no claims to clear\n');
     expect(await call('claim', 'add', 'x', ...args, '--agent', 'a')).toMatchObject({
       code: 65,
       stderr: expect.stringContaining(join(locks, 'torn.lock')),

@@ -7,7 +7,7 @@ export const page: Page = {
   usage: ['claim clear [options]'],
   operands: 'none',
   description: [
-    'Removes all claims from the folder. Files that are not valid claims stay, and are named.',
+    'Removes all claims from the folder, and prints whose they were. Files that are not valid claims stay, and are named.',
   ],
   options: [
     {

@@ -23,9 +23,19 @@ export const page: Page = {
       'orphaned     its process has ended',
       'invalid      the file is not a valid claim',
     ],
+    'The scope is the first path of a claim and how many more it has. If claims are in other working trees than this one, TREE names them; claims made manually or through MCP hold in all trees.',
     "On a terminal, the table is cut to the terminal's width, with … where something is left out. In a pipe it is whole.",
   ],
-  options: [place('anybody'), { title: 'Output', options: [JSON_OPTION] }],
+  options: [
+    place('anybody'),
+    {
+      title: 'Output',
+      options: [
+        { flags: ['-l', '--long'], text: 'a line for each path, and for each exception' },
+        JSON_OPTION,
+      ],
+    },
+  ],
   exits: [
     ['0', 'whatever it shows'],
     EXIT_USAGE,
@@ -36,6 +46,7 @@ export const page: Page = {
   environment: ONLY_FOLDER,
   examples: [
     { command: 'holdfast claim list', text: 'Who has what?' },
+    { command: 'holdfast claim list --long', text: 'The same with every path.' },
     {
       command: 'holdfast claim list --json | jq -r \'.[] | select(.state == "expired").agent\'',
       text: 'Print the agents whose claims have expired.',
