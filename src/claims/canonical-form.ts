@@ -13,7 +13,7 @@ const TIME = `\\d{4}-${DAY}T(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\dZ`;
 
 const PART =
   `\\{(?:"files":${FILES},)?(?:"directories":${DIRECTORIES},)?(?:"except":${FILES},)?` +
-  `(?:"tree":"${STRING}",)?(?:"git_dir":"${STRING}",)?"by":"(?:hand|hook|mcp)"(?:,"touched":"${TIME}")?\\}`;
+  `(?:"tree":"${STRING}",)?(?:"git_dir":"${STRING}",)?(?:"since":"${TIME}",)?"by":"(?:hand|hook|mcp)"(?:,"touched":"${TIME}")?\\}`;
 
 /**
  * What `formatClaim` writes, with the agent and both times. After a change in

@@ -20,6 +20,8 @@ export interface ClaimPart extends Part {
   readonly touched: Date | null;
   /** What git keeps of `tree`, if that is a linked working tree: it stays where the tree is moved. */
   readonly gitDir?: string | null;
+  /** When git made that, in the form of a claim's times: another tree may get the same name. */
+  readonly since?: string | null;
 }
 
 /** An agent's scope, with what a conflict says about it. */

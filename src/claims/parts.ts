@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import type { ClaimedBy, ClaimPart } from './model.js';
 import { parsePatterns } from './parse-pattern.js';
 import type { Pattern } from './pattern.js';
-import { gitDirOfLinked, topOfLinked } from './repository.js';
+import { gitDirOfLinked, sinceOfLinked, topOfLinked } from './repository.js';
 import type { Root } from './root.js';
 import { formatTime, parseTime } from './times.js';
 
@@ -28,7 +28,15 @@ export function formatParts(parts: readonly ClaimPart[]): PartTexts {
   return { ...lists, except: [...new Set(common)], details: isPlain ? null : parts.map(fieldsOf) };
 }
 
-function fieldsOf({ patterns, except, tree, gitDir = null, by, touched }: ClaimPart): Fields {
+function fieldsOf({
+  patterns,
+  except,
+  tree,
+  gitDir = null,
+  since = null,
+  by,
+  touched,
+}: ClaimPart): Fields {
   const { files, directories } = listsOf(patterns);
   return {
     ...(files.length > 0 && { files }),
@@ -36,6 +44,7 @@ function fieldsOf({ patterns, except, tree, gitDir = null, by, touched }: ClaimP
     ...(except.length > 0 && { except: except.map((each) => each.pattern) }),
     ...(tree !== null && { tree }),
     ...(gitDir !== null && { git_dir: gitDir }),
+    ...(since !== null && { since }),
     by,
     ...(touched !== null && { touched: formatTime(touched.getTime()) }),
   };
@@ -75,27 +84,31 @@ export function parseParts(fields: Fields, root: Root): ClaimPart[] {
 function detailsIn(fields: Fields, root: Root): ClaimPart[] {
   const list = fields['parts'] ?? [];
   if (!Array.isArray(list)) throw new Error('"parts" is not a list');
-  const tops = new Map<string, string | null>();
-  const topOf = (gitDir: string): string | null => {
-    let top = tops.get(gitDir);
-    if (top === undefined) {
-      top = topOfLinked(gitDir);
-      tops.set(gitDir, top);
+  const known = new Map<string, string | null>();
+  const treeNow = (tree: string | null, gitDir: string, since: string | null): string | null => {
+    const key = JSON.stringify([tree, gitDir, since]);
+    let now = known.get(key);
+    if (now === undefined) {
+      now = placeOf(tree, gitDir, since);
+      known.set(key, now);
     }
-    return top;
+    return now;
   };
   return list.map((each) => {
     const part = Object(each) as Fields;
-    const { by, touched, tree = null, git_dir } = part;
-    const gitDir = typeof git_dir === 'string' ? git_dir : null;
+    const { by, touched, tree = null } = part;
+    const [gitDir, since] = [part['git_dir'], part['since']].map((each) =>
+      typeof each === 'string' ? each : null,
+    ) as [string | null, string | null];
     if (tree !== null && typeof tree !== 'string') throw new Error('"tree" is not a string');
     const read = (name: string, kind: Pattern['kind']): Pattern[] =>
       part[name] == null ? [] : patternsIn(part, name, kind, root);
     return {
       patterns: [...read('files', 'file'), ...read('directories', 'directory')],
       except: read('except', 'file'),
-      tree: gitDir === null ? tree : (topOf(gitDir) ?? unlessReplaced(tree, gitDir)),
+      tree: gitDir === null ? tree : treeNow(tree, gitDir, since),
       gitDir,
+      since,
       by: isClaimedBy(by) ? by : 'hand',
       touched: typeof touched === 'string' ? parseTime(touched) : null,
     };
@@ -103,19 +116,30 @@ function detailsIn(fields: Fields, root: Root): ClaimPart[] {
 }
 
 /**
- * The place of a linked working tree that git no longer knows. Another one may
- * be there by now: the part holds in no tree then, rather than in that one. The
- * names alone are compared, because the repository may have been moved.
+ * Where a linked working tree is now. Another one may have its place, or its name
+ * in git, since it was removed: the part holds in no tree then, rather than in
+ * that one.
  */
-function unlessReplaced(tree: string | null, gitDir: string): string | null {
+function placeOf(tree: string | null, gitDir: string, since: string | null): string | null {
+  const top = topOfLinked(gitDir);
+  if (top !== null) return isSince(gitDir, since) ? top : gitDir;
   if (tree === null) return null;
   try {
+    // Git no longer knows it, or the repository was moved: the names are the same then.
     const there = gitDirOfLinked(tree);
-    return there === null || basename(there) === basename(gitDir) ? tree : gitDir;
+    const isSame =
+      there === null || (basename(there) === basename(gitDir) && isSince(there, since));
+    return isSame ? tree : gitDir;
   } catch {
     // What is there does not lead to a repository.
     return tree;
   }
+}
+
+/** True also where it is not known. */
+function isSince(gitDir: string, since: string | null): boolean {
+  const now = since === null ? null : sinceOfLinked(gitDir);
+  return now === null || now === since;
 }
 
 function isClaimedBy(value: unknown): value is ClaimedBy {

@@ -1,11 +1,12 @@
 // Git's repositories, read from the disk. Git itself is not run: that takes as
 // long as everything else together. `GIT_DIR` and its like are ignored: they
 // say what a git command is about, and not where a file is.
-import { existsSync, lstatSync, realpathSync, type Stats } from 'node:fs';
+import { existsSync, lstatSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { readText } from '../base/bounded.js';
 import { errnoOf } from '../base/errno.js';
 import { systemError } from '../base/errors.js';
+import { formatTime } from './times.js';
 
 export interface Repository {
   /** The top of the working tree, or the bare repository itself; a real path. */
@@ -135,6 +136,18 @@ export function topOfLinked(gitDir: string): string | null {
   try {
     const entry = readText(join(gitDir, 'gitdir')).replace(/[\r\n]+$/, '');
     return realpathSync.native(dirname(resolve(gitDir, entry)));
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * When a linked working tree was added, in whole seconds: of its files, git
+ * writes this one only then. `null`: it cannot be told.
+ */
+export function sinceOfLinked(gitDir: string): string | null {
+  try {
+    return formatTime(statSync(join(gitDir, 'commondir')).mtimeMs);
   } catch {
     return null;
   }

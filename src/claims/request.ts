@@ -12,7 +12,7 @@ import { warnOfLiterals } from './literal-warning.js';
 import type { ClaimedBy, ClaimPart, Wanted } from './model.js';
 import { parsePatterns } from './parse-pattern.js';
 import { comparable, type Entry, type Pattern } from './pattern.js';
-import { gitDirOfLinked } from './repository.js';
+import { gitDirOfLinked, sinceOfLinked } from './repository.js';
 import { findRoot, type Root, treeOf } from './root.js';
 import { isEmpty, patternsOf } from './scope.js';
 import { checkSession } from './session.js';
@@ -96,11 +96,13 @@ function checkOne(
     checkPatterns(value, kind, read, `${name}.${field}`);
   const by = checkOneOf(given.by, `${name}.by`, CLAIMED_BY, 'hand');
   const tree = checkTree(given.tree, by, root, `${name}.tree`);
+  const gitDir = tree === null ? null : gitDirOfLinked(tree);
   const part: ClaimPart = {
     patterns: [...list(files, 'file', 'files'), ...list(directories, 'directory', 'directories')],
     except: list(except, 'file', 'except'),
     tree,
-    gitDir: tree === null ? null : gitDirOfLinked(tree),
+    gitDir,
+    since: gitDir === null ? null : sinceOfLinked(gitDir),
     by,
     touched: by === 'hook' ? new Date() : null,
   };

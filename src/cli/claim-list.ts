@@ -14,6 +14,8 @@ import { tableLines } from './table.js';
 import { age } from './time.js';
 
 const ALL_TREES = 'all';
+/** What a claim has instead of a tree that was removed, and whose place or name another one has. */
+const OF_REMOVED = /\.git[/\\](?:.*[/\\])?worktrees[/\\][^/\\]+$/;
 
 /** `holdfast claim list`. */
 export async function list(
@@ -94,6 +96,7 @@ function treeNames(statuses: readonly ClaimStatus[], here: string): Map<string, 
   const all = [...trees] as string[];
   return new Map(
     all.map((tree) => {
+      if (OF_REMOVED.test(tree)) return [tree, 'removed'];
       const name = basename(tree);
       const isUnique = all.filter((each) => basename(each) === name).length === 1;
       return [tree, printable(isUnique ? name : tree)];

@@ -1,4 +1,4 @@
-import { mkdirSync, realpathSync, renameSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, renameSync, symlinkSync, utimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { Claims, type PathVerdict } from '../../src/claims.js';
@@ -57,6 +57,33 @@ describe('a path in a linked working tree', () => {
     renameSync(root, elsewhere);
     git(elsewhere, 'worktree', 'repair', next);
     expect(words(await of(next).check(['src/a.ts'], { as: 'two' }))).toEqual(['src/a.ts mine']);
+  });
+
+  withGit('that a hook claimed is not of another tree with the name of a removed one', async () => {
+    const { folder, root, beside, of } = setUp();
+    const hook = { files: ['src/a.ts'], by: 'hook' as const, extend: true };
+    const gitDir = join(root, '.git/worktrees/beside');
+    const added = (time: number): void => utimesSync(join(gitDir, 'commondir'), time, time);
+    added(1_000_000_000);
+    await of(beside).claim({ ...hook, agent: 'one' });
+    const again = { free: ['src/a.ts unclaimed'], held: ['src/a.ts other'] };
+    // At its place, and elsewhere.
+    for (const [at, place] of [beside, join(folder, 'other/beside')].entries()) {
+      expect(words(await of(beside).check(['src/a.ts']))).toEqual(
+        at === 0 ? again.held : again.free,
+      );
+      git(root, 'worktree', 'remove', '--force', beside);
+      expect(existsSync(gitDir)).toBe(false);
+      expect(linkedTree(root, place)).toBe(place);
+      expect(words(await of(place).check(['src/a.ts']))).toEqual(again.free);
+      if (at === 0) continue;
+      await of(place).claim({ ...hook, agent: 'two' });
+      // The old part stays as it is, and in no tree, when its agent comes back.
+      await conflictOf(of(place).claim({ ...hook, agent: 'one' }));
+    }
+    const moved = join(folder, 'moved');
+    git(root, 'worktree', 'move', join(folder, 'other/beside'), moved);
+    expect(words(await of(moved).check(['src/a.ts']))).toEqual(again.held);
   });
 
   withGit('is the same file as in the main one, inside and beside', async () => {

@@ -81,6 +81,10 @@ describe('holdfast claim without a folder', () => {
     ]);
     const long = columns((await claim(root, ['list', '-l'])).stdout);
     expect(long[4]).toEqual(['new.ts', 'w']);
+    git(root, 'worktree', 'remove', '--force', beside);
+    git(root, 'worktree', 'add', '-q', '--detach', `${beside}2`);
+    git(root, 'worktree', 'move', `${beside}2`, beside);
+    expect(columns((await claim(root, ['list'])).stdout)[1]?.[5]).toBe('removed');
     // All that are claimed are where one looks.
     await claim(root, ['release', '--agent', 'b', '--force']);
     const own = columns((await claim(inside, ['list'])).stdout);
