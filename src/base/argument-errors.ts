@@ -1,3 +1,5 @@
+import { oneLine } from './holder.js';
+
 type ArgumentCode = 'ERR_INVALID_ARG_TYPE' | 'ERR_INVALID_ARG_VALUE' | 'ERR_OUT_OF_RANGE';
 
 export function describe(value: unknown): string {
@@ -23,7 +25,7 @@ export function argumentError(
   const message =
     expected === NOT_EMPTY
       ? `"${name}" must not be empty`
-      : `"${name}" must be ${expected}; it is ${describe(value)}`;
+      : oneLine(`"${name}" must be ${expected}; it is ${describe(value)}`);
   const error = code === 'ERR_OUT_OF_RANGE' ? new RangeError(message) : new TypeError(message);
   return Object.assign(error, { code });
 }
@@ -32,7 +34,7 @@ export function argumentError(
 export function notJson(name: string, error: unknown): TypeError {
   // Where an object contains itself, V8 draws the circle in further lines.
   const [reason] = (error instanceof Error ? error.message : String(error)).split('\n', 1);
-  return Object.assign(new TypeError(`"${name}" must be JSON: ${reason}`), {
+  return Object.assign(new TypeError(oneLine(`"${name}" must be JSON: ${reason}`)), {
     code: 'ERR_INVALID_ARG_VALUE' as const,
   });
 }
@@ -77,7 +79,7 @@ export function unknownOption(name: string, key: string, known: ReadonlySet<stri
       : known.size > 0
         ? `; the options are: ${[...known].join(', ')}`
         : '';
-  const error = new TypeError(`"${name}.${key}" is not an option${advice}`);
+  const error = new TypeError(oneLine(`"${name}.${key}" is not an option${advice}`));
   return Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
 }
 

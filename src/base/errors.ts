@@ -4,7 +4,7 @@ import { lstatSync } from 'node:fs';
 import { constants } from 'node:os';
 import util from 'node:util';
 import { errnoOf } from './errno.js';
-import { describeHolder, formatDuration, type Holder } from './holder.js';
+import { describeHolder, formatDuration, type Holder, oneLine } from './holder.js';
 import { type FilePath, pathText } from './paths.js';
 
 /** The `code` of every {@link LockError}. */
@@ -43,8 +43,15 @@ export class LockError extends Error {
    */
   readonly path: string;
 
-  constructor(code: LockErrorCode, path: FilePath, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
+  /** Paths may be anything, and messages are shown on terminals: each line of `message` is made safe. */
+  constructor(
+    code: LockErrorCode,
+    path: FilePath,
+    message: string | readonly string[],
+    cause?: unknown,
+  ) {
+    const text = typeof message === 'string' ? oneLine(message) : message.map(oneLine).join('\n');
+    super(text, cause === undefined ? undefined : { cause });
     this.code = code;
     this.path = pathText(path);
     Object.defineProperty(this, BRAND, { value: true });
@@ -164,7 +171,7 @@ setName(LockTimeoutError, 'LockTimeoutError');
 
 /** No lock is possible here: the file system, the kind of file, or a missing addon. */
 export class LockUnsupportedError extends LockError {
-  constructor(path: FilePath, message: string, cause?: unknown) {
+  constructor(path: FilePath, message: string | readonly string[], cause?: unknown) {
     super('ERR_LOCK_UNSUPPORTED', path, message, cause);
   }
 }
@@ -248,14 +255,19 @@ export interface SystemError extends Error {
   path: string;
 }
 
-/** `errno` as the kernel gives it: positive. */
-export function systemError(errno: number, syscall: string, filePath: FilePath): SystemError {
+/** `errno` as the kernel gives it: positive. `reason`: instead of the system's text. */
+export function systemError(
+  errno: number,
+  syscall: string,
+  filePath: FilePath,
+  reason?: string,
+): SystemError {
   const path = pathText(filePath);
   const code = nameOf(errno, syscall);
   const number = libuvNumber(code, errno);
   // libuv's text, if it knows the error; it does not know ENOLCK and ESTALE.
-  const text = libuvErrors().get(number)?.[1] ?? `error ${errno}`;
-  const error = new Error(`${code}: ${text}, ${syscall} '${path}'`);
+  const text = reason ?? libuvErrors().get(number)?.[1] ?? `error ${errno}`;
+  const error = new Error(`${code}: ${text}, ${syscall} '${oneLine(path)}'`);
   return Object.assign(error, { code, errno: number, syscall, path });
 }
 
@@ -304,21 +316,22 @@ export function flockError(errno: number, filePath: FilePath): Error {
 /** The error for a failed open. */
 export function openError(errno: number, filePath: FilePath): Error {
   const path = pathText(filePath);
-  const cause = systemError(errno, 'open', path);
+  const cause = systemError(errno, 'open', path, reasonOf(errno, filePath));
   if (process.platform === 'win32' && cause.code === 'ENOTSUP') {
     const message = `${path} cannot be a lock file: Windows cannot lock directories`;
     return new LockUnsupportedError(path, message, cause);
-  }
-  if (cause.code === 'ELOOP') {
-    const reason = isLink(filePath)
-      ? 'it is a symbolic link, which is not followed: give the path of its target'
-      : 'its folders are symbolic links that lead in a circle';
-    cause.message = `ELOOP: ${reason}, open '${path}'`;
   }
   // For a socket, Linux reports ENXIO and macOS EOPNOTSUPP.
   if (!['ENXIO', 'ENODEV', 'EOPNOTSUPP'].includes(cause.code)) return cause;
   const message = `${path} cannot be a lock file: it is neither a regular file nor a directory`;
   return new LockUnsupportedError(path, message, cause);
+}
+
+function reasonOf(errno: number, path: FilePath): string | undefined {
+  if (errno !== constants.errno.ELOOP) return undefined;
+  return isLink(path)
+    ? 'it is a symbolic link, which is not followed: give the path of its target'
+    : 'its folders are symbolic links that lead in a circle';
 }
 
 /** False where links among the folders are the cause. */

@@ -46,6 +46,25 @@ export function printable(value: unknown): string {
   return shorten(text.slice(0, LONGEST_READ).replace(unprintable, ' '));
 }
 
+/**
+ * A message as one line that is safe to print, whatever path or name is in it:
+ * `\n` and `\x1b` for what cannot be printed. Unlike `printable` it cuts nothing.
+ */
+export function oneLine(message: string): string {
+  if (PLAIN.test(message)) return message;
+  unprintable ??= new RegExp(`[${UNPRINTABLE}]+`, 'gu');
+  return message.replace(unprintable, (run) => [...run].map(escaped).join(''));
+}
+
+function escaped(character: string): string {
+  const code = character.codePointAt(0) ?? 0;
+  const short = code < 0x20 ? JSON.stringify(character).slice(1, -1) : '';
+  if (short.length === 2) return short;
+  const digits = code.toString(16);
+  if (code < 0x100) return `\\x${digits.padStart(2, '0')}`;
+  return code < 0x10000 ? `\\u${digits.padStart(4, '0')}` : `\\u{${digits}}`;
+}
+
 function shorten(line: string): string {
   return line.length > LONGEST ? `${line.slice(0, LONGEST - 1)}…` : line;
 }

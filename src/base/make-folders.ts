@@ -2,6 +2,7 @@ import { lstatSync, mkdirSync, statSync } from 'node:fs';
 import { errnoOf } from './errno.js';
 import { systemError } from './errors.js';
 import { type FilePath, parentOf, pathText } from './paths.js';
+import { withPath } from './with-path.js';
 
 /**
  * Creates a folder and the missing ones above it. Node's recursive mkdir reports
@@ -46,16 +47,15 @@ function isThere(folder: FilePath, code: string | undefined): boolean {
 
 /** For a link, mkdir reports EEXIST and not where it leads. */
 function inTheWay(folder: FilePath, error: NodeJS.ErrnoException): Error {
-  if (error.code !== 'EEXIST') return error;
+  if (error.code !== 'EEXIST') return withPath(error, folder) as Error;
   try {
     const link = lstatSync(folder, { throwIfNoEntry: false });
     const leadsToFile = statSync(folder, { throwIfNoEntry: false }) !== undefined;
-    if (link?.isSymbolicLink() !== true || leadsToFile) return error;
+    if (link?.isSymbolicLink() !== true || leadsToFile) return withPath(error, folder) as Error;
   } catch (reason) {
     // ELOOP, or EACCES in a folder above.
-    return reason as Error;
+    return withPath(reason, folder) as Error;
   }
-  const dangling = systemError(errnoOf('ENOTDIR'), 'mkdir', folder);
-  dangling.message = `ENOTDIR: it is a symbolic link that leads nowhere, mkdir '${dangling.path}'`;
-  return dangling;
+  const reason = 'it is a symbolic link that leads nowhere';
+  return systemError(errnoOf('ENOTDIR'), 'mkdir', folder, reason);
 }

@@ -1,6 +1,6 @@
 import { lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { printable } from '../base/holder.js';
+import { oneLine } from '../base/holder.js';
 
 /**
  * After EACCES: whose file or folder refuses, as ` (FILE belongs to …)`, so
@@ -15,7 +15,7 @@ export function whoDenies(error: unknown): string {
     try {
       const { uid, gid, mode } = lstatSync(each);
       const bits = (mode & 0o7777).toString(8).padStart(4, '0');
-      return ` (${printable(each)} belongs to uid ${uid}, gid ${gid}, mode ${bits}; this process is uid ${user})`;
+      return ` (${oneLine(each)} belongs to uid ${uid}, gid ${gid}, mode ${bits}; this process is uid ${user})`;
     } catch {
       if (dirname(each) === each) return '';
     }

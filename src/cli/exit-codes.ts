@@ -1,5 +1,6 @@
 import { nearest } from '../base/argument-errors.js';
 import { ownCommand } from '../native/own-command.js';
+import { oneLine } from '../base/holder.js';
 import { whoDenies } from './denied.js';
 
 /** The exit statuses of sysexits(3) that the command uses. */
@@ -52,7 +53,7 @@ export class Asked extends Exit {
 export function usageError(message: string, command: string): Exit {
   const help = `${ownCommand()} ${command === '' ? '' : `${command} `}--help`;
   const see = message.endsWith('?') ? ' See' : '; see';
-  return new Exit(EXIT.usage, `${message}${see}: ${help}`);
+  return new Exit(EXIT.usage, oneLine(`${message}${see}: ${help}`));
 }
 
 /** The end of a message on an unknown word: the name that was meant, or all there are. */
@@ -82,7 +83,15 @@ export function exitCodeOf(error: unknown): number {
  */
 export function messageOf(error: unknown): string {
   const { message, syscall } = error as { message: string; syscall?: unknown };
-  return syscall === 'uv_cwd'
-    ? 'the working directory has been removed; use absolute paths'
-    : message + whoDenies(error);
+  if (syscall === 'uv_cwd') return 'the working directory has been removed; use absolute paths';
+  // Node puts a path into its message as it is.
+  return (syscall === undefined ? message : oneLine(message)) + whoDenies(error);
+}
+
+/** The message with the path as it was typed. */
+export function messageWith(error: unknown, typed: string): string {
+  const { path } = error as { path?: string };
+  const message = messageOf(error);
+  // A function, since a text would have `$&` and its like replaced.
+  return path === undefined ? message : message.replaceAll(oneLine(path), () => oneLine(typed));
 }

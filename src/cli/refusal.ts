@@ -3,7 +3,7 @@ import { formatTimeout, isLockError, type LockError } from '../base/errors.js';
 import { type Holder, printable } from '../base/holder.js';
 import { monotonicTime } from '../base/timers.js';
 import { ownCommand } from '../native/own-command.js';
-import { Exit, exitCodeOf, messageOf } from './exit-codes.js';
+import { Exit, exitCodeOf, messageOf, messageWith } from './exit-codes.js';
 import type { RunOptions } from './run-options.js';
 import { shellOperand } from './shell-operand.js';
 import { type Streams, say } from './streams.js';
@@ -67,10 +67,8 @@ export function reportDuration(began: number, streams: Streams): void {
 
 /** The message with the path as it was typed. */
 function shorten(error: unknown, typed: string): string {
-  const message = messageOf(error);
   const { path, syscall } = error as { path?: string; syscall?: unknown };
   // Which folder could not be created, the word that was typed does not say.
-  if (path === undefined || (syscall === 'mkdir' && resolve(typed) !== path)) return message;
-  // A function, since a text would have `$&` and its like replaced.
-  return message.replaceAll(path, () => typed);
+  const isOther = syscall === 'mkdir' && resolve(typed) !== path;
+  return isOther ? messageOf(error) : messageWith(error, typed);
 }

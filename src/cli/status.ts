@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describeHolder, formatDuration, type Holder, printable } from '../base/holder.js';
+import { describeHolder, formatDuration, type Holder, oneLine, printable } from '../base/holder.js';
 import { inspect, inspectFolder, type LockStatus } from '../holders/inspect.js';
 import { countOnce, isQueue } from '../slots/inspect.js';
-import { EXIT, messageOf, usageError } from './exit-codes.js';
+import { EXIT, messageWith, usageError } from './exit-codes.js';
 import { isLockUrl } from './is-lock-url.js';
 import { FLAG, parseMixed } from './options.js';
 import type { ServerLooks, ServerStatus } from './status-url.js';
@@ -81,10 +81,10 @@ async function inspectAll(
   for (const path of paths) {
     const tell = (error: unknown, shown: string): void => {
       failed = true;
-      const { path: absolute = shown } = error as { path?: string };
-      const said = messageOf(error).replaceAll(absolute, () => shown);
-      const about = said.startsWith(`${shown}: `) ? said.slice(shown.length + 2) : said;
-      say(streams, `cannot inspect ${printable(shown)}: ${printable(about)}`);
+      const said = messageWith(error, shown);
+      const name = oneLine(shown);
+      const about = said.startsWith(`${name}: `) ? said.slice(name.length + 2) : said;
+      say(streams, `cannot inspect ${name}: ${printable(about)}`);
     };
     try {
       if (looks !== null && isLockUrl(path)) {

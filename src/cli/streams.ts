@@ -1,3 +1,4 @@
+import { oneLine } from '../base/holder.js';
 import type { Caller } from './caller.js';
 
 /** Where the command writes. Tests pass their own. */
@@ -28,9 +29,14 @@ export function widthOf(output: Output): number | undefined {
   return output.isTTY === true ? output.columns || undefined : undefined;
 }
 
-/** Writes diagnostics to standard error. */
+/**
+ * Writes diagnostics to standard error. Only an indented line, as of a stack, is a
+ * line of its own: what follows another newline would look like another message.
+ */
 export function say(streams: Streams, message: string): void {
-  for (const line of message.split('\n')) streams.stderr.write(`holdfast: ${line}\n`);
+  for (const line of message.split(/\n(?=\s)/)) {
+    streams.stderr.write(`holdfast: ${oneLine(line)}\n`);
+  }
 }
 
 /** Writes a result to standard output; writes nothing if it is empty. */

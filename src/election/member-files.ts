@@ -4,6 +4,7 @@ import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { argumentError } from '../base/argument-errors.js';
 import { checkFileName, isFileName } from '../base/file-name.js';
+import { withPath } from '../base/with-path.js';
 import type { LockFile } from '../holders/lock-file.js';
 import { type Content, toOwnerRecord } from '../holders/owner-record.js';
 import { isOwn } from '../holders/running-process.js';
@@ -79,7 +80,7 @@ function idsIn(directory: string): string[] {
     names = readdirSync(directory, { encoding: 'buffer' });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
+    throw withPath(error, directory);
   }
   // A name that is not UTF-8 would lead to another file once it is decoded.
   return names

@@ -64,13 +64,13 @@ function checkStored(seat: FileLock<object>): FileLock<object> {
 
 function unwritable(path: string): Error {
   if (isOnReadOnlyMount(path)) {
-    const error = systemError(errnoOf('EROFS'), 'open', path);
-    error.message = `EROFS: ${path} is on a read-only file system, so no term can be stored in it: use a folder that can be written`;
-    return error;
+    const reason =
+      'its file system is read-only, so no term can be stored in it: use a folder that can be written';
+    return systemError(errnoOf('EROFS'), 'open', path, reason);
   }
-  const error = systemError(errnoOf('EACCES'), 'open', path);
-  error.message = `EACCES: ${path} cannot be written by this user, so no term can be stored in it: give it the permissions of its folder, or use a folder of this user's own`;
-  return error;
+  const reason =
+    "this user cannot write it, so no term can be stored in it: give it the permissions of its folder, or use a folder of this user's own";
+  return systemError(errnoOf('EACCES'), 'open', path, reason);
 }
 
 function isOnReadOnlyMount(path: string): boolean {

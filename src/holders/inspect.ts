@@ -14,6 +14,7 @@ import type { Holder } from '../base/holder.js';
 import type { LockMode } from '../base/locker.js';
 import { type FilePath, joinPath, pathText } from '../base/paths.js';
 import { monotonicTime, sleep } from '../base/timers.js';
+import { withPath } from '../base/with-path.js';
 import { loadBinding } from '../native/load.js';
 import { inspectionBudget, walkAsync } from './kernel-tables.js';
 import { type OtherLock, viewKernel } from './kernel-view.js';
@@ -108,7 +109,7 @@ async function inspectFile<T extends object>(
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return missing;
-    throw error;
+    throw withPath(error, path);
   }
   const content = directory ? null : readContent(path);
   const kernel = await whilePinned(path, async (file) =>
@@ -172,7 +173,11 @@ export async function* inspectFolder<T extends object = Record<string, unknown>>
   // Without the addon every file would be skipped, as one that cannot be locked.
   loadBinding(folder);
   // As bytes: decoded, a name that is not UTF-8 would name another file.
-  const entries = await readdir(folder, { withFileTypes: true, encoding: 'buffer' });
+  const entries = await readdir(folder, { withFileTypes: true, encoding: 'buffer' }).catch(
+    (error) => {
+      throw withPath(error, folder);
+    },
+  );
   const names = entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
   names.sort(Buffer.compare);
   let snapshot: Snapshot | undefined;

@@ -4,6 +4,7 @@ import type { HeldLock } from '../base/locker.js';
 import { makeFolders } from '../base/make-folders.js';
 import { type FilePath, nameOf, parentOf, pathText } from '../base/paths.js';
 import { monotonicTime } from '../base/timers.js';
+import { withPath } from '../base/with-path.js';
 import type { LockFile } from '../holders/lock-file.js';
 import { acquire } from './acquire.js';
 import { type FileLock, internalsOf, lockOf } from './file-lock.js';
@@ -118,7 +119,7 @@ function realFolder(folder: FilePath, creates: boolean): Buffer {
     } catch (error) {
       const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
       // Others may remove it again before the next try.
-      if (!creates || !isMissing || tries === FOLDER_TRIES) throw error;
+      if (!creates || !isMissing || tries === FOLDER_TRIES) throw withPath(error, folder);
       makeFolders(folder);
     }
   }

@@ -57,7 +57,7 @@ export function explainFailure(error: Error, attempt: Attempt): Error {
     `  reason: ${reason.trim().replaceAll(/\s*\n\s*/g, ' ')}`,
     '  what to do:',
     ...advice.map((each) => `    - ${each}`),
-  ].join('\n');
+  ];
   return new LockUnsupportedError(path, message, error);
 }
 

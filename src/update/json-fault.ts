@@ -1,8 +1,10 @@
+import { oneLine } from '../base/holder.js';
+
 /** Somebody's data may be in the file, so it stays. `fault`: `null` if it is not UTF-8. */
 export function jsonError(path: string, fault: Fault | null, cause: unknown): SyntaxError {
   const where = fault === null ? 'it is not UTF-8' : placeOf(fault);
   const message = `${path} is not JSON (${where}): repair or remove the file; it was left as it is`;
-  const error = new SyntaxError(message, cause === undefined ? undefined : { cause });
+  const error = new SyntaxError(oneLine(message), cause === undefined ? undefined : { cause });
   const position = fault?.position ?? null;
   return Object.assign(error, { code: 'ERR_INVALID_JSON', path, position });
 }

@@ -3,6 +3,7 @@ import { isAbsolute, resolve } from 'node:path';
 import { errnoOf } from '../base/errno.js';
 import { LockUnsupportedError, systemError } from '../base/errors.js';
 import { type FilePath, parentOf, pathText, resolveBytes } from '../base/paths.js';
+import { withPath } from '../base/with-path.js';
 
 /** The file that is replaced. */
 export interface Target {
@@ -47,7 +48,7 @@ function checkAsSystemSees(path: FilePath, stats: Stats | null): void {
   try {
     seen = statSync(path, { throwIfNoEntry: false });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EACCES') throw error;
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') throw withPath(error, path);
     // The system may follow fewer links.
     return;
   }
@@ -80,9 +81,8 @@ function checkMayFollow(link: FilePath, { uid }: Stats): void {
   const folder = statSync(parentOf(link));
   const isShared = (folder.mode & STICKY) !== 0 && (folder.mode & OTHERS_MAY_WRITE) !== 0;
   if (!isShared || uid === folder.uid) return;
-  const error = systemError(errnoOf('EACCES'), 'readlink', link);
-  error.message = `EACCES: it is a link of user ${uid} in a folder where everybody may create links, so it is not followed, readlink '${error.path}'`;
-  throw error;
+  const reason = `it is a link of user ${uid} in a folder where everybody may create links, so it is not followed`;
+  throw systemError(errnoOf('EACCES'), 'readlink', link, reason);
 }
 
 function destinationOf(link: FilePath): FilePath {
@@ -111,6 +111,6 @@ function realFolder(folder: Buffer): Buffer {
     return realpathSync.native(folder, 'buffer');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return folder;
-    throw error;
+    throw withPath(error, folder);
   }
 }

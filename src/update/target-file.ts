@@ -47,7 +47,7 @@ export function checkWritable(path: FilePath): void {
     accessSync(path, constants.W_OK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'EACCES' && code !== 'EPERM') throw error;
+    if (code !== 'EACCES' && code !== 'EPERM') throw withPath(error, path);
     throw systemError(errnoOf('EACCES'), 'access', path);
   }
 }

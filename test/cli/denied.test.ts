@@ -57,7 +57,7 @@ describe('a file or folder of another user: the message names it, its owner and 
     mkdirSync(folder, { mode: 0o700 });
     const { code, stderr } = await finish(['run', join(folder, 'a.lock'), 'true'], NOBODY);
     expect(code).toBe(73);
-    expect(stderr).toContain('a [31m belongs to uid 0');
+    expect(stderr).toContain('a\\x1b[31m belongs to uid 0');
   });
 
   needs('root', 'unshare')('a seat on a read-only file system is no matter of users', async () => {
