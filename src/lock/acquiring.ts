@@ -94,7 +94,7 @@ export function goOnAsync<L>(
       };
       if (step.what === 'attempt') attempt(step.wait, { ended, failed });
       else if (request.oneOfMany) waitForLock(step.wait, { ended, failed });
-      else waitForLock(step.wait, watchForItself(step.wait, callers, { ended, failed }));
+      else waitForLock(step.wait, watchForItself(request, step.wait, callers, { ended, failed }));
     });
   };
   goOn(undefined);

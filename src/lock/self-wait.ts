@@ -1,10 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { Callers } from '../base/callers.js';
-import { LockStateError } from '../base/errors.js';
+import { formatTimeout, LockStateError } from '../base/errors.js';
 import { type FilePath, pathText } from '../base/paths.js';
 import { emitHoldfastWarning } from '../base/warning.js';
+import { holderOf } from '../holders/who-holds.js';
 import type { NativeBinding } from '../native/binding.js';
+import type { Request } from './options.js';
 import type { Listener, Wait } from './wait.js';
 
 /** A lock that is held around the running code. */
@@ -16,6 +18,8 @@ export interface Around {
 }
 
 const WARN_MILLISECONDS = 1000;
+// Long enough for calls that take turns.
+const WARN_OF_OWN_MILLISECONDS = 10_000;
 
 // The locks around the running code. Created only with the first such lock, so
 // that other programs do not pay for it.
@@ -70,13 +74,18 @@ export function refuseToWaitForItself({ file, mode }: Wait): void {
  * listener.
  */
 export function watchForItself<R>(
-  { file }: Wait,
+  request: Request,
+  wait: Wait,
   callers: Callers,
   listener: Listener<R>,
 ): Listener<R> {
+  const { file } = wait;
   const holder = around?.getStore()?.find((each) => isOf(each, file.id));
-  if (holder === undefined) return listener;
-  const stop = warnLater(file.path, callers, () => isOf(holder, file.id));
+  const stop =
+    holder === undefined
+      ? watchForOwn(request, wait, callers)
+      : warnLater(file.path, callers, () => isOf(holder, file.id));
+  if (stop === null) return listener;
   return {
     ended(result, status) {
       stop();
@@ -86,6 +95,45 @@ export function watchForItself<R>(
       stop();
       listener.failed(error);
     },
+  };
+}
+
+// Of each path one wait is watched, and it is warned of once.
+const watchedPaths = new Set<string>();
+
+/**
+ * Warns after ten seconds of a wait that nothing ends, for a lock that this thread
+ * has held all the time: perhaps the code that holds it awaits this wait, which no
+ * async context shows without `withLock`. Calls that take turns, and those that set
+ * `timeout`, `signal` or `onWait`, are not watched. `null`: not watched.
+ */
+export function watchForOwn(
+  { timeout, signal, onWait }: Pick<Request, 'timeout' | 'signal' | 'onWait'>,
+  { file, mode }: Pick<Wait, 'file' | 'mode'>,
+  callers: Callers,
+  milliseconds = WARN_OF_OWN_MILLISECONDS,
+): (() => void) | null {
+  const path = pathText(file.path);
+  const canEnd = timeout !== Number.POSITIVE_INFINITY || signal !== undefined;
+  if (canEnd || onWait !== undefined || watchedPaths.has(path)) return null;
+  watchedPaths.add(path);
+  const began = Date.now();
+  let isWarned = false;
+  const timer = setTimeout(() => {
+    if (!file.native.blockedByItself(file.id, mode)) return;
+    // The record tells whether it is still the same hold; without one there is no warning.
+    const holder = holderOf(file.path);
+    if (holder?.self !== true || holder.since === null || holder.since.getTime() > began) return;
+    isWarned = true;
+    emitHoldfastWarning(
+      'HOLDFAST_WAITS_FOR_ITSELF',
+      `${path} has been waited for for ${formatTimeout(milliseconds)} by the process that holds it: if the code that holds it awaits this call, neither ever ends; if both may take so long, pass a timeout or a signal`,
+      ['The call that waits:', ...callers.lines].join('\n'),
+    );
+  }, milliseconds).unref();
+  return () => {
+    clearTimeout(timer);
+    if (!isWarned) watchedPaths.delete(path);
   };
 }
 
