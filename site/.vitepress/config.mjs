@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { checkAnchors } from './anchors.mjs';
+import { checkHeads, descriptionOf } from './description.mjs';
 import { links } from './links.mjs';
 import { copyPages, sidebar } from './pages.mjs';
 
@@ -21,7 +24,16 @@ export default {
   cacheDir: 'node_modules/.vitepress',
   metaChunk: true,
   markdown: { anchor: { slugify }, config: (markdown) => markdown.use(links) },
-  buildEnd: ({ outDir, site }) => checkAnchors(outDir, site.base),
+  transformPageData: ({ relativePath }, { siteConfig }) => ({
+    description: descriptionOf(readFileSync(join(siteConfig.srcDir, relativePath), 'utf8')),
+  }),
+  transformHead: ({ siteData }) => [
+    ['link', { rel: 'icon', type: 'image/svg+xml', href: `${siteData.base}favicon.svg` }],
+  ],
+  buildEnd: ({ outDir, site }) => {
+    checkAnchors(outDir, site.base);
+    checkHeads(outDir);
+  },
   themeConfig: {
     sidebar,
     nav: [

@@ -17,6 +17,8 @@ export const PLACES = new Map([
   ...['.md', '.svg']
     .flatMap((ending) => filesOf('docs', ending))
     .map((file) => [file, file.slice('docs/'.length)]),
+  // What is in public/ is copied as it is.
+  ['site/favicon.svg', 'public/favicon.svg'],
   ...filesOf('examples', 'README.md').map((file) => [file, file.replace('README', 'index')]),
 ]);
 

@@ -75,13 +75,13 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   /**
    * Acquires the lock, waiting in the kernel for as long as `timeout` allows
    * (default: without end). Creates the file and missing folders.
+   * In code that holds the lock already it waits for itself (docs/waiting.md).
    *
-   * In code that holds the lock already it waits for itself; see docs/waiting.md.
    * Rejects with `ERR_LOCK_HELD` (`timeout: 0`), `ERR_LOCK_TIMEOUT`,
    * `ERR_LOCK_UNSUPPORTED`, `ERR_LOCK_STATE` (`record` set for a file that is
    * not Holdfast's own, `data` for a file of another user, a token that cannot
    * grow), `signal.reason`, a system error like those of `node:fs` (`ELOOP`: a
-   * symlink, which is never followed), or an argument error.
+   * symlink), or an argument error.
    */
   static acquire<T extends object = Record<string, unknown>>(
     path: string | Buffer | URL,
