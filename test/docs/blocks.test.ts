@@ -67,10 +67,14 @@ async function runsAsWritten(block: Block, packages: Record<string, string> = {}
 /** What the compiler says of a program; what it makes of it is in `out/`. */
 function compile(folder: string, source: string): string {
   writeFileSync(join(folder, 'block.mts'), source);
+  return compileFiles(folder, ['block.mts']);
+}
+
+function compileFiles(folder: string, files: string[]): string {
   const strict = ['--strict', '--exactOptionalPropertyTypes', '--module', 'nodenext'];
   const target = ['--target', 'es2022', '--lib', 'es2023,esnext.disposable', '--outDir', 'out'];
   const types = ['--types', 'node', '--typeRoots', join(ROOT, 'node_modules', '@types')];
-  const args = [TSC, ...strict, ...target, ...types, 'block.mts'];
+  const args = [TSC, ...strict, ...target, ...types, ...files];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, {
     cwd: folder,
     encoding: 'utf8',
@@ -149,6 +153,42 @@ describe('every block of the pages', () => {
       });
     }
   }
+});
+
+// A name that the block takes for granted: TypeScript knows other names, or none.
+const NAME_OF_THE_READER = /error TS(2304|2552|2593|18004):/;
+
+/** Of blocks in JavaScript: why TypeScript would refuse them, in strict mode. */
+function refusedAsTypeScript(blocks: readonly Block[]): string[] {
+  const folder = project();
+  const files = blocks.map(({ page, line, source }) => {
+    const file = `${page.replaceAll('/', '-')}-${line}.mts`;
+    writeFileSync(join(folder, file), `${source}\nexport {};\n`);
+    return file;
+  });
+  const said = compileFiles(folder, files).split('\n');
+  return said.filter((line) => line !== '' && !NAME_OF_THE_READER.test(line));
+}
+
+describe('JavaScript of the pages', () => {
+  // Some of the peers have no types.
+  const blocks = BLOCKS.filter(
+    ({ language, source }) =>
+      language === 'js' && !PEERS.some((each) => source.includes(`'${nameOf(each)}'`)),
+  );
+
+  test('is TypeScript, too', () => {
+    expect(blocks.length).toBeGreaterThan(15);
+    expect(refusedAsTypeScript(blocks)).toEqual([]);
+  });
+
+  test('is refused as TypeScript where a type is missing', () => {
+    const block = { page: 'x.md', line: 1, language: 'js', setup: null };
+    const source = 'export const run = (work) => work(deploy);\n';
+    expect(refusedAsTypeScript([{ ...block, source }])).toEqual([
+      expect.stringContaining('TS7006'),
+    ]);
+  });
 });
 
 describe('the checks', () => {

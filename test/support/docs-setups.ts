@@ -71,8 +71,8 @@ export const SETUPS: Record<string, Setup> = {
 
   'one-window': {
     before: `
-      const openWindow = (argv, cwd) => console.log('opened', cwd === process.cwd());
-      const focusWindow = (argv, cwd) => console.log('focused');`,
+      const openWindow = ({ cwd }) => console.log('opened', cwd === process.cwd());
+      const focusWindow = () => console.log('focused');`,
     prints: 'opened true\n',
   },
 
@@ -157,7 +157,6 @@ export const SETUPS: Record<string, Setup> = {
 
   update: { prints: '1\n' },
 
-  'settings-type': { after: 'console.log(starts);', prints: '1\n' },
   'change-settings': {
     prepare: (folder) => writeFileSync(join(folder, 'settings.json'), '{"theme":"light"}'),
     after: `
