@@ -17,6 +17,7 @@ export const page: Page = {
     TIMES,
     'If options contradict each other, the last one counts.',
     'COMMAND inherits the lock: if holdfast is killed, the lock stays until COMMAND has ended. What COMMAND leaves in the background inherits it as well, and keeps it, without a record, after COMMAND has ended; with -o it does not. holdfast passes SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 on to COMMAND. In the foreground of a terminal it does not pass on SIGINT and SIGQUIT: the keyboard sends them to COMMAND as well.',
+    'Never delete or replace FILE while COMMAND runs: the lock is on the file, not on its path, so another command could lock the new file and run at the same time, as with flock(1). holdfast warns of that only with --instance, within a second; holdfast status shows only the new file.',
     'With --also, all locks are acquired in one order, so that such commands never wait for each other in a circle; -w is one time for all, and HOLDFAST_TOKEN is the token of the FILE before COMMAND. Not with -u, --instance, --slots, a URL or NUMBER: nest those.',
     'URL is one of these, with special characters in NAME as %XX:',
     [
