@@ -127,7 +127,7 @@ export function watchForOwn(
     isWarned = true;
     emitHoldfastWarning(
       'HOLDFAST_WAITS_FOR_ITSELF',
-      `${path} has been waited for for ${formatTimeout(milliseconds)} by the process that holds it: if the code that holds it awaits this call, neither ever ends; if both may take so long, pass a timeout or a signal`,
+      `this process holds ${path} and has waited for it for ${formatTimeout(milliseconds)}: if the code that holds it awaits this call, neither ever ends; if both may take so long, pass a timeout or a signal`,
       ['The call that waits:', ...callers.lines].join('\n'),
     );
   }, milliseconds).unref();
