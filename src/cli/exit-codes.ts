@@ -1,6 +1,6 @@
 import { nearest } from '../base/argument-errors.js';
-import { ownCommand } from '../native/own-command.js';
 import { oneLine } from '../base/holder.js';
+import { ownCommand } from '../native/own-command.js';
 import { whoDenies } from './denied.js';
 
 /** The exit statuses of sysexits(3) that the command uses. */

@@ -74,9 +74,8 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
 
   /**
    * Acquires the lock, waiting in the kernel for as long as `timeout` allows
-   * (default: without end). Creates the file and missing folders.
-   * In code that holds the lock already it waits for itself (docs/waiting.md).
-   *
+   * (default: without end), also in code that holds it already, and so for itself
+   * (docs/waiting.md). Creates the file and missing folders.
    * Rejects with `ERR_LOCK_HELD` (`timeout: 0`), `ERR_LOCK_TIMEOUT`,
    * `ERR_LOCK_UNSUPPORTED`, `ERR_LOCK_STATE` (`record` set for a file that is
    * not Holdfast's own, `data` for a file of another user, a token that cannot
