@@ -27,9 +27,9 @@ const LATE = {
   // For a message that says what to run.
   refusing: /src\/native\/own-command\./,
   // Where a claim has wildcards, or there are many.
-  matching: /src\/claims\/(match-path|overlap|prefilter)\./,
+  matching: /src\/claims\/(canonical-form|match-path|overlap|prefilter)\./,
   claiming:
-    /src\/(claims\/(acquire-claims|admit|braces|change-scope|changes|claim|claim-text|claim-waits|conflict-words|conflicts|edit-journal|existing|foreign|git-clean|gives-way|grant|hand-over|held-claim|journal|journal-text|literal-warning|live-claims|missing|move-to-session|outcome|overlap-search|plan|put-file|queue|release-claim|renew-claim|request|resolutions|session-end|set-aside|standstill|want-file|wants|waves|write-claims)|cli\/claim-(board|look|run|watch))\./,
+    /src\/(claims\/(acquire-claims|admit|braces|change-scope|changes|claim|claim-text|claim-waits|conflict-words|conflicts|edit-journal|existing|foreign|git-clean|gives-way|grant|hand-over|held-claim|journal|journal-text|literal-warning|live-claims|missing|move-to-session|outcome|overlap-search|parts-text|plan|put-file|queue|release-claim|renew-claim|request|resolutions|session-end|set-aside|standstill|want-file|wants|waves|write-claims)|cli\/claim-(board|look|run|watch))\./,
 };
 
 // Of the command alone: actions of `claim` that `claim check` is to load no file
@@ -111,7 +111,8 @@ for (const name of readdirSync(`${root}dist/cli`)) {
 // costs, so the same is left out as in the command, and the parser of shell lines.
 const LATE_IN_HOOK = {
   ...LATE,
-  refusing: /src\/(agents\/words|native\/own-command)\./,
+  claiming: either(LATE.claiming, /src\/claims\/claims\./),
+  refusing: /src\/(base\/(holder|shell-word)|agents\/words|native\/own-command)\./,
   plugin: /src\/agents\/process-sessions\./,
 };
 const HOOK = [
@@ -134,6 +135,10 @@ for (const name of HOOK) {
   if (existsSync(file)) await shorten(file, SHORTEST);
 }
 await bundleMcp(root);
+
+function either(one, other) {
+  return new RegExp(`${one.source}|${other.source}`);
+}
 
 async function shorten(file, options) {
   const { code, errors } = await minify(file, readFileSync(file, 'utf8'), options);

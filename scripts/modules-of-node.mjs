@@ -108,8 +108,12 @@ function requiredLate(code, lateModules) {
     const isLate = module === 'node:module' || lateModules.has(module);
     // The same class: Node would load its loader for ES modules as well.
     const late = module === 'node:module' ? '(module.constructor)' : `(require("${module}"))`;
+    // The first call of require() in a process takes a fifth of a millisecond.
+    const now = module.startsWith('node:')
+      ? `process.getBuiltinModule("${module}")`
+      : `require("${module}")`;
     rewritten = rewritten
-      .replace(statement, isLate ? '' : `let ${local} = require("${module}");\n`)
+      .replace(statement, isLate ? '' : `let ${local} = ${now};\n`)
       .replaceAll(new RegExp(`\\b${local}\\.default\\b`, 'g'), isLate ? late : local);
     if (isLate) rewritten = rewritten.replaceAll(new RegExp(`\\b${local}\\.`, 'g'), `${late}.`);
   }

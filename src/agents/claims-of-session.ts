@@ -1,9 +1,7 @@
 // The only file of this folder that reads and changes claims.
 import { readdirSync } from 'node:fs';
 import { judge } from '../claims/check.js';
-import { folderOf } from '../claims/claims.js';
 import { ClaimConflictError } from '../claims/errors.js';
-import { Locator } from '../claims/locate.js';
 import type { Found } from '../claims/model.js';
 import { escapePath } from '../claims/pattern.js';
 import { isOfSession, markOf, type SessionMark } from '../claims/session.js';
@@ -59,9 +57,10 @@ export class ClaimsOfSession {
   /** Whose each path is for the session, in the order of the paths. */
   async look(paths: readonly string[], as = this.session.agent): Promise<Seen[]> {
     const seen = new Map<string, Seen>();
+    this.#repositories.lookAgain();
     for (const [repository, group] of this.#groups(paths)) {
-      const folder = folderOf(repository.claims);
-      const locator = new Locator(folder.root);
+      const { folder } = repository;
+      const locator = this.#repositories.locatorOf(repository);
       const namesakes = new Set<string>();
       const located = group.map((path) => locator.path(path, 'path') ?? path);
       const verdicts = await judge(folder, located, {
@@ -186,7 +185,7 @@ export class ClaimsOfSession {
     const repository = this.repositoryOf(folder);
     if (repository === null) return [];
     const { agent, parent } = this.session;
-    const found = (await folderOf(repository.claims).readShared()).filter(
+    const found = (await repository.folder.readShared()).filter(
       (each) =>
         isLive(each.state) &&
         ((each.agent !== agent && each.agent !== parent) || this.#isForeign(each, new Set())),
@@ -200,9 +199,9 @@ export class ClaimsOfSession {
     const own = seen.filter(({ verdict, owner }) => verdict === 'mine' && owner?.agent === agent);
     const repositories = new Set(own.map(({ repository }) => repository as Repository));
     const names: string[] = [];
-    for (const { claims } of repositories) {
-      if (!mayHaveWaits(claims.directory)) continue;
-      for (const { agents, blockedBy } of await claims.waits()) {
+    for (const repository of repositories) {
+      if (!mayHaveWaits(repository.folder.path)) continue;
+      for (const { agents, blockedBy } of await repository.claims.waits()) {
         if (blockedBy.includes(agent)) names.push(...agents);
       }
     }
@@ -234,10 +233,10 @@ export class ClaimsOfSession {
 
   /** The end of a sub-agent: what was claimed for it automatically is its parent's. */
   async handOver(folder: string): Promise<void> {
-    const claims = this.repositoryOf(folder)?.claims;
+    const repository = this.repositoryOf(folder);
     const { agent } = this.session;
-    const own = claims === undefined ? null : folderOf(claims).find(agent);
-    if (own !== null && !this.#isForeign(own, new Set())) await claims?.release(agent);
+    const own = repository?.folder.find(agent) ?? null;
+    if (own !== null && !this.#isForeign(own, new Set())) await repository?.claims.release(agent);
   }
 
   /** Whether a path is in a folder of claims, which only Holdfast and people change. */
@@ -247,7 +246,7 @@ export class ClaimsOfSession {
 
   /** Until when a person lets everything through. */
   bypass({ repository }: Pick<Seen, 'repository'>): Date | null {
-    return repository === null ? null : bypassUntil(repository.claims.directory);
+    return repository === null ? null : bypassUntil(repository.folder.path);
   }
 }
 

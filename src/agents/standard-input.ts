@@ -25,7 +25,7 @@ export function readStandardInput(left: () => number): string | null {
       length += read;
       quiet = 0;
     }
-    if (read === 0 || length > LONGEST_INPUT) return Buffer.concat(chunks).toString();
+    if (read === 0 || length > LONGEST_INPUT) return textOf(chunks);
     if (read > 0) continue;
     // The pipe is empty. Each try parses everything, so there are few.
     if (length > tried && (length >= 2 * tried || quiet >= QUIET_MILLISECONDS)) {
@@ -75,6 +75,12 @@ function doNotBlock(): void {
   }
 }
 
+function textOf(chunks: readonly Buffer[]): string {
+  // Mostly there is one, and joining takes longer than reading it.
+  const [only] = chunks;
+  return (only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks)).toString();
+}
+
 /** The text, if it is a whole object. */
 function whole(chunks: readonly Buffer[]): string | null {
   const last = chunks.at(-1) as Buffer;
@@ -82,7 +88,7 @@ function whole(chunks: readonly Buffer[]): string | null {
   while (at >= 0 && (last[at] as number) <= 0x20) at--;
   // A chunk of blanks alone may come after the brace.
   if (at >= 0 && last[at] !== CLOSING_BRACE) return null;
-  const text = Buffer.concat(chunks).toString();
+  const text = textOf(chunks);
   try {
     JSON.parse(text);
     return text;

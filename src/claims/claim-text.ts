@@ -1,5 +1,5 @@
 import { type ClaimFile, MOST_PLACES, OWN_FIELDS, OWN_IF_UNDERSTOOD } from './claim-file.js';
-import { formatParts } from './parts.js';
+import { formatParts } from './parts-text.js';
 import { formatTime } from './times.js';
 
 /** The content of a claim's file. `other`: fields of another program, which stay. */

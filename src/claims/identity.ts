@@ -3,7 +3,7 @@
 
 import { argumentError } from '../base/argument-errors.js';
 import { isFileName } from '../base/file-name.js';
-import { ancestorsOf, type ProcessView, viewOf } from '../holders/ancestors.js';
+import { lineOf, type ProcessView, viewOf } from '../holders/ancestors.js';
 import { inInitialPidNamespace } from '../holders/process-identity.js';
 import { CLAIM_SUFFIX, checkAgent } from './claim-file.js';
 import { markOf, type SessionMark } from './session.js';
@@ -38,7 +38,7 @@ export function findSessionProcess(
 ): SessionProcess | null {
   const table = [...hosts];
   if (table.length === 0) return null;
-  for (const pid of [from, ...ancestorsOf(from)]) {
+  for (const pid of lineOf(from)) {
     const view = viewOf(pid);
     const host = table.find((each) => each.isSession(view));
     if (host === undefined) continue;

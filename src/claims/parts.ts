@@ -7,47 +7,20 @@ import { parsePatterns } from './parse-pattern.js';
 import type { Pattern } from './pattern.js';
 import { gitDirOfLinked, sinceOfLinked, topOfLinked } from './repository.js';
 import type { Root } from './root.js';
-import { formatTime, parseTime } from './times.js';
+import { parseTime } from './times.js';
 
 type Fields = Record<string, unknown>;
 
-/** How the file shows parts: the lists of people, and the details unless the lists say all. */
-export interface PartTexts {
+/** What a claim has, however many parts it has. */
+export function entriesOf(parts: readonly ClaimPart[]): {
   files: string[];
   directories: string[];
   except: string[];
-  details: Fields[] | null;
-}
-
-export function formatParts(parts: readonly ClaimPart[]): PartTexts {
+} {
   const lists = listsOf(parts.flatMap(({ patterns }) => patterns));
   const [first, ...others] = parts.map(({ except }) => except.map((each) => each.pattern));
   const common = (first ?? []).filter((text) => others.every((each) => each.includes(text)));
-  const [only] = parts;
-  const isPlain = parts.length === 1 && only?.by === 'hand' && only.tree === null;
-  return { ...lists, except: [...new Set(common)], details: isPlain ? null : parts.map(fieldsOf) };
-}
-
-function fieldsOf({
-  patterns,
-  except,
-  tree,
-  gitDir = null,
-  since = null,
-  by,
-  touched,
-}: ClaimPart): Fields {
-  const { files, directories } = listsOf(patterns);
-  return {
-    ...(files.length > 0 && { files }),
-    ...(directories.length > 0 && { directories }),
-    ...(except.length > 0 && { except: except.map((each) => each.pattern) }),
-    ...(tree !== null && { tree }),
-    ...(gitDir !== null && { git_dir: gitDir }),
-    ...(since !== null && { since }),
-    by,
-    ...(touched !== null && { touched: formatTime(touched.getTime()) }),
-  };
+  return { ...lists, except: [...new Set(common)] };
 }
 
 export function listsOf(patterns: readonly Pattern[]): { files: string[]; directories: string[] } {

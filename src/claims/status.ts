@@ -1,14 +1,14 @@
 import { isOtherNamespace, namespaceOf } from '../holders/process-identity.js';
 import type { ClaimFile } from './claim-file.js';
 import type { Claimed, ClaimPart, Found } from './model.js';
-import { formatParts, listsOf } from './parts.js';
+import { entriesOf, listsOf } from './parts.js';
 import type { ClaimPartStatus, ClaimStatus } from './types.js';
 
 type Ending = Pick<ClaimStatus, 'state'> & Partial<Pick<ClaimStatus, 'bound' | 'session'>>;
 
 /** A claim as users see it. */
 export function statusOf({ agent, file, state, reason, claim }: Found): ClaimStatus {
-  const { files, directories, except } = formatParts(claim?.parts ?? []);
+  const { files, directories, except } = entriesOf(claim?.parts ?? []);
   return {
     agent,
     file,

@@ -18,7 +18,8 @@ import { FileLock } from '../lock/file-lock.js';
 import { SHARED } from '../native/binding.js';
 import { isMissing, removeIfThere } from './missing.js';
 import type { Claimed } from './model.js';
-import { formatParts, parseParts } from './parts.js';
+import { parseParts } from './parts.js';
+import { formatParts } from './parts-text.js';
 import type { Root } from './root.js';
 import type { Want } from './wants.js';
 

@@ -36,10 +36,15 @@ export function* ancestorsOf(pid: number): Generator<number, void, undefined> {
   }
 }
 
+/** The process itself, and those above it. */
+export function* lineOf(pid: number): Generator<number, void, undefined> {
+  yield pid;
+  yield* ancestorsOf(pid);
+}
+
 /** Whether `ancestor` is the process itself or one above it. */
 export function isBelow(pid: number, ancestor: number): boolean {
-  if (pid === ancestor) return true;
-  for (const each of ancestorsOf(pid)) if (each === ancestor) return true;
+  for (const each of lineOf(pid)) if (each === ancestor) return true;
   return false;
 }
 
