@@ -27,7 +27,10 @@ export function findCommon(
     [other, one],
   ] as const) {
     if (!a.literal) continue;
-    const itself = find(a.ownTokens, tokensOf(b, a), false);
+    const tokens = tokensOf(b, a);
+    const isMatched = excluded.length === 0 ? matchesItself(tokens, a) : undefined;
+    if (isMatched === false) continue;
+    const itself = isMatched ? a.tail : find(a.ownTokens, tokens, false);
     if (itself !== null) return itself;
   }
   const [a, b] = [tokensOf(one, other), tokensOf(other, one)];
@@ -56,20 +59,33 @@ function isMet(one: Pattern, other: Pattern): boolean {
   const literal = one.literal ? one : other.literal ? other : null;
   if (literal !== null) {
     const pattern = literal === one ? other : one;
-    // Where a search could give up, it has the last word.
-    const mostSteps = (literal.tail.length + 2) * (pattern.tokens.length + 1);
-    if (mostSteps <= MOST_STEPS) {
-      if (matchesPath(pattern.tokens, literal.tail)) return true;
-      if (!goesBelow(literal, pattern)) return false;
-    }
+    const isMatched = matchesItself(pattern.tokens, literal);
+    if (isMatched) return true;
+    if (isMatched === false && !goesBelow(literal, pattern)) return false;
   }
   return search(tokensOf(one, other), tokensOf(other, one), [], false) !== null;
+}
+
+/**
+ * Whether a pattern with these steps matches a literal path itself, as a search
+ * finds as well, but slower. `undefined`: a search could give up here, and has
+ * the last word.
+ */
+function matchesItself(tokens: Tokens, literal: Pattern): boolean | undefined {
+  const mostSteps = (literal.tail.length + 2) * (tokens.length + 1);
+  return mostSteps <= MOST_STEPS ? matchesPath(tokens, literal.tail) : undefined;
 }
 
 /** The same as `isWithin`, where a wildcard decides. */
 export function isWithinWild(narrow: Pattern, wide: Pattern): boolean {
   if (narrow.exact) return matchesPath(wide.tokens, narrow.tail);
-  if (!patternsOverlap(narrow, wide)) return false;
+  if (narrow.literal) {
+    const isMatched = matchesItself(wide.tokens, narrow);
+    if (isMatched === false) return false;
+    if (isMatched && !narrow.mayBeFolder) return true;
+  }
+  // Some path of `narrow` then ends in another way: its wildcard takes what it likes.
+  if (!narrow.tail.endsWith(wide.tail) || !mayOverlap(narrow, wide)) return false;
   const isOnePath = narrow.literal && !narrow.mayBeFolder;
   const tokens = isOnePath ? narrow.ownTokens : narrow.tokens;
   return search(tokens, tokens, [wide.tokens], false) === null;

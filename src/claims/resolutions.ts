@@ -50,12 +50,24 @@ export function behindWaiter(conflict: Conflict): Conflict {
   return { ...conflict, resolutions };
 }
 
+const known = new WeakMap<Claimed, ReadonlySet<string>>();
+
+/** What an agent claims. It is asked for in each conflict of the agent, of which there may be hundreds. */
+function textsOf(claimed: Claimed): ReadonlySet<string> {
+  let texts = known.get(claimed);
+  if (texts === undefined) {
+    texts = new Set(patternsOf(claimed).map((each) => each.pattern));
+    known.set(claimed, texts);
+  }
+  return texts;
+}
+
 /** If each claims more than half of what the other claims. */
 function merge(one: Claimed, other: Claimed): Resolution | null {
-  const [own, others] = [unique(patternsOf(one)), unique(patternsOf(other))];
-  const theirs = new Set(others.map((each) => each.pattern));
-  const alike = own.filter((each) => theirs.has(each.pattern)).length;
-  if (alike * 2 <= own.length || alike * 2 <= others.length) return null;
+  const [own, theirs] = [textsOf(one), textsOf(other)];
+  let alike = 0;
+  for (const text of own) if (theirs.has(text)) alike++;
+  if (alike * 2 <= own.size || alike * 2 <= theirs.size) return null;
   return {
     kind: 'merge',
     agents: [one.agent, other.agent],

@@ -9,6 +9,7 @@ import {
   scopeOf,
   witnessOf,
 } from '../../src/claims/scope.js';
+import { isWithin } from '../../src/claims/within.js';
 import { type ClaimRequest, Claims } from '../../src/claims.js';
 import { bruteForce, generatePool, matches } from '../support/claims-brute-force.js';
 import { common, read } from '../support/claims-patterns.js';
@@ -196,6 +197,33 @@ describe('generated patterns', () => {
       }
     }
   });
+
+  inTwoSizes(
+    (pairs) => `one is within another if and only if that matches all its paths: ${pairs} pairs`,
+    { short: 300, long: 20_000 },
+    (pairs) => {
+      const next = generator(SEED + 4);
+      const pool = generatePool(pairs < 1000 ? 40 : 400, next);
+      const pick = (): string => pool[next(pool.length)] as string;
+      let within = 0;
+      for (let turn = 0; turn < pairs; turn++) {
+        const [narrow, wide] = [pick(), pick()];
+        const left = bruteForce(narrow, narrow, [wide]);
+        if (isWithin(read(narrow), read(wide))) {
+          within++;
+          expect({ narrow, wide, left }).toMatchObject({ left: null });
+        } else if (left === null) {
+          // Of a letter that the brute force does not try.
+          const witness = common(narrow, narrow, [wide]) as string;
+          expect({ narrow, wide, matched: matches(narrow, witness) }).toMatchObject({
+            matched: true,
+          });
+          expect(matches(wide, witness)).toBe(false);
+        }
+      }
+      expect(within).toBeGreaterThan(pairs / 40);
+    },
+  );
 
   test('a scope is empty if and only if its except takes all paths', { tags: ['long'] }, () => {
     const next = generator(SEED + 3);
