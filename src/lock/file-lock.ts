@@ -67,8 +67,9 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
   }
 
   static #begun<T extends object>(lock: FileLock<T>): void {
-    // The lock may have been made before the grant.
-    Object.assign(lock, { previous: lock.#hold.previous });
+    // The lock may have been made before the grant. Mostly nothing was left.
+    const { previous } = lock.#hold;
+    if (previous !== lock.previous) Object.assign(lock, { previous });
     watchSoon(lock);
   }
 
