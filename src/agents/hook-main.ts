@@ -115,7 +115,9 @@ function parse(argv: readonly string[]): Parsed | string {
   let probe = false;
   for (let at = 0; at < argv.length; at++) {
     const word = argv[at] as string;
-    const [name = '', value] = word.split(/=(.*)/s);
+    const sign = word.indexOf('=');
+    const name = sign < 0 ? word : word.slice(0, sign);
+    const value = sign < 0 ? undefined : word.slice(sign + 1);
     if (name === '--probe') probe = true;
     else if (!OPTIONS.includes(name)) return `unknown argument '${word}'`;
     else {

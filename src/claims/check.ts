@@ -31,13 +31,9 @@ export async function judge(
     return mayOverlap(text);
   });
   const verdicts = verdictsOf(inside, found, as, isForeign);
-  const invalid = invalidAmong(found);
-  if (
-    !ignoreInvalid &&
-    invalid.length > 0 &&
-    verdicts.some((each) => each.verdict === 'unclaimed')
-  ) {
-    warnOfInvalid(folder.path, invalid);
+  if (!ignoreInvalid && verdicts.some((each) => each.verdict === 'unclaimed')) {
+    const invalid = invalidAmong(found);
+    if (invalid.length > 0) warnOfInvalid(folder.path, invalid);
   }
   let next = 0;
   return paths.map((path) =>

@@ -2,7 +2,7 @@ import { argumentError } from '../base/argument-errors.js';
 import { checkInteger, checkOptions } from '../base/arguments.js';
 import { statFields } from '../base/proc.js';
 import { isBelow } from '../holders/ancestors.js';
-import { ownIdentity, pidNamespace, statOf } from '../holders/process-identity.js';
+import { bootId, pidNamespace, statOf } from '../holders/process-identity.js';
 
 /**
  * The process with which a claim ends, as it stands in the claim's file. A pid
@@ -27,7 +27,7 @@ const SESSION_FIELDS = new Set(['pid']);
 export function markOf(pid: number): SessionMark | null {
   const stat = statOf(pid);
   if (stat === '' ? !exists(pid) : hasEnded(stat)) return null;
-  return { pid, start: startIn(stat), boot: ownIdentity().boot, namespace: pidNamespace() };
+  return { pid, start: startIn(stat), boot: bootId(), namespace: pidNamespace() };
 }
 
 /** The mark in a claim's file. Anything else there is a field of somebody else's. */
@@ -69,7 +69,7 @@ export function notRunning(pid: number, name: string): TypeError | RangeError {
  */
 export function isAlive(mark: SessionMark): boolean | null {
   const { pid, start, boot, namespace } = mark;
-  if (boot === '' || boot !== ownIdentity().boot) return null;
+  if (boot === '' || boot !== bootId()) return null;
   if (namespace === '' || namespace !== pidNamespace()) return null;
   const stat = statOf(pid);
   if (stat !== '') {

@@ -96,10 +96,17 @@ export function userInStatus(status: string): number | null {
 }
 
 let own: ProcessIdentity | undefined;
+let bootKnown = '';
 let host: string | undefined;
 
 const STAT = '/proc/self/stat';
 const BOOT = '/proc/sys/kernel/random/boot_id';
+
+/** The kernel's boot id; empty where it cannot be read. */
+export function bootId(): string {
+  if (bootKnown === '') bootKnown = readOr(BOOT, '').trim();
+  return bootKnown;
+}
 
 /** The identity of this process. Read once; in one call of the addon, if that is loaded. */
 export function ownIdentity(): ProcessIdentity {
@@ -114,7 +121,7 @@ export function ownIdentity(): ProcessIdentity {
       return host;
     },
     start: startInStat(stat ?? readOr(STAT, '')) ?? '',
-    boot: (boot ?? readOr(BOOT, '')).trim(),
+    boot: boot?.trim() ?? bootId(),
   };
   if (isWhole(identity)) own = identity;
   return identity;
