@@ -31,7 +31,9 @@ export class Call {
   /** Resolves when `onWait` was called, or does not have to be. */
   announced: Promise<void> | undefined;
   readonly #onWait: ((holder: Holder<object> | null) => void) | undefined;
-  readonly #ending = new AbortController();
+  /** Made when somebody wants it: that takes as long as half of a free lock. */
+  #ending: AbortController | undefined;
+  #onAbort: ((reason: unknown) => void) | undefined;
   readonly #unlisten: () => void;
   readonly #timer: NodeJS.Timeout | undefined;
 
@@ -60,11 +62,25 @@ export class Call {
 
   /** Aborted by the caller's signal, by what `onWait` throws, and when the locker is disposed. */
   get signal(): AbortSignal {
+    this.#ending ??= new AbortController();
     return this.#ending.signal;
   }
 
+  get isAborted(): boolean {
+    return this.#ending?.signal.aborted === true;
+  }
+
   abort(reason: unknown): void {
-    this.#ending.abort(reason);
+    if (this.isAborted) return;
+    const { signal } = this;
+    this.#ending?.abort(reason);
+    this.#onAbort?.(signal.reason);
+  }
+
+  /** Calls `callback` when it is aborted; the one before is forgotten. */
+  onAbort(callback: (reason: unknown) => void): void {
+    if (this.isAborted) callback(this.signal.reason);
+    else this.#onAbort = callback;
   }
 
   /** Has to wait. Only the first call has an effect. */
@@ -73,7 +89,7 @@ export class Call {
     if (onWait === undefined || this.announced !== undefined) return;
     this.announced = find()
       .then((holder) => {
-        if (!this.signal.aborted) onWait(holder);
+        if (!this.isAborted) onWait(holder);
       })
       .catch((error: unknown) => this.abort(error));
   }

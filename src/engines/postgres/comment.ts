@@ -13,14 +13,21 @@ export interface Tag {
   since: Date | null;
   /** The statement waits for the lock. */
   waits: boolean;
+  /**
+   * The session had no lock before the statement, which says in no other way
+   * which one it tries: so it is the same for all locks.
+   */
+  first: boolean;
   /** Made up by each process: a pid may be the same in another container. */
   process: string;
 }
 
 /** What a statement is about: the one lock of its session, or nothing. */
-export type About = Pick<Tag, 'name' | 'since' | 'waits'>;
+export type About = Pick<Tag, 'name' | 'since' | 'waits' | 'first'>;
 
-export const NOTHING: About = { name: null, since: null, waits: false };
+export const NOTHING: About = { name: null, since: null, waits: false, first: false };
+
+export const FIRST: About = { ...NOTHING, first: true };
 
 /** Tells this process from others in a {@link Tag}. */
 export const PROCESS = randomBytes(6).toString('base64url');
@@ -32,7 +39,7 @@ const LONGEST_FIELD = 96;
 const COMMENT = /^\/\* holdfast ([\w-]+) \*\//;
 
 /** In front of the statement, where no limit of the server cuts it off. */
-export function commentOf(me: ThisProcess, { name, since, waits }: About): string {
+export function commentOf(me: ThisProcess, { name, since, waits, first }: About): string {
   const fields = {
     pid: me.pid,
     host: cutToBytes(me.hostname, LONGEST_FIELD),
@@ -40,6 +47,7 @@ export function commentOf(me: ThisProcess, { name, since, waits }: About): strin
     name: name === null ? null : shortName(name),
     since: since === null ? null : since.getTime(),
     ...(waits ? { waits } : {}),
+    ...(first ? { first } : {}),
     process: PROCESS,
   };
   let comment = encode(fields);
@@ -74,7 +82,7 @@ export function readComment(statement: string | null): Tag | null {
   if (encoded === null) return null;
   try {
     const text = Buffer.from(encoded[1] as string, 'base64url').toString();
-    const { pid, host, command, name, since, waits, process } = JSON.parse(text);
+    const { pid, host, command, name, since, waits, first, process } = JSON.parse(text);
     if (!Number.isSafeInteger(pid) || typeof host !== 'string') return null;
     return {
       pid,
@@ -83,6 +91,7 @@ export function readComment(statement: string | null): Tag | null {
       name: typeof name === 'string' ? name : null,
       since: Number.isSafeInteger(since) ? new Date(since) : null,
       waits: waits === true,
+      first: first === true,
       process: String(process),
     };
   } catch {

@@ -3,7 +3,8 @@ import { onAbort, throwIfAborted } from '../../base/abort.js';
 import type { ThisProcess } from '../this-process.js';
 import { applicationName } from './comment.js';
 import { Refusal } from './server-errors.js';
-import { type Row, Session } from './session.js';
+import { Session } from './session.js';
+import type { Row } from './submission.js';
 import { prepareTokens } from './token.js';
 
 export interface Setup {
@@ -24,6 +25,8 @@ export async function openSession(
     ...config,
     // Another limit than the server's would leave its statement running.
     query_timeout: 0,
+    // One statement at a time.
+    pipeline: false,
     fallback_application_name: applicationName(me),
     // Each value as the server writes it, whatever parsers the program has set.
     types: { getTypeParser: () => (text: string) => text },

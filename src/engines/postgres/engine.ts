@@ -1,4 +1,4 @@
-import { onAbort, throwIfAborted } from '../../base/abort.js';
+import { throwIfAborted } from '../../base/abort.js';
 import { LockStateError, LockUnsupportedError } from '../../base/errors.js';
 import type { Holder } from '../../base/holder.js';
 import type { LockerOptions, LockView } from '../../base/locker.js';
@@ -94,28 +94,40 @@ export class Engine {
   #answer(call: Call): Promise<SessionLock> {
     const work = this.#run(call);
     return new Promise((resolve, reject) => {
-      const unlisten = onAbort(call.signal, () => {
-        reject(call.signal.reason);
+      let isAnswered = false;
+      call.onAbort((reason) => {
+        if (isAnswered) return;
+        reject(reason);
         // Granted in the same moment: nobody will release it.
         work.then((lock) => lock.release()).catch(() => {});
       });
-      work
-        .then(resolve, (error: unknown) => reject(named(error, call.want.name)))
-        .finally(unlisten);
+      work.then(
+        (lock) => {
+          isAnswered = true;
+          resolve(lock);
+        },
+        (error: unknown) => {
+          isAnswered = true;
+          reject(named(error, call.want.name));
+        },
+      );
     });
   }
 
   async #run(call: Call): Promise<SessionLock> {
-    const turn = await this.#turn(call);
+    const { want } = call;
+    // By key: of two names with the same one, a session would get both.
+    const now = this.#turns.tryBegin(want.key.text, want.mode);
+    const turn = now ?? (await this.#turn(call));
     let lock: SessionLock;
     try {
-      lock = this.#hold(call.want, turn, await this.#bid(call));
+      lock = this.#hold(want, turn, await this.#bid(call));
     } catch (error) {
       turn.end();
       throw error;
     }
-    await call.announced;
-    if (!call.signal.aborted) return lock;
+    if (call.announced !== undefined) await call.announced;
+    if (!call.isAborted) return lock;
     await lock.release().catch(() => {});
     throw call.signal.reason;
   }
@@ -123,9 +135,6 @@ export class Engine {
   /** The server does not tell apart the callers of one process. */
   async #turn(call: Call): Promise<Turn> {
     const { key, mode, name } = call.want;
-    // By key: of two names with the same one, a session would get both.
-    const now = this.#turns.tryBegin(key.text, mode);
-    if (now !== null) return now;
     if (call.timeout === 0) throw refusedBy(name, await this.#holderOf(call.want));
     const begun = this.#turns.begin(key.text, mode, call.deadline, call.signal);
     call.announce(() => this.#holderOf(call.want));
@@ -135,11 +144,16 @@ export class Engine {
   }
 
   async #bid(call: Call): Promise<Grant> {
-    const { want, signal, timeout } = call;
+    const { want, timeout } = call;
     const first = await this.#tryAtHome(want);
     if (first !== null) return first;
     if (timeout === 0) throw refusedBy(want.name, await this.#holderOf(want));
     call.announce(() => this.#holderOf(want));
+    return this.#waitFor(call);
+  }
+
+  async #waitFor(call: Call): Promise<Grant> {
+    const { want, signal } = call;
     let failure: unknown;
     for (;;) {
       throwIfAborted(signal);

@@ -1,7 +1,7 @@
 import { onAbort } from '../../base/abort.js';
 import type { LockMode } from '../../base/locker.js';
 import type { About } from './comment.js';
-import { NOTHING } from './comment.js';
+import { FIRST, NOTHING } from './comment.js';
 import type { Key } from './key.js';
 import { CANCELLED, DEADLOCK, LOCK_TIMEOUT, sqlState } from './server-errors.js';
 import type { Session } from './session.js';
@@ -20,10 +20,14 @@ export interface Want {
   readonly mode: LockMode;
 }
 
-/** The token, or `null` where the lock is not free. */
+/** The token, or `null` where the lock is not free. The session counts the use already. */
 export async function tryLock(session: Session, want: Want): Promise<number | null> {
-  const about = (): About =>
-    session.holds.size > 0 ? NOTHING : { name: want.name, since: new Date(), waits: false };
+  const about = (): About => {
+    if (session.holds.size > 0) return NOTHING;
+    if (session.useCount === 1) return FIRST;
+    // Another one may have been granted, and not be among the holds yet.
+    return { ...NOTHING, name: want.name, since: new Date() };
+  };
   try {
     const { token } = await session.query(tryStatement(want.key, want.mode), { about });
     return token === null ? null : Number(token);
@@ -70,7 +74,7 @@ export async function waitLock(
   });
   try {
     const { token } = await session.query(waitStatement(want.key, want.mode, milliseconds), {
-      about: () => ({ name: want.name, since: null, waits: true }),
+      about: () => ({ ...NOTHING, name: want.name, waits: true }),
       patience: milliseconds + patience,
     });
     return Number(token);

@@ -16,6 +16,14 @@ export interface Key {
  * each other.
  */
 export function keyOf(name: string): Key {
+  // Most programs take one lock over and over.
+  if (last?.name !== name) last = { name, key: computeKey(name) };
+  return last.key;
+}
+
+let last: { name: string; key: Key } | undefined;
+
+function computeKey(name: string): Key {
   const digest = createHash('sha256').update(name, 'utf8').digest();
   return {
     text: String(digest.readBigInt64BE(0)),

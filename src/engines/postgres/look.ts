@@ -3,8 +3,9 @@ import type { LockView } from '../../base/locker.js';
 import { serverHolder } from '../this-process.js';
 import { PROCESS, readApplicationName, readComment, shortName } from './comment.js';
 import type { Key } from './key.js';
-import type { Row, Session } from './session.js';
+import type { Session } from './session.js';
 import { lookStatement } from './statements.js';
+import type { Row } from './submission.js';
 
 /** Who has the lock of `name` and who waits for it, as far as this role may know. */
 export async function lookAt(session: Session, name: string, key: Key): Promise<LockView> {
@@ -29,9 +30,11 @@ function holderOf(row: Row, name: string, isHolder: boolean): Holder<object> {
       self: false,
     });
   }
-  const isOfName = tag.name === shortName(name);
-  // Between the end of its wait and the next heartbeat, the server knows when.
-  const granted = tag.waits && row['state'] === 'idle' ? dateOf(row['changed']) : tag.since;
+  // What was tried first is all that the session can have.
+  const isOfName = tag.first || tag.name === shortName(name);
+  // Between the grant and the next heartbeat, the server knows when.
+  const isGrant = (tag.waits || tag.first) && row['state'] === 'idle';
+  const granted = isGrant ? dateOf(row['changed']) : tag.since;
   return serverHolder({
     pid: tag.pid,
     hostname: tag.host,

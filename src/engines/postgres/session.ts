@@ -1,14 +1,12 @@
 import type { Socket } from 'node:net';
 import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
-import type { Client, QueryResult } from 'pg';
+import type { Client } from 'pg';
 import { monotonicTime } from '../../base/timers.js';
 import type { ThisProcess } from '../this-process.js';
-import { type About, commentOf, NOTHING } from './comment.js';
+import { type About, commentOf, FIRST, NOTHING } from './comment.js';
 import { endsSession, silence } from './server-errors.js';
 import { NOTHING_STATEMENT } from './statements.js';
-
-/** A row as the server sends it: no type parser of the program gets in between. */
-export type Row = Readonly<Record<string, string | null>>;
+import { type OnAnswer, type Repeated, type Row, Submission, textOf } from './submission.js';
 
 /** A lock that a session has. */
 export interface Hold {
@@ -25,8 +23,9 @@ export interface StatementOptions {
   patience?: number;
 }
 
-interface Statement extends StatementOptions {
-  readonly sql: string;
+interface Statement {
+  readonly sql: string | Repeated;
+  readonly options: StatementOptions;
   resolve(rows: Row[]): void;
   reject(error: Error): void;
 }
@@ -63,8 +62,10 @@ export class Session {
   readonly #queue: Statement[] = [];
   #current: Statement | undefined;
   #callers = 0;
-  /** The comment that tells of no lock. */
-  #bare: string | undefined;
+  /** The comments that name no lock. */
+  readonly #nameless: ReadonlyMap<About, string>;
+  /** The names of statements that the server has prepared. */
+  readonly #prepared = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   // When the last statement that was answered had been sent, by both clocks:
   // one stands still while the machine sleeps, the other can be set.
@@ -76,6 +77,7 @@ export class Session {
     this.#client = client;
     this.#loss = loss;
     this.#me = me;
+    this.#nameless = new Map([NOTHING, FIRST].map((about) => [about, commentOf(me, about)]));
     client.on('error', (error) => this.destroy(error));
     client.on('end', () => this.destroy(new Error('the connection was closed')));
     this.#idle();
@@ -124,8 +126,14 @@ export class Session {
 
   /** More is asked of it than it holds: a grant may be on its way. */
   get isTrying(): boolean {
-    const uses = [...this.#uses.values()].reduce((sum, each) => sum + each, 0);
-    return uses > this.holds.size;
+    return this.useCount > this.holds.size;
+  }
+
+  /** Of all keys. */
+  get useCount(): number {
+    let count = 0;
+    for (const each of this.#uses.values()) count += each;
+    return count;
   }
 
   uses(key: string): number {
@@ -136,12 +144,12 @@ export class Session {
    * The first row of the last statement in `sql`. One at a time, in the order
    * of the calls. Keeps the process alive until it is answered.
    */
-  async query(sql: string, options: StatementOptions = {}): Promise<Row> {
+  async query(sql: string | Repeated, options: StatementOptions = {}): Promise<Row> {
     const [row = {}] = await this.queryAll(sql, options);
     return row;
   }
 
-  async queryAll(sql: string, options: StatementOptions = {}): Promise<Row[]> {
+  async queryAll(sql: string | Repeated, options: StatementOptions = {}): Promise<Row[]> {
     this.#callers++;
     this.#keepAlive();
     try {
@@ -187,10 +195,10 @@ export class Session {
     for (const statement of unanswered) statement?.reject(cause);
   }
 
-  #send(sql: string, options: StatementOptions): Promise<Row[]> {
+  #send(sql: string | Repeated, options: StatementOptions): Promise<Row[]> {
     return new Promise((resolve, reject) => {
       if (this.ended !== undefined) return reject(this.ended);
-      this.#queue.push({ ...options, sql, resolve, reject });
+      this.#queue.push({ sql, options, resolve, reject });
       this.#next();
     });
   }
@@ -204,20 +212,38 @@ export class Session {
     }
     this.#current = statement;
     clearTimeout(this.#timer);
-    const patience = statement.patience ?? this.#loss / 6;
+    const { patience = this.#loss / 6 } = statement.options;
     this.#timer = setTimeout(() => this.#judge(statement, patience), patience).unref();
     const sent = { steady: monotonicTime(), wall: Date.now() };
-    const comment = this.#comment(statement.about?.() ?? this.#about());
-    this.#client.query(comment + statement.sql, (error: Error | null, result: unknown) => {
+    const answer = (error: Error | null, rows: Row[]): void => {
       // It has ended in the meantime, and the statement with it.
       if (this.#current !== statement) return;
-      if (error !== null && error !== undefined && endsSession(error)) return this.destroy(error);
+      if (error !== null && endsSession(error)) {
+        this.destroy(error);
+        return;
+      }
       this.#current = undefined;
       clearTimeout(this.#timer);
       this.#heard = sent;
-      if (error) statement.reject(error);
-      else statement.resolve(lastRows(result as QueryResult<Row> | QueryResult<Row>[]));
+      if (error === null) statement.resolve(rows);
+      else statement.reject(error);
       this.#next();
+    };
+    const about = statement.options.about?.() ?? this.#about();
+    this.#client.query(this.#submission(statement.sql, about, answer));
+  }
+
+  /** What is repeated is prepared, unless its comment tells of one lock. */
+  #submission(sql: string | Repeated, about: About, onAnswer: OnAnswer): Submission {
+    const comment = this.#nameless.get(about);
+    if (typeof sql === 'string' || comment === undefined) {
+      return Submission.ofText((comment ?? commentOf(this.#me, about)) + textOf(sql), onAnswer);
+    }
+    const name = `holdfast_${sql.id}${about === FIRST ? '_first' : ''}`;
+    const isKnown = this.#prepared.delete(name);
+    return Submission.ofPrepared({ name, comment, isKnown }, sql, (error, rows) => {
+      if (error === null) this.#prepared.add(name);
+      onAnswer(error, rows);
     });
   }
 
@@ -244,16 +270,10 @@ export class Session {
     this.#timer = setTimeout(beat, this.#loss / 6).unref();
   }
 
-  #comment(about: About): string {
-    if (about !== NOTHING) return commentOf(this.#me, about);
-    this.#bare ??= commentOf(this.#me, NOTHING);
-    return this.#bare;
-  }
-
   #about(): About {
-    const [only, ...others] = this.holds;
-    if (only === undefined || others.length > 0) return NOTHING;
-    return { name: only.name, since: only.since, waits: false };
+    const [only] = this.holds;
+    if (only === undefined || this.holds.size > 1) return NOTHING;
+    return { ...NOTHING, name: only.name, since: only.since };
   }
 
   /** What is held does not keep the process alive, nor does a heartbeat. */
@@ -261,9 +281,4 @@ export class Session {
     if (this.#callers > 0) this.#socket.ref?.();
     else this.#socket.unref?.();
   }
-}
-
-function lastRows(result: QueryResult<Row> | QueryResult<Row>[]): Row[] {
-  const last = Array.isArray(result) ? result.at(-1) : result;
-  return last?.rows ?? [];
 }

@@ -1,5 +1,6 @@
 import type { LockMode } from '../../base/locker.js';
 import type { Key } from './key.js';
+import type { Repeated } from './submission.js';
 
 /** Always with its schema: a search path could lead each session to another one. */
 export const SEQUENCE = 'holdfast.token';
@@ -13,9 +14,14 @@ const literal = ({ text }: Key): string => `'${text}'::bigint`;
  * One answer for the lock and its token; null where the lock is not free. In a
  * CASE, since in a WHERE the server may try more than once.
  */
-export function tryStatement(key: Key, mode: LockMode): string {
-  const attempt = `pg_catalog.pg_try_advisory_lock${suffix(mode)}(${literal(key)})`;
-  return `SELECT CASE WHEN ${attempt} THEN ${NEXT_TOKEN} END AS token`;
+export function tryStatement(key: Key, mode: LockMode): Repeated {
+  const attempt = `pg_catalog.pg_try_advisory_lock${suffix(mode)}($1::bigint)`;
+  return {
+    id: `try${suffix(mode)}`,
+    sql: `SELECT CASE WHEN ${attempt} THEN ${NEXT_TOKEN} END AS token`,
+    column: 'token',
+    value: key.text,
+  };
 }
 
 const NEXT_TOKEN = `pg_catalog.nextval('${SEQUENCE}')`;
@@ -31,8 +37,13 @@ export function waitStatement(key: Key, mode: LockMode, milliseconds: number): s
   ].join('; ');
 }
 
-export function unlockStatement(key: Key, mode: LockMode): string {
-  return `SELECT pg_catalog.pg_advisory_unlock${suffix(mode)}(${literal(key)}) AS done`;
+export function unlockStatement(key: Key, mode: LockMode): Repeated {
+  return {
+    id: `unlock${suffix(mode)}`,
+    sql: `SELECT pg_catalog.pg_advisory_unlock${suffix(mode)}($1::bigint) AS done`,
+    column: 'done',
+    value: key.text,
+  };
 }
 
 const MODES = { exclusive: 'ExclusiveLock', shared: 'ShareLock' };

@@ -35,6 +35,23 @@ test('a sequence behind the clock is lifted, one ahead of it is left alone', asy
   await server().sql(`SELECT setval('holdfast.token', ${Date.now() * 1000})`);
 });
 
+test('a session that has prepared its statements goes on when the sequence is made anew', async () => {
+  const locker = lockerOf(server().url);
+  const name = lockName();
+  const first = await locker.acquire(name);
+  await first.release();
+  await server().sql('ALTER SEQUENCE holdfast.token RENAME TO away');
+  for (let count = 0; count < 2; count++) {
+    await expect(locker.acquire(name)).rejects.toMatchObject({ code: '42P01' });
+    expect(await server().lockCount()).toBe(0);
+  }
+  await server().sql(`DROP SEQUENCE holdfast.away;
+    CREATE SEQUENCE holdfast.token START ${first.token + 10} CACHE 1`);
+  const second = await locker.acquire(name);
+  expect(second.token).toBe(first.token + 10);
+  await second.release();
+});
+
 test('another sequence of the search path is not used', async () => {
   await tokenOf();
   await server().sql(`CREATE SCHEMA trap; CREATE SEQUENCE trap.token CACHE 1000;
