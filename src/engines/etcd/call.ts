@@ -19,8 +19,10 @@ export class Call {
   holder: Holder<object> | undefined;
   /** The server's last error, while it gives no answers. */
   failure: unknown;
-  readonly #stop = new AbortController();
-  readonly #overdue = new AbortController();
+  // Made when somebody wants it: most calls are answered at once.
+  #stop: AbortController | undefined;
+  #onOverdue: (reason: unknown) => void = () => {};
+  #isOverdue = false;
   readonly #unlisten: () => void;
   #onWait: LockerOptions['onWait'];
   #timer: NodeJS.Timeout | undefined;
@@ -45,18 +47,39 @@ export class Call {
 
   /** Aborted with what the call is to reject with, or `TIMED_OUT`. */
   get signal(): AbortSignal {
+    this.#stop ??= new AbortController();
     return this.#stop.signal;
   }
 
-  /** Aborted a moment later: for questions whose answer says what is to be undone. */
-  get overdue(): AbortSignal {
-    return this.#overdue.signal;
+  /** A moment ago, it has been stopped. */
+  get isOverdue(): boolean {
+    return this.#isOverdue;
   }
 
   stop(reason: unknown): void {
-    if (this.#isOver || this.signal.aborted) return;
-    this.#stop.abort(reason);
-    this.#grace = setTimeout(() => this.#overdue.abort(reason), GRACE);
+    if (this.#isOver || this.#stop?.signal.aborted === true) return;
+    const { signal } = this;
+    this.#stop?.abort(reason);
+    this.#grace = setTimeout(() => {
+      this.#isOverdue = true;
+      this.#onOverdue(signal.reason);
+    }, GRACE);
+  }
+
+  throwIfStopped(): void {
+    throwIfAborted(this.#stop?.signal);
+  }
+
+  /**
+   * Follows the promise until the call is overdue: for a question whose answer
+   * says what must be undone. One at a time.
+   */
+  untilOverdue<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#onOverdue = reject;
+      promise.then(resolve, reject);
+      if (this.#isOverdue) reject(this.signal.reason);
+    });
   }
 
   /** Ends the call. */
@@ -75,35 +98,39 @@ export class Call {
     this.#onWait = undefined;
     onWait?.(holder);
     // It may have aborted the signal.
-    throwIfAborted(this.signal);
+    this.throwIfStopped();
   }
 
   /**
-   * Tries again while the server gives no answer: until `signal` is aborted or,
-   * without a timeout, for `patience` milliseconds. A server that has never
-   * answered is more likely a mistake.
+   * Tries again while the server gives no answer: until `signal` is aborted, by
+   * default the one of the call, or, without a timeout, for `patience` milliseconds.
+   * A server that has never answered is more likely a mistake.
    */
   async patiently<T>(
     gateway: Gateway,
     patience: number,
-    signal: AbortSignal,
     attempt: () => Promise<T>,
+    signal?: AbortSignal,
   ): Promise<T> {
+    const check = (): void => {
+      if (signal === undefined) this.throwIfStopped();
+      else throwIfAborted(signal);
+    };
     for (let count = 0; ; count++) {
-      throwIfAborted(signal);
+      check();
       try {
         const result = await attempt();
         this.failure = undefined;
         this.#failingSince = undefined;
         return result;
       } catch (error) {
-        throwIfAborted(signal);
+        check();
         if (!isTransient(error) || !gateway.isReached || this.limit === 0) throw error;
         this.failure = error;
         this.#failingSince ??= monotonicTime();
         const isOver = monotonicTime() - this.#failingSince > patience;
         if (this.limit === Number.POSITIVE_INFINITY && isOver) throw error;
-        await sleep(pauseBefore(count), signal);
+        await sleep(pauseBefore(count), signal ?? this.signal);
       }
     }
   }

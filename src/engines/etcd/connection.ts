@@ -1,6 +1,12 @@
-import { type ClientRequest, Agent as PlainAgent, request as requestPlain } from 'node:http';
+import {
+  type ClientRequest,
+  type OutgoingHttpHeaders,
+  Agent as PlainAgent,
+  request as requestPlain,
+} from 'node:http';
 import { request as requestSecure, Agent as SecureAgent } from 'node:https';
 import { clearTimeout, setTimeout } from 'node:timers';
+import { urlToHttpOptions } from 'node:url';
 import { formatTimeout } from '../../base/errors.js';
 import type { Endpoint, EtcdTlsOptions } from './options.js';
 import { awayError, connectionError, NO_ETCD, refusal, unsupported } from './server-error.js';
@@ -25,15 +31,27 @@ const AWAY = [429, 502, 503, 504];
 export class Connection {
   readonly url: string;
   readonly #isSecure: boolean;
+  readonly #hostname: string | null | undefined;
+  readonly #port: string | number | null | undefined;
   readonly #agent: PlainAgent;
+  /**
+   * A stream would take the idle socket of the agent above, and the question
+   * that follows its end would have to connect anew.
+   */
+  readonly #streaming: PlainAgent;
 
   constructor({ url, isSecure }: Endpoint, tls: EtcdTlsOptions) {
     this.url = url;
     this.#isSecure = isSecure;
+    // Once, and not for each question.
+    const { hostname, port } = urlToHttpOptions(new URL(url));
+    this.#hostname = hostname;
+    this.#port = port;
     // An agent unrefs its idle sockets by itself.
-    this.#agent = isSecure
-      ? new SecureAgent({ ...tls, keepAlive: true })
-      : new PlainAgent({ keepAlive: true });
+    const agentOf = (keepAlive: boolean): PlainAgent =>
+      isSecure ? new SecureAgent({ ...tls, keepAlive }) : new PlainAgent({ keepAlive });
+    this.#agent = agentOf(true);
+    this.#streaming = agentOf(false);
   }
 
   /** The answer, or of a stream the first message. */
@@ -42,7 +60,7 @@ export class Connection {
     question: object,
     { within, token, background = false }: Asking,
   ): Promise<unknown> {
-    const request = this.#request(path, question, token);
+    const request = this.#request(this.#agent, path, question, token);
     return new Promise((resolve, reject) => {
       let isSent = false;
       const fail = (error: unknown): void => {
@@ -82,7 +100,7 @@ export class Connection {
   stream(path: string, question: object, { token, signal, onMessage }: Streaming): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return resolve();
-      const request = this.#request(path, question, token);
+      const request = this.#request(this.#streaming, path, question, token);
       const stop = (): void => {
         request.destroy();
         resolve();
@@ -115,22 +133,27 @@ export class Connection {
 
   close(): void {
     this.#agent.destroy();
+    this.#streaming.destroy();
   }
 
-  #request(path: string, question: object, token: string | undefined): ClientRequest {
+  #request(
+    agent: PlainAgent,
+    path: string,
+    question: object,
+    token: string | undefined,
+  ): ClientRequest {
     const body = Buffer.from(JSON.stringify(question));
-    const headers = {
+    const headers: OutgoingHttpHeaders = {
       'content-type': 'application/json',
       'content-length': body.length,
-      ...(token === undefined ? {} : { authorization: token }),
       // A member that is cut off from its leader says so, and ends a stream. Without
       // this, the call would hang and the stream would stay silent.
       'grpc-metadata-hasleader': 'true',
     };
-    const options = { method: 'POST', agent: this.#agent, headers };
-    const request = this.#isSecure
-      ? requestSecure(this.url + path, options)
-      : requestPlain(this.url + path, options);
+    if (token !== undefined) headers['authorization'] = token;
+    const [hostname, port] = [this.#hostname, this.#port];
+    const options = { hostname, port, path, method: 'POST', agent, headers };
+    const request = this.#isSecure ? requestSecure(options) : requestPlain(options);
     request.end(body);
     return request;
   }
@@ -141,11 +164,11 @@ export class Connection {
     if (message === undefined) {
       throw AWAY.includes(status) ? awayError(this.url, status) : unsupported(this.url, NO_ETCD);
     }
-    const { error, result, ...rest } = message;
+    const { error, result } = message;
     // The gateway has had several forms of it: flat, in a field, numbered twice.
     const about = typeof error === 'object' && error !== null ? (error as Message) : message;
     if (error === undefined && (status === 200 || message['code'] === undefined)) {
-      return result ?? rest;
+      return result ?? message;
     }
     const code = Number(about['grpc_code'] ?? about['code'] ?? 2);
     const said = about['message'] ?? error ?? `HTTP ${status}`;

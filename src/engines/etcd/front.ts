@@ -1,4 +1,4 @@
-import { clearTimeout, setTimeout } from 'node:timers';
+import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
 import { throwIfAborted } from '../../base/abort.js';
 import { sleep } from '../../base/timers.js';
 import { type Call, unless } from './call.js';
@@ -34,9 +34,8 @@ export async function reachFront(place: Place, call: Call): Promise<boolean> {
         if (!isSeen) await sleep(pauseBefore(doubts++), ended.signal);
         else doubts = 0;
       }
-      isThere = await call.patiently(gateway, ttl, ended.signal, () =>
-        unless(ended.signal, place.look()),
-      );
+      const look = (): Promise<boolean> => unless(ended.signal, place.look());
+      isThere = await call.patiently(gateway, ttl, look, ended.signal);
     }
     return isThere;
   } catch (error) {
@@ -67,8 +66,9 @@ function untilDeleted(
     const end = (isDeleted: boolean): void => {
       clearTimeout(timer);
       signal.removeEventListener('abort', stop);
-      watch.abort();
       resolve(isDeleted);
+      // After the next question, which is what the caller waits for.
+      setImmediate(() => watch.abort());
     };
     const stop = (): void => end(false);
     const timer = setTimeout(stop, atMost);

@@ -28,6 +28,12 @@ export interface CallOptions {
   once?: boolean;
 }
 
+/** What a call gives to each endpoint. */
+interface Attempt {
+  readonly within: number;
+  readonly background: boolean;
+}
+
 const AUTHENTICATE = '/v3/auth/authenticate';
 // Of a server that asks for no password.
 const NO_AUTHENTICATION = 'authentication is not enabled';
@@ -73,7 +79,11 @@ export class Gateway {
     question: object,
     options: CallOptions = {},
   ): Promise<A> {
-    const { within = this.#attempt * this.#connections.length, once = false } = options;
+    const {
+      within = this.#attempt * this.#connections.length,
+      background = false,
+      once = false,
+    } = options;
     const deadline = monotonicTime() + within;
     let failure: unknown;
     for (const _ of this.#connections) {
@@ -82,8 +92,8 @@ export class Gateway {
       if (left <= 0 && failure !== undefined) break;
       try {
         return await this.#ask<A>(this.#connection(at), path, question, {
-          ...options,
           within: Math.max(1, Math.min(left, this.#attempt)),
+          background,
         });
       } catch (error) {
         failure = error;
@@ -132,11 +142,16 @@ export class Gateway {
     connection: Connection,
     path: string,
     question: object,
-    options: CallOptions & { within: number },
+    options: Attempt,
   ): Promise<A> {
-    const token = await (this.#token ?? this.#authenticate(connection, options));
+    const { within, background } = options;
+    const needsToken = this.#credentials !== undefined;
+    const token = needsToken
+      ? await (this.#token ?? this.#authenticate(connection, options))
+      : undefined;
     try {
-      return this.#known(connection, await connection.ask(path, question, { ...options, token }));
+      const answer = await connection.ask(path, question, { within, background, token });
+      return this.#known(connection, answer);
     } catch (error) {
       const isRefused = TOKEN_REFUSED.test((error as Error).message);
       if (this.#credentials === undefined || !isRefused) throw error;
@@ -147,14 +162,11 @@ export class Gateway {
     const renewed = current === token ? await this.#authenticate(connection, options) : current;
     return this.#known(
       connection,
-      await connection.ask(path, question, { ...options, token: renewed }),
+      await connection.ask(path, question, { within, background, token: renewed }),
     );
   }
 
-  async #authenticate(
-    connection: Connection,
-    options: CallOptions & { within: number },
-  ): Promise<string | undefined> {
+  async #authenticate(connection: Connection, options: Attempt): Promise<string | undefined> {
     if (this.#credentials === undefined) return undefined;
     const asked = connection.ask(AUTHENTICATE, this.#credentials, options).then(
       (answer) => (answer as { token?: string }).token,

@@ -1,4 +1,5 @@
 import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
+import { monotonicTime } from '../../base/timers.js';
 import { elapsedSince, type Moment, moment } from './clock.js';
 import type { Answer, Gateway } from './gateway.js';
 import { hexOf } from './keys.js';
@@ -42,7 +43,8 @@ export class Lease {
   readonly #ghosts = new Set<string>();
   #ttl: number;
   #sent: Moment;
-  #used: Moment;
+  /** By the monotonic clock. */
+  #used: number;
   #state: 'kept' | 'retired' | 'ended' = 'kept';
   #isLost = false;
   #failure: unknown;
@@ -63,7 +65,7 @@ export class Lease {
     this.#owner = owner;
     this.#ttl = ttl;
     this.#sent = sent;
-    this.#used = sent;
+    this.#used = sent.monotonic;
     this.#extend(sent, ttl);
     this.#keepIn(this.#interval);
   }
@@ -72,9 +74,13 @@ export class Lease {
     return this.#isLost;
   }
 
-  /** New keys may hang on it. */
+  /**
+   * New keys may hang on it, if that has not ended during a suspend of the
+   * machine. The clock that tells is read once a grant, with {@link isCurrent}.
+   */
   get isUsable(): boolean {
-    return this.#state === 'kept' && this.isCurrent;
+    const elapsed = monotonicTime() - this.#sent.monotonic;
+    return this.#state === 'kept' && elapsed < this.#ttl * OWN_PART;
   }
 
   /** By the clocks here, the server has it. */
@@ -93,7 +99,7 @@ export class Lease {
 
   leave(user: OnLoss): void {
     if (!this.#users.delete(user)) return;
-    this.#used = moment();
+    this.#used = monotonicTime();
     if (this.#state === 'retired' && this.#users.size === 0) void this.revoke();
   }
 
@@ -163,7 +169,7 @@ export class Lease {
   }
 
   async #keepAlive(): Promise<void> {
-    const isIdle = this.#users.size === 0 && elapsedSince(this.#used) > this.#ttl;
+    const isIdle = this.#users.size === 0 && monotonicTime() - this.#used > this.#ttl;
     if (isIdle) return this.revoke();
     const sent = moment();
     let pause = this.#interval;

@@ -19,8 +19,18 @@ export class Leases {
     this.#ttl = ttl;
   }
 
+  /** The one for new keys, unless it is over by the monotonic clock. */
+  get current(): Lease | undefined {
+    return this.#current?.isUsable === true ? this.#current : undefined;
+  }
+
+  /** New keys hang on another one: `lease` is over by a clock that takes longer to read. */
+  pass(lease: Lease): void {
+    if (this.#current === lease && !lease.isCurrent) this.#current = undefined;
+  }
+
   get(): Promise<Lease> {
-    if (this.#current?.isUsable === true) return Promise.resolve(this.#current);
+    if (this.current !== undefined) return Promise.resolve(this.current);
     this.#granting ??= this.#grant().finally(() => {
       this.#granting = undefined;
     });

@@ -43,7 +43,9 @@ export class GrantedLock implements EtcdLock {
   readonly #place: Place;
   readonly #turn: Turn;
   readonly #onEnd: () => void;
-  readonly #lost = new AbortController();
+  /** Made when somebody wants it: most locks are not lost. */
+  #controller: AbortController | undefined;
+  #lost: LockLostError | undefined;
   #isHeld = true;
   #hasEnded = false;
   #releasing: Promise<void> | undefined;
@@ -69,7 +71,11 @@ export class GrantedLock implements EtcdLock {
   }
 
   get signal(): AbortSignal {
-    return this.#lost.signal;
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#lost !== undefined) this.#controller.abort(this.#lost);
+    }
+    return this.#controller.signal;
   }
 
   /** Of a release that is under way. */
@@ -82,15 +88,15 @@ export class GrantedLock implements EtcdLock {
   }
 
   isCurrent(): boolean {
-    return this.#isHeld && !this.signal.aborted && this.#place.lease.isCurrent;
+    return this.#isHeld && this.#lost === undefined && this.#place.lease.isCurrent;
   }
 
   async check(): Promise<void> {
     if (!this.#isHeld) throw new LockLostError(this.name, `${this.name} has been released`);
-    if (!this.signal.aborted && !(await this.#place.isThere()) && this.#isHeld) {
+    if (this.#lost === undefined && !(await this.#place.isThere()) && this.#isHeld) {
       this.lose('its key is not in the cluster any more');
     }
-    if (this.signal.aborted) throw this.signal.reason;
+    if (this.#lost !== undefined) throw this.#lost;
   }
 
   release(): Promise<void> {
@@ -108,9 +114,10 @@ export class GrantedLock implements EtcdLock {
 
   /** The lock may be another's from now on. */
   lose(reason: string, cause?: unknown): void {
-    if (this.signal.aborted) return;
+    if (this.#lost !== undefined) return;
     const message = `${this.name} is lost: ${reason}`;
-    this.#lost.abort(new LockLostError(this.name, message, cause));
+    this.#lost = new LockLostError(this.name, message, cause);
+    this.#controller?.abort(this.#lost);
     // A release that is under way ends by itself.
     if (this.#isHeld) this.#end();
   }
@@ -120,7 +127,7 @@ export class GrantedLock implements EtcdLock {
     let isPerhapsDeleted = false;
     try {
       for (let count = 0; ; count++) {
-        if (this.signal.aborted) throw this.signal.reason;
+        if (this.#lost !== undefined) throw this.#lost;
         try {
           if (await this.#place.remove({ once: true })) return;
           // A first attempt without an answer may have deleted it.

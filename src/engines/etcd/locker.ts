@@ -170,7 +170,7 @@ class ServerLocker implements EtcdLocker {
     // Where only keys of others are in the way of a look, a place is taken after all.
     let ifFree = call.limit === 0;
     for (;;) {
-      const taken = await call.patiently(this.#gateway, this.#ttl, call.signal, () =>
+      const taken = await call.patiently(this.#gateway, this.#ttl, () =>
         this.#take(call, queue, ifFree),
       );
       if (taken === null) continue;
@@ -186,13 +186,13 @@ class ServerLocker implements EtcdLocker {
   }
 
   async #take(call: Call, queue: Queue, ifFree: boolean): Promise<Place | Entry[] | null> {
-    const lease = await unless(call.signal, this.#leases.get());
+    const lease = this.#leases.current ?? (await unless(call.signal, this.#leases.get()));
     const taking = Place.take(queue, lease, describeProcess(this.#self), ifFree);
     try {
-      return await unless(call.overdue, taking);
+      return await call.untilOverdue(taking);
     } catch (error) {
       // Else it has cleared up itself.
-      if (call.overdue.aborted) {
+      if (call.isOverdue) {
         lease.abandon(queue.keys.of(lease.hex));
         taking.then(
           (late) => (late instanceof Place ? late.leave(GRACE) : undefined),
@@ -206,7 +206,7 @@ class ServerLocker implements EtcdLocker {
   /** False: the place is lost, and another one may be taken. Left in all other cases but a grant. */
   async #reachFront(call: Call, place: Place): Promise<boolean> {
     try {
-      throwIfAborted(call.signal);
+      call.throwIfStopped();
       if (place.ahead === undefined && !(await this.#look(call, place))) {
         await place.leave(GRACE);
         return false;
@@ -217,9 +217,13 @@ class ServerLocker implements EtcdLocker {
         if (call.limit === 0) throw refusedBy(call.name, holder);
         call.waitsFor(holder);
       }
-      const isGranted = (await reachFront(place, call)) && place.lease.isCurrent;
-      throwIfAborted(call.signal);
-      if (!isGranted) await place.leave(GRACE);
+      const isFront = place.ahead === null || (await reachFront(place, call));
+      const isGranted = isFront && place.lease.isCurrent;
+      call.throwIfStopped();
+      if (!isGranted) {
+        this.#leases.pass(place.lease);
+        await place.leave(GRACE);
+      }
       return isGranted;
     } catch (error) {
       await place.leave(GRACE);
@@ -231,7 +235,7 @@ class ServerLocker implements EtcdLocker {
 
   #look(call: Call, place: Place): Promise<boolean> {
     const look = (): Promise<boolean> => unless(call.signal, place.look());
-    return call.patiently(this.#gateway, this.#ttl, call.signal, look);
+    return call.patiently(this.#gateway, this.#ttl, look);
   }
 
   /** Who holds a lock that this process holds or waits for; of a silent server, nothing. */

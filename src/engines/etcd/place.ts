@@ -119,22 +119,20 @@ export class Place {
   async look(): Promise<boolean> {
     let limit = FEW;
     for (;;) {
-      const before = {
-        ...this.queue.keys.range,
+      const answer = await this.queue.gateway.call<Answer & Found>('/v3/kv/range', {
+        key: this.queue.keys.range.key,
+        range_end: this.queue.keys.range.range_end,
         sort_order: 'DESCEND',
         sort_target: 'CREATE',
-        max_create_revision: this.token - 1,
+        max_create_revision: this.token,
         limit,
-      };
-      const answer = await this.queue.gateway.call<TransactionAnswer>(TRANSACTION, {
-        success: [{ request_range: { key: this.key } }, { request_range: before }],
       });
-      const [own, others] = (answer.responses ?? []).map((each) => each.response_range);
-      const created = own?.kvs?.[0]?.create_revision;
-      if (Number(created) !== this.token) return false;
-      const [ahead = null] = this.queue.keys.entries(others?.kvs);
+      // Nothing else was created at that revision.
+      const [own, ...before] = answer.kvs ?? [];
+      if (Number(own?.create_revision) !== this.token) return false;
+      const [ahead = null] = this.queue.keys.entries(before);
       // No limit the second time.
-      if (ahead === null && others?.more === true && limit > 0) {
+      if (ahead === null && answer.more === true && limit > 0) {
         limit = 0;
         continue;
       }

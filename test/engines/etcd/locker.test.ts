@@ -159,7 +159,7 @@ test('locks of a name and of names below it have nothing to do with each other',
   expect(await one.look(name)).toMatchObject({ holders: [{}], waiters: [{}] });
   await above.release();
   await (await granted).release();
-  await expect(one.acquire(name, { timeout: 50 }).then((lock) => lock.release())).resolves.toBe(
+  await expect(one.acquire(name, { timeout: 1000 }).then((lock) => lock.release())).resolves.toBe(
     undefined,
   );
 });
