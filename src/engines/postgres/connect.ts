@@ -73,7 +73,7 @@ async function loadPg(): Promise<{ Client: typeof Client }> {
     const { code, message } = error as { code?: string; message?: string };
     const isMissing = /MODULE_NOT_FOUND$/.test(String(code));
     if (!isMissing || !/^Cannot find \w+ '?pg'?(?:\s|$)/.test(String(message))) throw error;
-    throw new Refusal('the package pg is not installed; run: npm install pg', { cause: error });
+    throw new Refusal('the package pg is not installed; run: npm install pg', error);
   }
 }
 

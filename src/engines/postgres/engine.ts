@@ -255,5 +255,6 @@ function disposed(name: string): LockStateError {
 
 function named(error: unknown, name: string): unknown {
   if (!(error instanceof Refusal)) return error;
-  return new LockUnsupportedError(name, `${name} cannot be locked: ${error.message}`, error.cause);
+  const lines = [`${name} cannot be locked: ${error.message}`, ...error.statements];
+  return new LockUnsupportedError(name, lines, error.cause);
 }

@@ -47,4 +47,12 @@ export function silence(milliseconds: number): Error {
 }
 
 /** No locks here, for any name. The caller makes a `LockUnsupportedError` of it. */
-export class Refusal extends Error {}
+export class Refusal extends Error {
+  /** What to run, in lines of their own. */
+  readonly statements: readonly string[];
+
+  constructor(message: string, cause?: unknown, statements: readonly string[] = []) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.statements = statements;
+  }
+}

@@ -39,7 +39,7 @@ export async function prepareTokens(session: Session, patience: number): Promise
     if (state['lags'] === 't') await inTransaction(session, LIFT, patience);
   } catch (error) {
     if (sqlState(error) !== NO_RIGHT) throw error;
-    throw new Refusal(await missingRight(session), { cause: error });
+    throw await missingRight(session, error);
   }
 }
 
@@ -66,13 +66,13 @@ async function inTransaction(session: Session, sql: string, patience: number): P
 
 const UNFIT = `the sequence ${SEQUENCE} would give tokens that do not grow; run: ALTER SEQUENCE ${SEQUENCE} INCREMENT 1 CACHE 1 NO CYCLE`;
 
-async function missingRight(session: Session): Promise<string> {
+async function missingRight(session: Session, cause: unknown): Promise<Refusal> {
   const { role } = await session.query('SELECT pg_catalog.quote_ident(current_user) AS role');
-  return [
-    `the role ${role} may not create or use the sequence ${SEQUENCE}, which the tokens come from; let its owner or a superuser run:`,
+  const message = `the role ${role} may not create or use the sequence ${SEQUENCE}, which the tokens come from; let its owner or a superuser run:`;
+  return new Refusal(message, cause, [
     'CREATE SCHEMA IF NOT EXISTS holdfast;',
     `CREATE SEQUENCE IF NOT EXISTS ${SEQUENCE} CACHE 1;`,
     `GRANT USAGE ON SCHEMA holdfast TO ${role};`,
     `GRANT USAGE, SELECT, UPDATE ON SEQUENCE ${SEQUENCE} TO ${role};`,
-  ].join('\n');
+  ]);
 }
