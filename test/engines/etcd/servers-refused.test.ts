@@ -129,6 +129,9 @@ describe('without a server there', () => {
 });
 
 describe('a cluster that asks for a password', () => {
+  // A server takes its time to compare a password, and an attempt a fifth of the ttl.
+  const SLOW = 30;
+
   async function guarded(): Promise<Etcd> {
     const etcd = await etcdForTest();
     await etcd.ctl('user', 'add', 'root:secret');
@@ -143,7 +146,7 @@ describe('a cluster that asks for a password', () => {
 
   test('gives locks below the prefix of the role, and nothing else', async () => {
     const { endpoints } = await guarded();
-    const credentials = { endpoints, user: 'app', password: 'word' };
+    const credentials = { endpoints, user: 'app', password: 'word', ttl: SLOW };
     const [one, other] = [
       locker({ ...credentials, prefix: 'app/' }),
       locker({ ...credentials, prefix: 'app/' }),
@@ -166,7 +169,7 @@ describe('a cluster that asks for a password', () => {
 
   test('refuses wrong ones, and none, with its own error, at once', async () => {
     const { endpoints } = await guarded();
-    const wrong = locker({ endpoints, user: 'app', password: 'wrong' });
+    const wrong = locker({ endpoints, user: 'app', password: 'wrong', ttl: SLOW });
     for (const timeout of [0, 60_000]) {
       await expect(wrong.acquire('app/n', { timeout })).rejects.toMatchObject({
         code: 'INVALID_ARGUMENT',
