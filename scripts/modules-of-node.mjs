@@ -108,10 +108,11 @@ function requiredLate(code, lateModules) {
     const isLate = module === 'node:module' || lateModules.has(module);
     // The same class: Node would load its loader for ES modules as well.
     const late = module === 'node:module' ? '(module.constructor)' : `(require("${module}"))`;
-    // The first call of require() in a process takes a fifth of a millisecond.
-    const now = module.startsWith('node:')
-      ? `process.getBuiltinModule("${module}")`
-      : `require("${module}")`;
+    // The first call of require() in a process takes a fifth of a millisecond. A
+    // host may run a hook with a Node before 20.16, which has nothing else; where a
+    // hook does not start, the host writes.
+    const get = module.startsWith('node:') ? '(process.getBuiltinModule ?? require)' : 'require';
+    const now = `${get}("${module}")`;
     rewritten = rewritten
       .replace(statement, isLate ? '' : `let ${local} = ${now};\n`)
       .replaceAll(new RegExp(`\\b${local}\\.default\\b`, 'g'), isLate ? late : local);

@@ -46,6 +46,16 @@ describe('the program that hosts run', () => {
     expect(refused.stderr).toContain('claimed by a');
   });
 
+  withGit('refuses also with a Node that lacks process.getBuiltinModule', () => {
+    const root = repository();
+    expect(run(input(root), '--agent', 'a').status).toBe(0);
+    const preload = join(testFolder(), 'preload.cjs');
+    writeFileSync(preload, 'process.getBuiltinModule = undefined;');
+    const args = ['--require', preload, HOOK, '--for', 'claude-code', '--agent', 'b'];
+    const refused = spawnSync(process.execPath, args, { input: input(root), timeout: 20_000 });
+    expect(refused.status).toBe(2);
+  });
+
   withGit('answers before the time-out of its host while the claims are locked', () => {
     const root = repository();
     const directory = join(root, '.git', 'holdfast', 'claims');
