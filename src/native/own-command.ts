@@ -16,7 +16,7 @@ const OF_PACKAGES = /[/\\]node_modules[/\\]\.bin[/\\]?$/;
  * from the registry, as in a linked working tree without node_modules.
  */
 export function ownCommand(
-  folder: string = process.cwd(),
+  folder: string | null = workingFolder(),
   path: string = process.env['PATH'] ?? '',
 ): string {
   const places = path.split(delimiter).filter((each) => each !== '' && !OF_PACKAGES.test(each));
@@ -25,13 +25,32 @@ export function ownCommand(
   const files = ownFiles().flatMap((file) =>
     PLACES.map((place) => join(dirname(file), place, 'holdfast.js')),
   );
-  const file = files.find((each) => existsSync(each));
-  if (inPath('npx') && (npxFinds(folder) || isRunByNpx(file))) return 'npx holdfast';
+  const file = files.find(exists);
+  if (inPath('npx') && ((folder !== null && npxFinds(folder)) || isRunByNpx(file)))
+    return 'npx holdfast';
   if (file === undefined) return 'holdfast';
   // The program of a plugin is its host, which is no Node.
   const isNode = /^node(?:\.exe)?$/.test(basename(process.execPath));
   const node = isNode && !inPath('node') ? shellWord(process.execPath) : 'node';
   return `${node} ${shellWord(file)}`;
+}
+
+/** `null`: it has been removed. The message says then what it is about all the same. */
+function workingFolder(): string | null {
+  try {
+    return process.cwd();
+  } catch {
+    return null;
+  }
+}
+
+/** Under the permission model, existsSync throws. */
+function exists(path: string): boolean {
+  try {
+    return existsSync(path);
+  } catch {
+    return false;
+  }
 }
 
 function isProgram(file: string): boolean {
@@ -56,7 +75,7 @@ function npxFinds(folder: string): boolean {
 /** The nearest folder that npm takes for a project. */
 function projectOf(folder: string): string {
   const isProject = (each: string): boolean =>
-    ['package.json', 'node_modules'].some((name) => existsSync(join(each, name)));
+    ['package.json', 'node_modules'].some((name) => exists(join(each, name)));
   return upwards(folder).find(isProject) ?? folder;
 }
 

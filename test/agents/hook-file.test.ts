@@ -56,6 +56,19 @@ describe('the program that hosts run', () => {
     expect(refused.status).toBe(2);
   });
 
+  withGit('refuses also where its working directory has been removed', () => {
+    const root = repository();
+    expect(run(input(root), '--agent', 'a').status).toBe(0);
+    const script = 'cd "$0" && rmdir "$0" && exec "$@"';
+    const fromGone = (text: string, ...args: string[]) => {
+      const words = [process.execPath, HOOK, '--for', 'claude-code', ...args];
+      const options = { input: text, encoding: 'utf8', timeout: 20_000 } as const;
+      return spawnSync('sh', ['-c', script, testFolder(), ...words], options);
+    };
+    expect(fromGone(input(root), '--agent', 'b').status).toBe(2);
+    expect(fromGone('not JSON').status).toBe(2);
+  });
+
   withGit('answers before the time-out of its host while the claims are locked', () => {
     const root = repository();
     const directory = join(root, '.git', 'holdfast', 'claims');

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { FileLock } from '../../src/lock/file-lock.js';
 import { COMMAND, call } from '../support/command.js';
 import { lockPath, testFolder } from '../support/folder.js';
 import { Program } from '../support/program.js';
@@ -82,6 +83,23 @@ describe('in a folder that was removed', () => {
     const end = await fromGone(given);
     expect(end).toMatchObject({ code, stderr: expect.stringContaining('working directory') });
     expect(end.stderr).not.toContain('uv_cwd');
+  });
+
+  // Messages name the command as a shell in the working directory finds it.
+  test.each([
+    [64, ['bogus']],
+    [64, ['run', '--bogus']],
+    [65, ['run', '199']],
+  ])('%d, for another reason: %j', async (code, words) => {
+    const end = await fromGone(words);
+    expect(end).toMatchObject({ code, stderr: expect.not.stringContaining('working directory') });
+  });
+
+  test('a lock that is held is refused there', async () => {
+    const path = lockPath();
+    const lock = FileLock.acquireSync(path);
+    onTestFinished(() => lock.releaseSync());
+    expect((await fromGone(['run', '-n', path, 'true'])).code).toBe(75);
   });
 
   test('nor is a relative HOLDFAST_CLAIMS found there', async () => {
