@@ -102,9 +102,10 @@ export function watchForItself<R>(
 const watchedPaths = new Set<string>();
 
 /**
- * Warns after ten seconds of a wait that nothing ends, for a lock that this thread
+ * Warns after ten seconds of a wait that nothing ends, for a lock that this process
  * has held all the time: perhaps the code that holds it awaits this wait, which no
- * async context shows without `withLock`. Calls that take turns, and those that set
+ * async context shows without `withLock`. A hold in another thread is noticed only
+ * if several calls of this thread wait, since the addon counts these too. Calls that take turns, and those that set
  * `timeout`, `signal` or `onWait`, are not watched. `null`: not watched.
  */
 export function watchForOwn(
