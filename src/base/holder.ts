@@ -56,7 +56,11 @@ export function oneLine(message: string): string {
   return message.replace(unprintable, (run) => [...run].map(escaped).join(''));
 }
 
+// Letters of Persian and of India are written with them, and emoji made of others.
+const JOINERS = ['\u200c', '\u200d'];
+
 function escaped(character: string): string {
+  if (JOINERS.includes(character)) return character;
   const code = character.codePointAt(0) ?? 0;
   const short = code < 0x20 ? JSON.stringify(character).slice(1, -1) : '';
   if (short.length === 2) return short;

@@ -116,6 +116,8 @@ describe('a path with control characters', () => {
   });
 
   test('is shown as JavaScript writes it', () => {
+    const joined = ['\u{1f469}\u200d\u{1f4bb}', '\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645'];
+    for (const name of joined) expect(oneLine(name)).toBe(name);
     expect(oneLine(`a${HOSTILE}\u{e0001}\t\u2028é\\`)).toBe(
       'a\\x1b[2K\\rok\\nholdfast: all is well\\x9b31m\\u202e\\u{e0001}\\t\\u2028é\\\\'.slice(0, -1),
     );
