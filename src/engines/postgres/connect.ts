@@ -13,6 +13,11 @@ export interface Setup {
   readonly me: ThisProcess;
 }
 
+/** What pg has and its types leave out. */
+interface WithParameters {
+  readonly connectionParameters: { query_timeout: number };
+}
+
 /** A session with everything set that its locks depend on. `signal` gives it up. */
 export async function openSession(
   { connect, loss, me }: Setup,
@@ -23,14 +28,15 @@ export async function openSession(
   const client: Client = new PgClient({
     connectionTimeoutMillis: Math.ceil(loss / 3),
     ...config,
-    // Another limit than the server's would leave its statement running.
-    query_timeout: 0,
     // One statement at a time.
     pipeline: false,
     fallback_application_name: applicationName(me),
     // Each value as the server writes it, whatever parsers the program has set.
     types: { getTypeParser: () => (text: string) => text },
   } as ClientConfig);
+  // Another limit than the server's would leave its statement running. Set here,
+  // as a connection string and the defaults of pg count for more than options.
+  (client as unknown as WithParameters).connectionParameters.query_timeout = 0;
   // Else an error that comes after the rejection ends the program.
   client.on('error', () => {});
   const destroy = (): void => {

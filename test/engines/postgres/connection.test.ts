@@ -69,6 +69,15 @@ describe('the connection', () => {
     await until(() => ended === 1);
   });
 
+  test('has a query_timeout in its string: it does not end a wait', async () => {
+    const outside = await rival(server());
+    const name = lockName();
+    await outside.query(lockSql(name));
+    const locker = lockerOf(`${server().url}?query_timeout=100`);
+    const error = await errorOf(() => locker.acquire(name, { timeout: 300 }));
+    expect(error).toMatchObject({ code: 'ERR_LOCK_TIMEOUT', path: name });
+  });
+
   test('goes silent while one waits: the wait goes on over a new one', async () => {
     const proxy = await proxied();
     const outside = await rival(server());
