@@ -44,6 +44,8 @@ export async function rival(server: PostgresServer): Promise<pg.Client> {
 }
 
 export const lockSql = (name: string): string => `SELECT pg_advisory_lock(${keyOf(name).text})`;
+export const tryLockSql = (name: string): string =>
+  `SELECT pg_try_advisory_lock(${keyOf(name).text}) AS granted`;
 export const unlockSql = (name: string): string => `SELECT pg_advisory_unlock(${keyOf(name).text})`;
 
 /** How many sessions wait for a lock. */

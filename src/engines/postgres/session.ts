@@ -33,7 +33,7 @@ interface Statement {
 /** What pg has and its types leave out. */
 interface Wire {
   readonly processID: number | null;
-  readonly connection: { readonly stream: Socket };
+  readonly connection: { readonly stream: Socket; end(): void };
 }
 
 interface WithHandle {
@@ -162,8 +162,7 @@ export class Session {
 
   /** At once, without a word to the server, which frees what it holds when it notices. */
   destroy(cause: Error): void {
-    if (this.ended !== undefined) return;
-    this.#end(cause);
+    if (this.ended === undefined) this.#end(cause);
     this.#socket.destroy();
   }
 
@@ -173,14 +172,21 @@ export class Session {
     this.destroy(new Error('the session was left to another process'));
   }
 
-  /** Says goodbye, so that the server frees at once. */
+  /** Says goodbye, and waits until the server has freed all and closed the connection. */
   async close(reason: string): Promise<void> {
     if (this.ended !== undefined) return;
     this.#end(new Error(reason));
+    const socket = this.#socket;
     // Else the process could end before the caller has heard.
-    this.#socket.ref?.();
-    const timer = setTimeout(() => this.#socket.destroy(), GRACE_MILLISECONDS).unref();
-    await this.#client.end().catch(() => {});
+    socket.ref?.();
+    const timer = setTimeout(() => socket.destroy(), GRACE_MILLISECONDS).unref();
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    // Not the end() of the client, which drops the connection where a statement
+    // is not answered: then the server would still hold what it has.
+    if (!socket.destroyed) {
+      (this.#client as unknown as Wire).connection.end();
+      await closed;
+    }
     clearTimeout(timer);
   }
 

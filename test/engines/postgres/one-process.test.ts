@@ -2,12 +2,14 @@ import { describe, expect } from 'vitest';
 import { postgresLocker } from '../../../src/postgres.js';
 import { until } from '../../support/census.js';
 import {
+  backendOf,
   backends,
   lockerOf,
   lockName,
   lockSql,
   postgresOfFile,
   rival,
+  tryLockSql,
   unlockSql,
   waiters,
 } from '../../support/postgres.js';
@@ -135,10 +137,36 @@ describe('in one process', () => {
     await expect(held.release()).rejects.toMatchObject({ code: 'ERR_LOCK_LOST' });
     await expect(locker.acquire(name)).rejects.toMatchObject({ code: 'ERR_LOCK_STATE' });
     await expect(locker.look(name)).rejects.toMatchObject({ code: 'ERR_LOCK_STATE' });
-    await (await other.acquire(name, { timeout: 1000 })).release();
+    // Without a wait, which would open a session that stays.
+    await (await other.acquire(name, { timeout: 0 })).release();
     await until(async () => (await backends(server())).length === 1);
     await locker[Symbol.asyncDispose]();
   });
+});
+
+test('a disposal in the middle of a statement waits until the server has freed the lock', async () => {
+  const locker = postgresLocker({ connect: server().url });
+  const outside = await rival(server());
+  const name = lockName();
+  const lock = await locker.acquire(name);
+  const backend = await backendOf(server(), name);
+  let isOver = false;
+  server().kill('SIGSTOP', backend);
+  try {
+    const checked = errorOf(() => lock.check());
+    const disposed = locker[Symbol.asyncDispose]().then(() => {
+      isOver = true;
+    });
+    expect(await checked).toMatchObject({ code: 'ERR_LOCK_LOST' });
+    await outside.query('SELECT 1');
+    expect(isOver).toBe(false);
+    server().kill('SIGCONT', backend);
+    await disposed;
+  } finally {
+    server().kill('SIGCONT', backend);
+  }
+  const { rows } = await outside.query(tryLockSql(name));
+  expect(rows).toEqual([{ granted: true }]);
 });
 
 describe('arguments', () => {
