@@ -152,19 +152,19 @@ test('a disposal in the middle of a statement waits until the server has freed t
   const backend = await backendOf(server(), name);
   let isOver = false;
   server().kill('SIGSTOP', backend);
+  const checked = errorOf(() => lock.check());
+  const disposed = locker[Symbol.asyncDispose]().then(() => {
+    isOver = true;
+  });
   try {
-    const checked = errorOf(() => lock.check());
-    const disposed = locker[Symbol.asyncDispose]().then(() => {
-      isOver = true;
-    });
     expect(await checked).toMatchObject({ code: 'ERR_LOCK_LOST' });
     await outside.query('SELECT 1');
     expect(isOver).toBe(false);
-    server().kill('SIGCONT', backend);
-    await disposed;
   } finally {
+    // Else the server could not be stopped.
     server().kill('SIGCONT', backend);
   }
+  await disposed;
   const { rows } = await outside.query(tryLockSql(name));
   expect(rows).toEqual([{ granted: true }]);
 });
