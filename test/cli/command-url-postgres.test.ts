@@ -37,6 +37,22 @@ describe('holdfast run with a lock of PostgreSQL', () => {
     expect(await finish(['run', '-q', '-n', url, 'echo'])).toMatchObject({ code: 75, stderr: '' });
   });
 
+  test('shows the statements that a role needs, a line each', async () => {
+    await server().sql('CREATE DATABASE bare');
+    await server().sql('CREATE ROLE plain LOGIN');
+    const { port } = server();
+    const ran = await finish(['run', `postgres://plain@127.0.0.1:${port}/bare#x`, 'echo', 'ran']);
+    expect(ran).toMatchObject({ code: 65, stdout: '' });
+    const [first, ...statements] = ran.stderr.trimEnd().split('\n');
+    expect(first).toMatch(/^holdfast: .*"?plain"? may not create .*:$/);
+    expect(statements).toHaveLength(4);
+    for (const each of statements) {
+      await server().sql(each.replace(/^holdfast: {3}/, ''), 'bare');
+    }
+    const again = await finish(['run', `postgres://plain@127.0.0.1:${port}/bare#x`, 'echo', 'ran']);
+    expect(again).toMatchObject({ code: 0, stdout: 'ran\n' });
+  });
+
   test('waits its turn, says so, and how long', async () => {
     const { url } = urlOf(server());
     const { child } = await hold(url);

@@ -255,6 +255,7 @@ function disposed(name: string): LockStateError {
 
 function named(error: unknown, name: string): unknown {
   if (!(error instanceof Refusal)) return error;
-  const lines = [`${name} cannot be locked: ${error.message}`, ...error.statements];
+  const statements = error.statements.map((each) => `  ${each}`);
+  const lines = [`${name} cannot be locked: ${error.message}`, ...statements];
   return new LockUnsupportedError(name, lines, error.cause);
 }
