@@ -23,10 +23,7 @@ const PLANTS = {
     deaf: [['const OWN_PART = 2 / 3;', 'const OWN_PART = 1000;']],
     /** Whoever was just ahead has gone, so the lock is believed to be free. */
     look: [
-      [
-        'isThere = await call.patiently(gateway, ttl, ended.signal, () => unless(ended.signal, place.look()));',
-        'place.ahead = null;',
-      ],
+      ['isThere = await call.patiently(gateway, ttl, look, ended.signal);', 'place.ahead = null;'],
     ],
     clock: [],
   },
