@@ -77,11 +77,10 @@ export class FileLock<T extends object = Record<string, unknown>> implements Hel
    * Acquires the lock, waiting in the kernel for as long as `timeout` allows
    * (default: without end), also in code that holds it already, and so for itself
    * (docs/waiting.md). Creates the file and missing folders.
-   * Rejects with `ERR_LOCK_HELD` (`timeout: 0`), `ERR_LOCK_TIMEOUT`,
-   * `ERR_LOCK_UNSUPPORTED`, `ERR_LOCK_STATE` (`record` set for a file that is
-   * not Holdfast's own, `data` for a file of another user, a token that cannot
-   * grow), `signal.reason`, a system error like those of `node:fs` (`ELOOP`: a
-   * symlink), or an argument error.
+   * Rejects with `ERR_LOCK_HELD` (`timeout: 0`), `ERR_LOCK_TIMEOUT`, `ERR_LOCK_UNSUPPORTED`,
+   * `ERR_LOCK_STATE` (`record` set for a file that is not Holdfast's own, `data` for a file of
+   * another user, a token that cannot grow), `signal.reason`, a system error like those of
+   * `node:fs` (`ELOOP`: a symlink), or an argument error.
    */
   static acquire<T extends object = Record<string, unknown>>(
     path: string | Buffer | URL,

@@ -105,8 +105,9 @@ const watchedPaths = new Set<string>();
  * Warns after ten seconds of a wait that nothing ends, for a lock that this process
  * has held all the time: perhaps the code that holds it awaits this wait, which no
  * async context shows without `withLock`. A hold in another thread is noticed only
- * if several calls of this thread wait, since the addon counts these too. Calls that take turns, and those that set
- * `timeout`, `signal` or `onWait`, are not watched. `null`: not watched.
+ * if several calls of this thread wait, since the addon counts these too. Calls
+ * that take turns, and those that set `timeout`, `signal` or `onWait`, are not
+ * watched. `null`: not watched.
  */
 export function watchForOwn(
   { timeout, signal, onWait }: Pick<Request, 'timeout' | 'signal' | 'onWait'>,

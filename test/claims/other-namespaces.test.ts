@@ -3,30 +3,16 @@ import { describe, expect } from 'vitest';
 import type { ClaimConflictError } from '../../src/claims.js';
 import { setUp } from '../support/claims-setting.js';
 import { call } from '../support/command.js';
-import { Program } from '../support/program.js';
+import { inPidNamespace } from '../support/pid-namespace.js';
+import type { Program } from '../support/program.js';
 import { errorOf } from '../support/refused.js';
 import { needs } from '../support/tools.js';
 
 const test = needs('root', 'unshare');
-const DOOR = new URL('../../dist/claims.js', import.meta.url).href;
-
 /** A process in a pid namespace of its own that claims, and stays. */
 async function claimInside(directory: string, root: string, request: string): Promise<Program> {
-  const inside = Program.start('unshare', [
-    '--pid',
-    '--fork',
-    '--mount-proc',
-    process.execPath,
-    '--input-type=module',
-    '-e',
-    `const { Claims } = await import(${JSON.stringify(DOOR)});
-     const claims = new Claims(process.argv[1], { root: process.argv[2] });
-     globalThis.kept = await claims.claim(${request});
-     console.log('claimed');
-     process.stdin.resume();`,
-    directory,
-    root,
-  ]);
+  const source = `globalThis.kept = await claims.claim(${request}); console.log('claimed');`;
+  const inside = inPidNamespace(directory, root, source);
   await inside.says('claimed\n');
   return inside;
 }

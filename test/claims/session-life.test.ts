@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { isAlive, markOf, type SessionMark } from '../../src/claims/session.js';
 import type { ClaimState, Claims } from '../../src/claims.js';
 import { setUp, time } from '../support/claims-setting.js';
+import { inPidNamespace } from '../support/pid-namespace.js';
 import { idle, pair } from '../support/processes.js';
 import { Program } from '../support/program.js';
 import { NOBODY, needs } from '../support/tools.js';
@@ -60,21 +61,10 @@ describe('whether a process lives', () => {
   needs('root', 'unshare')('cannot be told from another pid namespace', async () => {
     const { claims, directory, folder } = setUp();
     await claims.claim({ agent: 'outer', files: ['o.ts'], session: await idle() });
-    const inside = Program.start('unshare', [
-      '--pid',
-      '--fork',
-      '--mount-proc',
-      process.execPath,
-      '--input-type=module',
-      '-e',
-      `const { Claims } = await import(${JSON.stringify(new URL('../../dist/claims.js', import.meta.url).href)});
-       const claims = new Claims(process.argv[1], { root: process.argv[2] });
-       await claims.claim({ agent: 'inner', files: ['i.ts'], session: { pid: process.pid } });
-       console.log(JSON.stringify((await claims.list()).map((each) => [each.agent, each.state])));
-       process.stdin.resume();`,
-      directory,
-      folder,
-    ]);
+    const source = `
+      await claims.claim({ agent: 'inner', files: ['i.ts'], session: { pid: process.pid } });
+      console.log(JSON.stringify((await claims.list()).map((each) => [each.agent, each.state])));`;
+    const inside = inPidNamespace(directory, folder, source);
     await inside.says(']]\n');
     expect(JSON.parse(inside.stdout)).toEqual([
       ['inner', 'active'],

@@ -1,132 +1,9 @@
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Claims } from '../../src/claims.js';
-import { until } from '../support/census.js';
-import { claimedTree as tree } from '../support/claims-setting.js';
-import { COMMAND, call, finish, start } from '../support/command.js';
-
-function handWritten(locks: string, agent: string, fields: object = {}): void {
-  mkdirSync(locks, { recursive: true });
-  const now = Date.now();
-  const time = (at: number): string => `${new Date(at).toISOString().slice(0, 19)}Z`;
-  const claim = {
-    agent,
-    locked_at: time(now - 60_000),
-    files: ['lib/x.ts'],
-    expires_at: time(now + 600_000),
-    ...fields,
-  };
-  writeFileSync(join(locks, `${agent}.lock`), JSON.stringify(claim));
-}
-
-describe('holdfast claim add', () => {
-  test('takes what ends in a slash, and a folder that is there, with all below it', async () => {
-    const { root, locks, args } = tree();
-    mkdirSync(join(root, 'lib'));
-    const added = await call(
-      'claim',
-      'add',
-      'lib',
-      'app/',
-      'x.ts',
-      ...args,
-      '--agent',
-      'one',
-      '--json',
-    );
-    expect(added).toMatchObject({ code: 0, stderr: '' });
-    expect(JSON.parse(added.stdout)).toMatchObject({
-      agent: 'one',
-      directories: ['lib/', 'app/'],
-      files: ['x.ts'],
-      file: join(locks, 'one.lock'),
-    });
-  });
-
-  test('takes a file that exists by a pattern’s name for that file', async () => {
-    const { root, args } = tree();
-    writeFileSync(join(root, 'a*.ts'), '');
-    const added = await call('claim', 'add', 'a*.ts', ...args, '--agent', 'one', '--json');
-    expect(JSON.parse(added.stdout)).toMatchObject({ files: ['a\\*.ts'] });
-    const checked = await call('claim', 'check', 'a*.ts', 'ab.ts', ...args, '--json');
-    expect(JSON.parse(checked.stdout)).toMatchObject([
-      { path: 'a*.ts', verdict: 'other' },
-      { path: 'ab.ts', verdict: 'unclaimed' },
-    ]);
-  });
-
-  test('refuses with 75, the witness, who has it and what to do', async () => {
-    const { args } = tree();
-    await call('claim', 'add', 'app/api/', ...args, '--agent', 'api', '--task', 'Implement client');
-    const refused = await call('claim', 'add', 'app/**/*.test.ts', ...args, '--agent', 'tests');
-    expect(refused).toMatchObject({ code: 75, stdout: '' });
-    expect(refused.stderr).toContain('app/api/b.test.ts');
-    expect(refused.stderr).toContain('"Implement client"');
-    expect(refused.stderr).toContain('split - add app/**/*.test.ts to the "except" of api');
-    const released = await call('claim', 'release', 'app/**/*.test.ts', ...args, '--agent', 'api');
-    expect(released.code).toBe(0);
-    expect((await call('claim', 'add', 'app/**/*.test.ts', ...args, '--agent', 'tests')).code).toBe(
-      0,
-    );
-  });
-
-  test('adds to what the agent has; --replace gives that up', async () => {
-    const { args } = tree();
-    const own = [...args, '--agent', 'one'];
-    const scope = async (): Promise<string[]> =>
-      JSON.parse((await call('claim', 'list', ...args, '--json')).stdout)[0]?.files;
-    for (const path of ['a', 'b']) {
-      expect(await call('claim', 'add', path, ...own)).toMatchObject({ code: 0, stderr: '' });
-    }
-    expect(await scope()).toEqual(['a', 'b']);
-    expect(await call('claim', 'add', 'c', '--replace', ...own)).toMatchObject({ code: 0 });
-    expect(await scope()).toEqual(['c']);
-    expect(await call('claim', 'check', 'a', '--strict', ...own)).toMatchObject({ code: 75 });
-  });
-
-  test('waits with -w until the other one releases, and says so', async () => {
-    const { args } = tree();
-    await call('claim', 'add', 'a', ...args, '--agent', 'one');
-    const waiting = start(['claim', 'add', 'a', ...args, '--agent', 'two', '-w', '30']);
-    await until(() => waiting.stderr.includes('waiting'));
-    expect((await call('claim', 'release', ...args, '--agent', 'one')).code).toBe(0);
-    expect(await waiting.end()).toMatchObject({ code: 0 });
-    expect((await call('claim', 'add', 'a', ...args, '--agent', 'one', '-w', '100ms')).code).toBe(
-      75,
-    );
-  });
-
-  test('says on stderr that it overwrites an expired claim, without Node’s decoration', async () => {
-    const { locks, args } = tree();
-    handWritten(locks, 'old', {
-      locked_at: '2026-01-17T15:30:00Z',
-      expires_at: '2026-01-17T16:30:00Z',
-    });
-    const added = await finish(['claim', 'add', 'lib/', ...args, '--agent', 'new']);
-    expect(added).toMatchObject({
-      code: 0,
-      stderr: 'holdfast: Overwriting expired lock for old\n',
-    });
-    expect(readdirSync(locks)).toEqual(['new.lock']);
-  });
-
-  test.skipIf(process.platform === 'win32')('says so before it says what it claimed', () => {
-    const { locks, args } = tree();
-    handWritten(locks, 'old', {
-      locked_at: '2026-01-17T15:30:00Z',
-      expires_at: '2026-01-17T16:30:00Z',
-    });
-    const words = [COMMAND, 'claim', 'add', 'lib/', ...args, '--agent', 'new'];
-    const both = execFileSync('sh', ['-c', '"$@" 2>&1', 'sh', process.execPath, ...words]);
-    const lines = both.toString().trim().split('\n');
-    expect(lines).toEqual([
-      'holdfast: Overwriting expired lock for old',
-      expect.stringMatching(/^new: claimed lib\/ until /),
-    ]);
-  });
-});
+import { putHandWritten, claimedTree as tree } from '../support/claims-setting.js';
+import { call, finish, start } from '../support/command.js';
 
 describe('holdfast claim release', () => {
   test('takes paths and folders from the claim, and with the last one ends it', async () => {
@@ -185,9 +62,9 @@ describe('the others', () => {
 
   test('list: a table, an asterisk for what is bound, odd states with their reasons', async () => {
     const { root, locks, args } = tree();
-    handWritten(locks, 'one', { task_description: 'Do it', directories: ['app/'] });
-    handWritten(locks, 'two');
-    handWritten(locks, 'old', {
+    putHandWritten(locks, 'one', { task_description: 'Do it', directories: ['app/'] });
+    putHandWritten(locks, 'two');
+    putHandWritten(locks, 'old', {
       locked_at: '2026-01-17T15:30:00Z',
       expires_at: '2026-01-17T16:30:00Z',
     });
@@ -225,8 +102,8 @@ describe('the others', () => {
 
   test('clear names what it removed although a claim of another process stays', async () => {
     const { root, locks, args } = tree();
-    handWritten(locks, 'one');
-    handWritten(locks, 'two');
+    putHandWritten(locks, 'one');
+    putHandWritten(locks, 'two');
     const bound = { agent: 'shop', files: ['shop.ts'], bind: true };
     await using _claim = await new Claims(locks, { root }).claim(bound);
     const cleared = await finish(['claim', 'clear', ...args]);
@@ -236,9 +113,9 @@ describe('the others', () => {
 
   test('audit exits with 75 for what somebody wrote over another’s claim', async () => {
     const { locks, args } = tree();
-    handWritten(locks, 'one');
+    putHandWritten(locks, 'one');
     expect((await call('claim', 'audit', ...args)).code).toBe(0);
-    handWritten(locks, 'two');
+    putHandWritten(locks, 'two');
     expect(await call('claim', 'audit', ...args)).toMatchObject({
       code: 75,
       stdout: expect.stringContaining('one and two'),
@@ -257,11 +134,11 @@ describe('the others', () => {
 
   test('prune removes what has ended, clear all but what is not valid', async () => {
     const { locks, args } = tree();
-    handWritten(locks, 'old', {
+    putHandWritten(locks, 'old', {
       locked_at: '2026-01-17T15:30:00Z',
       expires_at: '2026-01-17T16:30:00Z',
     });
-    handWritten(locks, 'one');
+    putHandWritten(locks, 'one');
     writeFileSync(join(locks, 'torn.lock'), '');
     expect(await call('claim', 'prune', ...args)).toMatchObject({
       code: 0,
